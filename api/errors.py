@@ -1,0 +1,35 @@
+"""Errors of what users and peers write.
+
+    DriverError                     every error that this driver raises on purpose
+    └─ UserError                    somebody has to change an object; retrying at once is no help
+       ├─ InvalidParameters         a field of a parameters object is out of bounds or unknown
+       ├─ UnknownParametersKind     parametersRef points at something this driver cannot read
+       ├─ ParametersNotFound        parametersRef points at an object that does not exist
+       └─ MalformedState            a NodeAllocationState that this driver cannot read
+
+The packages above grow their own branches from DriverError; see their errors modules.
+"""
+
+
+class DriverError(Exception):
+    """Base of every error that this driver raises on purpose."""
+
+
+class UserError(DriverError):
+    """An object written by a user or another program has to change first."""
+
+
+class InvalidParameters(UserError):
+    """A parameters object has a field that is out of bounds, of a wrong type, or unknown."""
+
+
+class UnknownParametersKind(UserError):
+    """A parametersRef names an API group or kind that this driver does not read."""
+
+
+class ParametersNotFound(UserError):
+    """A parametersRef names an object that does not exist."""
+
+
+class MalformedState(UserError):
+    """A NodeAllocationState does not have the shape of its CRD."""

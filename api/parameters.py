@@ -1,0 +1,131 @@
+"""Class and claim parameters: schema, bounds, defaults, and the messages users see.
+
+The bounds are those of the CRDs beside this file; both are checked, since a CRD may be older than
+the driver and parameters reach the plugin's tests and tools without an API server.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+
+from api.errors import InvalidParameters
+from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, DEVICE_TYPE
+from api.objects import JSON, key_of
+from api.schemas import describe_errors
+
+MAX_COUNT = 128
+MAX_SPLIT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimParameters:
+    """What a claim wants.
+
+    Attributes:
+        count: number of devices, 1 to MAX_COUNT.
+        split: children per device; 0 and 1 are the whole device.
+        model: glob that the device's model must match; None is any.
+    """
+
+    count: int = 1
+    split: int = 0
+    model: str | None = None
+
+    def admits(self, model: str) -> bool:
+        """Tell whether a device of this model may serve the claim."""
+        return self.model is None or fnmatchcase(model, self.model)
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceSelector:
+    """One `deviceSelector` entry: a device type and a glob over the model."""
+
+    type: str = DEVICE_TYPE
+    name: str = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassParameters:
+    """Which devices a class offers: those that any selector matches."""
+
+    selectors: tuple[DeviceSelector, ...] = (DeviceSelector(),)
+
+    def admits(self, model: str) -> bool:
+        """Tell whether a device of this model belongs to the class."""
+        return any(s.type == DEVICE_TYPE and fnmatchcase(model, s.name) for s in self.selectors)
+
+
+def parse_claim_parameters(obj: JSON) -> ClaimParameters:
+    """Read a FakeClaimParameters object.
+
+    Raises:
+        InvalidParameters: with the object, every wrong field and its bounds.
+    """
+    loaded = _load(_ClaimParametersSchema(), obj, CLAIM_PARAMETERS_KIND)
+    return ClaimParameters(**loaded)
+
+
+def parse_class_parameters(obj: JSON) -> ClassParameters:
+    """Read a DeviceClassParameters object.
+
+    Raises:
+        InvalidParameters: with the object and every wrong field.
+    """
+    loaded = _load(_ClassParametersSchema(), obj, CLASS_PARAMETERS_KIND)
+    selectors = loaded.get("selectors")
+    return ClassParameters(tuple(selectors)) if selectors else ClassParameters()
+
+
+def _load(schema: Schema, obj: JSON, kind: str) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = schema.load(obj.get("spec") or {})
+    except ValidationError as error:
+        found = describe_errors(error, "spec")
+        raise InvalidParameters(f"{kind} {key_of(obj)} is invalid: {found}") from error
+    return loaded
+
+
+def _bounded(low: int, high: int, what: str) -> fields.Integer:
+    message = f"{{input}} is out of bounds, {what} must be {low} to {high}."
+    return fields.Integer(strict=True, validate=validate.Range(low, high, error=message))
+
+
+class _SelectorSchema(Schema):
+    model = fields.String(validate=validate.Length(1, 63))
+
+
+class _ClaimParametersSchema(Schema):
+    class Meta:
+        unknown = RAISE
+
+    count = _bounded(1, MAX_COUNT, "the number of devices")
+    split = _bounded(0, MAX_SPLIT, "the number of children of each device")
+    selector = fields.Nested(_SelectorSchema())
+
+    @post_load
+    def flatten(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        flat = {k: v for k, v in data.items() if k != "selector"}
+        return flat | dict(data.get("selector") or {})
+
+
+class _DeviceSelectorSchema(Schema):
+    type = fields.String(required=True, validate=validate.Equal(DEVICE_TYPE))
+    name = fields.String(required=True, validate=validate.Length(1, 63))
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> DeviceSelector:
+        return DeviceSelector(**data)
+
+
+class _ClassParametersSchema(Schema):
+    class Meta:
+        unknown = RAISE
+
+    selectors = fields.List(
+        fields.Nested(_DeviceSelectorSchema()),
+        data_key="deviceSelector",
+        validate=validate.Length(min=1),
+    )
