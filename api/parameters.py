@@ -55,7 +55,7 @@ class ClassParameters:
 
     def admits(self, model: str) -> bool:
         """Tell whether a device of this model belongs to the class."""
-        return any(s.type == DEVICE_TYPE and fnmatchcase(model, s.name) for s in self.selectors)
+        return any(s.name == "*" or fnmatchcase(model, s.name) for s in self.selectors)
 
 
 def parse_claim_parameters(obj: JSON) -> ClaimParameters:
