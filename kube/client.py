@@ -1,0 +1,316 @@
+"""The API server as Python methods on raw JSON objects; every package above reads and writes by it.
+
+Adds to single requests (calls.py, transport.py) what each caller would otherwise repeat: a rate
+limit, retries of what can safely be sent again, and paging.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Self, TypeAlias
+
+from kubernetes.client import ApiClient
+from tenacity import RetryCallState, Retrying
+
+from api.objects import JSON
+from kube import calls
+from kube.calls import Call, Patch, Scope
+from kube.config import load_configuration
+from kube.errors import (
+    ApiError,
+    ConnectFailed,
+    Gone,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+    TransportError,
+)
+from kube.ratelimit import TokenBucket
+from kube.resources import Resource
+from kube.transport import RequestObserver, Transport
+from kube.watch import WatchEvent, WatchStream
+
+__all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
+
+_PAGE: Final = 500
+_RETRY_SECONDS: Final = 10.0
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 3.0
+_Names: TypeAlias = list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """All objects of a collection, and the resourceVersion from which to watch on."""
+
+    items: list[JSON]
+    resource_version: str
+
+
+class Client:
+    """Reads and writes objects of the API server; thread-safe.
+
+    Every method raises kube.errors.KubeError and nothing else. Failures that pass by themselves are
+    retried for a short time: no connection and 429 for every verb; a lost answer and 5xx only where
+    a second try does no harm (reads, PUT, DELETE, PATCH guarded by a resourceVersion). So a PUT may
+    raise Conflict, and a DELETE NotFound, because the first try had succeeded.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        limiter: TokenBucket,
+        stop: threading.Event | None = None,
+        retry_seconds: float = _RETRY_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        rand: Callable[[], float] = random.random,
+    ) -> None:
+        """Send calls over `transport`.
+
+        Args:
+            transport: carries out single requests.
+            limiter: one token per request.
+            stop: once it is set requests go out without a wait and without retries, so that a
+                program that ends can still write its last words.
+            retry_seconds: longest time that retries of one call may take.
+            clock: seconds, monotonic.
+            sleep: how to wait; on `stop` by default.
+            rand: uniform in [0, 1), for the jitter of pauses.
+        """
+        self._transport = transport
+        self._limiter = limiter
+        self._stop = stop if stop is not None else threading.Event()
+        self._retry_seconds = retry_seconds
+        self._clock = clock
+        self._sleep = sleep if sleep is not None else self._stop.wait
+        self._rand = rand
+
+    @classmethod
+    def from_kubeconfig(
+        cls,
+        kubeconfig: str | None,
+        *,
+        qps: float,
+        burst: int,
+        user_agent: str,
+        observer: RequestObserver | None = None,
+        pool: int = 32,
+        stop: threading.Event | None = None,
+    ) -> Self:
+        """Return a client for a kubeconfig.
+
+        Args:
+            kubeconfig: path; empty or None is the service account of the pod, and outside of a pod
+                KUBECONFIG or `~/.kube/config`.
+            qps: requests per second, 0 or less for no limit; a watch counts once.
+            burst: requests that may go out at once.
+            user_agent: for the audit log of the API server.
+            observer: hears of every request.
+            pool: connections to keep; at least watches plus workers.
+            stop: see `__init__`.
+
+        Raises:
+            ConfigError: there is no usable configuration.
+        """
+        api = ApiClient(load_configuration(kubeconfig, pool=pool))
+        api.user_agent = user_agent
+        return cls(Transport(api, observer=observer), limiter=TokenBucket(qps, burst), stop=stop)
+
+    def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+    ) -> ListPage:
+        """Return all objects of a collection, with apiVersion and kind filled in.
+
+        Pages of 500 are asked for. When the continue token expires on the way the list starts anew,
+        once and in one piece, as client-go's pager does.
+        """
+        scope = Scope(namespace, label_selector, field_selector)
+        call = calls.list_objects(resource, scope)
+        try:
+            return _joined(resource, self._pages(call))
+        except Gone:
+            return _joined(resource, iter([self._send(call)]))
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Return one object; NotFound if there is none."""
+        return self._send(calls.get_object(resource, name, namespace))
+
+    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+        """Create an object and return it as stored.
+
+        Args:
+            resource: of the object.
+            body: the object.
+            namespace: that of `body.metadata` if None.
+
+        Raises:
+            AlreadyExists: there is an object of this name.
+        """
+        return self._send(calls.create_object(resource, body, namespace))
+
+    def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
+        """Replace an object, or only its subresource, and return it as stored.
+
+        Name, namespace and resourceVersion are those of `body.metadata`.
+
+        Raises:
+            Conflict: the object has another resourceVersion by now.
+        """
+        return self._send(calls.update_object(resource, body, subresource))
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: Patch,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> JSON:
+        """Change parts of an object and return it as stored.
+
+        Args:
+            resource: of the object.
+            name: of the object.
+            patch: a dict is a JSON merge patch, a list a JSON patch.
+            namespace: of the object.
+            subresource: e.g. `status`.
+        """
+        return self._send(calls.patch_object(resource, name, patch, namespace, subresource))
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+    ) -> None:
+        """Delete an object; NotFound if there is none.
+
+        Args:
+            resource: of the object.
+            name: of the object.
+            namespace: of the object.
+            uid: Conflict if the object has another one.
+            grace_seconds: `gracePeriodSeconds`; None leaves it to the server.
+        """
+        self._send(calls.delete_object(resource, name, namespace, uid, grace_seconds))
+
+    def watch(
+        self,
+        resource: Resource,
+        *,
+        resource_version: str,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        timeout_seconds: int,
+    ) -> WatchStream:
+        """Begin a watch with bookmarks; not retried.
+
+        Args:
+            resource: what to watch.
+            resource_version: of a list or of the last event; changes after it are sent.
+            namespace: None is all namespaces.
+            label_selector: e.g. `app=x`.
+            field_selector: e.g. `spec.nodeName=x`.
+            timeout_seconds: after which the server ends the watch.
+
+        Raises:
+            Gone: the resourceVersion is too old; list again.
+        """
+        scope = Scope(namespace, label_selector, field_selector)
+        call = calls.watch_objects(resource, scope, resource_version, timeout_seconds)
+        self._take_turn()
+        return self._transport.stream(call, seconds=timeout_seconds)
+
+    def versions(self, group: str) -> _Names:
+        """Return the versions of a named group that the API server serves; `[]` if it has none."""
+        try:
+            found = self._send(calls.get_path(f"/apis/{group}"))
+        except NotFound:
+            return []
+        return [str(each["version"]) for each in found.get("versions") or []]
+
+    def server_version(self) -> JSON:
+        """Return `GET /version`; its `minor` may carry a suffix, e.g. `28+`."""
+        return self._send(calls.get_path("/version"))
+
+    def close(self) -> None:
+        """Close the idle connections; the client must not be used afterwards."""
+        self._transport.close()
+
+    def _pages(self, call: Call) -> Iterator[JSON]:
+        token = ""
+        while True:
+            found = self._send(calls.page(call, _PAGE, token))
+            yield found
+            token = (found.get("metadata") or {}).get("continue") or ""
+            if not token:
+                return
+
+    def _send(self, call: Call) -> JSON:
+        deadline = self._clock() + self._retry_seconds
+        retrying = Retrying(
+            retry=lambda state: _passes_by_itself(call, _error_of(state)),
+            wait=self._pause,
+            stop=lambda state: (
+                self._stop.is_set() or self._clock() + state.upcoming_sleep > deadline
+            ),
+            sleep=self._wait,
+            reraise=True,
+        )
+        return retrying(self._send_once, call)
+
+    def _send_once(self, call: Call) -> JSON:
+        self._take_turn()
+        return self._transport.send(call)
+
+    def _take_turn(self) -> None:
+        pause = self._limiter.reserve()
+        if pause > 0:
+            self._wait(pause)
+
+    def _wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+    def _pause(self, state: RetryCallState) -> float:
+        error = _error_of(state)
+        if isinstance(error, ApiError) and error.retry_after is not None:
+            return error.retry_after
+        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**state.attempt_number)
+        return longest * (1 + self._rand()) / 2
+
+
+def _error_of(state: RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome is not None else None
+
+
+def _passes_by_itself(call: Call, error: BaseException | None) -> bool:
+    """Tell whether to send a call again after an error."""
+    if isinstance(error, ConnectFailed | TooManyRequests):
+        return True
+    return call.repeatable and isinstance(error, TransportError | ServerError)
+
+
+def _joined(resource: Resource, pages: Iterator[JSON]) -> ListPage:
+    items: list[JSON] = []
+    version = ""
+    for found in pages:
+        version = (found.get("metadata") or {}).get("resourceVersion") or version
+        items += found.get("items") or []
+    for item in items:
+        item.setdefault("apiVersion", resource.api_version)
+        item.setdefault("kind", resource.kind)
+    return ListPage(items, version)

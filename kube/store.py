@@ -1,0 +1,152 @@
+"""Watch cache of one resource that also shows our own writes before the watch does.
+
+A reflector feeds it, the code above reads it, and whoever writes an object hands the answer of the
+API server to `written`. Without that, a reconcile that follows at once would decide on the object
+as it was before its own write. What is fresh and who has to hear of it is decided in cache.py; this
+module adds the lock, the clock and the delivery to handlers.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, TypeAlias
+
+from api.objects import JSON, Key
+from kube.cache import Cache, Change, revision
+from kube.index import Indexer
+
+Handler: TypeAlias = Callable[[JSON | None, JSON | None], None]
+"""Gets an object before and after a change: (None, new) added, (old, None) deleted."""
+
+_Objects: TypeAlias = list[JSON]
+_SYNCED: Final[Change] = (None, None)
+
+
+class Store:
+    """Thread-safe cache; the objects in it are shared and must not be changed."""
+
+    def __init__(
+        self,
+        indexers: Mapping[str, Indexer] | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        overlay_seconds: float = 60.0,
+    ) -> None:
+        """Start empty and not synced.
+
+        Args:
+            indexers: name of an index to the function that gives the values of an object.
+            clock: seconds, monotonic.
+            overlay_seconds: how long an own write is shown if the watch does not get that far.
+        """
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._cache = Cache(indexers or {}, overlay_seconds)
+        self._handlers: list[Handler] = []
+        self._undelivered: deque[Change] = deque()
+        self._delivering = False
+        self._synced = threading.Event()
+
+    def get(self, key: Key) -> JSON | None:
+        """Return the freshest copy of an object, None if it does not exist."""
+        with self._lock:
+            self._cache.expire(self._clock())
+            return self._cache.shown.get(key)
+
+    def list(self) -> _Objects:
+        """Return the freshest copies of all objects, in no particular order."""
+        with self._lock:
+            self._cache.expire(self._clock())
+            return self._cache.shown.all()
+
+    def by_index(self, index: str, value: str) -> _Objects:
+        """Return the objects for which an indexer gives `value`.
+
+        Raises:
+            KeyError: the store has no such index.
+        """
+        with self._lock:
+            self._cache.expire(self._clock())
+            return self._cache.shown.find(index, value)
+
+    def written(self, obj: JSON) -> None:
+        """Show an object as the API server returned it for a write of ours.
+
+        Handlers hear of it now, and not again when the watch reports the same resourceVersion.
+        """
+        with self._lock:
+            self._undelivered += self._cache.write(obj, self._clock())
+        self._deliver()
+
+    def subscribe(self, handler: Handler) -> None:
+        """Call `handler` for every later change.
+
+        It is called outside the lock and in the order of the changes, by the thread that brought a
+        change or by one that is delivering already. It must be quick and must not raise.
+        """
+        with self._lock:
+            self._handlers.append(handler)
+
+    def has_synced(self) -> bool:
+        """Tell whether the handlers have heard of all objects of a first list."""
+        return self._synced.is_set()
+
+    def wait_synced(self, timeout: float) -> bool:
+        """Wait for the first list, `timeout` seconds at most; tell whether it is there."""
+        return self._synced.wait(timeout)
+
+    def replace(self, items: Iterable[JSON], resource_version: str = "") -> None:
+        """Take in a list of all objects; those that are missing in it were deleted.
+
+        Args:
+            items: the objects.
+            resource_version: of the list; that of the youngest object if empty.
+        """
+        items = [*items]
+        number = int(resource_version or max(map(revision, items), default=0))
+        with self._lock:
+            self._undelivered += [*self._cache.replace(items, number), _SYNCED]
+        self._deliver()
+
+    def apply(self, obj: JSON) -> None:
+        """Take in an object that the watch reports as added or modified."""
+        with self._lock:
+            self._undelivered += self._cache.apply(obj)
+        self._deliver()
+
+    def remove(self, obj: JSON) -> None:
+        """Take in an object that the watch reports as deleted."""
+        with self._lock:
+            self._undelivered += self._cache.remove(obj)
+        self._deliver()
+
+    def bookmark(self, resource_version: str) -> None:
+        """Take in that the watch has reported everything up to a resourceVersion."""
+        with self._lock:
+            self._undelivered += self._cache.advance(int(resource_version))
+        self._deliver()
+
+    def _deliver(self) -> None:
+        """Call the handlers for what is undelivered, unless another thread does so already.
+
+        Nobody waits here for a handler, which may itself wait for a lock of the caller.
+        """
+        while (batch := self._next_delivery()) is not None:
+            change, handlers = batch
+            try:
+                if change is _SYNCED:
+                    self._synced.set()
+                    continue
+                for handler in handlers:
+                    handler(*change)
+            finally:
+                with self._lock:
+                    self._delivering = False
+
+    def _next_delivery(self) -> tuple[Change, tuple[Handler, ...]] | None:
+        with self._lock:
+            if self._delivering or not self._undelivered:
+                return None
+            self._delivering = True
+            return self._undelivered.popleft(), tuple(self._handlers)

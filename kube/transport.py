@@ -1,0 +1,235 @@
+"""One HTTP exchange with the API server, in JSON, with every failure mapped to kube.errors.
+
+The client decides what to ask and how often; this module carries it out over the connection pool
+and the credentials of `kubernetes.client.ApiClient`. The typed API classes of that package are not
+used: they are slow to import, drop unknown fields, and do not know the classic DRA resources.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Final, Protocol
+
+from kubernetes.client import ApiClient
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import ConfigException
+from urllib3 import BaseHTTPResponse
+from urllib3 import exceptions as http
+
+from api.objects import JSON
+from kube.calls import Call
+from kube.errors import (
+    BrokenAnswer,
+    ConfigError,
+    ConnectFailed,
+    ReadTimeout,
+    TlsFailed,
+    api_error,
+)
+from kube.watch import WatchStream
+
+CONNECT_SECONDS: Final = 3.05
+READ_SECONDS: Final = 30.0
+_WATCH_GRACE_SECONDS: Final = 30.0
+_CHUNK: Final = 1 << 16
+_SHOWN: Final = 200
+
+
+class RequestObserver(Protocol):
+    """Hears of each HTTP request, also of each repetition; called from any thread."""
+
+    def __call__(self, verb: str, resource: str, code: int, seconds: float) -> None:
+        """Take note of a request.
+
+        Args:
+            verb: Kubernetes verb, e.g. `list`.
+            resource: plural, or the path for a request outside of resources.
+            code: HTTP status, 0 if there was no answer.
+            seconds: until the answer was read; for a watch until it began.
+        """
+
+
+class Transport:
+    """Sends calls; thread-safe."""
+
+    def __init__(
+        self,
+        api: ApiClient,
+        *,
+        observer: RequestObserver | None = None,
+        read_seconds: float = READ_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Use the connections and credentials of `api`.
+
+        Args:
+            api: configured client; this object closes it.
+            observer: hears of every request.
+            read_seconds: longest silence of the server in the answer to a call; not for watches.
+            clock: seconds, monotonic.
+        """
+        self._api = api
+        self._observer = observer
+        self._read_seconds = read_seconds
+        self._clock = clock
+
+    def send(self, call: Call) -> JSON:
+        """Send a call and return the decoded answer.
+
+        Raises:
+            ApiError: the server answered with anything but 2xx.
+            TransportError: there is no usable answer.
+            ConfigError: the credentials cannot be read.
+        """
+        response, body = self._observed(call, lambda: self._exchange(call))
+        _check(call, response, body)
+        return _decoded(call, body)
+
+    def stream(self, call: Call, *, seconds: float) -> WatchStream:
+        """Send a watch and return its stream; raises like `send`.
+
+        Args:
+            call: the watch.
+            seconds: after which the server ends it; the stream fails if the server is silent for
+                clearly longer than that.
+        """
+        read_seconds = seconds + _WATCH_GRACE_SECONDS
+        response = self._observed(call, lambda: (self._open(call, read_seconds), b""))[0]
+        if not 200 <= response.status < 300:
+            with self._mapped(call):
+                body = response.data
+            _check(call, response, body)
+        return WatchStream(_Body(response, lambda: self._mapped(call)), call=str(call))
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._api.rest_client.close()
+
+    def _observed(
+        self, call: Call, exchange: Callable[[], tuple[BaseHTTPResponse, bytes]]
+    ) -> tuple[BaseHTTPResponse, bytes]:
+        started, code = self._clock(), 0
+        try:
+            response, body = exchange()
+            code = response.status
+            return response, body
+        finally:
+            if self._observer is not None:
+                self._observer(call.verb, call.resource, code, self._clock() - started)
+
+    def _exchange(self, call: Call) -> tuple[BaseHTTPResponse, bytes]:
+        response = self._open(call, self._read_seconds)
+        with self._mapped(call):
+            return response, response.data
+
+    def _open(self, call: Call, read_seconds: float) -> BaseHTTPResponse:
+        url, headers = self._addressed(call)
+        with self._mapped(call):
+            answer = self._api.call_api(
+                call.method,
+                url,
+                headers,
+                call.body,
+                _request_timeout=(CONNECT_SECONDS, read_seconds),
+            )
+        response: BaseHTTPResponse = answer.response
+        return response
+
+    def _addressed(self, call: Call) -> tuple[str, dict[str, str]]:
+        """Return URL and headers; lets the package refresh a token that is about to expire."""
+        headers = {"Accept": "application/json"}
+        if call.body is not None:
+            headers["Content-Type"] = call.content_type
+        try:
+            _, url, headers, _, _ = self._api.param_serialize(
+                call.method,
+                call.path,
+                query_params=list(call.query.items()),
+                header_params=headers,
+                auth_settings=["BearerToken"],
+            )
+        except (ConfigException, OSError) as error:
+            raise ConfigError(f"{call}: the credentials cannot be read: {error}") from error
+        return url, headers
+
+    @contextmanager
+    def _mapped(self, call: Call) -> Iterator[None]:
+        try:
+            yield
+        except (http.NewConnectionError, http.ConnectTimeoutError, http.ProxyError) as error:
+            raise ConnectFailed(
+                f"{call}: no connection to the API server {self._host}: {error}; "
+                "is it up, and does KUBECONFIG point at it?"
+            ) from error
+        except http.ReadTimeoutError as error:
+            raise ReadTimeout(f"{call}: {self._host} did not answer in time: {error}") from error
+        except (http.SSLError, ApiException) as error:
+            raise TlsFailed(
+                f"{call}: TLS with {self._host} failed: {error}; "
+                "does the certificate authority of the kubeconfig belong to this server?"
+            ) from error
+        except http.LocationValueError as error:
+            raise ConfigError(f"{call}: {self._host} is not a server URL: {error}") from error
+        except http.HTTPError as error:
+            raise BrokenAnswer(f"{call}: the answer of {self._host} broke off: {error}") from error
+
+    @property
+    def _host(self) -> str:
+        return str(self._api.configuration.host)
+
+
+class _Body:
+    """The body of an answer as the ByteStream of a watch."""
+
+    def __init__(
+        self, response: BaseHTTPResponse, mapped: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._response = response
+        self._mapped = mapped
+
+    def read(self) -> bytes:
+        with self._mapped():
+            return self._response.read1(_CHUNK)
+
+    def abort(self) -> None:
+        # The errors say that the answer is already at its end.
+        with suppress(ValueError, RuntimeError, OSError):
+            self._response.shutdown()
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _check(call: Call, response: BaseHTTPResponse, body: bytes) -> None:
+    if not 200 <= response.status < 300:
+        raise api_error(
+            response.status,
+            _status_of(body),
+            call=str(call),
+            retry_after=_retry_after(response.headers),
+        )
+
+
+def _status_of(body: bytes) -> JSON:
+    """Return the Status object of a refusal; a proxy in between may send text instead."""
+    with suppress(ValueError):
+        decoded = json.loads(body)
+        if isinstance(decoded, dict):
+            return decoded
+    return {"message": body[:_SHOWN].decode(errors="replace").strip()}
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    asked = headers.get("Retry-After", "")
+    return float(asked) if asked.isdigit() else None
+
+
+def _decoded(call: Call, body: bytes) -> JSON:
+    try:
+        decoded = json.loads(body)
+    except ValueError as error:
+        raise BrokenAnswer(f"{call}: the answer is not JSON: {body[:_SHOWN]!r}") from error
+    if not isinstance(decoded, dict):
+        raise BrokenAnswer(f"{call}: the answer is not an object: {body[:_SHOWN]!r}")
+    return decoded
