@@ -1,0 +1,1 @@
+"""How the programs are run: settings, logs, metrics, health, start and stop."""

@@ -1,0 +1,289 @@
+"""The settings that the programs share, as click options and as one frozen value.
+
+`common_options` adds the options to a program, `common_config` makes the value of what click read.
+How options are declared, and what a wrong value does, is in `ops.settings`.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from ops.errors import ConfigError
+from ops.settings import F, option
+
+NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+"""Where the kubelet mounts the namespace of the pod."""
+
+KUBERNETES: Final = "Kubernetes API"
+HTTP: Final = "HTTP"
+LOGGING: Final = "Logging"
+
+_TAKEN_PATHS: Final = ("/healthz", "/readyz")
+_MOST_QPS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class CommonConfig:
+    """Settings that all programs share.
+
+    Attributes:
+        kubeconfig: path; empty is the pod's service account, else what kubectl would use.
+        kube_api_qps: requests a second to the API server, on average.
+        kube_api_burst: requests that may go out at once.
+        namespace: of the NodeAllocationStates, which is the one that the driver runs in.
+        http_endpoint: `host:port` or `:port`; empty is off.
+        metrics_path: URL path with its slash.
+        pprof_path: URL path with its slash; empty is off.
+        logging_format: `text` or `json`.
+        verbosity: 0 to 10, see `ops.logs`.
+    """
+
+    kubeconfig: str
+    kube_api_qps: float
+    kube_api_burst: int
+    namespace: str
+    http_endpoint: str
+    metrics_path: str
+    pprof_path: str
+    logging_format: str
+    verbosity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where to listen; an empty host is every address of the machine, port 0 any free port."""
+
+    host: str
+    port: int
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read `host:port`, `:port` or `[IPv6]:port`.
+
+    Raises:
+        ConfigError: naming the flag, its environment variable, and the forms.
+    """
+    host, colon, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    bracketed = bare != host
+    decimal = port.isascii() and port.isdigit() and len(port) <= 5
+    host_ok = bare.isprintable() and not set(bare) & set("[]/@ ") and (":" in bare) == bracketed
+    if not (colon and host_ok and decimal and int(port) < 2**16):
+        raise ConfigError(
+            f"--http-endpoint (env HTTP_ENDPOINT): {text!r} is no address to listen on; "
+            'give ":8080", "127.0.0.1:8080", "[::1]:8080", or nothing to switch HTTP off'
+        )
+    return Endpoint(bare, int(port))
+
+
+def common_config(
+    values: Mapping[str, Any], *, namespace_file: Path = NAMESPACE_FILE
+) -> CommonConfig:
+    """Make the value of the keywords that click passes to the program.
+
+    Args:
+        values: one for each attribute of CommonConfig; others are ignored.
+        namespace_file: read when `namespace` is empty.
+
+    Raises:
+        ConfigError: naming the flag, its environment variable, and the remedy.
+    """
+    known = {name: values[name] for name in CommonConfig.__dataclass_fields__}
+    config = CommonConfig(**(known | {"namespace": namespace_of(values, namespace_file)}))
+    if config.http_endpoint:
+        parse_endpoint(config.http_endpoint)
+    _check_paths(config)
+    return config
+
+
+def namespace_of(values: Mapping[str, Any], namespace_file: Path = NAMESPACE_FILE) -> str:
+    """Return `values["namespace"]`, else the namespace of the pod that the program runs in.
+
+    Raises:
+        ConfigError: there is neither.
+    """
+    namespace = str(values.get("namespace") or "") or _read_namespace(namespace_file)
+    if not namespace:
+        raise ConfigError(
+            f"--namespace (env POD_NAMESPACE or NAMESPACE) is not set and {namespace_file} gives "
+            "none; name the namespace that the driver is installed in, such as fake-system"
+        )
+    return namespace
+
+
+def _read_namespace(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _check_paths(config: CommonConfig) -> None:
+    served = [*_TAKEN_PATHS, config.metrics_path]
+    if config.metrics_path in _TAKEN_PATHS:
+        raise ConfigError(
+            f"--metrics-path (env METRICS_PATH): {config.metrics_path} is a health check; "
+            "give another path, such as /metrics"
+        )
+    if config.pprof_path in served:
+        raise ConfigError(
+            f"--pprof-path (env PPROF_PATH): {config.pprof_path} is served already; "
+            "give another path, such as /debug/pprof, or nothing to switch it off"
+        )
+
+
+class _Verbosity(click.IntRange):
+    """`-v=5`, which klog takes, reaches a short option of click with its equals sign."""
+
+    name = "level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        bare: Any = value.removeprefix("=") if isinstance(value, str) else value
+        return super().convert(bare, param, ctx)
+
+
+class _Rate(click.FloatRange):
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        rate = super().convert(value, param, ctx)
+        return self.fail("not a number", param, ctx) if math.isnan(rate) else rate
+
+
+def _url_path(_context: click.Context, param: click.Parameter, value: str) -> str:
+    """Check a path that is served; empty is allowed where the default is."""
+    path = value.rstrip("/")
+    if value == param.default == "":
+        return value
+    if not path.startswith("/") or not path.isprintable() or set(path) & set("<>?# "):
+        raise click.BadParameter(f"{value!r} is no path below /")
+    return path
+
+
+_CLUSTER: Final = (
+    option(
+        "--kubeconfig",
+        "KUBECONFIG",
+        section=KUBERNETES,
+        default="",
+        show_default="the pod's service account, else ~/.kube/config",
+        help="File with the address of the API server and the credentials. Not needed in a pod.",
+        remedy="give the path of a kubeconfig file",
+    ),
+    option(
+        "--namespace",
+        ("POD_NAMESPACE", "NAMESPACE"),
+        section=KUBERNETES,
+        default="",
+        show_default="the pod's own",
+        help="Namespace of the driver, where the NodeAllocationState of every node is kept. "
+        "Controller and plugins have to agree on it.",
+        remedy="give the name of a namespace",
+    ),
+)
+
+_RATES: Final = (
+    option(
+        "--kube-api-qps",
+        "KUBE_API_QPS",
+        section=KUBERNETES,
+        type=_Rate(0, _MOST_QPS, min_open=True),
+        default=50.0,
+        help="Requests a second that the program sends to the API server at most, on average. "
+        "Lower it when many nodes share a small API server.",
+        remedy=f"give a number above 0, up to {_MOST_QPS}",
+    ),
+    option(
+        "--kube-api-burst",
+        "KUBE_API_BURST",
+        section=KUBERNETES,
+        type=click.IntRange(1, _MOST_QPS),
+        default=100,
+        help="Requests that may go out at once before --kube-api-qps holds them back.",
+        remedy=f"give a whole number from 1 to {_MOST_QPS}",
+    ),
+)
+
+_HTTP: Final = (
+    option(
+        "--http-endpoint",
+        "HTTP_ENDPOINT",
+        section=HTTP,
+        metavar="[HOST]:PORT",
+        default="",
+        show_default="off",
+        help='Address that /healthz, /readyz and the metrics are served on, without TLS: ":8080" '
+        'for all addresses, "127.0.0.1:8080" for this machine only.',
+        remedy='give ":8080" or "127.0.0.1:8080", or nothing to switch HTTP off',
+    ),
+    option(
+        "--metrics-path",
+        "METRICS_PATH",
+        section=HTTP,
+        metavar="PATH",
+        callback=_url_path,
+        default="/metrics",
+        help="URL path of the Prometheus metrics.",
+        remedy="give a path that starts with a slash, such as /metrics",
+    ),
+    option(
+        "--pprof-path",
+        "PPROF_PATH",
+        section=HTTP,
+        metavar="PATH",
+        callback=_url_path,
+        default="",
+        show_default="off",
+        help="URL path that shows what every thread is doing; with ?seconds=10 it samples for that "
+        "long and answers stacks for a flame graph. It tells much about the program: switch it on "
+        "to look for a fault.",
+        remedy="give a path that starts with a slash, such as /debug/pprof",
+    ),
+)
+
+_LOGGING: Final = (
+    option(
+        "--logging-format",
+        "LOGGING_FORMAT",
+        section=LOGGING,
+        type=click.Choice(["text", "json"]),
+        default="text",
+        help="Form of the log lines on standard error: text for people, json for collectors.",
+        remedy="give text or json",
+    ),
+    option(
+        "-v,--v,verbosity",
+        "V",
+        section=LOGGING,
+        type=_Verbosity(0, 10),
+        default=2,
+        help="How much is logged: 0 warnings and errors, 2 also facts and decisions, 4 also their "
+        "flow, 5 also each step, 6 also what the libraries report.",
+        remedy="give a whole number from 0 to 10",
+    ),
+)
+
+
+def cluster_options(function: F) -> F:
+    """Add --kubeconfig and --namespace, all that a one-shot tool needs."""
+    return _add(function, _CLUSTER)
+
+
+def logging_options(function: F) -> F:
+    """Add --logging-format and -v."""
+    return _add(function, _LOGGING)
+
+
+def common_options(command: F) -> F:
+    """Add every setting of CommonConfig, after the program's own if it is the last decorator."""
+    return _add(command, (*_CLUSTER, *_RATES, *_HTTP, *_LOGGING))
+
+
+def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:
+    for decorate in reversed(options):
+        function = decorate(function)
+    return function
