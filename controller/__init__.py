@@ -1,0 +1,1 @@
+"""The central controller: negotiates nodes, allocates and deallocates claims."""

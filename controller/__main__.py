@@ -1,0 +1,159 @@
+"""`fake-dra-controller`: the composition root of the controller."""
+
+import gc
+import sys
+import threading
+
+import click
+
+from api.names import DRIVER_NAME, RESOURCE_GROUP
+from controller.wiring import Controller, build
+from kube.client import Client
+from kube.errors import KubeError
+from kube.events import EventRecorder
+from ops.config import CommonConfig, common_config, common_options
+from ops.errors import ConfigError
+from ops.health import HttpServer, create_app
+from ops.lifecycle import Lifecycle
+from ops.logs import configure, get_logger
+from ops.metrics import Metrics
+
+CLASSIC_VERSIONS = ("v1alpha2",)
+RETRY_SECONDS = 2.0
+
+_LOG = get_logger("controller")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--workers",
+    envvar="WORKERS",
+    type=click.IntRange(1, 100),
+    default=10,
+    show_default=True,
+    show_envvar=True,
+    help="How many claims and pods are worked on at the same time.",
+)
+@click.option(
+    "--unprepare-timeout",
+    envvar="UNPREPARE_TIMEOUT",
+    type=click.FloatRange(0, 3600),
+    default=60.0,
+    show_default=True,
+    show_envvar=True,
+    help="Seconds that freeing a claim waits for its node to unprepare the devices. A node that "
+    "lost power never does; afterwards the devices are taken back without it.",
+)
+@common_options
+def main(workers: int, unprepare_timeout: float, **common: object) -> None:
+    """Allocate fake devices to ResourceClaims, as the central controller of the driver.
+
+    Watches ResourceClaims, PodSchedulingContexts, classes, parameters and the
+    NodeAllocationStates that the kubelet plugins publish; negotiates nodes with the scheduler,
+    and records every allocation in the state of its node and in the status of the claim.
+    """
+    config = common_config(common)
+    configure(config.logging_format, config.verbosity)
+    sys.exit(run(config, workers, unprepare_timeout))
+
+
+def run(config: CommonConfig, workers: int, unprepare_timeout: float) -> int:
+    """Run until a signal or a crashed thread; return the exit code."""
+    life = Lifecycle()
+    life.install_signals()
+    metrics = Metrics()
+    client = Client.from_kubeconfig(
+        config.kubeconfig,
+        qps=config.kube_api_qps,
+        burst=config.kube_api_burst,
+        user_agent="fake-dra-controller",
+        observer=metrics.observe_request,
+    )
+    life.on_stop("API client", client.close)
+    version = served_version(client, life.stop)
+    if version is None:
+        return life.wait()
+    events = EventRecorder(client, component=f"resource driver {DRIVER_NAME}")
+    controller = build(
+        client,
+        events,
+        metrics,
+        version=version,
+        namespace=config.namespace,
+        unprepare_timeout=unprepare_timeout,
+    )
+    _start(life, controller, events, workers)
+    _serve(life, config, controller, metrics)
+    gc.freeze()
+    return life.wait()
+
+
+def served_version(client: Client, stop: threading.Event) -> str | None:
+    """Return the version of resource.k8s.io to use; waits for an API server that is away.
+
+    Returns:
+        None when `stop` was set first.
+
+    Raises:
+        ConfigError: the server has no version that this driver can work with.
+    """
+    while not stop.is_set():
+        try:
+            served = client.versions(RESOURCE_GROUP)
+        except KubeError as error:
+            _LOG.warning("API server is away, trying again", error=str(error))
+            stop.wait(RETRY_SECONDS)
+            continue
+        for version in CLASSIC_VERSIONS:
+            if version in served:
+                return version
+        raise ConfigError(
+            f"the API server serves {RESOURCE_GROUP} in {', '.join(served) or 'no version'}, this "
+            f"driver needs {' or '.join(CLASSIC_VERSIONS)} (Kubernetes 1.27 to 1.30); start the "
+            "API server with --feature-gates=DynamicResourceAllocation=true and "
+            f"--runtime-config={RESOURCE_GROUP}/{CLASSIC_VERSIONS[0]}=true"
+        )
+    return None
+
+
+def _start(life: Lifecycle, controller: Controller, events: EventRecorder, workers: int) -> None:
+    events.start()
+    life.on_stop("events", events.stop)
+    for name, body in controller.caches.threads(life.stop):
+        life.spawn(name, body)
+    life.on_stop("watches", controller.caches.stop)
+    for number in range(workers):
+        life.spawn(f"worker-{number}", lambda: _work(life, controller))
+    life.on_stop("queue", controller.queue.shutdown)
+
+
+def _work(life: Lifecycle, controller: Controller) -> None:
+    """Work through the queue once every cache has seen a full list."""
+    while controller.caches.unsynced():
+        if life.stop.wait(0.05):
+            return
+    controller.reconciler.run()
+
+
+def _serve(life: Lifecycle, config: CommonConfig, controller: Controller, metrics: Metrics) -> None:
+    if not config.http_endpoint:
+        return
+
+    def caches() -> str | None:
+        missing = controller.caches.unsynced()
+        return f"no list yet of {', '.join(missing)}" if missing else None
+
+    app = create_app(
+        live={"process": lambda: None},
+        ready={"caches": caches},
+        registry=metrics.registry,
+        metrics_path=config.metrics_path,
+        pprof_path=config.pprof_path,
+    )
+    server = HttpServer(config.http_endpoint, app)
+    server.start()
+    life.on_stop("HTTP server", server.stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Which devices of one node serve which claims: a pure, deterministic, all-or-nothing decision.
+
+Called for every potential node of a pod with all pending claims of the pod, and again right before
+the decision is written. Devices are preferred in the order of the node's state.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from api.nas import AllocatedDevice, Device
+from api.objects import ClaimUID
+from api.parameters import ClaimParameters, ClassParameters
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRequest:
+    """What one claim asks of a node."""
+
+    claim: ClaimUID
+    wanted: ClaimParameters = field(default_factory=ClaimParameters)
+    offered_by_class: ClassParameters = field(default_factory=ClassParameters)
+
+    def admits(self, device: Device) -> bool:
+        """Tell whether the device may serve this claim."""
+        return self.offered_by_class.admits(device.model) and self.wanted.admits(device.model)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a node cannot serve a pod's claims.
+
+    Attributes:
+        reason: CamelCase word of a small fixed set, for metrics.
+        message: for people, without the node's name.
+    """
+
+    reason: str
+    message: str
+
+
+Plan: TypeAlias = Mapping[ClaimUID, tuple[AllocatedDevice, ...]]
+
+
+def plan(
+    free: Sequence[Device],
+    held: Mapping[ClaimUID, tuple[AllocatedDevice, ...]],
+    requests: Sequence[DeviceRequest],
+) -> Plan | Refusal:
+    """Give every request its devices, or say why that is impossible.
+
+    Args:
+        free: devices that no claim holds, in order of preference.
+        held: what claims hold on this node already; a claim in it keeps just that.
+        requests: all pending claims of one pod.
+
+    Returns:
+        The devices of every request, or the refusal when any of them cannot be served.
+    """
+    open_requests = [r for r in requests if r.claim not in held]
+    chosen = {r.claim: held[r.claim] for r in requests if r.claim in held}
+    needed = sum(r.wanted.count for r in open_requests)
+    if needed > len(free):
+        return Refusal("TooFewFree", f"needs {_devices(needed)}, {len(free)} free")
+    matched = _match(free, open_requests)
+    if isinstance(matched, Refusal):
+        return matched
+    for request, devices in zip(open_requests, matched, strict=True):
+        split = request.wanted.split if request.wanted.split > 1 else 0
+        chosen[request.claim] = tuple(AllocatedDevice(d.id, split) for d in devices)
+    return chosen
+
+
+def _match(
+    free: Sequence[Device], requests: Sequence[DeviceRequest]
+) -> list[list[Device]] | Refusal:
+    eligible = [[i for i, d in enumerate(free) if r.admits(d)] for r in requests]
+    owner: dict[int, int] = {}
+    by_scarcity = sorted(range(len(requests)), key=lambda n: (len(eligible[n]), n))
+    for number in by_scarcity:
+        for _ in range(requests[number].wanted.count):
+            if not _take(number, eligible, owner):
+                return _mismatch(requests[number], len(eligible[number]))
+    return [
+        [free[i] for i in sorted(owner) if owner[i] == number] for number in range(len(requests))
+    ]
+
+
+def _take(number: int, eligible: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
+    """Give request `number` one more device, moving other requests' devices where that helps.
+
+    One augmenting path of bipartite matching: breadth first over devices that would have to change
+    hands, so a solution is found whenever there is one.
+    """
+    cause: dict[int, tuple[int, int | None]] = {}
+    frontier: list[tuple[int, int | None]] = [(number, None)]
+    for request, lost in frontier:
+        for device in eligible[request]:
+            if device in cause:
+                continue
+            cause[device] = (request, lost)
+            if device not in owner:
+                _hand_over(device, cause, owner)
+                return True
+            if owner[device] != request:
+                frontier.append((owner[device], device))
+    return False
+
+
+def _hand_over(
+    free_device: int, cause: Mapping[int, tuple[int, int | None]], owner: dict[int, int]
+) -> None:
+    device: int | None = free_device
+    while device is not None:
+        request, lost = cause[device]
+        owner[device] = request
+        device = lost
+
+
+def _mismatch(request: DeviceRequest, eligible: int) -> Refusal:
+    wanted = request.wanted.model or "any"
+    message = (
+        f"needs {_devices(request.wanted.count)} of model {wanted} that the class offers, "
+        f"{eligible} of the free ones match and some of them serve other claims of the pod"
+        if eligible >= request.wanted.count
+        else f"needs {_devices(request.wanted.count)} of model {wanted} that the class offers, "
+        f"{eligible} of the free ones match"
+    )
+    return Refusal("NoMatchingModel", message)
+
+
+def _devices(count: int) -> str:
+    return f"{count} device" if count == 1 else f"{count} devices"

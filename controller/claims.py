@@ -1,0 +1,246 @@
+"""Allocate and deallocate claims as ordered writes, each of which may be replayed.
+
+Up: finalizer on every claim, one write of the node's NAS for all of them, status of every claim.
+Down: NAS, status, finalizer. What was decided before is planned again on the freshest NAS, and the
+write carries its resourceVersion, so a decision made on an old state is refused by the API server.
+Source: k8s.io/dynamic-resource-allocation controller.go, allocateClaims and
+syncClaim (release-1.30).
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from api.claims import Claim
+from api.names import DRIVER_NAME, FINALIZER
+from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
+from api.objects import JSON, ClaimUID, NodeName
+from api.selectors import only_node
+from controller.allocator import DeviceRequest, Plan, Refusal
+from controller.errors import NodeUnavailable, StaleWorld
+from controller.nodes import Ledger, NodeView
+from kube.client import Client
+from kube.errors import Conflict, NotFound
+from kube.resources import Resource
+from kube.store import Store
+
+NAS_ATTEMPTS = 5
+MOVED_ANNOTATION = f"{DRIVER_NAME}/moved-at"
+
+
+@dataclass(frozen=True, slots=True)
+class PendingClaim:
+    """A claim to allocate, with what it asks for."""
+
+    claim: Claim
+    request: DeviceRequest
+
+
+@dataclass(frozen=True, slots=True)
+class StillPrepared:
+    """The claim's devices are in use on a node that has to unprepare them first."""
+
+    node: NodeName
+    seconds_left: float
+
+
+class ClaimWriter:
+    """All writes to claims and to `allocatedClaims`."""
+
+    def __init__(
+        self,
+        client: Client,
+        claims: Resource,
+        states: Resource,
+        cache: Store,
+        ledger: Ledger,
+        *,
+        unprepare_timeout: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Write claims and node states, and feed the answers to the caches.
+
+        Args:
+            client: for the writes.
+            claims: ResourceClaim in the version that the server has.
+            states: NodeAllocationState.
+            cache: watch cache of the claims.
+            ledger: the nodes.
+            unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
+            clock: monotonic seconds.
+        """
+        self._client = client
+        self._claims = claims
+        self._states = states
+        self._cache = cache
+        self._ledger = ledger
+        self._unprepare_timeout = unprepare_timeout
+        self._clock = clock
+        self._waiting_since: dict[ClaimUID, float] = {}
+
+    def allocate(
+        self, pending: Sequence[PendingClaim], node: NodeName, consumer: JSON | None
+    ) -> Refusal | None:
+        """Allocate all claims on one node, or none of them.
+
+        Args:
+            pending: claims without allocation.
+            node: where.
+            consumer: entry for status.reservedFor, None for Immediate claims.
+
+        Returns:
+            None when every claim is allocated, or why the node cannot serve them after all.
+
+        Raises:
+            StaleWorld: the node or a claim changed meanwhile.
+            KubeError: a write failed; what was written is found again by the next attempt.
+        """
+        marked = [PendingClaim(self._own(p.claim, node), p.request) for p in pending]
+        refusal = self._commit(marked, node)
+        if refusal is not None:
+            return refusal
+        for waiting in marked:
+            self._write(with_allocation(waiting.claim.raw, node, consumer), "status")
+        return None
+
+    def deallocate(self, claim: Claim) -> StillPrepared | None:
+        """Free the devices of a claim that has our finalizer, then let go of it.
+
+        Returns:
+            None when it is done, or the node that still has the devices prepared.
+        """
+        for node in self._ledger.holders(claim.uid):
+            busy = self._still_prepared(claim.uid, node)
+            if busy is not None:
+                return busy
+        for node in self._ledger.holders(claim.uid):
+            self._remove(claim.uid, node)
+        raw = claim.raw
+        if claim.allocation is not None or claim.deallocation_requested:
+            raw = self._write(without_allocation(raw), "status")
+        self._write(without_finalizer(raw))
+        self._waiting_since.pop(claim.uid, None)
+        return None
+
+    def _own(self, claim: Claim, node: NodeName) -> Claim:
+        """Mark the claim as ours, and undo what an attempt on another node left in its NAS.
+
+        An attempt that still runs elsewhere must not store its result afterwards, so the claim is
+        written, which makes that result's resourceVersion old, before its devices are taken back.
+        """
+        others = [other for other in self._ledger.holders(claim.uid) if other != node]
+        raw = claim.raw
+        if FINALIZER not in claim.finalizers:
+            raw = self._write(with_finalizer(raw))
+        elif others:
+            raw = self._write(with_move(raw))
+        for other in others:
+            self._remove(claim.uid, other)
+        return Claim(raw)
+
+    def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Refusal | None:
+        requests = [p.request for p in pending]
+        names = {p.claim.uid: p.claim for p in pending}
+        with self._ledger.lock(node):
+            for _ in range(NAS_ATTEMPTS):
+                view = self._ledger.view(node)
+                if isinstance(view, Refusal):
+                    return view
+                planned = view.plan(requests)
+                if isinstance(planned, Refusal):
+                    return planned
+                if self._store(view.state, _merged(view, planned, names)):
+                    return None
+        raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
+
+    def _remove(self, uid: ClaimUID, node: NodeName) -> None:
+        with self._ledger.lock(node):
+            for _ in range(NAS_ATTEMPTS):
+                view = self._ledger.state(node)
+                if view is None or uid not in view.allocated:
+                    return
+                rest = {other: given for other, given in view.allocated.items() if other != uid}
+                if self._store(view, rest):
+                    return
+        raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
+
+    def _store(
+        self, state: NodeAllocationState, allocated: Mapping[ClaimUID, AllocatedClaim]
+    ) -> bool:
+        """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""
+        if allocated == state.allocated:
+            return True
+        patch = allocated_patch(state, allocated)
+        try:
+            self._ledger.written(
+                self._client.patch(self._states, state.node, patch, namespace=state.namespace)
+            )
+        except Conflict:
+            self._ledger.written(self._client.get(self._states, state.node, state.namespace))
+            return False
+        except NotFound as error:
+            raise NodeUnavailable(f"NodeAllocationState of node {state.node} is gone") from error
+        return True
+
+    def _still_prepared(self, uid: ClaimUID, node: NodeName) -> StillPrepared | None:
+        state = self._ledger.state(node)
+        if state is None or uid not in state.prepared:
+            return None
+        since = self._waiting_since.setdefault(uid, self._clock())
+        left = since + self._unprepare_timeout - self._clock()
+        return StillPrepared(node, left) if left > 0 else None
+
+    def _write(self, body: JSON, subresource: str | None = None) -> JSON:
+        stored = self._client.update(self._claims, body, subresource=subresource)
+        self._cache.written(stored)
+        return stored
+
+
+def with_finalizer(raw: JSON) -> JSON:
+    """Return the claim with our finalizer, the mark that it is ours to free."""
+    meta = raw["metadata"]
+    return {**raw, "metadata": {**meta, "finalizers": [*(meta.get("finalizers") or []), FINALIZER]}}
+
+
+def with_move(raw: JSON) -> JSON:
+    """Return the claim with a note that its allocation moves, which no earlier write had."""
+    meta = raw["metadata"]
+    note = {MOVED_ANNOTATION: str(meta.get("resourceVersion", ""))}
+    return {**raw, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), **note}}}
+
+
+def without_finalizer(raw: JSON) -> JSON:
+    """Return the claim without our finalizer."""
+    meta = raw["metadata"]
+    kept = [f for f in meta.get("finalizers") or [] if f != FINALIZER]
+    return {**raw, "metadata": {**meta, "finalizers": kept}}
+
+
+def with_allocation(raw: JSON, node: NodeName, consumer: JSON | None) -> JSON:
+    """Return the claim allocated on a node, shareable, and reserved for its first consumer."""
+    status = {
+        **(raw.get("status") or {}),
+        "driverName": DRIVER_NAME,
+        "allocation": {"availableOnNodes": only_node(node), "shareable": True},
+    }
+    if consumer is not None:
+        status["reservedFor"] = [consumer]
+    return {**raw, "status": status}
+
+
+def without_allocation(raw: JSON) -> JSON:
+    """Return the claim as it was before it was allocated."""
+    gone = ("allocation", "driverName", "deallocationRequested")
+    status = {k: v for k, v in (raw.get("status") or {}).items() if k not in gone}
+    return {**raw, "status": status}
+
+
+def _merged(
+    view: NodeView, planned: Plan, claims: Mapping[ClaimUID, Claim]
+) -> dict[ClaimUID, AllocatedClaim]:
+    given = {
+        uid: view.state.allocated.get(uid)
+        or AllocatedClaim(devices, claims[uid].namespace, claims[uid].name)
+        for uid, devices in planned.items()
+    }
+    return {**view.state.allocated, **given}

@@ -1,0 +1,122 @@
+"""One look at a claim by itself: free it, or allocate it when it does not wait for a pod.
+
+Source: k8s.io/dynamic-resource-allocation controller.go, syncClaim (release-1.30).
+"""
+
+from typing import Protocol
+
+from api.claims import Claim
+from api.names import FINALIZER
+from api.objects import JSON, Key, NodeName
+from api.selectors import selects
+from controller.allocator import DeviceRequest, Refusal
+from controller.claims import ClaimWriter, PendingClaim
+from controller.errors import NoSuitableNode
+from controller.negotiation import explain
+from controller.nodes import Ledger
+from controller.outcome import After, Again, Blocked, Done, Outcome
+from controller.parameters import ParametersLookup
+from controller.pending import PendingClaims, Unusable
+from controller.waiting import Topic
+from kube.errors import NotFound
+from kube.store import Store
+
+ANY_NODE = Topic("node", "")
+"""Woken with every change of any node."""
+
+
+class Nodes(Protocol):
+    """Finds Node objects."""
+
+    def get(self, name: str, namespace: str | None) -> JSON | None:
+        """Return the Node, None when it does not exist."""
+        ...
+
+
+class ClaimSync:
+    """Brings one ResourceClaim up to date."""
+
+    def __init__(
+        self,
+        cache: Store,
+        pending: PendingClaims,
+        lookup: ParametersLookup,
+        nodes: Nodes,
+        ledger: Ledger,
+        writer: ClaimWriter,
+    ) -> None:
+        """Work on the claims in `cache`."""
+        self._cache = cache
+        self._pending = pending
+        self._lookup = lookup
+        self._nodes = nodes
+        self._ledger = ledger
+        self._writer = writer
+
+    def sync(self, key: Key) -> Outcome:
+        """Free the claim if nobody needs it, allocate it if it is Immediate.
+
+        Raises:
+            StaleWorld: try again soon.
+            KubeError: a request failed.
+        """
+        raw = self._cache.get(key)
+        if raw is None:
+            return Done()
+        claim = Claim(raw)
+        if claim.reserved_for:
+            return Done()
+        if claim.deleting or claim.deallocation_requested:
+            return self._free(claim) if FINALIZER in claim.finalizers else Done()
+        if claim.allocation is not None or not claim.immediate:
+            return Done()
+        return self._allocate(claim)
+
+    def _free(self, claim: Claim) -> Outcome:
+        try:
+            busy = self._writer.deallocate(claim)
+        except NotFound:
+            return Done()
+        if busy is None:
+            return Done()
+        return After(busy.seconds_left, frozenset({Topic("node", busy.node)}))
+
+    def _allocate(self, claim: Claim) -> Outcome:
+        request = self._pending.request(claim)
+        if request is None:
+            return Again(frozenset({Topic("class", claim.class_name)}))
+        if isinstance(request, Unusable):
+            return Blocked(request.error, (claim.raw,), request.topics)
+        waiting = PendingClaim(claim, request)
+        refusals: dict[NodeName, Refusal] = {}
+        for node in self._candidates(claim, request):
+            planned = self._ledger.plan(node, [request], claim.uid)
+            refusal = (
+                planned
+                if isinstance(planned, Refusal)
+                else self._writer.allocate([waiting], node, None)
+            )
+            if refusal is None:
+                return Done()
+            refusals[node] = refusal
+        told = explain(refusals, len(refusals)) if refusals else "no node offers devices"
+        return Blocked(NoSuitableNode(told), (claim.raw,), frozenset({ANY_NODE}))
+
+    def _candidates(self, claim: Claim, request: DeviceRequest) -> list[NodeName]:
+        """Return the nodes to try: one that holds the claim's devices, then those with most free.
+
+        The order is deterministic: ties go by name.
+        """
+        suitable = self._lookup.resource_class(claim).suitable_nodes
+        holding = self._ledger.holders(request.claim)
+
+        def rank(node: NodeName) -> tuple[bool, int, str]:
+            view = self._ledger.view(node)
+            return (node not in holding, 0 if isinstance(view, Refusal) else -len(view.free), node)
+
+        nodes = sorted(self._ledger.nodes(), key=rank)
+        return nodes if suitable is None else [n for n in nodes if self._selected(suitable, n)]
+
+    def _selected(self, suitable: JSON, node: NodeName) -> bool:
+        found = self._nodes.get(node, None)
+        return found is not None and selects(suitable, node, found["metadata"].get("labels") or {})

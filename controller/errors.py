@@ -1,0 +1,37 @@
+"""Errors of the controller.
+
+DriverError                     (api.errors)
+├─ UserError                    (api.errors) event on claim and pod, slow retry
+│  ├─ ResourceClassNotFound     the claim names a class that does not exist
+│  ├─ ForeignClaim              the pod's claim of that name belongs to another pod
+│  └─ NoSuitableNode            no node can serve the claim now; woken when one can
+└─ StaleWorld                   what we decided on has changed; silent quick retry
+   ├─ NodeUnavailable           the node cannot take claims any more
+   └─ ClaimNotReady           the pod's claim is not there yet, or on its way out
+"""
+
+from api.errors import DriverError, UserError
+
+
+class ResourceClassNotFound(UserError):
+    """The claim names a ResourceClass that does not exist."""
+
+
+class ForeignClaim(UserError):
+    """A claim that should have been made for the pod belongs to something else."""
+
+
+class NoSuitableNode(UserError):
+    """No node can serve the claim at present."""
+
+
+class StaleWorld(DriverError):
+    """The objects that a decision was based on have changed."""
+
+
+class NodeUnavailable(StaleWorld):
+    """The node stopped taking claims between decision and write."""
+
+
+class ClaimNotReady(StaleWorld):
+    """A claim of the pod is not in the cache yet, or is on its way out."""

@@ -1,0 +1,80 @@
+"""What the controller measures about itself and the nodes."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from controller.allocator import Refusal
+from controller.nodes import Ledger
+from controller.reconcile import CLAIM, SCHEDULING
+
+_PREFIX: Final = "fake_dra_controller"
+_RESULTS: Final = ("done", "waiting", "blocked", "again", "error")
+_REASONS: Final = ("NotPublished", "NotReady", "Malformed", "TooFewFree", "NoMatchingModel")
+_STATES: Final = ("allocatable", "allocated", "prepared")
+
+
+class ControllerMetrics:
+    """Counters of reconciles and refusals; every label value exists from the start."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Register the families in `registry`."""
+        self._reconciles = Histogram(
+            f"{_PREFIX}_reconcile_duration_seconds",
+            "Duration of reconciles by kind of key and result.",
+            ["kind", "result"],
+            registry=registry,
+        )
+        self._refusals = Counter(
+            f"{_PREFIX}_unsuitable_nodes",
+            "Nodes reported unsuitable to the scheduler, by reason.",
+            ["reason"],
+            registry=registry,
+        )
+        for kind in (CLAIM, SCHEDULING):
+            for result in _RESULTS:
+                self._reconciles.labels(kind, result)
+        for reason in _REASONS:
+            self._refusals.labels(reason)
+
+    def reconciled(self, kind: str, result: str, seconds: float) -> None:
+        """Count one reconcile."""
+        self._reconciles.labels(kind, result).observe(seconds)
+
+    def unsuitable(self, reason: str, nodes: int) -> None:
+        """Count nodes that were refused for a reason."""
+        self._refusals.labels(reason).inc(nodes)
+
+
+class DeviceCollector(Collector):
+    """Devices of the whole cluster by state, counted when they are asked for."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        """Count the devices of the nodes in `ledger`."""
+        self._ledger = ledger
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the gauges of devices and nodes."""
+        devices = dict.fromkeys(_STATES, 0)
+        nodes = {"ready": 0, "unavailable": 0}
+        for name in self._ledger.nodes():
+            view = self._ledger.view(name)
+            if isinstance(view, Refusal):
+                nodes["unavailable"] += 1
+                continue
+            nodes["ready"] += 1
+            devices["allocatable"] += len(view.state.allocatable)
+            devices["allocated"] += len(view.state.used())
+            devices["prepared"] += sum(len(given) for given in view.state.prepared.values())
+        yield _gauge("fake_dra_devices", "Devices of ready nodes by state.", "state", devices)
+        yield _gauge("fake_dra_nodes", "Nodes with a NodeAllocationState.", "status", nodes)
+
+
+def _gauge(name: str, text: str, label: str, values: dict[str, int]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=[label])
+    for value, count in values.items():
+        family.add_metric([value], count)
+    return family

@@ -1,0 +1,108 @@
+"""What to answer in a PodSchedulingContext: unsuitable nodes per claim, and where to allocate.
+
+Pure: nodes are asked through a function, time and writes are the caller's.
+Source: k8s.io/dynamic-resource-allocation controller.go, syncPodSchedulingContexts (release-1.30);
+unlike there an answer is cut to the API's limit before it is compared with the stored one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from api.claims import PodSchedulingContext
+from api.objects import JSON, NodeName
+from controller.allocator import DeviceRequest, Plan, Refusal
+
+MAX_NODES = 128
+"""PodSchedulingSelectorMaxSize: most nodes that one list may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the driver says about one pod.
+
+    Attributes:
+        unsuitable: for every pending claim of the pod, by its name within the pod.
+        refusals: why each refused node cannot serve the pod.
+        allocate_on: the selected node with its plan, None when there is nothing to allocate now.
+    """
+
+    unsuitable: Mapping[str, list[NodeName]]
+    refusals: Mapping[NodeName, Refusal]
+    allocate_on: tuple[NodeName, Plan] | None
+
+    def refuse(self, node: NodeName, refusal: Refusal) -> "Answer":
+        """Return the answer after the selected node turned out not to serve the pod."""
+        refusals = {**self.refusals, node: refusal}
+        unsuitable = {
+            claim: nodes if node in nodes else _cut([*nodes, node], node)
+            for claim, nodes in self.unsuitable.items()
+        }
+        return Answer(unsuitable, refusals, None)
+
+
+def negotiate(
+    psc: PodSchedulingContext,
+    requests: Mapping[str, DeviceRequest],
+    plan_on: Callable[[NodeName, Sequence[DeviceRequest]], Plan | Refusal],
+) -> Answer:
+    """Ask every node that the scheduler considers.
+
+    Args:
+        psc: with potential nodes, a selected node, or both.
+        requests: all pending claims of the pod, by name within the pod.
+        plan_on: plans all requests together on one node.
+
+    Returns:
+        The same unsuitable nodes for every claim, since a pod needs them all. Without potential
+        nodes (the pod has spec.nodeName) no list is given, only the selected node is tried.
+    """
+    selected = psc.selected_node
+    asked = list(dict.fromkeys([*psc.potential_nodes, *([selected] if selected else [])]))
+    together = list(requests.values())
+    results = {node: plan_on(node, together) for node in asked}
+    refusals = {node: r for node, r in results.items() if isinstance(r, Refusal)}
+    unsuitable = _cut(list(refusals), selected) if psc.potential_nodes else []
+    planned = results.get(selected) if selected else None
+    return Answer(
+        unsuitable={name: list(unsuitable) for name in requests},
+        refusals=refusals,
+        allocate_on=None
+        if selected is None or planned is None or isinstance(planned, Refusal)
+        else (selected, planned),
+    )
+
+
+def answered(psc: PodSchedulingContext, unsuitable: Mapping[str, list[NodeName]]) -> JSON | None:
+    """Return the PodSchedulingContext with our entries in its status, None if they are there.
+
+    An entry is written for every claim, even an empty one: the scheduler waits for it. Entries of
+    other drivers stay as they are.
+    """
+    known = psc.unsuitable_nodes
+    if all(known.get(name) == nodes for name, nodes in unsuitable.items()):
+        return None
+    status = psc.raw.get("status") or {}
+    entries = [e for e in status.get("resourceClaims") or [] if e["name"] not in unsuitable]
+    ours = [{"name": name, "unsuitableNodes": nodes} for name, nodes in unsuitable.items()]
+    return {**psc.raw, "status": {**status, "resourceClaims": [*entries, *ours]}}
+
+
+def explain(refusals: Mapping[NodeName, Refusal], asked: int) -> str:
+    """Return one line for people: how many nodes fit, and why the others do not.
+
+    Nodes with the same reason are counted, not listed; the most frequent reason comes first.
+    """
+    counts: dict[str, int] = {}
+    for refusal in refusals.values():
+        counts[refusal.message] = counts.get(refusal.message, 0) + 1
+    reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    told = "; ".join(f"{count} of them: {message}" for message, count in reasons[:5])
+    more = f"; {len(reasons) - 5} more reasons" if len(reasons) > 5 else ""
+    return f"{asked - len(refusals)} of {asked} nodes can serve the pod's claims; {told}{more}"
+
+
+def _cut(nodes: list[NodeName], selected: NodeName | None) -> list[NodeName]:
+    """Cut to the API's limit without losing the selected node."""
+    if selected in nodes[:MAX_NODES]:
+        return nodes[:MAX_NODES]
+    return nodes[-MAX_NODES:]

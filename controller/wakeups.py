@@ -1,0 +1,103 @@
+"""From watch events to queue keys: which objects to look at again when another one changes."""
+
+from api.claims import PodSchedulingContext
+from api.objects import JSON, key_of
+from controller.claimsync import ANY_NODE
+from controller.nodes import Ledger
+from controller.parameters import parameters_topic
+from controller.reconcile import CLAIM, SCHEDULING, queue_key
+from controller.waiting import Topic, Waiters
+from kube.store import Handler, Store
+from kube.workqueue import WorkQueue
+
+
+class Wakeups:
+    """Handlers for the watch caches of the controller."""
+
+    def __init__(self, queue: WorkQueue, waiters: Waiters, ledger: Ledger, contexts: Store) -> None:
+        """Put keys into `queue`; `contexts` is the cache of PodSchedulingContexts."""
+        self._queue = queue
+        self._waiters = waiters
+        self._ledger = ledger
+        self._contexts = contexts
+
+    def on_claim(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at a claim that was added or changed; forget the back-off of one that is gone."""
+        self._enqueue(CLAIM, old, new)
+
+    def on_context(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at a PodSchedulingContext; what its pod had reserved is free when it is gone."""
+        self._enqueue(SCHEDULING, old, new)
+        if new is None and old is not None:
+            node = self._ledger.release(PodSchedulingContext(old).owner_uid or "")
+            if node is not None:
+                self._wake(Topic("node", node))
+
+    def on_pod(self, _old: JSON | None, new: JSON | None) -> None:
+        """Look at the PodSchedulingContext of a pod whose claims may be known now."""
+        if new is not None and self._contexts.get(key_of(new)) is not None:
+            self._queue.add(queue_key(SCHEDULING, key_of(new)))
+
+    def on_state(self, old: JSON | None, new: JSON | None) -> None:
+        """Wake whoever waits for a node that may serve more than before."""
+        if not may_serve_more(old, new):
+            return
+        name = (new or old or {})["metadata"]["name"]
+        self._wake(Topic("node", name))
+        self._wake(ANY_NODE)
+
+    def on_class(self, old: JSON | None, new: JSON | None) -> None:
+        """Wake whoever waits for a class to appear or change."""
+        self._wake(Topic("class", (new or old or {})["metadata"]["name"]))
+
+    def on_parameters(self, kind: str) -> Handler:
+        """Return the handler that wakes whoever waits for parameters of a kind."""
+
+        def changed(old: JSON | None, new: JSON | None) -> None:
+            self._wake(parameters_topic(kind, key_of(new or old or {})))
+
+        return changed
+
+    def _enqueue(self, kind: str, old: JSON | None, new: JSON | None) -> None:
+        if new is not None:
+            self._queue.add(queue_key(kind, key_of(new)))
+        elif old is not None:
+            self._forget(queue_key(kind, key_of(old)))
+
+    def _forget(self, queued: str) -> None:
+        self._waiters.wait(queued, ())
+        self._queue.forget(queued)
+
+    def _wake(self, topic: Topic) -> None:
+        for queued in self._waiters.wake(topic):
+            self._queue.add(queued)
+
+
+def may_serve_more(old: JSON | None, new: JSON | None) -> bool:
+    """Tell whether a change of a NAS is more than new allocations and new prepared devices.
+
+    A NAS that is gone counts too: nothing is prepared there any more.
+    """
+    if old is None or new is None:
+        return True
+    before, after = _facts(old), _facts(new)
+    grew = all(_within(before[key], after[key]) for key in ("allocated", "prepared"))
+    same = before["offer"] == after["offer"]
+    return not (grew and same)
+
+
+def _within(before: JSON, after: JSON) -> bool:
+    return all(key in after and after[key] == value for key, value in before.items())
+
+
+def _facts(obj: JSON) -> dict[str, JSON]:
+    spec = _map(obj.get("spec"))
+    return {
+        "allocated": _map(spec.get("allocatedClaims")),
+        "prepared": _map(spec.get("preparedDevices")),
+        "offer": {"status": obj.get("status"), "devices": spec.get("allocatableDevice")},
+    }
+
+
+def _map(value: object) -> JSON:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,125 @@
+"""Builders of API objects, and modifiers that give them one property each."""
+
+from typing import Any
+
+from api.names import DRIVER_NAME, FINALIZER, NAS_GROUP_VERSION
+from api.objects import JSON
+from api.selectors import only_node
+
+NAMESPACE = "default"
+SYSTEM = "fake-system"
+CLASS = "my-class"
+POD_CLAIM = "my-pod-claim"
+
+
+def resource_class(name: str = CLASS, driver: str = DRIVER_NAME, **fields: Any) -> JSON:
+    return {
+        "apiVersion": "resource.k8s.io/v1alpha2",
+        "kind": "ResourceClass",
+        "metadata": {"name": name, "uid": f"uid-{name}"},
+        "driverName": driver,
+        **fields,
+    }
+
+
+def claim(name: str = "claim", *, mode: str = "WaitForFirstConsumer", **spec: Any) -> JSON:
+    return {
+        "apiVersion": "resource.k8s.io/v1alpha2",
+        "kind": "ResourceClaim",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"},
+        "spec": {"resourceClassName": CLASS, "allocationMode": mode, **spec},
+    }
+
+
+def pod(name: str = "pod", *claims: tuple[str, str], **spec: Any) -> JSON:
+    """Return a pod; `claims` are pairs of pod claim name and ResourceClaim name."""
+    entries = [{"name": n, "source": {"resourceClaimName": c}} for n, c in claims]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"},
+        "spec": {"resourceClaims": entries, **spec},
+    }
+
+
+def scheduling(
+    name: str = "pod", *, potential: list[str] | None = None, selected: str = ""
+) -> JSON:
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": name, "uid": f"uid-{name}"}
+    spec: JSON = {"potentialNodes": potential or []}
+    if selected:
+        spec["selectedNode"] = selected
+    return {
+        "apiVersion": "resource.k8s.io/v1alpha2",
+        "kind": "PodSchedulingContext",
+        "metadata": {
+            "name": name,
+            "namespace": NAMESPACE,
+            "uid": f"uid-psc-{name}",
+            "ownerReferences": [{**owner, "controller": True}],
+        },
+        "spec": spec,
+    }
+
+
+def nas(node: str = "node-1", devices: int = 8, *, status: str = "Ready", **spec: Any) -> JSON:
+    offered = [{"fake": {"name": "M", "uuid": f"{node}-{i}"}} for i in range(devices)]
+    return {
+        "apiVersion": NAS_GROUP_VERSION,
+        "kind": "NodeAllocationState",
+        "metadata": {"name": node, "namespace": SYSTEM, "uid": f"uid-nas-{node}"},
+        "spec": {"allocatableDevice": offered, **spec},
+        "status": status,
+    }
+
+
+def holding(node: JSON, uid: str, *indexes: int) -> JSON:
+    """Return the NAS with devices of these indexes allocated to a claim."""
+    name = node["metadata"]["name"]
+    devices = [{"uuid": f"{name}-{i}"} for i in indexes]
+    spec = node["spec"]
+    allocated = {**spec.get("allocatedClaims", {}), uid: {"fake": {"devices": devices}}}
+    return {**node, "spec": {**spec, "allocatedClaims": allocated}}
+
+
+def preparing(node: JSON, uid: str, *indexes: int) -> JSON:
+    """Return the NAS with devices of these indexes prepared for a claim."""
+    name = node["metadata"]["name"]
+    devices = [{"uuid": f"{name}-{i}"} for i in indexes]
+    spec = node["spec"]
+    prepared = {**spec.get("preparedDevices", {}), uid: {"fake": {"devices": devices}}}
+    return {**node, "spec": {**spec, "preparedDevices": prepared}}
+
+
+def finalized(obj: JSON, finalizer: str = FINALIZER) -> JSON:
+    return {**obj, "metadata": {**obj["metadata"], "finalizers": [finalizer]}}
+
+
+def deleted(obj: JSON) -> JSON:
+    when = {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    return {**obj, "metadata": {**obj["metadata"], **when}}
+
+
+def allocated(obj: JSON, node: str = "node-1", *, driver: str = DRIVER_NAME) -> JSON:
+    allocation = {"availableOnNodes": only_node(node), "shareable": True}
+    return _status(obj, allocation=allocation, driverName=driver)
+
+
+def reserved(obj: JSON, consumer: str = "pod") -> JSON:
+    entry = {"resource": "pods", "name": consumer, "uid": f"uid-{consumer}"}
+    return _status(obj, reservedFor=[entry])
+
+
+def deallocating(obj: JSON) -> JSON:
+    return _status(obj, deallocationRequested=True)
+
+
+def owned(obj: JSON, consumer: str = "pod") -> JSON:
+    """Return the object controlled by a pod, as made from a template."""
+    owner = {"apiVersion": "v1", "kind": "Pod", "name": consumer, "uid": f"uid-{consumer}"}
+    owners = [{**owner, "controller": True}]
+    return {**obj, "metadata": {**obj["metadata"], "ownerReferences": owners}}
+
+
+def _status(obj: JSON, **fields: Any) -> JSON:
+    return {**obj, "status": {**obj.get("status", {}), **fields}}

@@ -1,0 +1,124 @@
+"""An API server's write semantics in memory, for tests of code that takes a kube Client.
+
+Optimistic concurrency, the split of main resource and /status, and merge patches are real; there
+are no watches: `FakeApi.store` caches are fed by hand or by the writes themselves.
+"""
+
+import copy
+import itertools
+from collections.abc import Callable
+
+from api.objects import JSON, Key, key_of, object_key, uid_of
+from kube.errors import Conflict, KubeError, NotFound
+from kube.resources import Resource
+
+Fault = Callable[[str, str, JSON | None], KubeError | None]
+
+
+def merge(target: object, patch: object) -> object:
+    """Apply an RFC 7396 merge patch."""
+    if not isinstance(patch, dict):
+        return copy.deepcopy(patch)
+    result = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = merge(result.get(name), value)
+    return result
+
+
+class FakeApi:
+    """Stands in for kube.client.Client."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, Key], JSON] = {}
+        self.calls: list[tuple[str, str, Key]] = []
+        self.fault: Fault = lambda verb, plural, body: None
+        self._versions = itertools.count(100)
+
+    def put(self, resource: Resource, obj: JSON) -> JSON:
+        """Store an object as a test's given."""
+        stored = copy.deepcopy(obj)
+        stored["metadata"].setdefault("resourceVersion", str(next(self._versions)))
+        self.objects[resource.plural, key_of(stored)] = stored
+        return copy.deepcopy(stored)
+
+    def put_spec(self, body: JSON) -> JSON:
+        """Store an object that another writer changed, with a new resourceVersion."""
+        (place,) = [p for p, o in self.objects.items() if o["metadata"]["uid"] == uid_of(body)]
+        stored = {**copy.deepcopy(body)}
+        stored["metadata"]["resourceVersion"] = str(next(self._versions))
+        self.objects[place] = stored
+        return copy.deepcopy(stored)
+
+    def all(self, resource: Resource) -> list[JSON]:
+        """Return everything that is stored of a resource."""
+        return [copy.deepcopy(o) for (p, _), o in self.objects.items() if p == resource.plural]
+
+    def find(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Return what is stored, for a test's assertions."""
+        return copy.deepcopy(self.objects[resource.plural, object_key(namespace, name)])
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Return verb and resource of every write, in order."""
+        return [(verb, plural) for verb, plural, _ in self.calls if verb != "get"]
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        key = self._seen("get", resource.plural, object_key(namespace, name), None)
+        return copy.deepcopy(self._existing(resource, key))
+
+    def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
+        plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
+        key = self._seen("update", plural, key_of(body), body)
+        stored = self._existing(resource, key)
+        self._check(stored, body)
+        if subresource == "status":
+            changed = {**stored, "status": copy.deepcopy(body.get("status") or {})}
+        else:
+            changed = {**copy.deepcopy(body), "status": stored.get("status") or {}}
+        return self._store(resource, key, changed)
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: JSON,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> JSON:
+        key = self._seen("patch", resource.plural, object_key(namespace, name), patch)
+        stored = self._existing(resource, key)
+        self._check(stored, patch)
+        merged = merge(stored, patch)
+        assert isinstance(merged, dict)
+        return self._store(resource, key, merged)
+
+    def _seen(self, verb: str, plural: str, key: Key, body: JSON | None) -> Key:
+        self.calls.append((verb, plural, key))
+        error = self.fault(verb, plural, body)
+        if error is not None:
+            raise error
+        return key
+
+    def _existing(self, resource: Resource, key: Key) -> JSON:
+        try:
+            return self.objects[resource.plural, key]
+        except KeyError:
+            raise NotFound(404, "NotFound", f"{resource.plural} {key} not found", {}) from None
+
+    def _check(self, stored: JSON, body: JSON) -> None:
+        wanted = (body.get("metadata") or {}).get("resourceVersion")
+        if wanted and wanted != stored["metadata"]["resourceVersion"]:
+            raise Conflict(409, "Conflict", f"{key_of(stored)} has been modified", {})
+
+    def _store(self, resource: Resource, key: Key, changed: JSON) -> JSON:
+        version = str(next(self._versions))
+        changed["metadata"] = {**changed["metadata"], "resourceVersion": version}
+        meta = changed["metadata"]
+        if meta.get("deletionTimestamp") and not meta.get("finalizers"):
+            del self.objects[resource.plural, key]
+        else:
+            self.objects[resource.plural, key] = changed
+        return copy.deepcopy(changed)

@@ -1,0 +1,138 @@
+"""The allocator: deterministic, all or nothing, and complete where models constrain it."""
+
+import itertools
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.nas import AllocatedDevice, Device
+from api.objects import ClaimUID, DeviceID
+from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
+from controller.allocator import DeviceRequest, Refusal, plan
+
+
+def device(number: int, model: str = "M") -> Device:
+    return Device(DeviceID(f"d{number}"), model)
+
+
+def request(
+    claim: str, count: int = 1, split: int = 0, model: str | None = None, offered: str = "*"
+) -> DeviceRequest:
+    return DeviceRequest(
+        ClaimUID(claim),
+        ClaimParameters(count, split, model),
+        ClassParameters((DeviceSelector(name=offered),)),
+    )
+
+
+def ids(planned: object, claim: str) -> list[str]:
+    assert not isinstance(planned, Refusal), planned
+    return [d.id for d in planned[ClaimUID(claim)]]  # type: ignore[index]
+
+
+FREE = [device(i) for i in range(4)]
+MIXED = [device(0, "A"), device(1, "A"), device(2, "B"), device(3, "B")]
+
+
+def test_devices_are_taken_in_the_order_of_the_node() -> None:
+    planned = plan(FREE, {}, [request("x"), request("y", 2)])
+    assert ids(planned, "x") == ["d0"]
+    assert ids(planned, "y") == ["d1", "d2"]
+
+
+@pytest.mark.parametrize(
+    ("split", "stored"), [(0, 0), (1, 0), (2, 2), (5, 5)], ids=["absent", "one", "two", "five"]
+)
+def test_split_of_less_than_two_is_the_whole_device(split: int, stored: int) -> None:
+    planned = plan(FREE, {}, [request("x", 1, split)])
+    assert not isinstance(planned, Refusal)
+    assert planned[ClaimUID("x")] == (AllocatedDevice(DeviceID("d0"), stored),)
+
+
+def test_a_claim_keeps_what_it_holds() -> None:
+    held = {ClaimUID("x"): (AllocatedDevice(DeviceID("d9"), 3),)}
+    planned = plan(FREE, held, [request("x", 4), request("y")])
+    assert not isinstance(planned, Refusal)
+    assert planned[ClaimUID("x")] == held[ClaimUID("x")]
+    assert ids(planned, "y") == ["d0"]
+
+
+@pytest.mark.parametrize(
+    ("free", "requests", "reason", "text"),
+    [
+        (FREE, [request("x", 5)], "TooFewFree", "needs 5 devices, 4 free"),
+        (FREE, [request("x", 3), request("y", 2)], "TooFewFree", "needs 5 devices, 4 free"),
+        ([], [request("x")], "TooFewFree", "needs 1 device, 0 free"),
+        (MIXED, [request("x", 3, model="A")], "NoMatchingModel", "model A .* 2 of the free ones"),
+        (MIXED, [request("x", 1, offered="C*")], "NoMatchingModel", "0 of the free ones match"),
+        (
+            MIXED,
+            [request("x", 1, model="A"), request("y", 2, model="A")],
+            "NoMatchingModel",
+            "serve other claims of the pod",
+        ),
+    ],
+    ids=["one-claim", "all-claims-together", "nothing-free", "model", "class", "competition"],
+)
+def test_refusals_say_what_is_missing(
+    free: list[Device], requests: list[DeviceRequest], reason: str, text: str
+) -> None:
+    refusal = plan(free, {}, requests)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == reason
+    assert re.search(text, refusal.message)
+
+
+def test_a_picky_claim_gets_its_model_although_it_comes_last() -> None:
+    planned = plan(MIXED, {}, [request("any", 2), request("picky", 2, model="A")])
+    assert ids(planned, "picky") == ["d0", "d1"]
+    assert ids(planned, "any") == ["d2", "d3"]
+
+
+def test_devices_change_hands_along_a_chain() -> None:
+    free = [device(0, "AB"), device(1, "BC"), device(2, "CD")]
+    planned = plan(
+        free,
+        {},
+        [request("x", model="[AB]*"), request("y", model="?[CD]"), request("z", model="A*")],
+    )
+    assert ids(planned, "z") == ["d0"]
+
+
+@given(
+    st.lists(st.sampled_from("AB"), max_size=6),
+    st.lists(
+        st.tuples(st.integers(1, 3), st.integers(0, 3), st.sampled_from([None, "A", "B"])),
+        min_size=1,
+        max_size=3,
+    ),
+)
+def test_a_plan_is_found_exactly_when_there_is_one(
+    models: list[str], wanted: list[tuple[int, int, str | None]]
+) -> None:
+    free = [device(i, model) for i, model in enumerate(models)]
+    requests = [request(f"c{n}", c, s, m) for n, (c, s, m) in enumerate(wanted)]
+    planned = plan(free, {}, requests)
+    assert planned == plan(list(free), {}, list(requests)), "not deterministic"
+    if isinstance(planned, Refusal):
+        assert not _solvable(free, requests)
+        return
+    given_out = [d.id for devices in planned.values() for d in devices]
+    assert len(given_out) == len(set(given_out))
+    by_id = {d.id: d for d in free}
+    for asked in requests:
+        devices = planned[asked.claim]
+        assert len(devices) == asked.wanted.count
+        assert all(asked.admits(by_id[d.id]) for d in devices)
+
+
+def _solvable(free: list[Device], requests: list[DeviceRequest]) -> bool:
+    slots = [r for r in requests for _ in range(r.wanted.count)]
+    if len(slots) > len(free):
+        return False
+    return any(
+        all(slot.admits(d) for slot, d in zip(slots, chosen, strict=True))
+        for chosen in itertools.permutations(free, len(slots))
+    )

@@ -1,0 +1,100 @@
+"""The ledger: views, reservations, holders."""
+
+import pytest
+
+from api.errors import MalformedState
+from api.nas import AllocatedDevice
+from api.objects import ClaimUID, DeviceID, NodeName
+from api.parameters import ClaimParameters
+from controller.allocator import DeviceRequest, Refusal
+from controller.nodes import HOLDERS_INDEX, RESERVATION_SECONDS, Ledger, NodeView, holders_index
+from kube.store import Store
+from tests.support.build import SYSTEM, holding, nas
+
+NODE = NodeName("node-1")
+REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ledger(*states: dict, clock: Clock | None = None) -> tuple[Ledger, Store]:  # type: ignore[type-arg]
+    store = Store({HOLDERS_INDEX: holders_index})
+    for number, state in enumerate(states):
+        state["metadata"].setdefault("resourceVersion", str(number + 1))
+    store.replace(list(states))
+    return Ledger(store, SYSTEM, clock=clock or Clock()), store
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "text"),
+    [
+        (None, "NotPublished", "no plugin"),
+        (nas(status="NotReady"), "NotReady", "status NotReady"),
+        (nas(status="Odd"), "Malformed", "status"),
+        (nas(allocatedClaims={"u": 3}), "Malformed", r"spec\.allocatedClaims\.u"),
+    ],
+    ids=["absent", "not-ready", "unknown-status", "malformed"],
+)
+def test_a_node_that_takes_no_claims_says_why(state: object, reason: str, text: str) -> None:
+    book, _ = ledger(*([state] if state else []))  # type: ignore[list-item]
+    refusal = book.view(NODE)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == reason
+    assert text.replace("\\", "") in refusal.message
+
+
+def test_free_is_what_no_claim_holds_in_the_order_of_the_node() -> None:
+    book, _ = ledger(holding(holding(nas(devices=4), "a", 0), "b", 2))
+    view = book.view(NODE)
+    assert isinstance(view, NodeView)
+    assert [d.id for d in view.free] == ["node-1-1", "node-1-3"]
+
+
+def test_a_view_follows_the_cache() -> None:
+    book, store = ledger(nas(devices=2))
+    assert not isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
+    newer = holding(nas(devices=2), "a", 0)
+    newer["metadata"]["resourceVersion"] = "7"
+    store.apply(newer)
+    assert isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
+
+
+def test_a_reservation_counts_for_others_until_it_is_released_or_expires() -> None:
+    clock = Clock()
+    book, _ = ledger(nas(devices=2), clock=clock)
+    planned = {ClaimUID("u"): (AllocatedDevice(DeviceID("node-1-0")),)}
+    book.reserve("me", NODE, planned)
+    assert not isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
+    assert isinstance(book.plan(NODE, [REQUEST], "other"), Refusal)
+    assert book.release("me") == NODE
+    assert book.release("me") is None
+    assert not isinstance(book.plan(NODE, [REQUEST], "other"), Refusal)
+    book.reserve("me", NODE, planned)
+    clock.now = RESERVATION_SECONDS
+    assert not isinstance(book.plan(NODE, [REQUEST], "other"), Refusal)
+
+
+def test_holders_are_found_by_claim_on_every_node() -> None:
+    book, _ = ledger(holding(nas("b"), "u", 0), holding(nas("a"), "u", 1), nas("c"))
+    assert book.holders(ClaimUID("u")) == ["a", "b"]
+    assert book.holders(ClaimUID("v")) == []
+    assert book.nodes() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "spec", [None, [], {"allocatedClaims": []}, {"allocatedClaims": None}], ids=repr
+)
+def test_the_index_survives_malformed_objects(spec: object) -> None:
+    assert list(holders_index({"metadata": {}, "spec": spec})) == []
+
+
+def test_a_malformed_state_is_an_error_where_it_has_to_be_written() -> None:
+    book, _ = ledger(nas(allocatedClaims={"u": 3}))
+    with pytest.raises(MalformedState, match="delete the object"):
+        book.state(NODE)

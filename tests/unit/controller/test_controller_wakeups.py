@@ -1,0 +1,151 @@
+"""Who is looked at again when something changes elsewhere."""
+
+import pytest
+
+from api.objects import JSON
+from controller.waiting import Topic, Waiters
+from controller.wakeups import may_serve_more
+from tests.support.build import (
+    POD_CLAIM,
+    claim,
+    holding,
+    nas,
+    owned,
+    pod,
+    preparing,
+    resource_class,
+    scheduling,
+)
+from tests.support.controllerrig import RESOURCES, Rig
+
+PSC = "psc:default/pod"
+
+
+def test_waiters_wake_only_who_waits_for_the_topic() -> None:
+    waiters = Waiters()
+    a, b = Topic("node", "a"), Topic("node", "b")
+    waiters.wait("x", [a, b])
+    waiters.wait("y", [b])
+    assert waiters.wake(a) == ["x"]
+    assert waiters.wake(b) == ["x", "y"]
+    waiters.wait("x", [])
+    assert waiters.wake(a) == []
+    assert waiters.wake(b) == ["y"]
+
+
+EMPTY = nas(devices=4)
+HALF = holding(EMPTY, "u", 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more"),
+    [
+        (None, EMPTY, True),
+        (EMPTY, None, True),
+        (EMPTY, HALF, False),
+        (HALF, EMPTY, True),
+        (HALF, holding(HALF, "u", 0), True),
+        (HALF, holding(HALF, "v", 2), False),
+        (HALF, preparing(HALF, "u", 0, 1), False),
+        (preparing(HALF, "u", 0, 1), HALF, True),
+        ({**EMPTY, "status": "NotReady"}, EMPTY, True),
+        (EMPTY, nas(devices=5), True),
+        ({**EMPTY, "spec": ["odd"]}, EMPTY, True),
+    ],
+    ids=[
+        "published",
+        "deleted",
+        "allocated",
+        "freed",
+        "shrunk",
+        "one-more",
+        "prepared",
+        "unprepared",
+        "ready",
+        "new-device",
+        "mended",
+    ],
+)
+def test_only_changes_that_may_help_somebody_wake(
+    old: JSON | None, new: JSON | None, more: bool
+) -> None:
+    assert may_serve_more(old, new) is more
+
+
+def waiting_for_room() -> Rig:
+    rig = Rig(
+        pod("pod", (POD_CLAIM, "claim")),
+        claim(),
+        resource_class(),
+        scheduling(potential=["node-1"]),
+        holding(nas(devices=1), "somebody", 0),
+    )
+    assert rig.handle(PSC) == "blocked"
+    rig.queued()
+    return rig
+
+
+def newer(obj: JSON, version: str = "9000") -> JSON:
+    return {**obj, "metadata": {**obj["metadata"], "resourceVersion": version}}
+
+
+def test_a_freed_device_wakes_the_pod_that_waits_for_its_node() -> None:
+    rig = waiting_for_room()
+    rig.cache("states").apply(newer(nas(devices=1)))
+    assert rig.queued() == [PSC]
+    rig.handle(PSC)
+    entries = rig.scheduling()["status"]["resourceClaims"]
+    assert entries == [{"name": POD_CLAIM, "unsuitableNodes": []}]
+
+
+def test_another_node_does_not_wake_it() -> None:
+    rig = waiting_for_room()
+    rig.cache("states").apply(newer(nas("node-2")))
+    assert rig.queued() == []
+
+
+@pytest.mark.parametrize("kind", ["class", "parameters"])
+def test_what_a_claim_refers_to_wakes_it_when_it_appears(kind: str) -> None:
+    ref = {"apiGroup": "fake.resource.3-shake.com", "kind": "FakeClaimParameters", "name": "p"}
+    parameters = {
+        "apiVersion": "fake.resource.3-shake.com/v1alpha1",
+        "kind": "FakeClaimParameters",
+        "metadata": {"name": "p", "namespace": "default", "uid": "uid-p"},
+        "spec": {"count": 2},
+    }
+    given = {"class": [parameters], "parameters": [resource_class()]}[kind]
+    rig = Rig(
+        pod("pod", (POD_CLAIM, "claim")),
+        claim(parametersRef=ref),
+        scheduling(potential=["node-1"], selected="node-1"),
+        nas(),
+        *given,
+    )
+    assert rig.handle(PSC) == "blocked"
+    rig.queued()
+    missing = {
+        "class": ("classes", resource_class()),
+        "parameters": ("claim_parameters", parameters),
+    }
+    name, obj = missing[kind]
+    rig.cache(name).apply(newer(obj))
+    assert PSC in rig.queued()
+    assert rig.handle(PSC) == "waiting"
+    assert rig.allocated() == {"uid-claim": ["node-1-0", "node-1-1"]}
+
+
+def test_a_pod_whose_claims_are_recorded_later_wakes_its_context() -> None:
+    young = pod("pod")
+    young["spec"]["resourceClaims"] = [
+        {"name": POD_CLAIM, "source": {"resourceClaimTemplateName": "t"}}
+    ]
+    rig = Rig(young, scheduling(potential=["node-1"], selected="node-1"), resource_class(), nas())
+    assert rig.handle(PSC) == "again"
+    rig.queued()
+    made = owned(claim("made-x7k2p"))
+    rig.cache("claims").apply(newer(rig.api.put(RESOURCES.claims, made)))
+    statuses = [{"name": POD_CLAIM, "resourceClaimName": "made-x7k2p"}]
+    rig.cache("pods").apply(newer({**young, "status": {"resourceClaimStatuses": statuses}}))
+    assert PSC in rig.queued()
+    assert rig.handle(PSC) == "waiting"
+    assert rig.allocated() == {"uid-made-x7k2p": ["node-1-0"]}
