@@ -1,0 +1,169 @@
+"""CDI specs: what container runtimes inject for a claim. Pure; files are in `cdi_directory`.
+
+One spec for the node with the device `common`, and one spec per claim with a device for each
+(child) device. A device name holds the claim's uid: two claims never share a name, whatever files
+are left over, and runtimes refuse a name that two files define.
+Source: container-device-interface SPEC.md, pkg/parser/parser.go and pkg/cdi/spec.go.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from api.names import (
+    CDI_CLASS,
+    CDI_COMMON_DEVICE,
+    CDI_KIND,
+    CDI_VENDOR,
+    DRIVER_NAME,
+    ENV_CLAIM_PREFIX,
+    ENV_DEVICE_PREFIX,
+    ENV_DRIVER_NAME,
+    ENV_NODE_NAME,
+)
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from plugin.errors import InvalidCdiSpec, InvalidClaimUid
+from plugin.prepared import PreparedClaim
+
+CDI_VERSION: Final = "0.5.0"
+"""The lowest one that allows a device name to begin with a digit, as a uid may."""
+
+FILE_PREFIX: Final = f"{CDI_VENDOR}-{CDI_CLASS}_"
+FILE_SUFFIX: Final = ".json"
+
+_LONGEST_UID: Final = 128
+_UID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
+_VENDOR_OR_CLASS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", re.ASCII)
+_DEVICE_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?", re.ASCII)
+_ENTRY: Final = re.compile(r"[^=\0]+=[^\0]*")
+_LABEL: Final = re.compile(rf"{ENV_CLAIM_PREFIX}(.+)_0=.*")
+
+
+def common_spec(node: NodeName) -> JSON:
+    """Return the spec of the device that every claim of the node injects."""
+    env = [f"{ENV_NODE_NAME}={node}", f"{ENV_DRIVER_NAME}={DRIVER_NAME}"]
+    return _spec([(CDI_COMMON_DEVICE, env)])
+
+
+def claim_spec(claim: PreparedClaim) -> JSON:
+    """Return the spec of a claim, one device per device that its containers get."""
+    return _spec(
+        [
+            (device_name(claim.uid, device.id), list(_env(claim, index, device.id)))
+            for index, device in enumerate(claim.devices)
+        ]
+    )
+
+
+def common_id() -> str:
+    """Return the qualified id of the common device."""
+    return _qualified(CDI_COMMON_DEVICE)
+
+
+def device_id(uid: ClaimUID, device: DeviceID) -> str:
+    """Return the qualified id, `vendor/class=name`, of a claim's device."""
+    return _qualified(device_name(uid, device))
+
+
+def device_name(uid: ClaimUID, device: DeviceID) -> str:
+    """Return the name of a claim's device within our kind."""
+    return f"{uid}-{device}"
+
+
+def common_file() -> str:
+    """Return the name of the file with the common device."""
+    return f"{FILE_PREFIX}{CDI_COMMON_DEVICE}{FILE_SUFFIX}"
+
+
+def claim_file(uid: ClaimUID) -> str:
+    """Return the name of a claim's file.
+
+    Raises:
+        InvalidClaimUid: the uid would leave the directory, hit the common file, or make a device
+            name that runtimes refuse.
+    """
+    fits = _UID.fullmatch(uid) and len(uid) <= _LONGEST_UID
+    if not fits or uid == CDI_COMMON_DEVICE:
+        raise InvalidClaimUid(
+            f"claim uid {uid[:_LONGEST_UID]!r} cannot name a CDI file: it must be at most "
+            f"{_LONGEST_UID} letters, digits, '.', '_' or '-'; the caller has to send the "
+            "ResourceClaim's metadata.uid"
+        )
+    return f"{FILE_PREFIX}{uid}{FILE_SUFFIX}"
+
+
+def env_label(label: str) -> str:
+    """Return a claim's label as part of an env variable's name."""
+    return re.sub(r"[^A-Za-z0-9]", "_", label).upper()
+
+
+def find_label(spec: JSON) -> str:
+    """Return the label that a claim's spec was made with, empty if it shows none."""
+    for device in spec.get("devices") or []:
+        for entry in device["containerEdits"]["env"]:
+            match = _LABEL.fullmatch(entry)
+            if match:
+                return match[1]
+    return ""
+
+
+def validate(spec: JSON) -> None:
+    """Check a spec by the rules that runtimes load it with.
+
+    Raises:
+        InvalidCdiSpec: with everything that is wrong.
+    """
+    found = "; ".join(_faults(spec))
+    if found:
+        raise InvalidCdiSpec(f"CDI spec of kind {spec.get('kind')!r} is invalid: {found}")
+
+
+def _spec(devices: list[tuple[str, list[str]]]) -> JSON:
+    return {
+        "cdiVersion": CDI_VERSION,
+        "kind": CDI_KIND,
+        "devices": [{"name": name, "containerEdits": {"env": env}} for name, env in devices],
+    }
+
+
+def _env(claim: PreparedClaim, index: int, device: DeviceID) -> Iterator[str]:
+    yield f"{ENV_DEVICE_PREFIX}{index}={device}"
+    if claim.label:
+        yield f"{ENV_CLAIM_PREFIX}{env_label(claim.label)}_{index}={device}"
+
+
+def _qualified(name: str) -> str:
+    return f"{CDI_KIND}={name}"
+
+
+def _faults(spec: JSON) -> Iterator[str]:
+    unknown = set(spec) - {"cdiVersion", "kind", "devices"}
+    if unknown:
+        yield f"unknown fields {', '.join(sorted(unknown))}"
+    if spec.get("cdiVersion") != CDI_VERSION:
+        yield f"cdiVersion must be {CDI_VERSION}"
+    vendor, slash, kind_class = str(spec.get("kind", "")).partition("/")
+    if not (slash and _VENDOR_OR_CLASS.fullmatch(vendor) and _is_class(kind_class)):
+        yield "kind must be vendor/class, both of two or more letters, digits, '-', '_'"
+    devices = spec.get("devices") or []
+    if not devices:
+        yield "it has no devices"
+    names = [str(device.get("name", "")) for device in devices]
+    yield from (f"two devices named {n!r}" for n in sorted(set(names)) if names.count(n) > 1)
+    for device in devices:
+        yield from _device_faults(device)
+
+
+def _device_faults(device: JSON) -> Iterator[str]:
+    name = str(device.get("name", ""))
+    if not _DEVICE_NAME.fullmatch(name):
+        yield f"device name {name!r} has characters other than letters, digits, '_', '.', ':', '-'"
+    env = (device.get("containerEdits") or {}).get("env") or []
+    if not env:
+        yield f"device {name!r} edits nothing"
+    yield from (f"device {name!r} has env {e!r}" for e in env if not _ENTRY.fullmatch(e))
+
+
+def _is_class(text: str) -> bool:
+    """Tell whether `text` is the class of a kind; dots are allowed from CDI 0.6.0 only."""
+    return bool(_VENDOR_OR_CLASS.fullmatch(text)) and "." not in text

@@ -1,0 +1,138 @@
+"""The directory in which container runtimes find our CDI specs.
+
+Files appear and vanish whole, are read back before they are trusted, and files of ours that no
+claim needs any more are collected. Called by `plugin.state` under its lock.
+"""
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+from api.objects import JSON, ClaimUID, NodeName
+from plugin import cdi
+from plugin.errors import CdiWriteFailed
+from plugin.files import TEMPORARY_SUFFIX, write_atomically
+from plugin.prepared import PreparedClaim
+
+_MODE: Final = 0o644
+_OURS: Final = (".json", ".yaml", TEMPORARY_SUFFIX)
+
+
+class CdiDirectory:
+    """Our files in one CDI directory."""
+
+    def __init__(self, root: Path, node: NodeName) -> None:
+        """Manage the files of our kind in `root`, which is made when it is missing."""
+        self._root = root
+        self._common = cdi.common_spec(node)
+
+    def ensure_common(self) -> None:
+        """Make the node's own spec exist as it should be.
+
+        Raises:
+            CdiWriteFailed: the directory is not writable.
+        """
+        self._ensure(cdi.common_file(), self._common)
+
+    def ensure(self, claim: PreparedClaim) -> bool:
+        """Make the claim's spec, and the node's, exist as they should be.
+
+        Runtimes keep the directory on tmpfs, so a reboot takes files of prepared claims away.
+
+        Returns:
+            Whether the claim's file was missing or different.
+
+        Raises:
+            InvalidClaimUid: the uid cannot name a file.
+            InvalidCdiSpec: e.g. the claim has no devices.
+            CdiWriteFailed: the directory is not writable.
+        """
+        name, spec = cdi.claim_file(claim.uid), cdi.claim_spec(claim)
+        cdi.validate(spec)
+        self.ensure_common()
+        return self._ensure(name, spec)
+
+    def remove(self, uid: ClaimUID) -> None:
+        """Remove the claim's spec; a missing one is fine.
+
+        Raises:
+            InvalidClaimUid: the uid cannot name a file.
+            CdiWriteFailed: the file cannot be removed.
+        """
+        self._unlink(self._root / cdi.claim_file(uid))
+
+    def find_label(self, uid: ClaimUID) -> str:
+        """Return the label in the claim's present file, empty if there is none to read."""
+        path = self._root / cdi.claim_file(uid)
+        spec = _read(path)
+        try:
+            return cdi.find_label(spec) if spec else ""
+        except (KeyError, TypeError, AttributeError):
+            return ""
+
+    def collect(self, keep: Collection[ClaimUID]) -> list[str]:
+        """Remove our files that no claim of `keep` needs, and what killed writers left.
+
+        Also files with the extension .yaml: drivers before this one wrote the same devices to
+        them, and runtimes drop a device that two files define.
+
+        Returns:
+            The names of the removed files.
+
+        Raises:
+            CdiWriteFailed: the directory cannot be read, or a file not removed.
+        """
+        needed = {cdi.common_file(), *(cdi.claim_file(uid) for uid in keep)}
+        surplus = [path for path in self._ours() if path.name not in needed]
+        for path in surplus:
+            self._unlink(path)
+        return [path.name for path in surplus]
+
+    def _ours(self) -> list[Path]:
+        try:
+            found = sorted(self._root.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise self._failed(self._root, "listed", error) from error
+        return [
+            path
+            for path in found
+            if path.name.startswith(cdi.FILE_PREFIX)
+            and path.suffix in _OURS
+            and (path.is_symlink() or not path.is_dir())
+        ]
+
+    def _ensure(self, name: str, spec: JSON) -> bool:
+        path = self._root / name
+        if _read(path) == spec:
+            return False
+        try:
+            self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
+            write_atomically(path, (json.dumps(spec, indent=2) + "\n").encode(), mode=_MODE)
+        except OSError as error:
+            raise self._failed(path, "written", error) from error
+        return True
+
+    def _unlink(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._failed(path, "removed", error) from error
+
+    def _failed(self, path: Path, verb: str, error: OSError) -> CdiWriteFailed:
+        return CdiWriteFailed(
+            f"CDI file {path} cannot be {verb}: {error.strerror or error}; make {self._root} a "
+            "directory that the plugin may write, or set --cdi-root (CDI_ROOT) to one that the "
+            "container runtime reads"
+        )
+
+
+def _read(path: Path) -> JSON | None:
+    """Return the file's content, None for whatever has to be written anew."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None

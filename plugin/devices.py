@@ -1,0 +1,82 @@
+"""The devices of a node, and what a claim gets when they are split.
+
+`DeviceSource` is the port that a driver for real hardware implements; `FakeDeviceSource` invents
+devices with stable ids, so that a restarted plugin finds the devices it offered before. Called by
+the composition root for the inventory and by `plugin.driver` for the devices of a claim.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, Protocol
+from uuid import NAMESPACE_DNS, UUID, uuid5
+
+from api.names import DEVICE_PREFIX, DRIVER_NAME
+from api.nas import AllocatedDevice, Device, PreparedDevice
+from api.objects import DeviceID, NodeName
+from plugin.errors import DeviceGone
+
+MAX_DEVICES: Final = 128
+
+_NAMESPACE: Final = uuid5(NAMESPACE_DNS, DRIVER_NAME)
+
+
+class DeviceSource(Protocol):
+    """Where devices come from."""
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return the whole devices of the node, always in the same order."""
+
+    def children(self, parent: DeviceID, count: int) -> tuple[DeviceID, ...]:
+        """Return the ids of `count` children of a device, the same ones at every call."""
+
+
+class FakeDeviceSource:
+    """Devices that exist by name only: `FAKE-` and a uuid made from the node's name."""
+
+    def __init__(self, node: NodeName, count: int, model: str) -> None:
+        """Invent `count` devices (0 to MAX_DEVICES) of one model for a node."""
+        self._devices = tuple(
+            Device(_device_id(uuid5(_NAMESPACE, f"{node}/{index}")), model)
+            for index in range(count)
+        )
+
+    def devices(self) -> tuple[Device, ...]:
+        """Return the devices, the one of index 0 first."""
+        return self._devices
+
+    def children(self, parent: DeviceID, count: int) -> tuple[DeviceID, ...]:
+        """Return children of a device; those of a smaller split are the first of a larger one."""
+        origin = UUID(parent.removeprefix(DEVICE_PREFIX))
+        return tuple(_device_id(uuid5(origin, str(index))) for index in range(count))
+
+
+def prepared_devices(
+    source: DeviceSource, allocated: Iterable[AllocatedDevice]
+) -> tuple[PreparedDevice, ...]:
+    """Return what containers get for allocated devices, in the same order.
+
+    A split of 2 or more gives that many children, anything less the device itself.
+
+    Raises:
+        DeviceGone: with every device that the node does not have.
+    """
+    given = tuple(allocated)
+    offered = {device.id for device in source.devices()}
+    gone = [device.id for device in given if device.id not in offered]
+    if gone:
+        raise DeviceGone(
+            f"allocated device {', '.join(gone)} is not on this node any more; bring the device "
+            "back (see NUM_DEVICES and NODE_NAME), or delete the pod and its claim"
+        )
+    return tuple(made for device in given for made in _split(source, device))
+
+
+def _split(source: DeviceSource, device: AllocatedDevice) -> Iterator[PreparedDevice]:
+    if device.split < 2:
+        yield PreparedDevice(device.id)
+        return
+    for child in source.children(device.id, device.split):
+        yield PreparedDevice(child, device.id)
+
+
+def _device_id(uuid: UUID) -> DeviceID:
+    return DeviceID(f"{DEVICE_PREFIX}{uuid}")

@@ -1,0 +1,187 @@
+"""Prepares and unprepares claims on request of the kubelet, whichever protocol carries it.
+
+Everything slow or doubtful comes first and without a lock: the claim and the node's NAS are read
+live and checked. Then `plugin.state` does the rest. Called by `plugin.service`.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Protocol
+
+from api.errors import DriverError
+from api.nas import NodeAllocationState
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from ops.logs import get_logger
+from plugin import cdi
+from plugin.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
+from plugin.devices import DeviceSource, prepared_devices
+from plugin.errors import NotInNodeState
+from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
+from plugin.prepared import PreparedClaim
+from plugin.state import State
+
+_LOG = get_logger("driver")
+
+
+class NodeStateReader(Protocol):
+    """Where allocations are read."""
+
+    def read(self) -> NodeAllocationState:
+        """Return the node's NAS as it is stored now."""
+
+
+class Events(Protocol):
+    """What is needed of kube.events.EventRecorder."""
+
+    def warning(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Warning about an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGroup:
+    """The CDI devices of one allocated device, whole or split.
+
+    Attributes:
+        requests: of the claim that the device serves; none means all.
+        pool: of the allocation, else the node's name.
+        device: name in the allocation.
+        cdi_ids: qualified ids, the common device first.
+    """
+
+    requests: tuple[str, ...]
+    pool: str
+    device: str
+    cdi_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The answer to the kubelet: the same devices as flat ids and as groups."""
+
+    cdi_ids: tuple[str, ...]
+    groups: tuple[DeviceGroup, ...]
+
+
+class NodeDriver:
+    """Serves one claim at a time; calls may come from several threads."""
+
+    def __init__(
+        self,
+        node: NodeName,
+        claims: ClaimReader,
+        node_state: NodeStateReader,
+        source: DeviceSource,
+        state: State,
+        *,
+        metrics: PluginMetrics,
+        events: Events,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            node: that this plugin runs on.
+            claims: reads ResourceClaims.
+            node_state: reads the node's NAS.
+            source: the node's devices.
+            state: the prepared claims.
+            metrics: counts and times each call.
+            events: tells users of failures, on the claim.
+        """
+        self._node = node
+        self._claims = claims
+        self._node_state = node_state
+        self._source = source
+        self._state = state
+        self._metrics = metrics
+        self._events = events
+
+    def prepare(self, ref: ClaimRef) -> Prepared:
+        """Prepare a claim; any number of times, also after a restart of plugin or machine.
+
+        Raises:
+            DriverError: naming the claim, what is wrong, and what helps.
+        """
+        with self._metrics.timed(PREPARE):
+            claim = self._claims.read(ref)
+            try:
+                prepared = self._prepare(claim, ref)
+            except DriverError as error:
+                if claim.uid == ref.uid:
+                    self._events.warning(claim.raw, "PrepareFailed", str(error))
+                raise
+        _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
+        return answer(prepared, claim.results, self._node)
+
+    def unprepare(self, ref: ClaimRef) -> None:
+        """Unprepare a claim; one that is not prepared, or does not exist any more, is fine.
+
+        Raises:
+            DriverError: the claim may still be prepared.
+        """
+        with self._metrics.timed(UNPREPARE):
+            self._state.unprepare(ref.uid)
+        _LOG.info("Unprepared", claim=ref, uid=ref.uid)
+
+    def _prepare(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
+        verify(claim, ref, self._node)
+        wanted = self._wanted(claim, ref)
+        self._state.prepare(wanted)
+        return wanted
+
+    def _wanted(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
+        """Return what the claim should be prepared as.
+
+        A NAS that was deleted loses its allocations; a claim that is prepared keeps its devices.
+        """
+        allocated = self._node_state.read().allocated.get(ref.uid)
+        if allocated is not None and allocated.devices:
+            devices = prepared_devices(self._source, allocated.devices)
+            return PreparedClaim(ref.uid, ref.namespace, ref.name, claim.label, devices)
+        held = self._state.find(ref.uid)
+        if held is None:
+            raise NotInNodeState(
+                f"{ref} has no devices in NodeAllocationState {self._node}; if this lasts, delete "
+                "the pod and the claim so that the controller allocates it again"
+            )
+        return held
+
+
+def answer(
+    claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName
+) -> Prepared:
+    """Return a prepared claim in the form that kubelets get.
+
+    Args:
+        claim: what was prepared.
+        results: which request each device serves, as far as the claim tells.
+        node: the pool of devices that the claim names no pool for.
+    """
+    own = tuple(cdi.device_id(claim.uid, device.id) for device in claim.devices)
+    groups = tuple(
+        _group(claim.uid, whole, ids, results, node) for whole, ids in _by_whole_device(claim)
+    )
+    return Prepared((cdi.common_id(), *own), groups)
+
+
+def _by_whole_device(claim: PreparedClaim) -> Iterator[tuple[DeviceID, list[DeviceID]]]:
+    for whole, devices in groupby(claim.devices, key=lambda d: d.parent or d.id):
+        yield whole, [device.id for device in devices]
+
+
+def _group(
+    uid: ClaimUID,
+    whole: DeviceID,
+    devices: Sequence[DeviceID],
+    results: Sequence[DeviceResult],
+    node: NodeName,
+) -> DeviceGroup:
+    """Join a device with its results; device names of allocations are lower case."""
+    name = whole.lower()
+    serving = [result for result in results if result.device.lower() == name]
+    return DeviceGroup(
+        requests=tuple(result.request for result in serving),
+        pool=serving[0].pool if serving else node,
+        device=name,
+        cdi_ids=(cdi.common_id(), *(cdi.device_id(uid, device) for device in devices)),
+    )

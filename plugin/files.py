@@ -1,0 +1,56 @@
+"""Files that are either the old or the new version, whenever the process or the machine stops.
+
+Called by the checkpoint and the CDI directory.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Final
+
+TEMPORARY_SUFFIX: Final = ".tmp"
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int) -> None:
+    """Replace a file in one step, and make it durable.
+
+    The temporary file stands beside the final one: a rename within a directory is the one event
+    that every container runtime notices in its CDI directories. Source: fsnotify use in
+    tags.cncf.io/container-device-interface pkg/cdi/cache.go.
+
+    Raises:
+        OSError: nothing was replaced and no temporary file is left, unless the process was killed.
+    """
+    descriptor, name = tempfile.mkstemp(
+        dir=path.parent, prefix=f"{path.name}.", suffix=TEMPORARY_SUFFIX
+    )
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    _sync_directory(path.parent)
+
+
+def remove_temporaries(path: Path) -> None:
+    """Remove what killed processes left of writes to `path`.
+
+    Raises:
+        OSError: the directory cannot be changed.
+    """
+    for leftover in path.parent.glob(f"{path.name}.*{TEMPORARY_SUFFIX}"):
+        leftover.unlink(missing_ok=True)
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,58 @@
+"""Unprepares claims that nobody will ever unprepare.
+
+A kubelet that dies between our answer and its own checkpoint never sends the unprepare, and a
+machine that was down misses what happened to its pods. So prepared claims are compared with the
+ResourceClaims now and then. Only a clear answer counts: while the API server is away nothing is
+collected. Called by `plugin.sync`.
+Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plugin's answer.
+"""
+
+from api.objects import NodeName
+from kube.errors import KubeError
+from ops.logs import get_logger
+from plugin.claims import ClaimReader, ClaimRef, verify
+from plugin.errors import NodeError, NotForThisNode
+from plugin.metrics import PluginMetrics
+from plugin.prepared import PreparedClaim
+from plugin.state import State
+
+_LOG = get_logger("garbage")
+
+
+class Collector:
+    """Compares prepared claims with the API server."""
+
+    def __init__(
+        self, state: State, claims: ClaimReader, node: NodeName, metrics: PluginMetrics
+    ) -> None:
+        """Collect from `state` what `claims` says is not for `node` any more."""
+        self._state = state
+        self._claims = claims
+        self._node = node
+        self._metrics = metrics
+
+    def collect(self) -> None:
+        """Unprepare every claim that is gone, deallocated, or allocated elsewhere.
+
+        Raises:
+            DriverError: a claim that has to go could not be unprepared.
+        """
+        for holding in self._state.holdings():
+            reason = self._why_stale(holding.claim)
+            if reason is not None and self._state.discard(holding):
+                self._metrics.collected()
+                _LOG.warning(
+                    "Unprepared without the kubelet", claim=holding.claim, reason=str(reason)
+                )
+
+    def _why_stale(self, claim: PreparedClaim) -> NotForThisNode | None:
+        if not claim.name:
+            return None
+        ref = ClaimRef(claim.namespace, claim.name, claim.uid)
+        try:
+            verify(self._claims.read(ref), ref, self._node)
+        except NotForThisNode as error:
+            return error
+        except (KubeError, NodeError) as error:
+            _LOG.debug("Cannot tell whether a prepared claim is stale", err=str(error))
+        return None

@@ -1,0 +1,81 @@
+"""Which kubelet asks: the same path carries other messages from 1.31 on.
+
+The kubelets of 1.28 to 1.30 and that of 1.31 call the same method and expect different answers,
+and nothing in the call tells them apart, so the Node is asked. Called by `plugin.service`.
+"""
+
+import re
+import threading
+from typing import Final, Protocol
+
+from api.objects import JSON, NodeName
+from kube.errors import NotFound
+from kube.resources import NODES, Resource
+from ops.logs import get_logger
+from plugin.errors import UnknownKubelet
+
+FIRST_WITH_DEVICE_MESSAGES: Final = (1, 31)
+
+_VERSION: Final = re.compile(r"v?(\d+)\.(\d+)(?:\D.*)?")
+_LOG = get_logger("kubelet")
+
+
+class ObjectReader(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Read an object."""
+
+
+class Kubelet:
+    """The kubelet of our node; its version is kept until it registers us again."""
+
+    def __init__(self, client: ObjectReader, node: NodeName) -> None:
+        """Ask the Node object of `node`, when it is first needed."""
+        self._client = client
+        self._node = node
+        self._lock = threading.Lock()
+        self._version: tuple[int, int] | None = None
+
+    def wants_device_messages(self) -> bool:
+        """Tell whether answers to NodePrepareResources carry Device messages, not strings.
+
+        Raises:
+            UnknownKubelet: the Node is gone or tells no version.
+            KubeError: the Node cannot be read.
+        """
+        with self._lock:
+            if self._version is None:
+                self._version = self._read()
+                _LOG.info("Kubelet version found", version="{}.{}".format(*self._version))
+            return self._version >= FIRST_WITH_DEVICE_MESSAGES
+
+    def forget(self) -> None:
+        """Read the version again when it is next needed: the kubelet may have been replaced."""
+        with self._lock:
+            self._version = None
+
+    def _read(self) -> tuple[int, int]:
+        try:
+            node = self._client.get(NODES, self._node)
+        except NotFound as error:
+            raise UnknownKubelet(
+                f"Node {self._node} does not exist; wait until its kubelet has registered"
+            ) from error
+        reported = ((node.get("status") or {}).get("nodeInfo") or {}).get("kubeletVersion")
+        return parse_version(str(reported or ""), self._node)
+
+
+def parse_version(reported: str, node: NodeName) -> tuple[int, int]:
+    """Return major and minor of a version such as `v1.30.14-gke.100`.
+
+    Raises:
+        UnknownKubelet: it is empty or no version.
+    """
+    match = _VERSION.fullmatch(reported)
+    if match is None:
+        raise UnknownKubelet(
+            f"Node {node} reports kubelet version {reported!r}, which cannot be read; wait until "
+            "its kubelet has posted status.nodeInfo.kubeletVersion"
+        )
+    return int(match[1]), int(match[2])

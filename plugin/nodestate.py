@@ -1,0 +1,222 @@
+"""The node's own NodeAllocationState (NAS): made, kept, and written in the parts that are ours.
+
+Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, and `status` at start and
+stop. All writes are merge patches of just those, so nobody else's field is ever dropped. The watch
+cache is fed with the answers to our writes. Called by `plugin.state`, `plugin.sync`,
+`plugin.driver` and set-nas-status.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
+from api.nas import (
+    Device,
+    NodeAllocationState,
+    inventory_patch,
+    new_nas,
+    parse_nas,
+    prepared_patch,
+    status_patch,
+)
+from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
+from kube.errors import Conflict, NotFound
+from kube.resources import NODES, Resource
+from kube.store import Store
+from ops.logs import get_logger
+from plugin.errors import NodeStateMissing, NodeUnknown
+from plugin.prepared import Devices
+
+NODE_STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
+
+_ATTEMPTS: Final = 5
+_LOG = get_logger("nodestate")
+
+
+class ObjectClient(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Read an object."""
+
+    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+        """Store a new object."""
+
+    def patch(
+        self, resource: Resource, name: str, patch: JSON, *, namespace: str | None = None
+    ) -> JSON:
+        """Apply a merge patch."""
+
+
+class NodeState:
+    """The NAS of one node."""
+
+    def __init__(
+        self,
+        client: ObjectClient,
+        cache: Store,
+        node: NodeName,
+        namespace: str,
+        devices: tuple[Device, ...],
+    ) -> None:
+        """Manage the NAS that is named like the node.
+
+        Args:
+            client: the API server.
+            cache: watch cache of this one object.
+            node: name of the Node, and of the NAS.
+            namespace: of the NAS.
+            devices: the inventory, in the order in which it is offered.
+        """
+        self._client = client
+        self._cache = cache
+        self._node = node
+        self._namespace = namespace
+        self._devices = devices
+
+    def current(self) -> NodeAllocationState:
+        """Return the NAS from the cache, an empty one if there is none.
+
+        Raises:
+            MalformedState: with the object, the field and the remedy.
+        """
+        raw = self._cached()
+        return NodeAllocationState(self._node, self._namespace) if raw is None else parse_nas(raw)
+
+    def read(self) -> NodeAllocationState:
+        """Return the NAS as it is stored now.
+
+        The cache may still show an earlier allocation of the same claim; devices that containers
+        get are therefore never taken from it.
+
+        Raises:
+            NodeStateMissing: it was deleted.
+            MalformedState: with the object, the field and the remedy.
+            KubeError: it cannot be read.
+        """
+        try:
+            raw = self._client.get(NODE_STATES, self._node, self._namespace)
+        except NotFound as error:
+            raise NodeStateMissing(
+                f"{NAS_KIND} {self._namespace}/{self._node} does not exist; the plugin is making "
+                "it anew, the claim is tried again"
+            ) from error
+        self._cache.written(raw)
+        return parse_nas(raw)
+
+    def intact(self) -> bool:
+        """Tell whether the cached NAS exists and offers exactly our inventory.
+
+        Raises:
+            MalformedState: with the object, the field and the remedy.
+        """
+        raw = self._cached()
+        return raw is not None and parse_nas(raw).allocatable == self._devices
+
+    def ensure(self) -> None:
+        """Make the NAS exist, owned by the present Node and offering exactly our inventory.
+
+        Raises:
+            NodeUnknown: there is no Node of that name.
+            MalformedState: nothing was changed.
+            Conflict: others wrote faster than we, several times in a row.
+            KubeError: it cannot be read or written.
+        """
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                return self._ensure_once()
+            except Conflict as error:
+                if attempt == _ATTEMPTS:
+                    raise
+                _LOG.debug("NodeAllocationState changed meanwhile, trying again", err=str(error))
+        return None
+
+    def set_status(self, status: str) -> None:
+        """Write `status`, `Ready` or `NotReady`, and nothing else.
+
+        Raises:
+            KubeError: it cannot be written.
+        """
+        self._patch(status_patch(status))
+        _LOG.info("Status of the NodeAllocationState set", status=status, node=self._node)
+
+    def write_prepared(self, changes: Mapping[ClaimUID, Devices | None], *, last: bool) -> None:
+        """Write some entries of `preparedDevices`.
+
+        Removing entries from a NAS that is gone is done already.
+
+        Raises:
+            KubeError: it cannot be written.
+        """
+        try:
+            self._patch(prepared_patch(changes, last=last))
+        except NotFound:
+            if any(devices is not None for devices in changes.values()):
+                raise
+
+    def _ensure_once(self) -> None:
+        owner = find_node_uid(self._client, self._node)
+        raw = get_or_create(self._client, self._node, self._namespace, owner)
+        self._cache.written(raw)
+        state = parse_nas(raw)
+        references = owned_by(raw, self._node, owner)
+        if references is not None:
+            guard = {"resourceVersion": state.resource_version, "ownerReferences": references}
+            state = parse_nas(self._patch({"metadata": guard}))
+            _LOG.info("Owner of the NodeAllocationState set", node=self._node, uid=owner)
+        if state.allocatable != self._devices or "summary" not in raw:
+            self._patch(inventory_patch(state, self._devices))
+            _LOG.info("Inventory written", node=self._node, devices=len(self._devices))
+
+    def _cached(self) -> JSON | None:
+        return self._cache.get(object_key(self._namespace, self._node))
+
+    def _patch(self, patch: JSON) -> JSON:
+        stored = self._client.patch(NODE_STATES, self._node, patch, namespace=self._namespace)
+        self._cache.written(stored)
+        return stored
+
+
+def find_node_uid(client: ObjectClient, node: NodeName) -> str:
+    """Return the uid of a Node.
+
+    Raises:
+        NodeUnknown: there is no Node of that name.
+        KubeError: it cannot be read.
+    """
+    try:
+        return uid_of(client.get(NODES, node))
+    except NotFound as error:
+        raise NodeUnknown(
+            f"Node {node} does not exist; set --node-name (NODE_NAME) to the name of the Node "
+            "that this runs on, or wait until its kubelet has registered"
+        ) from error
+
+
+def get_or_create(client: ObjectClient, node: NodeName, namespace: str, owner: str) -> JSON:
+    """Return the stored NAS of a node; makes one, owned by the Node with uid `owner`, if needed.
+
+    Raises:
+        AlreadyExists: somebody else made it in between.
+        KubeError: it cannot be read or created.
+    """
+    try:
+        return client.get(NODE_STATES, node, namespace)
+    except NotFound:
+        created = client.create(NODE_STATES, new_nas(node, namespace, owner), namespace)
+    _LOG.info("NodeAllocationState created", node=node, namespace=namespace)
+    return created
+
+
+def owned_by(raw: JSON, node: NodeName, owner: str) -> list[JSON] | None:
+    """Return ownerReferences with the present Node in place of former ones, None if all is well.
+
+    A Node that was deleted and registered again has another uid, and a NAS owned by the former
+    one is garbage to Kubernetes.
+    """
+    present: list[JSON] = list(raw["metadata"].get("ownerReferences") or [])
+    nodes = [ref for ref in present if ref.get("kind") == "Node"]
+    if [ref.get("uid") for ref in nodes] == [owner]:
+        return None
+    others = [ref for ref in present if ref.get("kind") != "Node"]
+    return [*others, {"apiVersion": "v1", "kind": "Node", "name": node, "uid": owner}]

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Generates the _pb2 modules and their type stubs from the .proto files beside this script.
+#
+# An old generator on purpose: code of grpcio-tools 1.78.0 loads on every protobuf from 6.31.1 on,
+# while code of a newer one refuses older runtimes. It needs another protobuf than the project
+# has, so it is installed into an environment of its own, which is removed at the end.
+#
+#   PROTO_PYTHON   a Python that has grpcio-tools already; nothing is installed then
+set -eu
+cd "$(dirname "$0")/../.."
+
+if [ -z "${PROTO_PYTHON:-}" ]; then
+    environment=$(mktemp -d)
+    trap 'rm -rf "$environment"' EXIT
+    python3 -m venv "$environment"
+    "$environment/bin/pip" install --quiet --disable-pip-version-check grpcio-tools==1.78.0
+    PROTO_PYTHON=$environment/bin/python
+fi
+
+"$PROTO_PYTHON" -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
+    plugin/protocol/pluginregistration.proto \
+    plugin/protocol/dra_v1alpha2.proto \
+    plugin/protocol/dra_v1alpha3.proto \
+    plugin/protocol/dra_v1alpha4.proto
