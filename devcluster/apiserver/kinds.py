@@ -1,0 +1,115 @@
+"""What the API server knows about one kind in one version: names, scope, schema, columns, rules.
+
+Kinds are values; `devcluster.apiserver.registry` holds those that are served now.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from api.objects import JSON
+
+if TYPE_CHECKING:
+    from devcluster.apiserver.strategy import Strategy
+
+CORE_VERBS = (
+    "create",
+    "delete",
+    "deletecollection",
+    "get",
+    "list",
+    "patch",
+    "update",
+    "watch",
+)
+
+Cell = Callable[[JSON, datetime], object]
+"""Reads the value of one table cell; the time is for ages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the table that kubectl prints.
+
+    Attributes:
+        type: OpenAPI type, `string`, `integer`, `date`…
+        priority: above 0 is shown with `-o wide` only.
+    """
+
+    name: str
+    type: str
+    read: Cell
+    priority: int = 0
+    format: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Subresource:
+    """A subresource as discovery lists it; `kind` is that of its body when it has its own."""
+
+    name: str
+    verbs: tuple[str, ...]
+    kind: str = ""
+    group: str = ""
+    version: str = ""
+
+
+STATUS = Subresource("status", ("get", "patch", "update"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind in one version.
+
+    Attributes:
+        schema: structural OpenAPI schema of the whole object, references resolved.
+        custom: defined by a CustomResourceDefinition; its schema errors are 422 instead of 400
+            and merging follows list types.
+        selectable: field labels beyond metadata.name and metadata.namespace, with the path
+            that each reads.
+        generation: whether `metadata.generation` counts the changes of the desired state.
+    """
+
+    group: str
+    version: str
+    plural: str
+    singular: str
+    kind: str
+    strategy: "Strategy"
+    schema: JSON
+    columns: tuple[Column, ...]
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    verbs: tuple[str, ...] = CORE_VERBS
+    subresources: tuple[Subresource, ...] = ()
+    selectable: Mapping[str, str] = field(default_factory=dict)
+    custom: bool = False
+    generation: bool = False
+
+    @property
+    def resource_id(self) -> tuple[str, str]:
+        """Group and plural: what the storage keeps objects of all versions under."""
+        return (self.group, self.plural)
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or the version alone in the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def qualified(self) -> str:
+        """`plural.group`, as error messages name the resource."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def list_kind(self) -> str:
+        """Kind of a list of such objects."""
+        return f"{self.kind}List"
+
+    @property
+    def has_status(self) -> bool:
+        """Whether the status is written through /status only."""
+        return any(sub.name == "status" for sub in self.subresources)

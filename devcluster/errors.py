@@ -1,0 +1,22 @@
+"""Errors of the embedded cluster.
+
+    DriverError                     api.errors
+    └─ DevclusterError              what its user has to change, or a part that failed
+       ├─ StateDirError             the state directory cannot be used
+       ├─ ProgramsError             the driver's programs could not be set up
+       └─ KubeletError              devcluster.kubelet.errors
+"""
+
+from api.errors import DriverError
+
+
+class DevclusterError(DriverError):
+    """Base of the errors of the embedded cluster."""
+
+
+class StateDirError(DevclusterError):
+    """The state directory is too long for sockets, not empty, or not writable."""
+
+
+class ProgramsError(DevclusterError):
+    """The driver's objects or programs could not be set up."""

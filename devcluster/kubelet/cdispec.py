@@ -1,0 +1,122 @@
+"""Whether a parsed CDI file follows the specification, as strictly as CRI runtimes check it.
+
+Source: tags.cncf.io/container-device-interface v1.0.1, SPEC.md, pkg/cdi/{spec,version}.go and
+pkg/parser/parser.go.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from api.objects import JSON
+
+_VERSIONS: Final = ("0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")
+_DEVICE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?")
+_SPEC_KEYS = frozenset({"cdiVersion", "kind", "annotations", "containerEdits", "devices"})
+_DEVICE_KEYS = frozenset({"name", "annotations", "containerEdits"})
+_EDIT_KEYS = frozenset({"env", "deviceNodes", "mounts", "hooks", "additionalGids", "intelRdt"})
+_NODE_KEYS = frozenset(
+    {"path", "hostPath", "type", "major", "minor", "fileMode", "permissions", "uid", "gid"}
+)
+_MOUNT_KEYS = frozenset({"hostPath", "containerPath", "options", "type"})
+_HOOK_KEYS = frozenset({"hookName", "path", "args", "env", "timeout"})
+_REQUIRED_IN: Final = {
+    "deviceNodes": (_NODE_KEYS, ("path",)),
+    "mounts": (_MOUNT_KEYS, ("hostPath", "containerPath")),
+    "hooks": (_HOOK_KEYS, ("hookName", "path")),
+}
+
+
+def check_spec(raw: object) -> str | None:
+    """Tell what is wrong with a parsed file, None when a runtime would accept it."""
+    if not isinstance(raw, dict):
+        return "not an object"
+    return next(_problems(raw), None)
+
+
+def required_version(spec: JSON) -> str:
+    """Return the lowest cdiVersion that may declare this content."""
+    return max(_needs(spec), key=_VERSIONS.index, default=_VERSIONS[0])
+
+
+def _problems(spec: JSON) -> Iterator[str]:
+    yield from _unknown("", spec, _SPEC_KEYS)
+    version = str(spec.get("cdiVersion", ""))
+    if version not in _VERSIONS:
+        yield f"cdiVersion {version!r} is unknown"
+    yield from _kind_problems(str(spec.get("kind", "")))
+    yield from _edit_problems("containerEdits", spec.get("containerEdits") or {})
+    devices = spec.get("devices")
+    if not isinstance(devices, list) or not devices:
+        yield "no devices"
+        return
+    for index, device in enumerate(devices):
+        yield from _device_problems(f"devices[{index}]", device)
+    names = [device["name"] for device in devices]
+    if len(set(names)) != len(names):
+        yield "duplicate device names"
+    needed = required_version(spec)
+    if _VERSIONS.index(version) < _VERSIONS.index(needed):
+        yield f"cdiVersion {version} is too low, the content needs {needed}"
+
+
+def _kind_problems(kind: str) -> Iterator[str]:
+    vendor, slash, class_ = kind.partition("/")
+    if not slash or not _NAME.fullmatch(vendor) or not _NAME.fullmatch(class_):
+        yield f"kind {kind!r} is not vendor/class"
+
+
+def _device_problems(where: str, device: Any) -> Iterator[str]:
+    if not isinstance(device, dict):
+        yield f"{where} is not an object"
+        return
+    yield from _unknown(where, device, _DEVICE_KEYS)
+    if not _DEVICE_NAME.fullmatch(str(device.get("name", ""))):
+        yield f"{where}.name {device.get('name')!r} is invalid"
+    edits = device.get("containerEdits")
+    if not edits:
+        yield f"{where}.containerEdits is empty"
+    else:
+        yield from _edit_problems(f"{where}.containerEdits", edits)
+
+
+def _edit_problems(where: str, edits: Any) -> Iterator[str]:
+    if not isinstance(edits, dict):
+        yield f"{where} is not an object"
+        return
+    yield from _unknown(where, edits, _EDIT_KEYS)
+    for text in edits.get("env") or []:
+        if not isinstance(text, str) or not text.partition("=")[0] or "=" not in text:
+            yield f"{where}.env entry {text!r} is not NAME=value"
+    for field, (known, required) in _REQUIRED_IN.items():
+        for index, entry in enumerate(edits.get(field) or []):
+            here = f"{where}.{field}[{index}]"
+            yield from _unknown(here, entry, known)
+            yield from (f"{here} has no {name}" for name in required if not entry.get(name))
+
+
+def _unknown(where: str, value: JSON, known: frozenset[str]) -> Iterator[str]:
+    prefix = f"{where}." if where else ""
+    yield from (f"{prefix}{key} is unknown" for key in value if key not in known)
+
+
+def _needs(spec: JSON) -> Iterator[str]:
+    if spec.get("annotations") or "." in str(spec["kind"]).partition("/")[2]:
+        yield "0.6.0"
+    for device in spec["devices"]:
+        if device.get("annotations"):
+            yield "0.6.0"
+        if device["name"][0].isdigit():
+            yield "0.5.0"
+        yield from _edits_need(device["containerEdits"])
+    yield from _edits_need(spec.get("containerEdits") or {})
+
+
+def _edits_need(edits: JSON) -> Iterator[str]:
+    if edits.get("additionalGids") or edits.get("intelRdt"):
+        yield "0.7.0"
+    if any(node.get("hostPath") for node in edits.get("deviceNodes") or []):
+        yield "0.5.0"
+    if any(mount.get("type") for mount in edits.get("mounts") or []):
+        yield "0.4.0"

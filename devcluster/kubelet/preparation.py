@@ -1,0 +1,144 @@
+"""The rules of the kubelet's DRA manager: which claims to prepare, whom to call, what to accept.
+
+Pure; claims.py makes the calls.
+Source: kubernetes pkg/kubelet/cm/dra/manager.go v1.27 to v1.31.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from api.claims import Claim, Pod, PodClaim
+from api.objects import JSON
+from devcluster.kubelet.checkpoint import Handle, HeldClaim
+from devcluster.kubelet.dialect import Dialect
+from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest
+from devcluster.kubelet.errors import PrepareFailed
+from devcluster.podclaims import is_reserved_for, refusal
+
+_ANNOTATION_NAME_LENGTH = 63
+
+
+def containers_of(pod: Pod) -> Iterator[JSON]:
+    """Yield the init containers, then the containers of a pod."""
+    spec = pod.raw.get("spec") or {}
+    yield from spec.get("initContainers") or []
+    yield from spec.get("containers") or []
+
+
+def claims_to_prepare(pod: Pod, dialect: Dialect) -> list[PodClaim]:
+    """Return the entries of a pod that drivers are called for.
+
+    Entries without a claim on purpose are left out; up to 1.30 also those no container uses.
+    """
+    used = {
+        use["name"]
+        for container in containers_of(pod)
+        for use in (container.get("resources") or {}).get("claims") or []
+    }
+    return [
+        entry
+        for entry in pod.claims
+        if not entry.omitted and (dialect.prepares_unused or entry.name in used)
+    ]
+
+
+def check_claim(pod: Pod, entry: PodClaim, claim: Claim) -> None:
+    """Make sure that a pod may use a claim now.
+
+    Raises:
+        PrepareFailed: not the pod's own, not reserved for it, or not allocated.
+    """
+    reason = refusal(pod, entry, claim)
+    if reason is not None:
+        raise PrepareFailed(reason)
+    if not is_reserved_for(pod, claim):
+        raise PrepareFailed(
+            f"pod {pod.name}({pod.uid}) is not allowed to use resource claim "
+            f"{claim.name}({claim.uid})"
+        )
+    if claim.allocation is None:
+        raise PrepareFailed(f"resource claim {claim.key} is not allocated")
+
+
+def handles_of(claim: Claim) -> tuple[Handle, ...]:
+    """Return the drivers to call for an allocated claim, and their data.
+
+    An allocation of 1.31 names drivers in its results, one before that in its resource handles;
+    without either it is the allocating driver that is called, with empty data.
+    """
+    allocation = claim.allocation or {}
+    if "devices" in allocation:
+        results = (allocation["devices"] or {}).get("results") or []
+        return tuple(Handle(driver) for driver in dict.fromkeys(r["driver"] for r in results))
+    handles = allocation.get("resourceHandles") or [{}]
+    return tuple(
+        Handle(str(h.get("driverName") or claim.driver_name), str(h.get("data") or ""))
+        for h in handles
+    )
+
+
+def check_annotation(dialect: Dialect, driver: str, held: HeldClaim) -> None:
+    """Make sure that the claim's CDI ids fit into an annotation, as kubelets to 1.30 need.
+
+    Raises:
+        PrepareFailed: the driver's name is too long for the annotation's key.
+    """
+    name = f"{driver}_{held.uid}"
+    if dialect.annotates and len(name) > _ANNOTATION_NAME_LENGTH:
+        raise PrepareFailed(
+            f"failed to generate CDI annotation key for driver {driver}: {name!r} is longer than "
+            f"{_ANNOTATION_NAME_LENGTH} characters; use a driver name of at most 26"
+        )
+
+
+def requests_for(held: Sequence[HeldClaim]) -> dict[str, list[ClaimRequest]]:
+    """Return one batch of requests per driver, with one request per resource handle."""
+    batches: dict[str, list[ClaimRequest]] = {}
+    for claim in held:
+        for handle in claim.handles:
+            request = ClaimRequest(claim.namespace, claim.uid, claim.name, handle.data)
+            batches.setdefault(handle.driver, []).append(request)
+    return batches
+
+
+def complaint(
+    method: str, requests: Sequence[ClaimRequest], answers: Mapping[str, Answer]
+) -> str | None:
+    """Tell what is wrong with a driver's answer to a batch, None when it is complete and good.
+
+    Args:
+        method: for the text, e.g. `NodePrepareResources`.
+        requests: what was asked.
+        answers: by claim uid.
+    """
+    asked = {request.uid: request for request in requests}
+    for uid, answer in answers.items():
+        if uid not in asked:
+            return f"{method} returned result for unknown claim UID {uid}"
+        if answer.error:
+            claim = asked[uid]
+            return f"{method} failed for claim {claim.namespace}/{claim.name}: {answer.error}"
+    missing = len(requests) - len(answers)
+    return f"{method} left out {missing} claims" if missing else None
+
+
+def devices_for(
+    container: JSON, held: Mapping[str, HeldClaim]
+) -> tuple[str, ...]:
+    """Return the CDI ids of a container, in the order of its claims, each once.
+
+    Args:
+        container: of the pod's spec.
+        held: the pod's prepared claims by their names within the pod.
+    """
+    ids: dict[str, None] = {}
+    for use in (container.get("resources") or {}).get("claims") or []:
+        claim = held.get(use["name"])
+        for devices in claim.devices.values() if claim else ():
+            ids.update((d.id, None) for d in devices if _serves(d, use.get("request")))
+    return tuple(ids)
+
+
+def _serves(device: CdiDevice, request: str | None) -> bool:
+    if not request or not device.requests:
+        return True
+    return any(name == request or name.startswith(f"{request}/") for name in device.requests)
