@@ -1,0 +1,140 @@
+{{/* Name of the chart. */}}
+{{- define "fake-dra-driver.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Start of the names of all objects: the release, unless that repeats the chart's name. */}}
+{{- define "fake-dra-driver.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 48 | trimSuffix "-" -}}
+{{- else if contains (include "fake-dra-driver.name" .) .Release.Name -}}
+{{- .Release.Name | trunc 48 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name (include "fake-dra-driver.name" .) | trunc 48 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Namespace of the driver, which is that of the NodeAllocationStates. */}}
+{{- define "fake-dra-driver.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
+{{/* Labels that select the pods of a component: (list $ "controller"). They may never change. */}}
+{{- define "fake-dra-driver.selectorLabels" -}}
+{{- $root := index . 0 -}}
+{{- if $root.Values.selectorLabelsOverride -}}
+{{ toYaml $root.Values.selectorLabelsOverride }}
+{{- else -}}
+app.kubernetes.io/name: {{ include "fake-dra-driver.name" $root }}
+app.kubernetes.io/instance: {{ $root.Release.Name }}
+{{- end }}
+app.kubernetes.io/component: {{ index . 1 }}
+{{- end -}}
+
+{{/* Labels of the objects of a component: (list $ "controller"). */}}
+{{- define "fake-dra-driver.componentLabels" -}}
+{{- $root := index . 0 -}}
+{{ include "fake-dra-driver.selectorLabels" . }}
+{{ include "fake-dra-driver.releaseLabels" $root }}
+{{- end -}}
+
+{{/* Labels of the objects that belong to no component. */}}
+{{- define "fake-dra-driver.labels" -}}
+app.kubernetes.io/name: {{ include "fake-dra-driver.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "fake-dra-driver.releaseLabels" . }}
+{{- end -}}
+
+{{- define "fake-dra-driver.releaseLabels" -}}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: fake-dra-driver
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- end -}}
+
+{{/* Name of the service account of a component: (list $ "controller"). */}}
+{{- define "fake-dra-driver.serviceAccountName" -}}
+{{- $root := index . 0 -}}
+{{- printf "%s-%s" (default (include "fake-dra-driver.fullname" $root) $root.Values.serviceAccount.name) (index . 1) -}}
+{{- end -}}
+
+{{/* The image, by digest if there is one. */}}
+{{- define "fake-dra-driver.image" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Environment that both programs share. */}}
+{{- define "fake-dra-driver.commonEnv" -}}
+- name: POD_NAMESPACE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.namespace
+- name: KUBE_API_QPS
+  value: {{ .Values.kubeApi.qps | quote }}
+- name: KUBE_API_BURST
+  value: {{ int .Values.kubeApi.burst | quote }}
+- name: HTTP_ENDPOINT
+  value: {{ printf ":%d" (int .Values.http.port) | quote }}
+- name: METRICS_PATH
+  value: {{ .Values.metrics.path | quote }}
+{{- with .Values.http.pprofPath }}
+- name: PPROF_PATH
+  value: {{ . | quote }}
+{{- end }}
+- name: LOGGING_FORMAT
+  value: {{ .Values.logging.format | quote }}
+- name: V
+  value: {{ int .Values.logging.verbosity | quote }}
+{{- end -}}
+
+{{/* Flags of a component: its values. */}}
+{{- define "fake-dra-driver.args" -}}
+{{- with concat .args .extraArgs }}
+args:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{/* Probes of a component: its values. */}}
+{{- define "fake-dra-driver.probes" -}}
+{{- range $probe, $path := dict "startup" "/healthz" "liveness" "/healthz" "readiness" "/readyz" }}
+{{- with get $.probes $probe }}
+{{ $probe }}Probe:
+  httpGet:
+    path: {{ $path }}
+    port: http
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* An update strategy; what is merged from the defaults has no place in the other types. */}}
+{{- define "fake-dra-driver.strategy" -}}
+type: {{ .type }}
+{{- if eq .type "RollingUpdate" }}
+{{- with .rollingUpdate }}
+rollingUpdate:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* Where the pods of a component may run: its values. */}}
+{{- define "fake-dra-driver.placement" -}}
+{{- with .nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
