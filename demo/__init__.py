@@ -1,0 +1,1 @@
+"""The five demos, and the walkthrough that `make demo` runs."""

@@ -1,0 +1,162 @@
+"""What the walkthrough does to a cluster: apply, wait, read logs and node states, delete."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+
+from api.claims import Claim
+from api.names import (
+    CLAIM_PARAMETERS_KIND,
+    CLAIM_PARAMETERS_PLURAL,
+    CRD_VERSION,
+    DRIVER_NAME,
+    NAS_GROUP,
+    NAS_KIND,
+    NAS_PLURAL,
+    RESOURCE_GROUP,
+)
+from api.nas import NodeAllocationState, parse_nas
+from api.objects import JSON
+from demo.expect import Container, Demo
+from kube.client import Client
+from kube.errors import Conflict, KubeError, NotFound
+from kube.resources import EVENTS, NAMESPACES, PODS, Resource
+
+SYSTEM = "fake-system"
+STATES = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
+CLAIMS = Resource(RESOURCE_GROUP, "v1alpha2", "resourceclaims", "ResourceClaim")
+_KINDS = {
+    "Namespace": NAMESPACES,
+    "Pod": PODS,
+    "ResourceClaim": CLAIMS,
+    "ResourceClaimTemplate": Resource(
+        RESOURCE_GROUP, "v1alpha2", "resourceclaimtemplates", "ResourceClaimTemplate"
+    ),
+    CLAIM_PARAMETERS_KIND: Resource(
+        DRIVER_NAME, CRD_VERSION, CLAIM_PARAMETERS_PLURAL, CLAIM_PARAMETERS_KIND
+    ),
+}
+
+_POLL_SECONDS = 0.1
+_T = TypeVar("_T")
+
+
+class DemoFailed(Exception):
+    """The cluster did not come to what a demo expects; the message says how far it came."""
+
+
+class Session:
+    """One user's work on a cluster."""
+
+    def __init__(self, client: Client, *, timeout: float = 60.0) -> None:
+        """Work through `client`; every wait ends after `timeout` seconds."""
+        self._client = client
+        self._timeout = timeout
+
+    def apply(self, manifest: Path) -> list[str]:
+        """Create the objects of a manifest; return `kind/name` of each."""
+        told = []
+        for doc in yaml.safe_load_all(manifest.read_text(encoding="utf-8")):
+            resource = _KINDS[doc["kind"]]
+            namespace = doc["metadata"].get("namespace") if resource.namespaced else None
+            try:
+                self._client.create(resource, doc, namespace)
+                verb = "created"
+            except Conflict:
+                verb = "unchanged"
+            told.append(f"{doc['kind'].lower()}/{doc['metadata']['name']} {verb}")
+        return told
+
+    def delete(self, demo: Demo) -> None:
+        """Delete a demo with everything in its namespace."""
+        try:
+            self._client.delete(NAMESPACES, demo.name)
+        except NotFound:
+            return
+
+    def running(self, demo: Demo) -> list[JSON]:
+        """Wait until all pods of a demo are Running and Ready; return them."""
+
+        def ready() -> list[JSON] | None:
+            pods = self._client.list(PODS, namespace=demo.name).items
+            names = sorted(p["metadata"]["name"] for p in pods if _is_ready(p))
+            return pods if names == demo.pods else None
+
+        return self._until(f"pods of {demo.name} are running", ready, lambda: self._why(demo))
+
+    def released(self, demos: list[Demo]) -> list[NodeAllocationState]:
+        """Wait until the claims of demos are gone and no node holds anything for them."""
+        names = {demo.name for demo in demos}
+
+        def free() -> list[NodeAllocationState] | None:
+            claims = [c for c in self._client.list(CLAIMS).items if Claim(c).namespace in names]
+            states = self.states()
+            held = any(s.allocated or s.prepared for s in states)
+            return states if not claims and not held else None
+
+        return self._until("all devices are free again", free, lambda: "")
+
+    def state_objects(self) -> list[JSON]:
+        """Return all NodeAllocationStates, by name."""
+        found = self._client.list(STATES, namespace=SYSTEM).items
+        return sorted(found, key=lambda obj: str(obj["metadata"]["name"]))
+
+    def states(self) -> list[NodeAllocationState]:
+        """Return all NodeAllocationStates as values, by name."""
+        return [parse_nas(obj) for obj in self.state_objects()]
+
+    def nodes_ready(self, count: int) -> list[NodeAllocationState]:
+        """Wait until that many nodes offer their devices."""
+
+        def ready() -> list[NodeAllocationState] | None:
+            states = [s for s in self.states() if s.ready]
+            return states if len(states) == count else None
+
+        return self._until(f"{count} nodes are Ready", ready, lambda: "")
+
+    def logs(self, demo: Demo) -> dict[Container, str]:
+        """Return the log of every container, waiting for the environment that they print."""
+        return {
+            (pod, container): self._until(
+                f"{demo.name} {pod} {container} has printed its environment",
+                lambda pod=pod, container=container: self._log(demo.name, pod, container),
+                lambda: "",
+            )
+            for pod, container in demo.containers
+        }
+
+    def _log(self, namespace: str, pod: str, container: str) -> str | None:
+        text = self._client.log(namespace, pod, container)
+        return text if "FAKE_DEVICE_" in text else None
+
+    def _until(self, what: str, look: Callable[[], _T | None], why: Callable[[], str]) -> _T:
+        deadline = time.monotonic() + self._timeout
+        trouble = ""
+        while time.monotonic() < deadline:
+            try:
+                found = look()
+            except KubeError as error:
+                found, trouble = None, str(error)
+            if found is not None:
+                return found
+            time.sleep(_POLL_SECONDS)
+        raise DemoFailed(f"not seen in {self._timeout:.0f} s: {what}\n{trouble}{why()}".rstrip())
+
+    def _why(self, demo: Demo) -> str:
+        return "\n".join(self._reasons(demo))
+
+    def _reasons(self, demo: Demo) -> Iterator[str]:
+        for pod in self._client.list(PODS, namespace=demo.name).items:
+            yield f"pod {pod['metadata']['name']} is {(pod.get('status') or {}).get('phase')}"
+        for event in self._client.list(EVENTS, namespace=demo.name).items:
+            about = event.get("involvedObject") or {}
+            told = f"{event.get('reason')}: {event.get('message')}"
+            yield f"{event.get('type')} {about.get('kind')}/{about.get('name')} {told}"
+
+
+def _is_ready(pod: JSON) -> bool:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)

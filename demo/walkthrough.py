@@ -1,0 +1,183 @@
+"""`make demo`: raises the embedded cluster, runs the five demos, shows and checks what they show.
+
+Exits with 1 when anything differs from what the README says.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import click
+
+from demo.describe import section
+from demo.expect import DEMOS, Demo, device_lines, leftovers, problems
+from demo.session import DemoFailed, Session
+from kube.errors import KubeError
+
+HERE = Path(__file__).parent
+START_SECONDS = 60.0
+
+
+class Walkthrough:
+    """Runs demos in a session and prints what a user would look at."""
+
+    def __init__(self, session: Session) -> None:
+        """Run in `session`."""
+        self._session = session
+        self._wrong: list[str] = []
+
+    def run(self) -> list[str]:
+        """Run everything; return what was wrong."""
+        self._show_states("The devices that each node offers", "spec", "allocatableDevice")
+        whole, split = list(DEMOS[:4]), DEMOS[4]
+        self._up(whole)
+        self._show_states("Devices prepared on each node", "spec", "preparedDevices")
+        self._down(whole)
+        self._up([split])
+        self._show_states("Four devices, each split in two", "spec", "allocatedClaims")
+        self._show_states("The children, with their parents", "spec", "preparedDevices")
+        self._down([split])
+        return self._wrong
+
+    def _up(self, demos: list[Demo]) -> None:
+        _title(f"Applying {', '.join(f'fake-{d.name}.yaml' for d in demos)}")
+        for demo in demos:
+            _lines(self._session.apply(HERE / f"fake-{demo.name}.yaml"))
+        pods = [(demo, pod) for demo in demos for pod in self._session.running(demo)]
+        _title("Pods")
+        _table(["NAMESPACE", "NAME", "READY", "STATUS", "NODE"], [_row(d, p) for d, p in pods])
+        _title("The devices in the environment of each container")
+        for demo in demos:
+            self._check(demo)
+
+    def _check(self, demo: Demo) -> None:
+        logs = self._session.logs(demo)
+        click.echo(f"{demo.name}:")
+        for (pod, container), text in logs.items():
+            _lines([f"{pod} {container}:", *device_lines(text)])
+        click.echo()
+        self._wrong += problems(demo, logs, self._session.states())
+
+    def _down(self, demos: list[Demo]) -> None:
+        _title(f"Deleting {', '.join(d.name for d in demos)}")
+        for demo in demos:
+            self._session.delete(demo)
+        states = self._session.released(demos)
+        self._wrong += leftovers(states)
+        free = sum(len(s.allocatable) for s in states)
+        click.echo(f"every claim is gone, all {free} devices are free again")
+
+    def _show_states(self, title: str, *path: str) -> None:
+        _title(f"{title}: kubectl describe -n fake-system nas/<node>")
+        for obj in self._session.state_objects():
+            click.echo(f"Name:  {obj['metadata']['name']}\n{section(obj, *path)}")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, 16),
+    default=1,
+    show_default=True,
+    help="Virtual nodes of the embedded cluster, each with a kubelet plugin.",
+)
+@click.option("--keep", is_flag=True, help="Leave the cluster running and say how to use it.")
+def main(nodes: int, keep: bool) -> None:
+    """Run the five demos on the embedded cluster and check what they show."""
+    state = Path(tempfile.mkdtemp(prefix="dra-"))
+    cluster = _start(state, nodes)
+    code = 1
+    try:
+        code = _walk(state, cluster, nodes)
+    finally:
+        if keep and code == 0:
+            _say_how_to_use(state, cluster)
+        else:
+            _stop(cluster)
+    sys.exit(code)
+
+
+def _walk(state: Path, cluster: "subprocess.Popen[bytes]", nodes: int) -> int:
+    try:
+        client = _connect(state, cluster)
+        try:
+            session = Session(client)
+            session.nodes_ready(nodes)
+            wrong = Walkthrough(session).run()
+        finally:
+            client.close()
+    except (DemoFailed, KubeError) as error:
+        click.echo(f"demo failed: {error}\nlogs of the programs are in {state}", err=True)
+        return 1
+    _lines(f"WRONG: {text}" for text in wrong)
+    if not wrong:
+        _title("All five demos show what they should")
+    return 1 if wrong else 0
+
+
+def _start(state: Path, nodes: int) -> "subprocess.Popen[bytes]":
+    command = [sys.executable, "-m", "devcluster", "up", "--state-dir", str(state)]
+    # its own session: a Ctrl-C in the terminal reaches it through _stop, in order
+    return subprocess.Popen([*command, "--nodes", str(nodes)], start_new_session=True)
+
+
+def _connect(state: Path, cluster: "subprocess.Popen[bytes]") -> Client:
+    """Wait for the kubeconfig, which appears when the API server answers."""
+    kubeconfig = state / "kubeconfig"
+    deadline = time.monotonic() + START_SECONDS
+    while not kubeconfig.exists():
+        if cluster.poll() is not None or time.monotonic() > deadline:
+            raise DemoFailed("the embedded cluster did not start")
+        time.sleep(0.1)
+    return Client.from_kubeconfig(str(kubeconfig), qps=100, burst=100, user_agent="walkthrough")
+
+
+def _stop(cluster: "subprocess.Popen[bytes]") -> None:
+    cluster.send_signal(signal.SIGTERM)
+    try:
+        cluster.wait(30)
+    except subprocess.TimeoutExpired:
+        os.killpg(cluster.pid, signal.SIGKILL)
+
+
+def _say_how_to_use(state: Path, cluster: "subprocess.Popen[bytes]") -> None:
+    _title("The cluster stays up")
+    _lines(
+        [
+            f"export KUBECONFIG={state / 'kubeconfig'}",
+            "kubectl apply -f demo/fake-test1.yaml",
+            f"kill {cluster.pid}    # when you are done",
+        ]
+    )
+
+
+def _row(demo: Demo, pod: JSON) -> list[str]:
+    status = pod.get("status") or {}
+    containers = status.get("containerStatuses") or []
+    ready = sum(1 for c in containers if c.get("ready"))
+    node = (pod.get("spec") or {}).get("nodeName", "")
+    name = pod["metadata"]["name"]
+    return [demo.name, name, f"{ready}/{len(containers)}", str(status.get("phase")), node]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> None:
+    widths = [max(len(row[n]) for row in [head, *rows]) + 3 for n in range(len(head))]
+    for row in [head, *rows]:
+        click.echo("".join(f"{cell:<{widths[n]}}" for n, cell in enumerate(row)).rstrip())
+
+
+def _title(text: str) -> None:
+    click.echo(f"\n== {text}")
+
+
+def _lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    main()
