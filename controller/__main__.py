@@ -1,11 +1,11 @@
 """`fake-dra-controller`: the composition root of the controller."""
 
 import gc
-import sys
 import threading
 
 import click
 
+from api import __version__
 from api.names import DRIVER_NAME, RESOURCE_GROUP
 from controller.wiring import Controller, build
 from kube.client import Client
@@ -17,6 +17,7 @@ from ops.health import HttpServer, create_app
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
 from ops.metrics import Metrics
+from ops.settings import option, program
 
 CLASSIC_VERSIONS = ("v1alpha2",)
 RETRY_SECONDS = 2.0
@@ -24,28 +25,28 @@ RETRY_SECONDS = 2.0
 _LOG = get_logger("controller")
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option(
+@program("fake-dra-controller")
+@option(
     "--workers",
-    envvar="WORKERS",
+    "WORKERS",
+    section="Controller",
     type=click.IntRange(1, 100),
     default=10,
-    show_default=True,
-    show_envvar=True,
     help="How many claims and pods are worked on at the same time.",
+    remedy="give a whole number from 1 to 100",
 )
-@click.option(
+@option(
     "--unprepare-timeout",
-    envvar="UNPREPARE_TIMEOUT",
+    "UNPREPARE_TIMEOUT",
+    section="Controller",
     type=click.FloatRange(0, 3600),
     default=60.0,
-    show_default=True,
-    show_envvar=True,
     help="Seconds that freeing a claim waits for its node to unprepare the devices. A node that "
     "lost power never does; afterwards the devices are taken back without it.",
+    remedy="give a number of seconds from 0 to 3600",
 )
 @common_options
-def main(workers: int, unprepare_timeout: float, **common: object) -> None:
+def main(workers: int, unprepare_timeout: float, **common: object) -> int:
     """Allocate fake devices to ResourceClaims, as the central controller of the driver.
 
     Watches ResourceClaims, PodSchedulingContexts, classes, parameters and the
@@ -54,19 +55,23 @@ def main(workers: int, unprepare_timeout: float, **common: object) -> None:
     """
     config = common_config(common)
     configure(config.logging_format, config.verbosity)
-    sys.exit(run(config, workers, unprepare_timeout))
+    with Lifecycle() as life:
+        life.install_signals()
+        return run(life, config, workers, unprepare_timeout)
 
 
-def run(config: CommonConfig, workers: int, unprepare_timeout: float) -> int:
-    """Run until a signal or a crashed thread; return the exit code."""
-    life = Lifecycle()
-    life.install_signals()
+def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: float) -> int:
+    """Run until a signal or a crashed thread; return the exit code.
+
+    Raises:
+        ConfigError: of kube or ops, nothing can run with these settings.
+    """
     metrics = Metrics()
     client = Client.from_kubeconfig(
         config.kubeconfig,
         qps=config.kube_api_qps,
         burst=config.kube_api_burst,
-        user_agent="fake-dra-controller",
+        user_agent=f"fake-dra-controller/{__version__}",
         observer=metrics.observe_request,
     )
     life.on_stop("API client", client.close)

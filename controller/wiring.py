@@ -89,8 +89,21 @@ class Caches:
         self.class_parameters = Store()
         self.pods = Store()
 
-        def reflect(resource: Resource, store: Store, **scope: str) -> Reflector:
-            return Reflector(client, resource, store, on_error=_report(resource), **scope)
+        def reflect(
+            resource: Resource,
+            store: Store,
+            *,
+            namespace: str | None = None,
+            field_selector: str | None = None,
+        ) -> Reflector:
+            return Reflector(
+                client,
+                resource,
+                store,
+                namespace=namespace,
+                field_selector=field_selector,
+                on_error=_report(resource),
+            )
 
         self._reflectors = {
             "claims": reflect(resources.claims, self.claims),
@@ -189,7 +202,7 @@ def build(
         CLAIM: Kind(claim_sync, caches.claims.get),
         SCHEDULING: Kind(scheduling_sync, caches.contexts.get),
     }
-    queue = WorkQueue()
+    queue = WorkQueue(observer=metrics.queue("controller"))
     waiters = Waiters()
     _subscribe(caches, Wakeups(queue, waiters, ledger, caches.contexts))
     return Controller(caches, queue, Reconciler(queue, kinds, waiters, events, observer))

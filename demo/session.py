@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -122,7 +123,7 @@ class Session:
         return {
             (pod, container): self._until(
                 f"{demo.name} {pod} {container} has printed its environment",
-                lambda pod=pod, container=container: self._log(demo.name, pod, container),
+                partial(self._log, demo.name, pod, container),
                 lambda: "",
             )
             for pod, container in demo.containers

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from api.objects import JSON
 from demo.describe import section
 from demo.expect import DEMOS, Demo, device_lines, leftovers, problems
 from demo.session import DemoFailed, Session
+from kube.client import Client
 from kube.errors import KubeError
 
 HERE = Path(__file__).parent

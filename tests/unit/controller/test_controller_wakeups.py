@@ -143,7 +143,7 @@ def test_a_pod_whose_claims_are_recorded_later_wakes_its_context() -> None:
     assert rig.handle(PSC) == "again"
     rig.queued()
     made = owned(claim("made-x7k2p"))
-    rig.cache("claims").apply(newer(rig.api.put(RESOURCES.claims, made)))
+    rig.cache("claims").apply(rig.api.put(RESOURCES.claims, made))
     statuses = [{"name": POD_CLAIM, "resourceClaimName": "made-x7k2p"}]
     rig.cache("pods").apply(newer({**young, "status": {"resourceClaimStatuses": statuses}}))
     assert PSC in rig.queued()

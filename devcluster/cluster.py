@@ -1,0 +1,155 @@
+"""The parts of an embedded cluster, started and stopped in order.
+
+Runs inside the process that serves the API (see server.py): control plane and kubelets are threads
+that speak HTTP to it like everybody else, the driver's programs are processes of their own.
+"""
+
+import json
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from flask import Flask
+
+from api.objects import JSON
+from devcluster.apiserver.app import ApiServer
+from devcluster.claimcontroller import ClaimController
+from devcluster.config import ClusterConfig
+from devcluster.errors import DevclusterError
+from devcluster.kubelet.dialect import DIALECTS
+from devcluster.kubelet.kubelet import Kubelet
+from devcluster.manifests import SYSTEM_NAMESPACE, install
+from devcluster.programs import Supervisor, driver_programs
+from devcluster.scheduler import Scheduler
+from kube.client import Client
+from kube.errors import KubeError
+from kube.events import EventRecorder
+from ops.lifecycle import Lifecycle
+
+QPS: Final = 1000.0
+START_SECONDS: Final = 30.0
+
+
+class Cluster:
+    """One embedded cluster.
+
+    Attributes:
+        life: its threads, and what to stop.
+    """
+
+    def __init__(self, config: ClusterConfig, life: Lifecycle, say: Callable[[str], None]) -> None:
+        """Make the API server; nothing else exists before `start`.
+
+        Args:
+            config: what the user chose.
+            life: started and stopped by whoever owns the process.
+            say: tells the user about progress.
+        """
+        self._config = config
+        self._say = say
+        self._kubelets: dict[str, Kubelet] = {}
+        self._api = ApiServer(logs=self, version=DIALECTS[config.kubelet_version].version)
+        self.life = life
+
+    @property
+    def app(self) -> Flask:
+        """The API server as a WSGI application."""
+        return self._api.app
+
+    def read(
+        self, pod: JSON, container: str, *, follow: bool, previous: bool, tail: int | None
+    ) -> Iterator[bytes]:
+        """Return a container's log from the pod's node: the API server's port for logs."""
+        kubelet = self._kubelets.get(str(pod["spec"].get("nodeName", "")))
+        if kubelet is None:
+            return iter(())
+        return kubelet.read(pod, container, follow=follow, previous=previous, tail=tail)
+
+    def start(self, url: str) -> None:
+        """Start everything; returns when the kubeconfig is there for users.
+
+        Args:
+            url: at which the API server answers, or is about to.
+
+        Raises:
+            DevclusterError: a part did not start.
+        """
+        self._api.start()
+        self.life.on_stop("API server", self._api.stop)
+        draft = self._config.state_dir / ".kubeconfig"
+        draft.write_text(json.dumps(kubeconfig(url), indent=2), encoding="utf-8")
+        client = Client.from_kubeconfig(
+            str(draft), qps=QPS, burst=int(QPS), user_agent="devcluster", pool=256
+        )
+        self.life.on_stop("API client", client.close)
+        self._await_api(client)
+        self._say(f"API server of Kubernetes {self._config.kubelet_version} at {url}")
+        if self._config.driver:
+            install(client)
+        self._start_control_plane(client)
+        for name in self._config.node_names:
+            self._start_node(client, name)
+        draft.rename(self._config.kubeconfig)
+        if self._config.driver:
+            self._start_driver()
+
+    def _await_api(self, client: Client) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                client.server_version()
+            except KubeError as error:
+                if time.monotonic() > deadline:
+                    raise DevclusterError(f"the API server does not answer: {error}") from error
+                time.sleep(0.05)
+            else:
+                return
+
+    def _start_control_plane(self, client: Client) -> None:
+        scheduler = Scheduler(
+            client, events=self._events(client, "default-scheduler"), chance=random.Random(),  # noqa: S311 - breaks ties
+        )
+        claims = ClaimController(client, events=self._events(client, "resource_claim"))
+        for name, part in (("scheduler", scheduler), ("claim controller", claims)):
+            part.start(self.life)
+            self._say(f"{name} runs")
+
+    def _start_node(self, client: Client, name: str) -> None:
+        kubelet = Kubelet(
+            client,
+            name,
+            self._config.node_root(name),
+            dialect=DIALECTS[self._config.kubelet_version],
+            events=self._events(client, "kubelet", name),
+        )
+        self._kubelets[name] = kubelet
+        kubelet.start()
+        self.life.on_stop(f"kubelet of {name}", kubelet.stop)
+        self._say(f"kubelet of {name} runs")
+
+    def _start_driver(self) -> None:
+        for program in driver_programs(self._config, SYSTEM_NAMESPACE):
+            supervisor = Supervisor(program, self._config)
+            self.life.spawn(program.name, supervisor.run)
+            self.life.on_stop(program.name, supervisor.stop)
+            self._say(f"{program.name} starts, log in {self._config.logs / program.name}.log")
+
+    def _events(self, client: Client, component: str, host: str = "") -> EventRecorder:
+        events = EventRecorder(client, component=component, host=host)
+        events.start()
+        self.life.on_stop(f"events of {component}", events.stop)
+        return events
+
+
+def kubeconfig(url: str) -> JSON:
+    """Return a kubeconfig for a cluster that asks nobody who they are."""
+    name = "devcluster"
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": {"server": url}}],
+        "users": [{"name": name, "user": {}}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": name}}],
+        "current-context": name,
+    }

@@ -1,0 +1,50 @@
+"""What the user chose for an embedded cluster, and where its files are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+NODE_NAME = "fake-dra-driver-cluster-worker"
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """The settings of one embedded cluster.
+
+    Attributes:
+        state_dir: holds everything that the cluster writes.
+        nodes: how many virtual nodes.
+        num_devices: fake devices of each node.
+        kubelet_version: Kubernetes minor that the virtual kubelets behave like, e.g. `1.30`.
+        port: of the API server on 127.0.0.1; 0 is any free one.
+        driver: whether the driver's objects and programs are set up, too.
+    """
+
+    state_dir: Path
+    nodes: int = 1
+    num_devices: int = 8
+    kubelet_version: str = "1.30"
+    port: int = 0
+    driver: bool = True
+
+    @property
+    def node_names(self) -> list[str]:
+        """Names of the nodes, as kind gives them: `…-worker`, then `…-worker2` and so on."""
+        return [f"{NODE_NAME}{number if number > 1 else ''}" for number in self._numbers]
+
+    @property
+    def kubeconfig(self) -> Path:
+        """Appears when the cluster can be used."""
+        return self.state_dir / "kubeconfig"
+
+    @property
+    def logs(self) -> Path:
+        """Directory with one log file per program."""
+        return self.state_dir / "logs"
+
+    def node_root(self, name: str) -> Path:
+        """Return the directory of a node; its name is short, because socket paths have to be."""
+        return self.state_dir / f"node{self.node_names.index(name) + 1}"
+
+    @property
+    def _numbers(self) -> range:
+        return range(1, self.nodes + 1)

@@ -1,0 +1,56 @@
+"""The objects that the chart would install: definitions, namespace and class of the driver."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Final
+
+import yaml
+
+from api.names import DRIVER_NAME
+from api.objects import JSON
+from devcluster.resources import CLASSES
+from kube.client import Client
+from kube.errors import AlreadyExists
+from kube.resources import NAMESPACES, Resource
+
+SYSTEM_NAMESPACE: Final = "fake-system"
+CLASS_NAME: Final = "fake.3-shake.com"
+DEFINITIONS: Final = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
+
+
+def driver_objects() -> Iterator[tuple[Resource, JSON]]:
+    """Yield what to create, in order."""
+    for path in sorted(files("api").iterdir(), key=lambda item: item.name):
+        if path.name.endswith("_crd.yaml"):
+            for definition in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+                yield DEFINITIONS, definition
+    yield NAMESPACES, _object(NAMESPACES, SYSTEM_NAMESPACE)
+    resource_class = _object(CLASSES, CLASS_NAME) | {"driverName": DRIVER_NAME}
+    yield CLASSES, resource_class
+
+
+def install(client: Client) -> None:
+    """Create what is missing.
+
+    Raises:
+        KubeError: the API server does not answer or refuses.
+    """
+    for resource, obj in driver_objects():
+        try:
+            client.create(resource, obj)
+        except AlreadyExists:
+            continue
+
+
+def _object(resource: Resource, name: str) -> JSON:
+    return {
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
+        "metadata": {"name": name},
+    }

@@ -1,0 +1,94 @@
+"""Serves a cluster with gunicorn: one worker process with threads, since all state is in memory.
+
+The worker owns the cluster. It goes down in order: first the programs and kubelets, which still
+need the API, then the open watches, then the process; a cluster that fails ends the server, too.
+"""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+from api.errors import DriverError
+from devcluster.cluster import Cluster
+from devcluster.config import ClusterConfig
+from ops.lifecycle import Lifecycle
+from ops.logs import configure, get_logger
+
+HOST = "127.0.0.1"
+THREADS, THREADS_PER_NODE = 64, 8
+STOP_SECONDS = 25
+
+_LOG = get_logger("devcluster")
+
+
+class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+    """One embedded cluster behind gunicorn; `run` blocks until it is told to stop."""
+
+    def __init__(
+        self, config: ClusterConfig, *, verbosity: int, say: Callable[[str], None]
+    ) -> None:
+        """Serve the cluster of `config`, telling the user about progress with `say`."""
+        self._config = config
+        self._verbosity = verbosity
+        self._say = say
+        self._exit_code = 0
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Set gunicorn up."""
+        settings: dict[str, object] = {
+            "bind": f"{HOST}:{self._config.port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            # a watch occupies a thread for as long as it lasts
+            "threads": THREADS + THREADS_PER_NODE * self._config.nodes,
+            # the heartbeat would kill a busy cluster and all that it knows
+            "timeout": 0,
+            "graceful_timeout": STOP_SECONDS,
+            # longer than clients keep a connection, so that they never meet a closed one
+            "keepalive": 600,
+            "control_socket_disable": True,
+            "errorlog": str(self._config.logs / "gunicorn.log"),
+            "post_worker_init": self._started,
+            "worker_exit": self._ended,
+        }
+        for name, value in settings.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Make the cluster; called in the worker process."""
+        log = (self._config.logs / "devcluster.log").open("a", encoding="utf-8")
+        configure("text", self._verbosity, log)
+        self._cluster = Cluster(self._config, Lifecycle(), self._say)
+        return self._cluster.app
+
+    def _started(self, worker: Any) -> None:
+        life = self._cluster.life
+        life.install_signals()
+        # what the arbiter sends for a Ctrl-C
+        signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
+        host, port = worker.sockets[0].getsockname()[:2]
+        threading.Thread(target=self._run, args=(worker, f"http://{host}:{port}")).start()
+
+    def _run(self, worker: Any, url: str) -> None:
+        life = self._cluster.life
+        try:
+            self._cluster.start(url)
+        except DriverError as error:
+            self._say(f"error: {error}")
+            life.fail("cluster", error)
+        self._exit_code = life.wait()
+        worker.alive = False
+
+    def _ended(self, _arbiter: Any, _worker: Any) -> None:
+        """Make the arbiter end with the worker; it would start another, empty cluster."""
+        if self._exit_code:
+            sys.stdout.flush()
+            os._exit(Arbiter.WORKER_BOOT_ERROR)

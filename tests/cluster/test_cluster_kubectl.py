@@ -1,0 +1,154 @@
+"""What users type: the real kubectl against the embedded API server."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from demo.describe import describe
+from demo.expect import DEMOS
+from tests.support.embedded import ROOT, Embedded
+from tests.support.waiting import until
+
+TEST5 = DEMOS[4]
+
+
+@pytest.fixture
+def split_demo(cluster: Embedded) -> Iterator[Embedded]:
+    """A cluster on which fake-test5 runs."""
+    cluster.session.apply(ROOT / "demo" / "fake-test5.yaml")
+    cluster.session.running(TEST5)
+    yield cluster
+    cluster.session.delete(TEST5)
+    cluster.settled()
+
+
+def holder(cluster: Embedded) -> str:
+    """Return the node that has prepared something."""
+    (node,) = [state.node for state in cluster.session.states() if state.prepared]
+    return node
+
+
+def test_describe_nas_has_the_keys_that_users_know(split_demo: Embedded) -> None:
+    kubectl = split_demo.kubectl
+    shown = kubectl.run("describe", "-n", "fake-system", f"nas/{holder(split_demo)}")
+    keys = [line.split(":")[0].strip() for line in shown.splitlines()]
+    for key in (
+        "API Version",
+        "Kind",
+        "Owner References",
+        "Allocatable Device",
+        "Allocated Claims",
+        "Claim Info",
+        "Prepared Devices",
+        "Parent UUID",
+        "Uuid",
+        "Split",
+        "Status",
+    ):
+        assert key in keys
+    assert shown.count("Parent UUID:") == 8
+
+
+def test_the_walkthrough_prints_what_kubectl_prints(split_demo: Embedded) -> None:
+    node = holder(split_demo)
+    shown = split_demo.kubectl.run("describe", "-n", "fake-system", f"nas/{node}")
+    (obj,) = [o for o in split_demo.session.state_objects() if o["metadata"]["name"] == node]
+    ours = describe(obj).splitlines()
+    assert [line.rstrip() for line in shown.splitlines()][: len(ours)] == ours
+
+
+def test_get_nas_has_printer_columns(split_demo: Embedded) -> None:
+    table = split_demo.kubectl.run("get", "nas", "-n", "fake-system").splitlines()
+    assert table[0].split() == ["NAME", "STATUS", "DEVICES", "FREE", "USED", "AGE"]
+    rows = {row.split()[0]: row.split()[1:5] for row in table[1:]}
+    node = holder(split_demo)
+    assert rows.pop(node) == ["Ready", "8", "4", "4"]
+    assert list(rows.values()) == [["Ready", "8", "8", "0"]]
+
+
+def test_get_pods_and_claims_as_tables(split_demo: Embedded) -> None:
+    pods = split_demo.kubectl.run("get", "pods", "-n", "test5").splitlines()
+    assert pods[0].split() == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
+    assert pods[1].split()[:4] == ["pod0", "1/1", "Running", "0"]
+    claims = split_demo.kubectl.run("get", "resourceclaims", "-n", "test5").splitlines()
+    assert "allocated,reserved" in claims[1]
+
+
+def test_describe_a_pod_and_its_events(split_demo: Embedded) -> None:
+    shown = split_demo.kubectl.run("describe", "-n", "test5", "pod/pod0")
+    assert "Successfully assigned test5/pod0" in shown
+    events = split_demo.kubectl.run("events", "-n", "test5", "--for", "pod/pod0")
+    assert "Scheduled" in events
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("nodeallocationstate.spec.allocatedClaims", "KIND:"),
+        ("fakeclaimparameters.spec.count", "FIELD: count <integer>"),
+        ("resourceclaim.spec.allocationMode", "FIELD: allocationMode <string>"),
+        ("pod.spec.containers", "FIELD: containers"),
+    ],
+)
+def test_explain(shared_cluster: Embedded, path: str, told: str) -> None:
+    assert told in shared_cluster.kubectl.run("explain", path)
+
+
+def test_api_resources_lists_short_names(shared_cluster: Embedded) -> None:
+    lines = shared_cluster.kubectl.run("api-resources").splitlines()
+    rows = {line.split()[0]: line for line in lines}
+    for name in ("nodeallocationstates", "fakeclaimparameters", "resourceclaims", "pods"):
+        assert name in rows
+
+
+def test_apply_changes_a_field_and_keeps_others(cluster: Embedded) -> None:
+    def manifest(data: dict[str, str]) -> str:
+        meta = {"name": "applied", "namespace": "default"}
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+
+    kubectl = cluster.kubectl
+    kubectl.apply(manifest({"a": "1", "b": "1"}))
+    patch = json.dumps({"data": {"foreign": "1"}})
+    kubectl.run("patch", "configmap", "applied", "--type=merge", "-p", patch)
+    assert "configured" in kubectl.apply(manifest({"a": "2"}))
+    assert kubectl.get("configmap", "applied")["data"] == {"a": "2", "foreign": "1"}
+    kubectl.run("delete", "configmap", "applied")
+
+
+def test_invalid_parameters_are_refused_with_the_field(cluster: Embedded) -> None:
+    meta = {"name": "bad", "namespace": "default"}
+    obj = {
+        "apiVersion": "fake.resource.3-shake.com/v1alpha1",
+        "kind": "FakeClaimParameters",
+        "metadata": meta,
+        "spec": {"count": 129},
+    }
+    with pytest.raises(AssertionError, match=r"spec\.count.*less than or equal to 128"):
+        cluster.kubectl.apply(json.dumps(obj))
+
+
+def test_logs_follow_until_the_container_ends(cluster: Embedded) -> None:
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "short", "namespace": "default"},
+        "spec": {
+            "restartPolicy": "Never",
+            "containers": [
+                {
+                    "name": "main",
+                    "image": "busybox",
+                    "command": ["sh", "-c", "echo one; sleep 1; echo two"],
+                }
+            ],
+        },
+    }
+    cluster.kubectl.apply(json.dumps(pod))
+    until(
+        "the pod has started",
+        lambda: cluster.kubectl.get("pod", "short")["status"]["phase"] in ("Running", "Succeeded"),
+    )
+    assert cluster.kubectl.run("logs", "-f", "short") == "one\ntwo\n"
+    cluster.kubectl.run("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/short")
+    cluster.kubectl.run("delete", "pod", "short")
