@@ -4,12 +4,12 @@ Pure: objects in, objects to write out. claimcontroller.py carries them out.
 Source: kubernetes pkg/controller/resourceclaim/controller.go v1.28 to v1.30.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
 from api.names import POD_CLAIM_NAME_ANNOTATION
-from api.objects import JSON
+from api.objects import JSON, Key, object_key
 from devcluster.podclaims import (
     can_be_reserved,
     is_finished,
@@ -48,6 +48,14 @@ def template_name(pod: Pod, entry: PodClaim) -> str | None:
             source = raw.get("source") or raw
             return source.get("resourceClaimTemplateName") or None
     return None
+
+
+def template_keys(pod: Pod) -> Iterator[Key]:
+    """Yield the cache keys of the templates that a pod's claims are made from."""
+    for entry in pod.claims:
+        name = template_name(pod, entry)
+        if name:
+            yield object_key(pod.namespace, name)
 
 
 def claim_from(template: JSON, pod: Pod, entry: PodClaim) -> JSON:
@@ -173,10 +181,15 @@ def for_scheduled_pod(
             if not claim.immediate:
                 steps.extend(_select_node(pod, context))
                 break
-        elif not is_reserved_for(pod, claim) and can_be_reserved(claim):
-            if not claim.deallocation_requested:
-                steps.append(claim)
+        elif _may_reserve(pod, claim):
+            steps.append(claim)
     return steps
+
+
+def _may_reserve(pod: Pod, claim: Claim) -> bool:
+    """Tell whether to add a pod to the consumers of an allocated claim; the API has the rules."""
+    settled = not claim.deallocation_requested and not claim.deleting
+    return settled and can_be_reserved(claim) and not is_reserved_for(pod, claim)
 
 
 def _select_node(pod: Pod, context: PodSchedulingContext | None) -> list[SelectNode]:

@@ -8,6 +8,7 @@ Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Final
 
 from api.claims import Claim, Pod, PodSchedulingContext, ResourceClass
 from api.objects import NodeName
@@ -49,6 +50,9 @@ class Change:
 
     def __bool__(self) -> bool:
         return self.selected_node is not None or self.potential_nodes is not None
+
+
+NO_CHANGE: Final = Change()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +129,7 @@ def deallocatable(pod: Pod, uses: Sequence[Use], nodes: Sequence[NodeView]) -> l
         uses: its claims.
         nodes: those that only the claims may have ruled out.
     """
-    unavailable = [
-        use.claim for use in uses if any(_blocks(use, uses, node) for node in nodes)
-    ]
+    unavailable = [use.claim for use in uses if any(_blocks(use, uses, node) for node in nodes)]
     return [
         claim
         for claim in unavailable
@@ -181,7 +183,7 @@ def reserve(
     """
     pending = [use for use in uses if use.pending]
     if not pending:
-        return Proceed(Change())
+        return Proceed(NO_CHANGE)
     known = context.potential_nodes if context else []
     potential = (node,) if only_candidate and node not in known else scored
     ready = len(pending) == 1 or all(use.unsuitable is not None for use in pending)

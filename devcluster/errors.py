@@ -1,10 +1,11 @@
 """Errors of the embedded cluster.
 
-    DriverError                     api.errors
-    └─ DevclusterError              what its user has to change, or a part that failed
-       ├─ StateDirError             the state directory cannot be used
-       ├─ ProgramsError             the driver's programs could not be set up
-       └─ KubeletError              devcluster.kubelet.errors
+DriverError                     api.errors
+└─ DevclusterError              what its user has to change, or a part that failed
+   ├─ StateDirError             the state directory cannot be used
+   ├─ ProgramsError             the driver's programs could not be set up
+   ├─ ClaimNotMade              a pod's claim cannot be made from its template
+   └─ KubeletError              devcluster.kubelet.errors
 """
 
 from api.errors import DriverError
@@ -20,3 +21,7 @@ class StateDirError(DevclusterError):
 
 class ProgramsError(DevclusterError):
     """The driver's objects or programs could not be set up."""
+
+
+class ClaimNotMade(DevclusterError):
+    """The claim of a pod's entry does not exist and cannot be made yet; tried again."""

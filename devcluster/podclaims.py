@@ -50,9 +50,7 @@ def refusal(pod: Pod, entry: PodClaim, claim: Claim | None) -> str | None:
     return None
 
 
-def usable_claims(
-    pod: Pod, lookup: Callable[[Key], JSON | None]
-) -> list[tuple[str, Claim]] | str:
+def usable_claims(pod: Pod, lookup: Callable[[Key], JSON | None]) -> list[tuple[str, Claim]] | str:
     """Join a pod's claim entries with their objects.
 
     Args:

@@ -1,11 +1,10 @@
 """When another attempt at a pod is worth while: queueing hints and back-off.
 
 Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30 (the isSchedulableAfter
-functions) and pkg/scheduler/internal/queue (back-off of 1 s, doubled up to 10 s).
+functions) and pkg/scheduler/internal/queue (isPodUpdated; back-off of 1 s, doubled up to 10 s).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from api.claims import Claim, PodSchedulingContext
 from api.objects import JSON
@@ -51,6 +50,16 @@ def context_matters(
     return old.raw.get("status") != new.raw.get("status")
 
 
+def pod_matters(old: JSON | None, new: JSON | None) -> bool:
+    """Tell whether a change of a waiting pod itself is worth another attempt.
+
+    Of its status only the names of its claims count; the scheduler itself writes the conditions.
+    """
+    if old is None or new is None:
+        return new is not None
+    return _pod_facts(old) != _pod_facts(new)
+
+
 def node_matters(old: JSON | None, new: JSON | None) -> bool:
     """Tell whether a change of a node may let pods go on; heartbeats do not."""
     if old is None or new is None:
@@ -58,30 +67,39 @@ def node_matters(old: JSON | None, new: JSON | None) -> bool:
     return _scheduling_facts(old) != _scheduling_facts(new)
 
 
-@dataclass(slots=True)
 class Backoff:
-    """Delays attempts at pods that did not fit, by uid; not thread-safe."""
+    """Delays attempts at pods that did not fit, by uid.
 
-    _attempts: dict[str, int] = field(default_factory=dict)
-    _last: dict[str, float] = field(default_factory=dict)
+    One thread counts attempts; any other may make it forget a pod.
+    """
+
+    def __init__(self) -> None:
+        """Start without a memory of any attempt."""
+        self._failed: dict[str, tuple[int, float]] = {}
 
     def failed(self, uid: str, now: float) -> None:
         """Count an attempt that found no node."""
-        self._attempts[uid] = self._attempts.get(uid, 0) + 1
-        self._last[uid] = now
+        attempts, _ = self._failed.get(uid, (0, 0.0))
+        self._failed[uid] = (attempts + 1, now)
 
     def forget(self, uid: str) -> None:
         """Let the next attempt be at once, and count from the start."""
-        self._attempts.pop(uid, None)
-        self._last.pop(uid, None)
+        self._failed.pop(uid, None)
 
     def remaining(self, uid: str, now: float) -> float:
         """Return the seconds until the next attempt is due, 0 when it is."""
-        attempts = self._attempts.get(uid, 0)
+        attempts, last = self._failed.get(uid, (0, 0.0))
         if not attempts:
             return 0.0
-        pause: float = min(INITIAL_BACKOFF * 2 ** (attempts - 1), MAX_BACKOFF)
-        return max(0.0, self._last[uid] + pause - now)
+        # Capped, since a float overflows long after the longest pause is reached.
+        pause: float = min(INITIAL_BACKOFF * 2.0 ** min(attempts - 1, 64), MAX_BACKOFF)
+        return max(0.0, last + pause - now)
+
+
+def _pod_facts(pod: JSON) -> list[object]:
+    meta, status = pod["metadata"], pod.get("status") or {}
+    claims = status.get("resourceClaimStatuses") or []
+    return [meta.get("labels") or {}, meta.get("uid"), pod.get("spec") or {}, claims]
 
 
 def _scheduling_facts(node: JSON) -> list[object]:

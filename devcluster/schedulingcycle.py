@@ -13,6 +13,7 @@ from typing import TypeAlias
 from api.claims import Claim, Pod, PodSchedulingContext
 from api.objects import NodeName
 from devcluster.dynamicresources import (
+    NO_CHANGE,
     Change,
     Hold,
     Proceed,
@@ -80,7 +81,7 @@ class Unschedulable:
 
     message: str
     deallocate: Claim | None = None
-    change: Change = Change()
+    change: Change = NO_CHANGE
 
 
 Verdict: TypeAlias = Bind | Await | Unschedulable
@@ -118,7 +119,7 @@ def _choose(given: Attempt, fitting: Sequence[NodeView], chance: Random) -> Verd
         u.claim for u in given.uses if not u.pending and is_reserved_for(given.pod, u.claim)
     )
     if isinstance(answer, Hold):
-        return Await(_one_node(answer.reason), Change(), held)
+        return Await(_one_node(answer.reason), NO_CHANGE, held)
     return Await(_one_node("waiting for resource driver"), answer.change, held)
 
 
@@ -133,7 +134,7 @@ def _post_filter(given: Attempt, usable: Sequence[NodeView], chance: Random) -> 
     return Unschedulable(
         f"{explained} deallocation of ResourceClaim completed",
         chance.choice(candidates),
-        Change(selected_node="") if selected else Change(),
+        Change(selected_node="") if selected else NO_CHANGE,
     )
 
 

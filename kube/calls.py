@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from api.objects import JSON
-from kube.resources import Resource
+from kube.resources import PODS, Resource
 
 Patch: TypeAlias = JSON | list[JSON]
 """A dict is a JSON merge patch (RFC 7386), a list a JSON patch (RFC 6902)."""
@@ -121,6 +121,19 @@ def get_object(resource: Resource, name: str, namespace: str | None) -> Call:
         "GET",
         resource.path(namespace, name),
         target=_named(name, namespace),
+        repeatable=True,
+    )
+
+
+def pod_log(namespace: str, pod: str, container: str) -> Call:
+    """Read what a container has printed so far; the answer is text."""
+    return Call(
+        "get",
+        PODS.plural,
+        "GET",
+        PODS.path(namespace, pod, "log"),
+        target=_named(pod, namespace, "log"),
+        query={"container": container},
         repeatable=True,
     )
 

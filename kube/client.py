@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Self, TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 from kubernetes.client import ApiClient
 from tenacity import RetryCallState, Retrying
@@ -39,6 +39,7 @@ _RETRY_SECONDS: Final = 10.0
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 3.0
 _Names: TypeAlias = list[str]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +236,10 @@ class Client:
         self._take_turn()
         return self._transport.stream(call, seconds=timeout_seconds)
 
+    def log(self, namespace: str, pod: str, container: str) -> str:
+        """Return what a container has printed so far; ApiError 400 if it has not run."""
+        return self._retried(self._transport.text, calls.pod_log(namespace, pod, container))
+
     def versions(self, group: str) -> _Names:
         """Return the versions of a named group that the API server serves; `[]` if it has none."""
         try:
@@ -261,6 +266,9 @@ class Client:
                 return
 
     def _send(self, call: Call) -> JSON:
+        return self._retried(self._transport.send, call)
+
+    def _retried(self, send: Callable[[Call], _T], call: Call) -> _T:
         deadline = self._clock() + self._retry_seconds
         retrying = Retrying(
             retry=lambda state: _passes_by_itself(call, _error_of(state)),
@@ -271,11 +279,12 @@ class Client:
             sleep=self._wait,
             reraise=True,
         )
-        return retrying(self._send_once, call)
+        answer: _T = retrying(self._send_once, send, call)
+        return answer
 
-    def _send_once(self, call: Call) -> JSON:
+    def _send_once(self, send: Callable[[Call], _T], call: Call) -> _T:
         self._take_turn()
-        return self._transport.send(call)
+        return send(call)
 
     def _take_turn(self) -> None:
         pause = self._limiter.reserve()

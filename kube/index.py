@@ -62,6 +62,4 @@ class Index:
                 del self._keys[place]
 
     def _places_of(self, obj: JSON) -> set[_Place]:
-        return {
-            (name, value) for name, indexer in self._indexers.items() for value in indexer(obj)
-        }
+        return {(name, value) for name, indexer in self._indexers.items() for value in indexer(obj)}

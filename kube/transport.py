@@ -82,9 +82,11 @@ class Transport:
             TransportError: there is no usable answer.
             ConfigError: the credentials cannot be read.
         """
-        response, body = self._observed(call, lambda: self._exchange(call))
-        _check(call, response, body)
-        return _decoded(call, body)
+        return _decoded(call, self._answer(call))
+
+    def text(self, call: Call) -> str:
+        """Send a call whose answer is text and return that; raises like `send`."""
+        return self._answer(call).decode(errors="replace")
 
     def stream(self, call: Call, *, seconds: float) -> WatchStream:
         """Send a watch and return its stream; raises like `send`.
@@ -105,6 +107,11 @@ class Transport:
     def close(self) -> None:
         """Close the idle connections."""
         self._api.rest_client.close()
+
+    def _answer(self, call: Call) -> bytes:
+        response, body = self._observed(call, lambda: self._exchange(call))
+        _check(call, response, body)
+        return body
 
     def _observed(
         self, call: Call, exchange: Callable[[], tuple[BaseHTTPResponse, bytes]]
@@ -138,7 +145,7 @@ class Transport:
 
     def _addressed(self, call: Call) -> tuple[str, dict[str, str]]:
         """Return URL and headers; lets the package refresh a token that is about to expire."""
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json, */*"}
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         try:

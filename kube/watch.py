@@ -71,7 +71,7 @@ def decode(line: bytes, *, call: str) -> WatchEvent:
     """
     try:
         event = json.loads(line)
-        kind, obj = event["type"], event["object"]
+        kind, obj = str(event["type"]), event["object"]
         if kind == "ERROR":
             raise api_error(int(obj.get("code") or 500), obj, call=call)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

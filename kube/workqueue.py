@@ -23,17 +23,17 @@ _RETRIES_BURST: Final = 100
 class QueueObserver(Protocol):
     """Hears what happens to the keys of a queue, for metrics; called under its lock."""
 
-    def added(self, depth: int) -> None:
-        """Take note that a key became ready; `depth` keys are ready now."""
+    def added(self, key: str) -> None:
+        """Take note that a key waits for a worker from now on."""
 
-    def started(self, depth: int, waited: float) -> None:
-        """Take note that a worker took a key that was ready for `waited` seconds."""
+    def started(self, key: str) -> None:
+        """Take note that a worker took a key."""
 
-    def finished(self, worked: float) -> None:
-        """Take note that a worker was done with a key after `worked` seconds."""
+    def finished(self, key: str) -> None:
+        """Take note that a worker is done with a key."""
 
     def retried(self) -> None:
-        """Take note that a key was added with back-off."""
+        """Take note that a key is to be added again, with back-off."""
 
 
 class QueueState:
@@ -72,6 +72,11 @@ class QueueState:
                 if self.add(key):
                     found.append(key)
         return found
+
+    def drop_due(self) -> None:
+        """Forget the keys that are due later."""
+        self._due.clear()
+        self._by_time.clear()
 
     def next_due(self) -> float | None:
         """Return the time at which `take_due` has to be called next."""
@@ -122,7 +127,6 @@ class WorkQueue:
         self._changed = threading.Condition()
         self._state = QueueState()
         self._failures: dict[str, int] = {}
-        self._since: dict[str, float] = {}
         self._shut = False
 
     def add(self, key: str) -> None:
@@ -139,7 +143,8 @@ class WorkQueue:
         with self._changed:
             if not self._shut:
                 self._state.add_at(key, self._clock() + seconds)
-                self._changed.notify()
+                # All of them, since whoever wakes up for this key may be busy when it is due.
+                self._changed.notify_all()
 
     def add_rate_limited(self, key: str) -> None:
         """Have a key worked on after its back-off: 5 ms, doubled by each failure, up to 1000 s."""
@@ -187,8 +192,27 @@ class WorkQueue:
         """Take no more keys, drop those that are due later, and let workers drain the others."""
         with self._changed:
             self._shut = True
+            self._state.drop_due()
             self._changed.notify_all()
 
     def __len__(self) -> int:
         with self._changed:
             return len(self._state)
+
+    def _note_ready(self, key: str) -> None:
+        if self._observer is not None:
+            self._observer.added(key)
+        self._changed.notify()
+
+    def _note_started(self, key: str) -> None:
+        if self._observer is not None:
+            self._observer.started(key)
+
+    def _note_finished(self, key: str) -> None:
+        if self._observer is not None:
+            self._observer.finished(key)
+
+    def _until_due(self) -> float | None:
+        """Return the seconds until a delayed key is due, None if there is none."""
+        due = self._state.next_due()
+        return None if due is None else max(0.0, due - self._clock())

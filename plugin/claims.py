@@ -6,6 +6,7 @@ One adapter per version of resource.k8s.io turns an object into `NodeClaim`: v1a
 Source: k8s.io/api/resource/{v1alpha2,v1alpha3}/types.go.
 """
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,10 +21,14 @@ from kube.resources import Resource
 from plugin.errors import (
     ClaimNotFound,
     ClaimUidMismatch,
+    InvalidClaimName,
     NotAllocated,
     NotAllocatedHere,
     UnsupportedServer,
 )
+
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
+_LONGEST_SHOWN: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,10 +171,12 @@ class ClaimReader:
         only of a version that it serves.
 
         Raises:
+            InvalidClaimName: namespace or name would lead to another object of the API server.
             ClaimNotFound: there is none.
             UnsupportedServer: the server serves no version that has classic claims.
             KubeError: the server did not answer.
         """
+        _check_name(ref)
         known = self._version
         version = known or self._look_up()
         try:
@@ -196,9 +203,18 @@ class ClaimReader:
         if version is None:
             raise UnsupportedServer(
                 f"the API server serves {RESOURCE_GROUP} in {', '.join(served) or 'no version'}, "
-                f"this driver reads {' and '.join(ADAPTERS)}; enable the feature gate "
-                "DynamicResourceAllocation and the API in --runtime-config (Kubernetes 1.27 to 1.31)"
+                f"this driver reads {' and '.join(ADAPTERS)} (Kubernetes 1.27 to 1.31); enable the "
+                "feature gate DynamicResourceAllocation and the API in --runtime-config"
             )
         with self._lock:
             self._version = version
         return version
+
+
+def _check_name(ref: ClaimRef) -> None:
+    for text in (ref.namespace, ref.name):
+        if not _NAME.fullmatch(text):
+            raise InvalidClaimName(
+                f"{text[:_LONGEST_SHOWN]!r} cannot be the namespace or name of a ResourceClaim; "
+                "the caller has to send those of the ResourceClaim's metadata"
+            )

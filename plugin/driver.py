@@ -147,9 +147,7 @@ class NodeDriver:
         return held
 
 
-def answer(
-    claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName
-) -> Prepared:
+def answer(claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName) -> Prepared:
     """Return a prepared claim in the form that kubelets get.
 
     Args:

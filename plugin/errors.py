@@ -1,27 +1,28 @@
 """Errors of the kubelet plugin.
 
-    DriverError                     (api.errors)
-    ├─ NodeError                    this claim cannot be prepared or unprepared now; goes to the kubelet
-    │  ├─ InvalidClaimUid           the uid cannot be part of a file name and a CDI device name
-    │  ├─ NotForThisNode            whatever the node holds for the claim is out of date
-    │  │  ├─ ClaimNotFound          no ResourceClaim of that name
-    │  │  ├─ ClaimUidMismatch       the name belongs to another ResourceClaim by now
-    │  │  ├─ NotAllocated           the claim has no allocation
-    │  │  └─ NotAllocatedHere       allocated by another driver, or for another node
-    │  ├─ NotInNodeState            allocated, but the NodeAllocationState has no devices for it
-    │  ├─ NodeStateMissing          the NodeAllocationState itself is not there
-    │  ├─ DeviceGone                an allocated device is not in the node's inventory
-    │  ├─ UnknownKubelet            the Node does not say which kubelet wants an answer
-    │  ├─ UnsupportedServer         the API server has no version of ResourceClaim that we can read
-    │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
-    │  ├─ CdiWriteFailed            a CDI file cannot be written or removed
-    │  └─ CheckpointWriteFailed     the checkpoint cannot be written
-    ├─ NodeUnknown                  there is no Node of the configured name, or not yet
-    ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
-    └─ CannotServe                  the plugin cannot run on this machine as it is configured
-       ├─ DirectoryUnusable         a directory is missing or not accessible
-       ├─ SocketUnusable            a socket cannot be bound
-       └─ NodeOccupied              another plugin process serves the same sockets
+DriverError                     (api.errors)
+├─ NodeError                    this claim cannot be prepared or unprepared now; told to the kubelet
+│  ├─ InvalidClaimUid           the uid cannot be part of a file name and a CDI device name
+│  ├─ InvalidClaimName          namespace or name cannot be those of a ResourceClaim
+│  ├─ NotForThisNode            whatever the node holds for the claim is out of date
+│  │  ├─ ClaimNotFound          no ResourceClaim of that name
+│  │  ├─ ClaimUidMismatch       the name belongs to another ResourceClaim by now
+│  │  ├─ NotAllocated           the claim has no allocation
+│  │  └─ NotAllocatedHere       allocated by another driver, or for another node
+│  ├─ NotInNodeState            allocated, but the NodeAllocationState has no devices for it
+│  ├─ NodeStateMissing          the NodeAllocationState itself is not there
+│  ├─ DeviceGone                an allocated device is not in the node's inventory
+│  ├─ UnknownKubelet            the Node does not say which kubelet wants an answer
+│  ├─ UnsupportedServer         the API server has no version of ResourceClaim that we can read
+│  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
+│  ├─ CdiWriteFailed            a CDI file cannot be written or removed
+│  └─ CheckpointWriteFailed     the checkpoint cannot be written
+├─ NodeUnknown                  there is no Node of the configured name, or not yet
+├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
+└─ CannotServe                  the plugin cannot run on this machine as it is configured
+   ├─ DirectoryUnusable         a directory is missing or not accessible
+   ├─ SocketUnusable            a socket cannot be bound
+   └─ NodeOccupied              another plugin process serves the same sockets
 """
 
 from api.errors import DriverError
@@ -33,6 +34,10 @@ class NodeError(DriverError):
 
 class InvalidClaimUid(NodeError):
     """The uid cannot be part of a file name and of a CDI device name."""
+
+
+class InvalidClaimName(NodeError):
+    """Namespace or name cannot be those of a ResourceClaim."""
 
 
 class NotForThisNode(NodeError):

@@ -6,6 +6,8 @@ and nothing in the call tells them apart, so the Node is asked. Called by `plugi
 
 import re
 import threading
+import time
+from collections.abc import Callable
 from typing import Final, Protocol
 
 from api.objects import JSON, NodeName
@@ -15,6 +17,9 @@ from ops.logs import get_logger
 from plugin.errors import UnknownKubelet
 
 FIRST_WITH_DEVICE_MESSAGES: Final = (1, 31)
+
+KEEP_SECONDS: Final = 60.0
+"""A kubelet registers plugins before its Node shows the version that it was upgraded to."""
 
 _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)(?:\D.*)?")
 _LOG = get_logger("kubelet")
@@ -28,14 +33,22 @@ class ObjectReader(Protocol):
 
 
 class Kubelet:
-    """The kubelet of our node; its version is kept until it registers us again."""
+    """The kubelet of our node; its version is kept for a while."""
 
-    def __init__(self, client: ObjectReader, node: NodeName) -> None:
-        """Ask the Node object of `node`, when it is first needed."""
+    def __init__(
+        self,
+        client: ObjectReader,
+        node: NodeName,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Ask the Node object of `node` when it is needed; `clock` gives monotonic seconds."""
         self._client = client
         self._node = node
+        self._clock = clock
         self._lock = threading.Lock()
         self._version: tuple[int, int] | None = None
+        self._read_at = 0.0
 
     def wants_device_messages(self) -> bool:
         """Tell whether answers to NodePrepareResources carry Device messages, not strings.
@@ -45,9 +58,10 @@ class Kubelet:
             KubeError: the Node cannot be read.
         """
         with self._lock:
-            if self._version is None:
-                self._version = self._read()
-                _LOG.info("Kubelet version found", version="{}.{}".format(*self._version))
+            now = self._clock()
+            if self._version is None or now - self._read_at > KEEP_SECONDS:
+                self._version, self._read_at = self._read(), now
+                _LOG.debug("Kubelet version found", version="{}.{}".format(*self._version))
             return self._version >= FIRST_WITH_DEVICE_MESSAGES
 
     def forget(self) -> None:

@@ -1,4 +1,4 @@
-"""What the node remembers of one prepared claim; the value that CDI, checkpoint and NAS agree on."""
+"""What the node remembers of a prepared claim: the value that CDI, checkpoint and NAS agree on."""
 
 from dataclasses import dataclass
 from typing import TypeAlias

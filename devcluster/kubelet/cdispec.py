@@ -5,7 +5,7 @@ pkg/parser/parser.go.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from api.objects import JSON
@@ -21,6 +21,7 @@ _NODE_KEYS = frozenset(
 )
 _MOUNT_KEYS = frozenset({"hostPath", "containerPath", "options", "type"})
 _HOOK_KEYS = frozenset({"hookName", "path", "args", "env", "timeout"})
+_LISTS = ("env", "deviceNodes", "mounts", "hooks", "additionalGids")
 _REQUIRED_IN: Final = {
     "deviceNodes": (_NODE_KEYS, ("path",)),
     "mounts": (_MOUNT_KEYS, ("hostPath", "containerPath")),
@@ -42,10 +43,10 @@ def required_version(spec: JSON) -> str:
 
 def _problems(spec: JSON) -> Iterator[str]:
     yield from _unknown("", spec, _SPEC_KEYS)
-    version = str(spec.get("cdiVersion", ""))
+    version = spec.get("cdiVersion")
     if version not in _VERSIONS:
         yield f"cdiVersion {version!r} is unknown"
-    yield from _kind_problems(str(spec.get("kind", "")))
+    yield from _kind_problems(spec.get("kind"))
     yield from _edit_problems("containerEdits", spec.get("containerEdits") or {})
     devices = spec.get("devices")
     if not isinstance(devices, list) or not devices:
@@ -61,9 +62,9 @@ def _problems(spec: JSON) -> Iterator[str]:
         yield f"cdiVersion {version} is too low, the content needs {needed}"
 
 
-def _kind_problems(kind: str) -> Iterator[str]:
-    vendor, slash, class_ = kind.partition("/")
-    if not slash or not _NAME.fullmatch(vendor) or not _NAME.fullmatch(class_):
+def _kind_problems(kind: Any) -> Iterator[str]:
+    vendor, _, class_ = kind.partition("/") if isinstance(kind, str) else ("", "", "")
+    if not _NAME.fullmatch(vendor) or not _NAME.fullmatch(class_):
         yield f"kind {kind!r} is not vendor/class"
 
 
@@ -72,8 +73,9 @@ def _device_problems(where: str, device: Any) -> Iterator[str]:
         yield f"{where} is not an object"
         return
     yield from _unknown(where, device, _DEVICE_KEYS)
-    if not _DEVICE_NAME.fullmatch(str(device.get("name", ""))):
-        yield f"{where}.name {device.get('name')!r} is invalid"
+    name = device.get("name")
+    if not isinstance(name, str) or not _DEVICE_NAME.fullmatch(name):
+        yield f"{where}.name {name!r} is invalid"
     edits = device.get("containerEdits")
     if not edits:
         yield f"{where}.containerEdits is empty"
@@ -86,14 +88,29 @@ def _edit_problems(where: str, edits: Any) -> Iterator[str]:
         yield f"{where} is not an object"
         return
     yield from _unknown(where, edits, _EDIT_KEYS)
+    yield from (
+        f"{where}.{field} is not a list"
+        for field in _LISTS
+        if edits.get(field) is not None and not isinstance(edits[field], list)
+    )
     for text in edits.get("env") or []:
         if not isinstance(text, str) or not text.partition("=")[0] or "=" not in text:
             yield f"{where}.env entry {text!r} is not NAME=value"
     for field, (known, required) in _REQUIRED_IN.items():
         for index, entry in enumerate(edits.get(field) or []):
-            here = f"{where}.{field}[{index}]"
-            yield from _unknown(here, entry, known)
-            yield from (f"{here} has no {name}" for name in required if not entry.get(name))
+            yield from _entry_problems(f"{where}.{field}[{index}]", entry, known, required)
+
+
+def _entry_problems(
+    where: str, entry: Any, known: frozenset[str], required: Sequence[str]
+) -> Iterator[str]:
+    if not isinstance(entry, dict):
+        yield f"{where} is not an object"
+        return
+    yield from _unknown(where, entry, known)
+    for name in required:
+        if not isinstance(entry.get(name), str) or not entry[name]:
+            yield f"{where} has no {name}"
 
 
 def _unknown(where: str, value: JSON, known: frozenset[str]) -> Iterator[str]:

@@ -14,6 +14,9 @@ from weakref import WeakValueDictionary
 from api.claims import Claim, Pod, PodClaim
 from api.objects import JSON, Key, object_key
 from devcluster.kubelet.checkpoint import Checkpoint, HeldClaim
+from devcluster.kubelet.dialect import Dialect
+from devcluster.kubelet.draclient import ClaimRequest, DraClient
+from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
 from devcluster.kubelet.preparation import (
     check_annotation,
     check_claim,
@@ -23,9 +26,6 @@ from devcluster.kubelet.preparation import (
     handles_of,
     requests_for,
 )
-from devcluster.kubelet.dialect import Dialect
-from devcluster.kubelet.draclient import ClaimRequest, DraClient
-from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
 from kube.errors import KubeError
 
 Fetch = Callable[[str, str], JSON]

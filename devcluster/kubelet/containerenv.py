@@ -23,7 +23,13 @@ _FALLBACK_SHELL: Final = "/bin/sh"
 
 
 def environment(
-    pod: Pod, container: JSON, *, home: str, address: str, cdi: Iterable[tuple[str, str]]
+    pod: Pod,
+    container: JSON,
+    *,
+    home: str,
+    address: str,
+    cdi: Iterable[tuple[str, str]],
+    service: Mapping[str, str],
 ) -> dict[str, str]:
     """Return all variables of a container.
 
@@ -33,11 +39,12 @@ def environment(
         home: value of HOME.
         address: the pod's IP address.
         cdi: variables of container edits; they win over the manifest's, later ones over earlier.
+        service: variables of the Service of the API server; the manifest's win over them.
 
     Raises:
         InvalidContainer: a value comes from a source that does not exist here.
     """
-    values = {"PATH": PATH, "HOME": home, "HOSTNAME": pod.name}
+    values = {"PATH": PATH, "HOME": home, "HOSTNAME": pod.name, **service}
     for entry in container.get("env") or []:
         name = str(entry["name"])
         if entry.get("valueFrom"):
@@ -48,6 +55,25 @@ def environment(
         raise InvalidContainer("envFrom needs ConfigMaps and Secrets, which do not exist here")
     values.update(cdi)
     return values
+
+
+def service_variables(host: str, port: int) -> dict[str, str]:
+    """Return what every container is told of the Service `kubernetes`.
+
+    Source: kubernetes pkg/kubelet/envvars.
+    """
+    url = f"tcp://{host}:{port}"
+    stem = f"KUBERNETES_PORT_{port}_TCP"
+    return {
+        "KUBERNETES_SERVICE_HOST": host,
+        "KUBERNETES_SERVICE_PORT": str(port),
+        "KUBERNETES_SERVICE_PORT_HTTPS": str(port),
+        "KUBERNETES_PORT": url,
+        stem: url,
+        f"{stem}_PROTO": "tcp",
+        f"{stem}_PORT": str(port),
+        f"{stem}_ADDR": host,
+    }
 
 
 def command_line(
@@ -84,11 +110,11 @@ def expand(text: str, values: Mapping[str, str]) -> str:
 def _from_source(pod: Pod, address: str, name: str, source: JSON) -> str:
     path = (source.get("fieldRef") or {}).get("fieldPath")
     known = _fields(pod, address)
-    if path not in known:
-        raise InvalidContainer(
-            f"env {name}: only a fieldRef of {', '.join(sorted(known))} can be resolved here"
-        )
-    return known[path]
+    if path in known:
+        return known[str(path)]
+    raise InvalidContainer(
+        f"env {name}: only a fieldRef of {', '.join(sorted(known))} can be resolved here"
+    )
 
 
 def _fields(pod: Pod, address: str) -> Mapping[str, str]:

@@ -95,12 +95,15 @@ class GrpcDraClient:
         Returns:
             The name of the status that ended it; UNIMPLEMENTED for a classic driver.
         """
-        stream = self._channel.unary_stream(f"{_BATCH_SERVICE}/NodeListAndWatchResources")(b"")
+        call = self._channel.unary_stream(f"{_BATCH_SERVICE}/NodeListAndWatchResources")
         try:
-            for _ in stream:
+            for _ in call(b""):
                 continue
         except grpc.RpcError as error:
             return _status(error)
+        except ValueError:
+            # what grpc raises on a closed channel
+            return "CANCELLED"
         return "OK"
 
     def close(self) -> None:
@@ -118,6 +121,11 @@ class GrpcDraClient:
             text = getattr(error, "details", lambda: "")() or "no details"
             raise PluginCallFailed(
                 f"rpc {method}(s) failed: code = {_status(error)}, desc = {text}"
+            ) from error
+        except ValueError as error:
+            # what grpc raises on a closed channel
+            raise PluginCallFailed(
+                f"rpc {method}(s) failed: the plugin has just been unregistered"
             ) from error
 
     def _batch_or_singles(

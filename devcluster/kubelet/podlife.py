@@ -17,10 +17,15 @@ LAST_CRASH_PAUSE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The container has not run yet, or waits for its restart."""
+    """The container has not run yet, or waits for its restart.
+
+    Attributes:
+        until: seconds since the epoch before which it is not started.
+    """
 
     reason: str = "ContainerCreating"
     message: str = ""
+    until: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +75,9 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Look again after some seconds: a container waits for its restart."""
+    """Look again after some seconds: this container waits for its restart."""
 
+    container: JSON
     seconds: float
 
 
@@ -83,6 +89,30 @@ class Over:
 
 
 Step: TypeAlias = Start | Pause | Over
+
+
+def started(state: ContainerState, at: float) -> ContainerState:
+    """Return the state of a container that was started at a time, in seconds since the epoch."""
+    ran = last_run(state)
+    return ContainerState(Running(at), ran, state.restarts + (ran is not None))
+
+
+def held_back(state: ContainerState, waiting: Waiting) -> ContainerState:
+    """Return the state of a container that is not started for now."""
+    return ContainerState(waiting, last_run(state), state.restarts)
+
+
+def last_run(state: ContainerState) -> Terminated | None:
+    """Return how the latest run that is over ended, None if there is none."""
+    return state.current if isinstance(state.current, Terminated) else state.last
+
+
+def end_phase(pod: Pod, states: States) -> str:
+    """Return the final phase of a pod whose containers were stopped."""
+    mains = (pod.raw.get("spec") or {}).get("containers") or []
+    ends = [states.get(c["name"], ContainerState()).current for c in mains]
+    fine = all(isinstance(end, Terminated) and end.code == 0 for end in ends)
+    return "Succeeded" if fine else "Failed"
 
 
 def next_steps(pod: Pod, states: States, now: float) -> list[Step]:
@@ -112,9 +142,7 @@ def crash_pause(restarts: int) -> float:
     return float(min(FIRST_CRASH_PAUSE * 2 ** (restarts - 1), LAST_CRASH_PAUSE))
 
 
-def _main_steps(
-    containers: Sequence[JSON], states: States, policy: str, now: float
-) -> list[Step]:
+def _main_steps(containers: Sequence[JSON], states: States, policy: str, now: float) -> list[Step]:
     current = [(c, states.get(c["name"], ContainerState())) for c in containers]
     ends = [s.current for _, s in current if isinstance(s.current, Terminated)]
     if len(ends) == len(current) and not any(_restarts(policy, end) for end in ends):
@@ -131,9 +159,11 @@ def _container_step(container: JSON, state: ContainerState, now: float) -> Itera
     """A container that waits or ended, and has to run."""
     if isinstance(state.current, Running):
         return
-    ended = state.current if isinstance(state.current, Terminated) else state.last
-    left = ended.finished_at + crash_pause(state.restarts) - now if ended else 0.0
-    yield Pause(left) if left > 0 else Start(container)
+    ended = last_run(state)
+    due = ended.finished_at + crash_pause(state.restarts) if ended else 0.0
+    if isinstance(state.current, Waiting):
+        due = max(due, state.current.until)
+    yield Pause(container, due - now) if due > now else Start(container)
 
 
 def _restarts(policy: str, end: Terminated) -> bool:

@@ -16,7 +16,6 @@ from devcluster.kubelet.podlife import (
     States,
     Terminated,
     Waiting,
-    crash_pause,
 )
 
 _CONDITIONS: Final = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
@@ -84,16 +83,12 @@ def _truths(inits: Sequence[JSON], mains: Sequence[JSON], states: States) -> Map
     }
 
 
-def _conditions(
-    truths: Mapping[str, bool], old: JSON, phase: str | None, now: float
-) -> list[JSON]:
+def _conditions(truths: Mapping[str, bool], old: JSON, phase: str | None, now: float) -> list[JSON]:
     known = {c["type"]: c for c in old.get("conditions") or []}
     return [_condition(name, truths[name], known.get(name), phase, now) for name in _CONDITIONS]
 
 
-def _condition(
-    name: str, truth: bool, old: JSON | None, phase: str | None, now: float
-) -> JSON:
+def _condition(name: str, truth: bool, old: JSON | None, phase: str | None, now: float) -> JSON:
     condition: JSON = {"type": name, "status": str(truth)}
     if not truth:
         not_initialized = "ContainersNotInitialized" if name == "Initialized" else None
@@ -114,18 +109,11 @@ def _container_status(container: JSON, states: States) -> JSON:
         "ready": running,
         "started": running,
         "restartCount": state.restarts,
-        "state": _state(_shown(state)),
+        "state": _state(state.current),
     }
-    last = state.last
-    if last is None and isinstance(state.current, Terminated) and _shown(state) != state.current:
-        last = state.current
-    if last is not None:
-        status["lastState"] = _state(last)
+    if state.last is not None:
+        status["lastState"] = _state(state.last)
     return status
-
-
-def _shown(state: ContainerState) -> Phase:
-    return state.current
 
 
 def _state(phase: Phase) -> JSON:

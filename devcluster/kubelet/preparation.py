@@ -121,9 +121,7 @@ def complaint(
     return f"{method} left out {missing} claims" if missing else None
 
 
-def devices_for(
-    container: JSON, held: Mapping[str, HeldClaim]
-) -> tuple[str, ...]:
+def devices_for(container: JSON, held: Mapping[str, HeldClaim]) -> tuple[str, ...]:
     """Return the CDI ids of a container, in the order of its claims, each once.
 
     Args:

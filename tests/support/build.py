@@ -42,6 +42,36 @@ def pod(name: str = "pod", *claims: tuple[str, str], **spec: Any) -> JSON:
     }
 
 
+def templated_pod(name: str = "pod", *, made: str | None = None, **spec: Any) -> JSON:
+    """Return a pod with one claim from the template `template`, recorded if `made` names it."""
+    entry = {"name": POD_CLAIM, "source": {"resourceClaimTemplateName": "template"}}
+    raw = pod(name, resourceClaims=[entry], **spec)
+    if made is None:
+        return raw
+    statuses = [{"name": POD_CLAIM, "resourceClaimName": made}]
+    return _status(raw, resourceClaimStatuses=statuses)
+
+
+def template(name: str = "template", **meta: Any) -> JSON:
+    return {
+        "apiVersion": "resource.k8s.io/v1alpha2",
+        "kind": "ResourceClaimTemplate",
+        "metadata": {"name": name, "namespace": NAMESPACE, "uid": f"uid-{name}"},
+        "spec": {"metadata": meta, "spec": {"resourceClassName": CLASS}},
+    }
+
+
+def node(name: str = "node-1", *, ready: bool = True, **spec: Any) -> JSON:
+    conditions = [{"type": "Ready", "status": "True" if ready else "False"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": name, "uid": f"uid-{name}", "labels": {"host": name}},
+        "spec": spec,
+        "status": {"conditions": conditions},
+    }
+
+
 def scheduling(
     name: str = "pod", *, potential: list[str] | None = None, selected: str = ""
 ) -> JSON:

@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Callable
 
 from api.objects import JSON, Key, key_of, object_key, uid_of
-from kube.errors import Conflict, KubeError, NotFound
-from kube.resources import Resource
+from kube.errors import AlreadyExists, Conflict, KubeError, NotFound
+from kube.resources import PODS, Resource
 
 Fault = Callable[[str, str, JSON | None], KubeError | None]
 
@@ -56,6 +56,10 @@ class FakeApi:
         """Return everything that is stored of a resource."""
         return [copy.deepcopy(o) for (p, _), o in self.objects.items() if p == resource.plural]
 
+    def version(self) -> str:
+        """Return the resourceVersion of a list that is made now."""
+        return str(next(self._versions))
+
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         """Return what is stored, for a test's assertions."""
         return copy.deepcopy(self.objects[resource.plural, object_key(namespace, name)])
@@ -67,6 +71,47 @@ class FakeApi:
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         key = self._seen("get", resource.plural, object_key(namespace, name), None)
         return copy.deepcopy(self._existing(resource, key))
+
+    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+        meta = {**copy.deepcopy(body["metadata"])}
+        number = next(self._versions)
+        meta["name"] = meta.get("name") or f"{meta['generateName']}{number}"
+        meta.setdefault("namespace", namespace)
+        key = self._seen("create", resource.plural, key_of({"metadata": meta}), body)
+        if resource.kind == "Binding":
+            return self._bind(key, body)
+        if (resource.plural, key) in self.objects:
+            raise AlreadyExists(409, "AlreadyExists", f"{resource.plural} {key} exists", {})
+        created = {**copy.deepcopy(body), "metadata": {**meta, "uid": f"uid-{number}"}}
+        created.pop("status", None)
+        return self._store(resource, key, created)
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+    ) -> None:
+        key = self._seen("delete", resource.plural, object_key(namespace, name), None)
+        stored = self._existing(resource, key)
+        self._check(stored, {"metadata": {"uid": uid}})
+        if stored["metadata"].get("finalizers"):
+            meta = {**stored["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"}
+            self._store(resource, key, {**stored, "metadata": meta})
+        else:
+            del self.objects[resource.plural, key]
+
+    def _bind(self, key: Key, body: JSON) -> JSON:
+        pod = self._existing(PODS, key)
+        self._check(pod, body)
+        if pod["spec"].get("nodeName"):
+            raise Conflict(409, "Conflict", f"pod {key} is already assigned to a node", {})
+        spec = {**pod["spec"], "nodeName": body["target"]["name"]}
+        self._store(PODS, key, {**pod, "spec": spec})
+        return {"kind": "Status", "status": "Success"}
 
     def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
         plural = f"{resource.plural}/{subresource}" if subresource else resource.plural
@@ -112,6 +157,9 @@ class FakeApi:
         wanted = (body.get("metadata") or {}).get("resourceVersion")
         if wanted and wanted != stored["metadata"]["resourceVersion"]:
             raise Conflict(409, "Conflict", f"{key_of(stored)} has been modified", {})
+        uid = (body.get("metadata") or {}).get("uid")
+        if uid and uid != uid_of(stored):
+            raise Conflict(409, "Conflict", f"{key_of(stored)} has another uid", {})
 
     def _store(self, resource: Resource, key: Key, changed: JSON) -> JSON:
         version = str(next(self._versions))

@@ -188,7 +188,7 @@ anything = st.recursive(
 
 @given(st.text(), st.dictionaries(st.text(min_size=1), anything, max_size=4))
 def test_any_record_is_one_printable_line_in_both_forms(message: str, keys: Any) -> None:
-    made = record(message, **{})
+    made = record(message)
     made.keys = keys
     for formatter in (TextFormatter(), JsonFormatter()):
         line = formatter.format(made)

@@ -9,10 +9,10 @@ from ops.logs import TRACE, Logger, configure, get_logger, level_of
 pytestmark = pytest.mark.usefixtures("kept_logging")
 
 
-def lines(verbosity: int, *, format: str = "json") -> list[str]:
+def lines(verbosity: int, *, form: str = "json") -> list[str]:
     """Log once at each level and return what was shown."""
     stream = io.StringIO()
-    configure(format, verbosity, stream)
+    configure(form, verbosity, stream)
     log = get_logger("t")
     log.trace("trace")
     log.debug("debug")
@@ -41,7 +41,7 @@ def test_verbosity_decides_what_is_shown(verbosity: int, shown: dict[str, int]) 
 
 
 def test_text_is_the_other_format() -> None:
-    assert lines(2, format="text")[0].endswith('t] "info"')
+    assert lines(2, form="text")[0].endswith('t] "info"')
 
 
 def test_with_adds_keys_that_a_record_can_override() -> None:

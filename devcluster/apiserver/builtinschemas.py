@@ -1,0 +1,84 @@
+"""Schemas of the built-in kinds, with short descriptions of their own.
+
+They are written down in the YAML files of `schemas/`, where `$ref` names a definition of any file
+and may have siblings, which add to the definition or replace parts of it; properties are merged.
+Here the references are resolved, so that nobody else has to know them.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from api.objects import JSON
+
+_FILES = ("meta", "core", "pod", "coordination", "resource", "apiextensions")
+
+
+@dataclass(frozen=True, slots=True)
+class _Library:
+    """The content of all files.
+
+    Attributes:
+        kinds: group, version and kind of each built-in, with its OpenAPI package name.
+    """
+
+    definitions: Mapping[str, JSON]
+    kinds: Mapping[tuple[str, str, str], str]
+
+
+@functools.cache
+def schema_of(group: str, version: str, kind: str) -> JSON:
+    """Return the structural schema of a built-in kind; shared, so not to be changed.
+
+    Raises:
+        KeyError: no such kind is built in.
+    """
+    library = _library()
+    if (group, version, kind) not in library.kinds:
+        raise KeyError(f"{kind} of {group}/{version} is not built in")
+    resolved: JSON = _resolved(library.definitions, library.definitions[kind])
+    return resolved
+
+
+@functools.cache
+def meta_properties() -> JSON:
+    """Return the schemas of apiVersion, kind and metadata, which all objects have."""
+    definitions = _library().definitions
+    properties: JSON = _resolved(definitions, definitions["Object"])["properties"]
+    return properties
+
+
+def package_of(group: str, version: str, kind: str) -> str | None:
+    """Return the OpenAPI package of a built-in kind, such as `io.k8s.api.core.v1`."""
+    return _library().kinds.get((group, version, kind))
+
+
+@functools.cache
+def _library() -> _Library:
+    folder = resources.files(__package__).joinpath("schemas")
+    definitions: dict[str, JSON] = {}
+    kinds: dict[tuple[str, str, str], str] = {}
+    for name in _FILES:
+        content = yaml.safe_load(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
+        definitions.update(content["definitions"])
+        for kind in content.get("kinds", ()):
+            kinds[content["group"], content["version"], kind] = content["package"]
+    return _Library(definitions, kinds)
+
+
+def _resolved(definitions: Mapping[str, JSON], node: Any) -> Any:
+    if isinstance(node, list):
+        return [_resolved(definitions, item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    own = {name: _resolved(definitions, item) for name, item in node.items() if name != "$ref"}
+    if not isinstance(node.get("$ref"), str):
+        return own
+    base = _resolved(definitions, definitions[node["$ref"]])
+    if "properties" in base and "properties" in own:
+        own["properties"] = {**base["properties"], **own["properties"]}
+    return {**base, **own}

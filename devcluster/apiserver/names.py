@@ -1,0 +1,73 @@
+"""The shapes of names, labels and annotations, with the texts by which Kubernetes refuses others.
+
+Source: k8s.io/apimachinery/pkg/util/validation.
+"""
+
+import re
+from typing import Final
+
+_LABEL: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_SUBDOMAIN: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_QUALIFIED: Final = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
+_LABEL_LENGTH: Final = 63
+_SUBDOMAIN_LENGTH: Final = 253
+
+_LABEL_TEXT: Final = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and "
+    "must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+)
+_SUBDOMAIN_TEXT: Final = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
+    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+_QUALIFIED_TEXT: Final = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "
+    "with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for "
+    "validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+_VALUE_TEXT: Final = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
+    "'.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  "
+    "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
+
+
+def label(text: str) -> str | None:
+    """Return what is wrong with an RFC 1123 label, as names of containers and namespaces are."""
+    if len(text) > _LABEL_LENGTH:
+        return f"must be no more than {_LABEL_LENGTH} characters"
+    return None if _LABEL.fullmatch(text) else _LABEL_TEXT
+
+
+def subdomain(text: str) -> str | None:
+    """Return what is wrong with an RFC 1123 subdomain, as most names of objects are."""
+    if len(text) > _SUBDOMAIN_LENGTH:
+        return f"must be no more than {_SUBDOMAIN_LENGTH} characters"
+    return None if _SUBDOMAIN.fullmatch(text) else _SUBDOMAIN_TEXT
+
+
+def path_segment(text: str) -> str | None:
+    """Return why a text cannot be a part of a URL path: the least that any name must be."""
+    if text in (".", ".."):
+        return f"may not be '{text}'"
+    bad = next((sign for sign in "/%" if sign in text), None)
+    return f"may not contain '{bad}'" if bad else None
+
+
+def qualified(text: str) -> str | None:
+    """Return what is wrong with a key of labels or annotations, or a finalizer."""
+    prefix, slash, name = text.rpartition("/")
+    if slash and (wrong := subdomain(prefix)):
+        return f"prefix part {wrong}"
+    if len(name) > _LABEL_LENGTH:
+        return f"name part must be no more than {_LABEL_LENGTH} characters"
+    return None if _QUALIFIED.fullmatch(name) else _QUALIFIED_TEXT
+
+
+def label_value(text: str) -> str | None:
+    """Return what is wrong with the value of a label."""
+    if len(text) > _LABEL_LENGTH:
+        return f"must be no more than {_LABEL_LENGTH} characters"
+    return None if not text or _QUALIFIED.fullmatch(text) else _VALUE_TEXT

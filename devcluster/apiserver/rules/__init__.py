@@ -1,0 +1,1 @@
+"""Rules of the built-in kinds, one module per idea; each offers values of Strategy."""

@@ -1,0 +1,124 @@
+"""Carries out the verdicts of a scheduling cycle: every write of the scheduler is in here.
+
+Answers of the API server go into the caches at once, so that the next attempt builds on them.
+Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30 (podSchedulingState,
+PostFilter, Unreserve, PreBind, PostBind) and pkg/scheduler/framework/plugins/defaultbinder.
+"""
+
+from collections.abc import Iterable
+
+from api.claims import Claim, Pod, PodSchedulingContext
+from api.objects import JSON, NodeName
+from devcluster.caches import Caches
+from devcluster.claimrules import owned_by
+from devcluster.dynamicresources import Change
+from devcluster.podclaims import with_consumer, with_status, without_consumer
+from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS, binding_of
+from kube.client import Client
+from kube.errors import KubeError, NotFound
+from ops.logs import get_logger
+
+_LOG = get_logger("scheduler")
+
+
+class Binder:
+    """Writes claims, PodSchedulingContexts and bindings; raises KubeError."""
+
+    def __init__(self, client: Client, caches: Caches) -> None:
+        """Write to `client`, and show the answers in `caches`."""
+        self._client = client
+        self._caches = caches
+
+    def publish(self, pod: Pod, context: PodSchedulingContext | None, change: Change) -> None:
+        """Create or change the PodSchedulingContext of a pod; nothing to do for an empty change.
+
+        Only fields of the spec are sent, so that an answer of a driver in between is no conflict.
+        """
+        if not change:
+            return
+        if context is None:
+            stored = self._client.create(SCHEDULING_CONTEXTS, _new_context(pod, change))
+        else:
+            stored = self._client.patch(
+                SCHEDULING_CONTEXTS,
+                pod.name,
+                {"metadata": {"uid": context.raw["metadata"]["uid"]}, "spec": _spec(change)},
+                namespace=pod.namespace,
+            )
+        self._caches[SCHEDULING_CONTEXTS].written(stored)
+
+    def deallocate(self, claim: Claim) -> None:
+        """Ask the driver to free a claim that is in nobody's way but the pod's own."""
+        self._write(with_status(claim, reservedFor=None, deallocationRequested=True))
+
+    def give_back(self, pod: Pod, claims: Iterable[Claim]) -> None:
+        """Take a pod off the consumers of claims, so that it blocks nobody while it waits."""
+        for claim in claims:
+            self._write(without_consumer(claim, pod))
+
+    def bind(self, pod: Pod, node: NodeName, claims: Iterable[Claim]) -> None:
+        """Make a pod a consumer of claims, and bind it to a node.
+
+        When something fails the pod gives back what it got.
+        """
+        reserved: list[Claim] = []
+        try:
+            reserved.extend(self._write(with_consumer(claim, pod)) for claim in claims)
+            self._client.create(binding_of(pod.name), _binding(pod, node), pod.namespace)
+        except KubeError:
+            self._roll_back(pod, reserved)
+            raise
+
+    def clean_up(self, pod: Pod) -> None:
+        """Delete the PodSchedulingContext of a bound pod; failing that the garbage collector does.
+
+        The cache may not know of it yet, so it is deleted without looking.
+        """
+        try:
+            self._client.delete(SCHEDULING_CONTEXTS, pod.name, pod.namespace)
+        except NotFound:
+            return
+        except KubeError as error:
+            _LOG.warning("left a PodSchedulingContext behind", pod=pod.name, error=str(error))
+
+    def _roll_back(self, pod: Pod, reserved: Iterable[Claim]) -> None:
+        try:
+            self.give_back(pod, reserved)
+        except KubeError as error:
+            _LOG.warning("pod keeps a reserved claim", pod=pod.name, error=str(error))
+
+    def _write(self, claim: JSON) -> Claim:
+        stored = self._client.update(CLAIMS, claim, subresource="status")
+        self._caches[CLAIMS].written(stored)
+        return Claim(stored)
+
+
+def _spec(change: Change) -> JSON:
+    fields: JSON = {}
+    if change.selected_node is not None:
+        fields["selectedNode"] = change.selected_node
+    if change.potential_nodes is not None:
+        fields["potentialNodes"] = [*change.potential_nodes]
+    return fields
+
+
+def _new_context(pod: Pod, change: Change) -> JSON:
+    return {
+        "apiVersion": SCHEDULING_CONTEXTS.api_version,
+        "kind": SCHEDULING_CONTEXTS.kind,
+        "metadata": {
+            "name": pod.name,
+            "namespace": pod.namespace,
+            "ownerReferences": owned_by(pod),
+        },
+        "spec": _spec(change),
+    }
+
+
+def _binding(pod: Pod, node: NodeName) -> JSON:
+    return {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
+        "target": {"apiVersion": "v1", "kind": "Node", "name": node},
+    }

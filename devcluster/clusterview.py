@@ -1,0 +1,114 @@
+"""What the scheduler knows of the cluster, as values for one attempt at a pod.
+
+Reads the watch caches, and adds the pods that were just bound: the watch tells of them a little
+later, and until then they must neither be scheduled again nor be missing in the count of a node.
+Source: kubernetes pkg/scheduler/backend/cache ("assumed" pods).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from api.claims import Pod, PodSchedulingContext, ResourceClass
+from api.objects import JSON, Key, NodeName, object_key
+from devcluster.caches import Caches
+from devcluster.dynamicresources import join_uses
+from devcluster.nodefit import NodeView
+from devcluster.podclaims import claim_keys, is_finished, node_of, usable_claims
+from devcluster.resources import CLAIMS, CLASSES, SCHEDULING_CONTEXTS
+from devcluster.schedulingcycle import Attempt
+from kube.index import Indexer
+from kube.resources import NODES, PODS, Resource
+
+SCHEDULER_NAME: Final = "default-scheduler"
+
+_WAITING: Final = "waiting"
+_BY_CLAIM: Final = "claim"
+_BY_NODE: Final = "node"
+
+
+def wants_node(pod: Pod) -> bool:
+    """Tell whether the scheduler has to find a node for a pod."""
+    spec = pod.raw.get("spec") or {}
+    foreign = spec.get("schedulerName", SCHEDULER_NAME) != SCHEDULER_NAME
+    idle = foreign or spec.get("schedulingGates") or node_of(pod) or pod.deleting
+    return not idle and not is_finished(pod)
+
+
+def _waiting(pod: JSON) -> Iterable[str]:
+    return ("",) if wants_node(Pod(pod)) else ()
+
+
+def _by_claim(pod: JSON) -> Iterable[str]:
+    return claim_keys(Pod(pod)) if wants_node(Pod(pod)) else ()
+
+
+def _by_node(pod: JSON) -> Iterable[str]:
+    return (node_of(Pod(pod)),) if node_of(Pod(pod)) and not is_finished(Pod(pod)) else ()
+
+
+INDEXERS: Final[Mapping[Resource, Mapping[str, Indexer]]] = {
+    PODS: {_WAITING: _waiting, _BY_CLAIM: _by_claim, _BY_NODE: _by_node},
+    NODES: {},
+    CLAIMS: {},
+    CLASSES: {},
+    SCHEDULING_CONTEXTS: {},
+}
+"""What the scheduler caches, and by what it looks it up."""
+
+
+class ClusterView:
+    """Answers the scheduler's questions from caches that were made with INDEXERS."""
+
+    def __init__(self, caches: Caches) -> None:
+        """Look into `caches`; no pod is assumed to be bound."""
+        self._caches = caches
+        self._assumed: dict[str, NodeName] = {}
+
+    def waiting(self, key: Key) -> Pod | None:
+        """Return the pod of a key if it waits for a node."""
+        raw = self._caches[PODS].get(key)
+        pod = Pod(raw) if raw is not None else None
+        if pod is None or pod.uid in self._assumed or not wants_node(pod):
+            return None
+        return pod
+
+    def all_waiting(self) -> list[Pod]:
+        """Return every pod that waits for a node."""
+        return [Pod(raw) for raw in self._caches[PODS].by_index(_WAITING, "")]
+
+    def waiting_for(self, claim: Key) -> list[Pod]:
+        """Return the pods that wait for a node and use a claim."""
+        return [Pod(raw) for raw in self._caches[PODS].by_index(_BY_CLAIM, claim)]
+
+    def context_of(self, pod: Pod) -> PodSchedulingContext | None:
+        """Return the PodSchedulingContext of a pod's name, whoever owns it."""
+        raw = self._caches[SCHEDULING_CONTEXTS].get(object_key(pod.namespace, pod.name))
+        return PodSchedulingContext(raw) if raw is not None else None
+
+    def attempt_at(self, pod: Pod) -> Attempt | str:
+        """Return all that matters for an attempt at a pod, or why there can be none yet."""
+        claims = usable_claims(pod, self._caches[CLAIMS].get)
+        if isinstance(claims, str):
+            return claims
+        context = self.context_of(pod) if claims else None
+        if context is not None and context.owner_uid != pod.uid:
+            return f"PodSchedulingContext {context.key} is owned by another pod"
+        found = (self._caches[CLASSES].get(Key(claim.class_name)) for _, claim in claims)
+        classes = {c.name: c for c in (ResourceClass(raw) for raw in found if raw is not None)}
+        nodes = sorted(self._caches[NODES].list(), key=lambda node: str(node["metadata"]["name"]))
+        views = tuple(NodeView.parse(node) for node in nodes)
+        uses = join_uses(claims, classes, context)
+        return Attempt(pod, uses, context, views, self._pods_on(views))
+
+    def assume(self, pod: Pod, node: NodeName) -> None:
+        """Take a pod for bound from now on."""
+        self._assumed[pod.uid] = node
+
+    def forget(self, uid: str) -> None:
+        """Believe the cache again about a pod: it is up to date, or binding failed."""
+        self._assumed.pop(uid, None)
+
+    def _pods_on(self, nodes: Iterable[NodeView]) -> Mapping[NodeName, int]:
+        known = {n.name: len(self._caches[PODS].by_index(_BY_NODE, n.name)) for n in nodes}
+        return Counter(known) + Counter([*self._assumed.values()])

@@ -1,0 +1,78 @@
+"""Publishes a pod's status: computes it, and writes what the API server does not have yet."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from api.claims import Pod
+from api.objects import JSON
+from devcluster.kubelet.podlife import States
+from devcluster.kubelet.podstatus import changed, pod_status
+from kube.errors import NotFound
+from kube.resources import PODS, Resource
+
+
+class PodApi(Protocol):
+    """The API server, as far as pod workers need it; see kube.client."""
+
+    def patch(
+        self,
+        resource: Resource,
+        name: str,
+        patch: JSON,
+        *,
+        namespace: str | None = None,
+        subresource: str | None = None,
+    ) -> JSON:
+        """Change an object by a merge patch."""
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        namespace: str | None = None,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+    ) -> None:
+        """Delete an object."""
+
+
+class StatusWriter:
+    """The published status of one pod."""
+
+    def __init__(self, api: PodApi, address: str, wall: Callable[[], float]) -> None:
+        """Write to `api`; node and pods have the same `address`; `wall` is seconds since epoch."""
+        self._api = api
+        self._address = address
+        self._wall = wall
+        self._written: JSON = {}
+
+    def publish(self, pod: Pod, states: States, phase: str | None) -> None:
+        """Write what changed; a pod that is gone meanwhile is fine.
+
+        Args:
+            pod: as last seen, perhaps without what was written since.
+            states: of its containers.
+            phase: the final phase, None while it may go on.
+
+        Raises:
+            KubeError: try again later.
+        """
+        known = {**(pod.raw.get("status") or {}), **self._written}
+        status = pod_status(
+            Pod(pod.raw | {"status": known}),
+            states,
+            phase=phase,
+            host_ip=self._address,
+            pod_ip=self._address if states else "",
+            now=self._wall(),
+        )
+        news = changed(known, status)
+        if not news:
+            return
+        patch: JSON = {"metadata": {"uid": pod.uid}, "status": news}
+        try:
+            self._api.patch(PODS, pod.name, patch, namespace=pod.namespace, subresource="status")
+        except NotFound:
+            return
+        self._written |= news

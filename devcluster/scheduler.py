@@ -1,0 +1,137 @@
+"""The scheduler of the embedded cluster: one pod at a time, from waiting to bound.
+
+An attempt is decided in schedulingcycle.py on what clusterview.py knows; binding.py carries it out
+and schedulingreport.py tells users. Here is when a pod is looked at: after changes that may help
+it (schedulerwakeups.py), not before its back-off is over, and now and then in any case.
+Source: kubernetes pkg/scheduler (schedule_one.go, internal/queue) v1.30.
+"""
+
+import time
+from collections.abc import Callable
+from random import Random
+from typing import Final
+
+from api.claims import Pod
+from api.objects import Key
+from devcluster.binding import Binder
+from devcluster.caches import Caches
+from devcluster.clusterview import INDEXERS, ClusterView
+from devcluster.controlloop import ControlLoop
+from devcluster.queueing import Backoff
+from devcluster.schedulerwakeups import Wakeups
+from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, attempt
+from devcluster.schedulingreport import Events, Reporter
+from kube.client import Client
+from kube.errors import KubeError
+from kube.workqueue import WorkQueue
+from ops.lifecycle import Lifecycle
+from ops.logs import get_logger
+
+LONGEST_WAIT: Final = 300.0
+"""Seconds after which a pod is looked at although nothing has changed for it."""
+
+_LOG = get_logger("scheduler")
+
+
+class Scheduler:
+    """Finds nodes for pods of `default-scheduler` and negotiates with DRA drivers for them.
+
+    Attributes:
+        caches: what it decides on.
+        queue: keys of pods that are worth an attempt.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        events: Events,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
+        chance: Random | None = None,
+    ) -> None:
+        """Make a scheduler that is not running.
+
+        Args:
+            client: the API server.
+            events: where Scheduled and FailedScheduling go.
+            clock: seconds, monotonic, for back-off.
+            now: seconds since the epoch, for conditions.
+            chance: breaks ties between nodes.
+        """
+        self.caches = Caches(client, INDEXERS)
+        self.queue = WorkQueue(clock=clock)
+        self._clock = clock
+        self._chance = chance if chance is not None else Random()  # noqa: S311 - no secret
+        self._view = ClusterView(self.caches)
+        self._binder = Binder(client, self.caches)
+        self._reporter = Reporter(client, self.caches, events, now)
+        self._backoff = Backoff()
+        self._loop = ControlLoop("scheduler", self.caches, self.queue, self._handle)
+        Wakeups(self.caches, self._view, self._backoff, self.queue).subscribe()
+
+    def start(self, life: Lifecycle) -> None:
+        """Start watching and scheduling, on threads that `life` stops."""
+        self._loop.start(life)
+
+    def process(self, key: str) -> None:
+        """Attempt to schedule the pod of a queue key; a failed request leads to another try."""
+        self._loop.process(key)
+
+    def _handle(self, key: str) -> None:
+        pod = self._view.waiting(Key(key))
+        if pod is None:
+            return
+        pause = self._backoff.remaining(pod.uid, self._clock())
+        if pause > 0:
+            self.queue.add_after(key, pause)
+            return
+        given = self._view.attempt_at(pod)
+        if isinstance(given, str):
+            _LOG.debug("no attempt yet", pod=key, reason=given)
+            return
+        self._schedule(given)
+
+    def _schedule(self, given: Attempt) -> None:
+        verdict = attempt(given, self._chance)
+        match verdict:
+            case Bind():
+                self._bind(given, verdict)
+                return
+            case Await():
+                self._await(given, verdict)
+            case Unschedulable():
+                self._give_up(given, verdict)
+        self._reporter.failed(given.pod, verdict.message)
+        self.queue.add_after(f"{given.pod.namespace}/{given.pod.name}", LONGEST_WAIT)
+
+    def _bind(self, given: Attempt, verdict: Bind) -> None:
+        pod = given.pod
+        self._view.assume(pod, verdict.node)
+        try:
+            self._binder.bind(pod, verdict.node, verdict.reserve)
+        except KubeError:
+            self._view.forget(pod.uid)
+            raise
+        self._reporter.scheduled(pod, verdict.node)
+        if given.uses:
+            self._binder.clean_up(pod)
+        _LOG.info("bound", pod=_name(pod), node=verdict.node)
+
+    def _await(self, given: Attempt, verdict: Await) -> None:
+        """Ask the driver; what it answers is looked at without back-off."""
+        self._backoff.forget(given.pod.uid)
+        self._binder.publish(given.pod, given.context, verdict.change)
+        self._binder.give_back(given.pod, verdict.unreserve)
+        _LOG.debug("waiting for a driver", pod=_name(given.pod), change=str(verdict.change))
+
+    def _give_up(self, given: Attempt, verdict: Unschedulable) -> None:
+        self._backoff.failed(given.pod.uid, self._clock())
+        self._binder.publish(given.pod, given.context, verdict.change)
+        if verdict.deallocate is not None:
+            self._binder.deallocate(verdict.deallocate)
+        _LOG.debug("no node fits", pod=_name(given.pod), reason=verdict.message)
+
+
+def _name(pod: Pod) -> str:
+    return f"{pod.namespace}/{pod.name}"

@@ -1,0 +1,85 @@
+"""From watch events to pods: which of them another attempt may help now.
+
+Source: kubernetes pkg/scheduler/eventhandlers.go v1.30; what counts is in queueing.py.
+"""
+
+from collections.abc import Iterable
+
+from api.claims import Pod, PodSchedulingContext
+from api.objects import JSON, key_of
+from devcluster.caches import Caches
+from devcluster.clusterview import ClusterView
+from devcluster.podclaims import usable_claims
+from devcluster.queueing import (
+    Backoff,
+    claim_matters,
+    context_matters,
+    node_matters,
+    pod_matters,
+)
+from devcluster.resources import CLAIMS, CLASSES, SCHEDULING_CONTEXTS
+from kube.resources import NODES, PODS
+from kube.workqueue import WorkQueue
+
+
+class Wakeups:
+    """Handlers for the caches of the scheduler."""
+
+    def __init__(
+        self, caches: Caches, view: ClusterView, backoff: Backoff, queue: WorkQueue
+    ) -> None:
+        """Put keys of pods into `queue`; tell `view` and `backoff` which pods to forget."""
+        self._caches = caches
+        self._view = view
+        self._backoff = backoff
+        self._queue = queue
+
+    def subscribe(self) -> None:
+        """Listen to every cache."""
+        self._caches[PODS].subscribe(self.on_pod)
+        self._caches[NODES].subscribe(self.on_node)
+        self._caches[CLAIMS].subscribe(self.on_claim)
+        self._caches[CLASSES].subscribe(self.on_class)
+        self._caches[SCHEDULING_CONTEXTS].subscribe(self.on_context)
+
+    def on_pod(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at a pod that waits; forget one that is bound or gone."""
+        pod = Pod(new or old or {})
+        if new is None or (new.get("spec") or {}).get("nodeName"):
+            self._view.forget(pod.uid)
+            self._backoff.forget(pod.uid)
+        elif pod_matters(old, new):
+            self._queue.add(key_of(new))
+
+    def on_node(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at all pods that wait when a node may serve more or others than before."""
+        if node_matters(old, new):
+            self._add(self._view.all_waiting())
+
+    def on_class(self, _old: JSON | None, new: JSON | None) -> None:
+        """Look at all pods with claims when a class appears or changes."""
+        if new is not None:
+            self._add(pod for pod in self._view.all_waiting() if any(pod.claims))
+
+    def on_claim(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at the pods that use a claim."""
+        if new is not None and claim_matters(old, new):
+            self._add(self._view.waiting_for(key_of(new)))
+
+    def on_context(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at the pod that negotiates; also when another pod's object got out of its way."""
+        key = key_of(new or old or {})
+        pod = self._view.waiting(key)
+        if pod is not None and (new is None or self._answered(pod, old, new)):
+            self._queue.add(key)
+
+    def _answered(self, pod: Pod, old: JSON | None, new: JSON) -> bool:
+        claims = usable_claims(pod, self._caches[CLAIMS].get)
+        if isinstance(claims, str):
+            return False
+        before = PodSchedulingContext(old) if old is not None else None
+        return context_matters(before, PodSchedulingContext(new), claims)
+
+    def _add(self, pods: Iterable[Pod]) -> None:
+        for pod in pods:
+            self._queue.add(key_of(pod.raw))

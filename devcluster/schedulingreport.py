@@ -1,0 +1,93 @@
+"""Tells users how an attempt at a pod ended: events, and the PodScheduled condition.
+
+Source: kubernetes pkg/scheduler/schedule_one.go (handleSchedulingFailure) and pkg/api/v1/pod
+(UpdatePodCondition).
+"""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from api.claims import Pod
+from api.objects import JSON, NodeName
+from devcluster.caches import Caches
+from devcluster.kubelet.podstatus import timestamp
+from kube.client import Client
+from kube.errors import NotFound
+from kube.resources import PODS
+
+_CONDITION = "PodScheduled"
+
+
+class Events(Protocol):
+    """Tells the readers of an object."""
+
+    def normal(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Normal event."""
+
+    def warning(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Warning event."""
+
+
+class Reporter:
+    """Publishes how attempts ended."""
+
+    def __init__(
+        self, client: Client, caches: Caches, events: Events, now: Callable[[], float]
+    ) -> None:
+        """Publish to `client` and `events`.
+
+        Args:
+            client: the API server, for conditions.
+            caches: where what was written is shown at once.
+            events: where events go.
+            now: seconds since the epoch.
+        """
+        self._client = client
+        self._caches = caches
+        self._events = events
+        self._now = now
+
+    def scheduled(self, pod: Pod, node: NodeName) -> None:
+        """Tell that a pod is bound."""
+        where = f"{pod.namespace}/{pod.name}"
+        self._events.normal(pod.raw, "Scheduled", f"Successfully assigned {where} to {node}")
+
+    def failed(self, pod: Pod, message: str) -> None:
+        """Tell why a pod has no node yet; of no effect on a pod that is gone by now."""
+        self._events.warning(pod.raw, "FailedScheduling", message)
+        conditions = with_unscheduled(pod, message, self._now())
+        if conditions is None:
+            return
+        patch = {"metadata": {"uid": pod.uid}, "status": {"conditions": conditions}}
+        try:
+            stored = self._client.patch(
+                PODS, pod.name, patch, namespace=pod.namespace, subresource="status"
+            )
+        except NotFound:
+            return
+        self._caches[PODS].written(stored)
+
+
+def with_unscheduled(pod: Pod, message: str, now: float) -> list[JSON] | None:
+    """Return the pod's conditions with PodScheduled=False, None if they say so already.
+
+    Args:
+        pod: as it is stored.
+        message: why there is no node.
+        now: seconds since the epoch, for the transition to False.
+    """
+    conditions = (pod.raw.get("status") or {}).get("conditions") or []
+    old: JSON = next((c for c in conditions if c["type"] == _CONDITION), {})
+    new = {
+        "type": _CONDITION,
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
+        "lastProbeTime": None,
+        "lastTransitionTime": timestamp(now),
+    }
+    if old.get("status") == "False":
+        new["lastTransitionTime"] = old.get("lastTransitionTime") or timestamp(now)
+    if old == new:
+        return None
+    return [c for c in conditions if c["type"] != _CONDITION] + [new]

@@ -1,0 +1,202 @@
+"""Tells users by core/v1 Events what happened to an object of theirs (`kubectl describe`).
+
+Whoever reports neither waits nor fails: a bounded queue takes what is reported, and a thread writes
+it. An Event that cannot be written is dropped and counted. What becomes one Event, and what is too
+much, is decided in eventseries.py.
+
+Source: client-go tools/record.
+"""
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from api.objects import JSON
+from kube.client import Client
+from kube.errors import KubeError, NotFound
+from kube.eventseries import Correlator, EventLevel, ObjectRef, Occurrence, Series
+from kube.resources import EVENTS
+
+_QUEUED: Final = 1000
+_LONGEST_MESSAGE: Final = 1024
+_LONGEST_NAME: Final = 253
+_HOME_OF_CLUSTER_SCOPED: Final = "default"
+
+
+class EventRecorder:
+    """Reports Events; thread-safe."""
+
+    def __init__(
+        self,
+        client: Client,
+        *,
+        component: str,
+        host: str = "",
+        queued: int = _QUEUED,
+        correlator: Correlator | None = None,
+        now: Callable[[], float] = time.time,
+        make_id: Callable[[], str] = lambda: secrets.token_hex(8),
+    ) -> None:
+        """Take in reports; they are written once `start` is called.
+
+        Args:
+            client: the API server.
+            component: who reports, e.g. `kubelet`.
+            host: node of who reports, if it matters.
+            queued: how many reports may wait; further ones are dropped.
+            correlator: joins repeated reports and drops floods of them.
+            now: seconds since the epoch.
+            make_id: hexadecimal digits that no other Event of the object has in its name.
+        """
+        self._client = client
+        self._component = component
+        self._host = host
+        self._queued = queued
+        self._correlator = correlator if correlator is not None else Correlator()
+        self._now = now
+        self._make_id = make_id
+        self._changed = threading.Condition()
+        self._waiting: deque[Occurrence] = deque()
+        self._stopping = False
+        self._dropped = 0
+        self._thread = threading.Thread(target=self._write_all, name="events", daemon=True)
+
+    @property
+    def dropped(self) -> int:
+        """How many reports were not written: too many, or refused by the API server."""
+        with self._changed:
+            return self._dropped
+
+    def normal(self, obj: JSON, reason: str, message: str) -> None:
+        """Report that something went as it should; never blocks or raises.
+
+        Args:
+            obj: with apiVersion, kind and metadata.
+            reason: in CamelCase, for programs.
+            message: for people; cut to 1024 bytes.
+        """
+        self._report(obj, "Normal", reason, message)
+
+    def warning(self, obj: JSON, reason: str, message: str) -> None:
+        """Report that something went wrong; like `normal`."""
+        self._report(obj, "Warning", reason, message)
+
+    def start(self) -> None:
+        """Start to write; to be called once."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Write what is queued, for `timeout` seconds at most, and take in nothing more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        with self._changed:
+            self._dropped += len(self._waiting)
+            self._waiting.clear()
+
+    def _report(self, obj: JSON, level: EventLevel, reason: str, message: str) -> None:
+        text = _cut(message, _LONGEST_MESSAGE)
+        occurrence = Occurrence(ObjectRef.of(obj), level, reason, text, self._now())
+        with self._changed:
+            if self._stopping or len(self._waiting) >= self._queued:
+                self._dropped += 1
+            else:
+                self._waiting.append(occurrence)
+                self._changed.notify()
+
+    def _write_all(self) -> None:
+        while (occurrence := self._next()) is not None:
+            if not self._write(occurrence):
+                with self._changed:
+                    self._dropped += 1
+
+    def _next(self) -> Occurrence | None:
+        """Block for a report; None after `stop`, once all are written."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._stopping)
+            return self._waiting.popleft() if self._waiting else None
+
+    def _write(self, occurrence: Occurrence) -> bool:
+        """Write a report; tell whether it was written."""
+        series = self._correlator.observe(occurrence)
+        if series is None:
+            return False
+        try:
+            if not (series.name and self._count(occurrence, series)):
+                self._create(occurrence, series)
+        except KubeError:
+            return False
+        return True
+
+    def _count(self, occurrence: Occurrence, series: Series) -> bool:
+        """Write one more count on the Event of a series; False if the Event is gone by now."""
+        patch = {"count": series.count, "lastTimestamp": _timestamp(occurrence.seconds)}
+        try:
+            self._client.patch(EVENTS, series.name, patch, namespace=_home(occurrence.object))
+        except NotFound:
+            return False
+        return True
+
+    def _create(self, occurrence: Occurrence, series: Series) -> None:
+        name = _event_name(occurrence.object.name, self._make_id())
+        source = {"component": self._component, **({"host": self._host} if self._host else {})}
+        body = {
+            **_event(name, occurrence, series),
+            "source": source,
+            "reportingComponent": self._component,
+            "reportingInstance": self._host,
+        }
+        self._client.create(EVENTS, body)
+        series.name = name
+
+
+def _event(name: str, occurrence: Occurrence, series: Series) -> JSON:
+    """Return an Event without the fields that say who reports it."""
+    return {
+        "apiVersion": EVENTS.api_version,
+        "kind": EVENTS.kind,
+        "metadata": {"name": name, "namespace": _home(occurrence.object)},
+        "involvedObject": _reference(occurrence.object),
+        "type": occurrence.type,
+        "reason": occurrence.reason,
+        "message": occurrence.message,
+        "count": series.count,
+        "firstTimestamp": _timestamp(series.first),
+        "lastTimestamp": _timestamp(occurrence.seconds),
+    }
+
+
+def _reference(ref: ObjectRef) -> JSON:
+    fields = {
+        "apiVersion": ref.api_version,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "uid": ref.uid,
+        "resourceVersion": ref.resource_version,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _home(ref: ObjectRef) -> str:
+    return ref.namespace or _HOME_OF_CLUSTER_SCOPED
+
+
+def _event_name(name: str, suffix: str) -> str:
+    """Return the name of an Event, which must be a DNS subdomain of at most 253 characters."""
+    return f"{name[: _LONGEST_NAME - len(suffix) - 1].rstrip('.-')}.{suffix}"
+
+
+def _cut(text: str, size: int) -> str:
+    """Return as much of a text as fits into `size` bytes of UTF-8."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
+
+
+def _timestamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,187 @@
+"""`fake-dra-kubeletplugin`: the composition root of the kubelet plugin."""
+
+import gc
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+from api import __version__
+from api.names import DEFAULT_MODEL, DRIVER_NAME
+from api.objects import NodeName
+from kube.client import Client
+from kube.events import EventRecorder
+from ops.config import CommonConfig, common_config, common_options
+from ops.health import HttpServer, create_app
+from ops.lifecycle import Lifecycle
+from ops.logs import configure
+from ops.metrics import Metrics
+from ops.settings import option, program
+from plugin.devices import MAX_DEVICES, FakeDeviceSource
+from plugin.places import NodeLock, Places
+from plugin.startup import readiness_checks, start
+from plugin.wiring import Plugin, build
+
+NODE: Final = "Node"
+DEVICES: Final = "Devices"
+DIRECTORIES: Final = "Directories of the node"
+
+
+@dataclass(frozen=True, slots=True)
+class PluginConfig:
+    """Settings of the plugin alone.
+
+    Attributes:
+        node_name: of the Node that the plugin runs on.
+        num_devices: how many devices the node offers.
+        device_model: of all of them.
+        cdi_root: directory that the container runtime reads CDI files from.
+        kubelet_registrar_directory_path: in which the kubelet looks for plugins.
+        kubelet_plugins_directory_path: of the plugins' own directories.
+    """
+
+    node_name: str
+    num_devices: int
+    device_model: str
+    cdi_root: str
+    kubelet_registrar_directory_path: str
+    kubelet_plugins_directory_path: str
+
+
+@program("fake-dra-kubeletplugin")
+@option(
+    "--node-name",
+    "NODE_NAME",
+    section=NODE,
+    metavar="NAME",
+    required=True,
+    show_default=False,
+    help="Name of the Node that the plugin runs on; in a pod, the field spec.nodeName.",
+    remedy="give the name that kubectl get nodes shows for this machine",
+)
+@option(
+    "--num-devices",
+    "NUM_DEVICES",
+    section=DEVICES,
+    type=click.IntRange(0, MAX_DEVICES),
+    default=8,
+    help="How many devices the node offers. Those of a smaller number are the first ones of a "
+    "larger number.",
+    remedy=f"give a whole number from 0 to {MAX_DEVICES}",
+)
+@option(
+    "--device-model",
+    "DEVICE_MODEL",
+    section=DEVICES,
+    metavar="MODEL",
+    default=DEFAULT_MODEL,
+    help="Model of the node's devices, which the selectors of classes and claims match.",
+    remedy="give the name of a model, such as LATEST-FAKE-MODEL",
+)
+@option(
+    "--cdi-root",
+    "CDI_ROOT",
+    section=DIRECTORIES,
+    metavar="DIRECTORY",
+    default="/etc/cdi",
+    help="Where CDI files are written for the container runtime, which has to read them there; "
+    "usual ones are /etc/cdi and /var/run/cdi.",
+    remedy="give a directory that the container runtime reads",
+)
+@option(
+    "--kubelet-registrar-directory-path",
+    "KUBELET_REGISTRAR_DIRECTORY_PATH",
+    section=DIRECTORIES,
+    metavar="DIRECTORY",
+    default="/var/lib/kubelet/plugins_registry",
+    help="Where the kubelet looks for plugins: plugins_registry below its --root-dir.",
+    remedy="give the kubelet's directory plugins_registry",
+)
+@option(
+    "--kubelet-plugins-directory-path",
+    "KUBELET_PLUGINS_DIRECTORY_PATH",
+    section=DIRECTORIES,
+    metavar="DIRECTORY",
+    default="/var/lib/kubelet/plugins",
+    help=f"Where the plugin has its directory {DRIVER_NAME}, with its socket and its checkpoint. "
+    "In a pod, mount it at the same path, since the kubelet is told where the socket is.",
+    remedy="give a directory that is the same for plugin and kubelet",
+)
+@common_options
+def main(**values: Any) -> int:
+    """Offer and prepare fake devices on one node, as the kubelet plugin of the driver.
+
+    Publishes the node's devices in its NodeAllocationState, registers with the kubelet, and when
+    the kubelet asks, prepares the devices of a claim: it writes CDI files, from which the container
+    runtime injects environment variables into the pod's containers.
+    """
+    config = PluginConfig(**{name: values[name] for name in PluginConfig.__dataclass_fields__})
+    common = common_config(values)
+    configure(common.logging_format, common.verbosity)
+    with Lifecycle() as life:
+        life.install_signals()
+        return run(life, config, common)
+
+
+def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
+    """Run until a signal or a crashed thread; return the exit code.
+
+    Raises:
+        ConfigError: of kube or ops, nothing can run with these settings.
+        CannotServe: nothing can run on this machine as it is.
+    """
+    places = Places.of(
+        config.cdi_root,
+        config.kubelet_registrar_directory_path,
+        config.kubelet_plugins_directory_path,
+    )
+    places.make_usable()
+    life.on_stop("node lock", NodeLock(places.directory).release)
+    metrics = Metrics()
+    client = Client.from_kubeconfig(
+        common.kubeconfig,
+        qps=common.kube_api_qps,
+        burst=common.kube_api_burst,
+        user_agent=f"fake-dra-kubeletplugin/{__version__}",
+        observer=metrics.observe_request,
+        stop=life.stop,
+    )
+    life.on_stop("API client", client.close)
+    events = EventRecorder(
+        client, component=f"resource driver {DRIVER_NAME}", host=config.node_name
+    )
+    node = NodeName(config.node_name)
+    plugin = build(
+        client,
+        events,
+        metrics,
+        node=node,
+        namespace=common.namespace,
+        source=FakeDeviceSource(node, config.num_devices, config.device_model),
+        places=places,
+    )
+    _serve(life, common, plugin, metrics)
+    events.start()
+    life.on_stop("events", events.stop)
+    start(life, plugin)
+    gc.freeze()
+    return life.wait()
+
+
+def _serve(life: Lifecycle, common: CommonConfig, plugin: Plugin, metrics: Metrics) -> None:
+    if not common.http_endpoint:
+        return
+    app = create_app(
+        live={"process": lambda: None},
+        ready=readiness_checks(plugin),
+        registry=metrics.registry,
+        metrics_path=common.metrics_path,
+        pprof_path=common.pprof_path,
+    )
+    server = HttpServer(common.http_endpoint, app)
+    server.start()
+    life.on_stop("HTTP server", server.stop)
+
+
+if __name__ == "__main__":
+    main()

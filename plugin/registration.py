@@ -1,0 +1,112 @@
+"""Tells the kubelet who we are, and remembers what the kubelet made of it.
+
+The kubelet finds the registration socket in its registrar directory, asks for the driver's name and
+the path of the plugin socket, and reports whether it accepts them. A refusal does not end the
+program, since kubelets up to 1.31 refuse while a former plugin is still registered, and ask again
+when the socket is made anew. Called by gRPC, and by health checks.
+Source: kubernetes pkg/kubelet/pluginmanager; k8s.io/kubelet/pkg/apis/pluginregistration/v1.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from google.protobuf.message import Message
+
+from api.names import DRIVER_NAME
+from ops.logs import get_logger
+from plugin.metrics import PluginMetrics
+from plugin.protocol import pluginregistration_pb2 as messages
+from plugin.protocol.wire import REGISTRATION, Handler, Method, service, shorten
+
+PLUGIN_TYPE: Final = "DRAPlugin"
+SUPPORTED_VERSIONS: Final = ("1.0.0",)
+"""What kubelets of 1.27 to 1.31 look for; later ones have no classic claims."""
+
+_UNKNOWN: Final = "the kubelet has not registered the plugin yet"
+_LOG = get_logger("registration")
+
+
+class Kubelet(Protocol):
+    """What is needed of plugin.kubelet.Kubelet."""
+
+    def forget(self) -> None:
+        """Ask for the kubelet's version anew: it may have been replaced."""
+
+
+class Registration:
+    """The registration service of one plugin socket; thread-safe."""
+
+    def __init__(
+        self,
+        endpoint: Path,
+        kubelet: Kubelet,
+        metrics: PluginMetrics,
+        *,
+        on_change: Callable[[], None],
+    ) -> None:
+        """Offer a plugin.
+
+        Args:
+            endpoint: absolute path of the plugin socket, as the kubelet sees it.
+            kubelet: told when a kubelet, perhaps another one, asks.
+            metrics: shows whether the plugin is registered.
+            on_change: called after `problem` or `refused` may have changed.
+        """
+        self._endpoint = endpoint
+        self._kubelet = kubelet
+        self._metrics = metrics
+        self._on_change = on_change
+        self._lock = threading.Lock()
+        self._problem: str | None = _UNKNOWN
+
+    def handlers(self) -> list[Handler]:
+        """Return what a server has to be given to serve the registration."""
+        methods: dict[str, Method[Any]] = {
+            "GetInfo": Method(messages.InfoRequest, self.get_info),
+            "NotifyRegistrationStatus": Method(messages.RegistrationStatus, self.notify),
+        }
+        return [service(REGISTRATION, methods)]
+
+    @property
+    def problem(self) -> str | None:
+        """Why no kubelet calls us, None if one has registered us; a health check."""
+        with self._lock:
+            return self._problem
+
+    @property
+    def refused(self) -> bool:
+        """Whether the kubelet has answered that it does not register us."""
+        return self.problem not in (None, _UNKNOWN)
+
+    def get_info(self, _request: messages.InfoRequest) -> Message:
+        """Answer who we are."""
+        self._kubelet.forget()
+        _LOG.debug("Kubelet asks who we are", endpoint=str(self._endpoint))
+        return messages.PluginInfo(
+            type=PLUGIN_TYPE,
+            name=DRIVER_NAME,
+            endpoint=str(self._endpoint),
+            supported_versions=SUPPORTED_VERSIONS,
+        )
+
+    def notify(self, status: messages.RegistrationStatus) -> Message:
+        """Take note of the kubelet's decision."""
+        problem = None if status.plugin_registered else _refusal(status.error)
+        if problem is None:
+            _LOG.info("Registered by the kubelet", endpoint=str(self._endpoint))
+        else:
+            _LOG.error("Not registered by the kubelet", reason=problem)
+        with self._lock:
+            self._problem = problem
+        self._metrics.registered(problem is None)
+        self._on_change()
+        return messages.RegistrationStatusResponse()
+
+
+def _refusal(reason: str) -> str:
+    return (
+        f"the kubelet refuses to register the plugin: {shorten(reason) or 'no reason given'}; it "
+        "needs Kubernetes 1.27 to 1.31 and no other plugin of this name on the node"
+    )

@@ -1,0 +1,181 @@
+"""The kubelet's calls for claims, in the three dialects of Kubernetes 1.27 to 1.31.
+
+Single claims of v1alpha2, and batches of v1alpha3 with two kinds of answers; the requests of both
+kinds are read by the same message. In a batch every claim is answered for itself, so that a claim
+that fails never fails the others. Called by gRPC; the work is done by `plugin.driver`.
+Source: k8s.io/kubelet/pkg/apis/dra/{v1alpha2,v1alpha3,v1alpha4}/api.proto; kubernetes
+pkg/kubelet/cm/dra/manager.go for what kubelets make of the answers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from google.protobuf.message import Message
+
+from api.errors import DriverError
+from api.objects import ClaimUID
+from ops.logs import get_logger
+from plugin.claims import ClaimRef
+from plugin.driver import DeviceGroup, Prepared
+from plugin.protocol import dra_v1alpha2_pb2 as single
+from plugin.protocol import dra_v1alpha3_pb2 as batch
+from plugin.protocol import dra_v1alpha4_pb2 as devices
+from plugin.protocol.wire import NODE_BATCH, NODE_SINGLE, Handler, Method, service, text_of
+
+T = TypeVar("T")
+_BatchRequest: TypeAlias = batch.NodePrepareResourcesRequest | batch.NodeUnprepareResourcesRequest
+_SingleRequest: TypeAlias = single.NodePrepareResourceRequest | single.NodeUnprepareResourceRequest
+
+_LOG = get_logger("service")
+
+
+class Driver(Protocol):
+    """What is needed of plugin.driver.NodeDriver."""
+
+    def prepare(self, ref: ClaimRef) -> Prepared:
+        """Prepare a claim."""
+
+    def unprepare(self, ref: ClaimRef) -> None:
+        """Unprepare a claim."""
+
+
+class Kubelet(Protocol):
+    """What is needed of plugin.kubelet.Kubelet."""
+
+    def wants_device_messages(self) -> bool:
+        """Tell whether answers to NodePrepareResources carry Device messages, not strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a claim of a batch failed; never empty, since kubelets take an empty text as success."""
+
+    text: str
+
+
+class NodeService:
+    """Translates between messages and the driver."""
+
+    def __init__(self, driver: Driver, kubelet: Kubelet) -> None:
+        """Serve `driver` to `kubelet`."""
+        self._driver = driver
+        self._kubelet = kubelet
+
+    def handlers(self) -> list[Handler]:
+        """Return what a server has to be given to serve all dialects on one socket."""
+        return [
+            service(
+                NODE_SINGLE,
+                {
+                    "NodePrepareResource": Method(
+                        single.NodePrepareResourceRequest, self.prepare_single
+                    ),
+                    "NodeUnprepareResource": Method(
+                        single.NodeUnprepareResourceRequest, self.unprepare_single
+                    ),
+                },
+            ),
+            service(
+                NODE_BATCH,
+                {
+                    "NodePrepareResources": Method(
+                        batch.NodePrepareResourcesRequest, self.prepare_batch
+                    ),
+                    "NodeUnprepareResources": Method(
+                        batch.NodeUnprepareResourcesRequest, self.unprepare_batch
+                    ),
+                },
+            ),
+        ]
+
+    def prepare_single(self, request: single.NodePrepareResourceRequest) -> Message:
+        """Prepare one claim; there is no field for an error in the answer.
+
+        Raises:
+            DriverError: the claim is not prepared.
+        """
+        prepared = self._driver.prepare(_single_ref(request))
+        return single.NodePrepareResourceResponse(cdi_devices=prepared.cdi_ids)
+
+    def unprepare_single(self, request: single.NodeUnprepareResourceRequest) -> Message:
+        """Unprepare one claim.
+
+        Raises:
+            DriverError: the claim may still be prepared.
+        """
+        self._driver.unprepare(_single_ref(request))
+        return single.NodeUnprepareResourceResponse()
+
+    def prepare_batch(self, request: batch.NodePrepareResourcesRequest) -> Message:
+        """Prepare each claim, and answer as the node's kubelet expects it.
+
+        Raises:
+            DriverError: which answer it expects cannot be found out; no claim was looked at.
+        """
+        encode = with_devices if self._kubelet.wants_device_messages() else with_ids
+        return encode(_each(request, self._driver.prepare))
+
+    def unprepare_batch(self, request: batch.NodeUnprepareResourcesRequest) -> Message:
+        """Unprepare each claim; the answer is the same for all kubelets."""
+        outcomes = _each(request, self._driver.unprepare)
+        answers = {
+            uid: batch.NodeUnprepareResourceResponse(error=outcome.text if outcome else "")
+            for uid, outcome in outcomes.items()
+        }
+        return batch.NodeUnprepareResourcesResponse(claims=answers)
+
+
+def with_ids(outcomes: Mapping[str, Prepared | Failure]) -> Message:
+    """Return the answer for kubelets up to 1.30: CDI ids."""
+    answers = {
+        uid: batch.NodePrepareResourceResponse(error=outcome.text)
+        if isinstance(outcome, Failure)
+        else batch.NodePrepareResourceResponse(cdi_devices=outcome.cdi_ids)
+        for uid, outcome in outcomes.items()
+    }
+    return batch.NodePrepareResourcesResponse(claims=answers)
+
+
+def with_devices(outcomes: Mapping[str, Prepared | Failure]) -> Message:
+    """Return the answer for kubelet 1.31: devices, with the requests that they serve."""
+    answers = {
+        uid: devices.NodePrepareResourceResponse(error=outcome.text)
+        if isinstance(outcome, Failure)
+        else devices.NodePrepareResourceResponse(devices=map(_device, outcome.groups))
+        for uid, outcome in outcomes.items()
+    }
+    return devices.NodePrepareResourcesResponse(claims=answers)
+
+
+def _device(group: DeviceGroup) -> devices.Device:
+    return devices.Device(
+        request_names=group.requests,
+        pool_name=group.pool,
+        device_name=group.device,
+        cdi_device_ids=group.cdi_ids,
+    )
+
+
+def _each(request: _BatchRequest, serve: Callable[[ClaimRef], T]) -> dict[str, T | Failure]:
+    """Serve each claim once, though kubelets list one with several resource handles repeatedly."""
+    refs = {
+        claim.uid: ClaimRef(claim.namespace, claim.name, ClaimUID(claim.uid))
+        for claim in request.claims
+    }
+    return {uid: _try(serve, ref) for uid, ref in refs.items()}
+
+
+def _try(serve: Callable[[ClaimRef], T], ref: ClaimRef) -> T | Failure:
+    try:
+        return serve(ref)
+    except DriverError as error:
+        _LOG.warning("Claim failed", claim=ref, err=str(error))
+        return Failure(text_of(error) or type(error).__name__)
+    except Exception as error:  # noqa: BLE001 - the other claims of the batch are served all the same
+        _LOG.error("Claim failed by a defect", exc=error, claim=ref)
+        return Failure(f"{type(error).__name__} in the plugin, which is a defect; see its log")
+
+
+def _single_ref(request: _SingleRequest) -> ClaimRef:
+    return ClaimRef(request.namespace, request.claim_name, ClaimUID(request.claim_uid))

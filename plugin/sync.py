@@ -1,0 +1,118 @@
+"""Keeps the node's NAS as the plugin needs it, and collects what nobody unprepares.
+
+Woken by every change of the NAS, since people and other programs delete and edit it, and by the
+clock. One thread; what fails is logged and tried again, and never ends the program. Called by the
+composition root.
+"""
+
+from collections.abc import Callable
+from typing import Final, Protocol
+
+from api.errors import DriverError
+from api.nas import NodeAllocationState
+from api.objects import JSON
+from kube.workqueue import WorkQueue
+from ops.logs import get_logger
+
+REPAIR: Final = "repair"
+STATUS: Final = "status"
+COLLECT: Final = "collect"
+
+PERIOD_SECONDS: Final = 60.0
+"""As often as kubelets look for claims to unprepare. Source: kubernetes cm/dra/manager.go."""
+
+RETRY_SECONDS: Final = 10.0
+
+_LOG = get_logger("sync")
+
+
+class NodeState(Protocol):
+    """What is needed of plugin.nodestate.NodeState."""
+
+    def current(self) -> NodeAllocationState:
+        """Return the NAS from the cache, an empty one if there is none."""
+
+    def intact(self) -> bool:
+        """Tell whether the cached NAS exists and offers exactly our inventory."""
+
+    def ensure(self) -> None:
+        """Make the NAS exist and offer exactly our inventory."""
+
+
+class Prepared(Protocol):
+    """What is needed of plugin.state.State."""
+
+    def reconcile(self) -> None:
+        """Make the NAS show the prepared claims."""
+
+
+class Collector(Protocol):
+    """What is needed of plugin.garbage.Collector."""
+
+    def collect(self) -> None:
+        """Unprepare what is not for this node any more."""
+
+
+class NodeSync:
+    """The work that no kubelet asks for."""
+
+    def __init__(
+        self,
+        node_state: NodeState,
+        state: Prepared,
+        collector: Collector,
+        write_status: Callable[[], None],
+        queue: WorkQueue,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            node_state: the node's NAS.
+            state: the prepared claims.
+            collector: of prepared claims that are out of date.
+            write_status: writes the status that the NAS should have.
+            queue: of what is to do; shutting it down ends `run`.
+        """
+        self._node_state = node_state
+        self._queue = queue
+        self._tasks: dict[str, Callable[[], None]] = {
+            REPAIR: self._repair,
+            STATUS: write_status,
+            COLLECT: collector.collect,
+        }
+        self._state = state
+
+    def on_change(self, _old: JSON | None, _new: JSON | None) -> None:
+        """Have the NAS checked; a handler of its watch cache."""
+        self._queue.add(REPAIR)
+
+    def status_changed(self) -> None:
+        """Have the status written."""
+        self._queue.add(STATUS)
+
+    def run(self) -> None:
+        """Work until the queue is shut down."""
+        for task in (REPAIR, COLLECT):
+            self._queue.add(task)
+        while (key := self._queue.get()) is not None:
+            self.handle(key)
+            self._queue.done(key)
+
+    def handle(self, key: str) -> None:
+        """Do REPAIR, STATUS or COLLECT once, and see to it that it is done again in time."""
+        try:
+            self._tasks[key]()
+        except DriverError as error:
+            _LOG.warning("Failed, trying again", task=key, err=str(error))
+            self._queue.add_after(key, RETRY_SECONDS)
+        else:
+            if key != STATUS:
+                self._queue.add_after(key, PERIOD_SECONDS)
+
+    def _repair(self) -> None:
+        if not self._node_state.intact():
+            _LOG.warning("NodeAllocationState is missing or was changed by others, repairing")
+            if not self._node_state.current().resource_version:
+                self.status_changed()
+            self._node_state.ensure()
+        self._state.reconcile()

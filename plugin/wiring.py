@@ -1,0 +1,151 @@
+"""Puts the plugin together: node state, files, services, and the sync; nothing runs yet."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from api.names import NAS_PLURAL
+from api.objects import JSON, NodeName
+from kube.client import Client
+from kube.errors import KubeError
+from kube.events import EventRecorder
+from kube.reflector import Reflector
+from kube.store import Store
+from kube.workqueue import WorkQueue
+from ops.logs import get_logger
+from ops.metrics import Metrics
+from plugin.cdi_directory import CdiDirectory
+from plugin.checkpoint import Checkpoint
+from plugin.claims import ClaimReader
+from plugin.devices import DeviceSource
+from plugin.driver import NodeDriver
+from plugin.garbage import Collector
+from plugin.kubelet import Kubelet
+from plugin.metrics import PluginMetrics
+from plugin.nodestate import NODE_STATES, NodeState
+from plugin.places import Places
+from plugin.protocol.server import UnixServer
+from plugin.readiness import Readiness
+from plugin.registration import Registration
+from plugin.service import NodeService
+from plugin.state import State
+from plugin.sync import NodeSync
+
+CALLS: Final = 8
+"""How many calls of the kubelet are served at the same time; it has one per pod under way."""
+
+REGISTRATION_CALLS: Final = 2
+
+_LOG = get_logger("plugin")
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """The parts that the program starts and stops.
+
+    Attributes:
+        cache: of the node's NAS.
+        reflector: fills it.
+        node_state: the node's NAS.
+        state: the prepared claims.
+        readiness: the status of the NAS.
+        queue: of the sync.
+        sync: keeps the NAS.
+        registration: what the kubelet made of us.
+        plugin_server: serves calls for claims.
+        registration_server: serves the registration.
+    """
+
+    cache: Store
+    reflector: Reflector
+    node_state: NodeState
+    state: State
+    readiness: Readiness
+    queue: WorkQueue
+    sync: NodeSync
+    registration: Registration
+    plugin_server: UnixServer
+    registration_server: UnixServer
+
+
+def build(
+    client: Client,
+    events: EventRecorder,
+    metrics: Metrics,
+    *,
+    node: NodeName,
+    namespace: str,
+    source: DeviceSource,
+    places: Places,
+) -> Plugin:
+    """Return the plugin of a node, not yet running.
+
+    Args:
+        client: the API server.
+        events: where Warning events go.
+        metrics: registry for what the plugin measures.
+        node: that the plugin runs on.
+        namespace: of the node's NAS.
+        source: of the node's devices.
+        places: of files and sockets.
+    """
+    cache = Store()
+    measured = PluginMetrics(metrics.registry)
+    node_state = NodeState(client, cache, node, namespace, source.devices())
+    state = _state(places, node, node_state, events)
+    measured.count_prepared(lambda: len(state.holdings()))
+    claims, kubelet = ClaimReader(client), Kubelet(client, node)
+    queue = WorkQueue(observer=metrics.queue("node"))
+    registration = Registration(
+        places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
+    )
+    readiness = Readiness(node_state, registration)
+    collector = Collector(state, claims, node, measured)
+    sync = NodeSync(node_state, state, collector, readiness.write, queue)
+    cache.subscribe(sync.on_change)
+    driver = NodeDriver(node, claims, node_state, source, state, metrics=measured, events=events)
+    service = NodeService(driver, kubelet)
+    return Plugin(
+        cache=cache,
+        reflector=_reflector(client, cache, node, namespace),
+        node_state=node_state,
+        state=state,
+        readiness=readiness,
+        queue=queue,
+        sync=sync,
+        registration=registration,
+        plugin_server=UnixServer(places.plugin_socket, service.handlers(), workers=CALLS),
+        registration_server=UnixServer(
+            places.registration_socket, registration.handlers(), workers=REGISTRATION_CALLS
+        ),
+    )
+
+
+def _state(places: Places, node: NodeName, record: NodeState, events: EventRecorder) -> State:
+    def warn(text: str) -> None:
+        _LOG.warning("Checkpoint rebuilt", reason=text)
+        events.warning(node_object(node), "CheckpointRebuilt", text)
+
+    directory = CdiDirectory(places.cdi_root.path, node)
+    return State(directory, Checkpoint(places.directory.path), record, warn=warn)
+
+
+def _reflector(client: Client, cache: Store, node: NodeName, namespace: str) -> Reflector:
+    def report(error: KubeError) -> None:
+        _LOG.warning("Watch failed, trying again", resource=NAS_PLURAL, err=str(error))
+
+    return Reflector(
+        client,
+        NODE_STATES,
+        cache,
+        namespace=namespace,
+        field_selector=f"metadata.name={node}",
+        on_error=report,
+    )
+
+
+def node_object(node: NodeName) -> JSON:
+    """Return a Node as the object of an event; kubelets give its name as the uid there.
+
+    Source: kubernetes pkg/kubelet/kubelet.go, nodeRef.
+    """
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "uid": node}}

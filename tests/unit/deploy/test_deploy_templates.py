@@ -1,0 +1,350 @@
+"""The chart's objects agree with what the programs read, and give them no more rights."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from api import __version__
+from api.names import DRIVER_NAME, NAS_GROUP, NAS_PLURAL
+from api.objects import JSON
+from controller.__main__ import main as controller_program
+from plugin.__main__ import main as plugin_program
+from tests.support.helm import Helm
+
+Find = Callable[[list[JSON], str, str], JSON]
+
+PROGRAMS = {"controller": controller_program, "kubeletplugin": plugin_program}
+WORKLOADS = {"controller": "Deployment", "kubeletplugin": "DaemonSet"}
+COMPONENTS = pytest.mark.parametrize("component", sorted(PROGRAMS))
+
+
+def container_of(find: Find, documents: list[JSON], component: str) -> JSON:
+    spec = find(documents, WORKLOADS[component], f"-{component}")["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert isinstance(container, dict)
+    return container
+
+
+def settings(
+    component: str, container: JSON, monkeypatch: pytest.MonkeyPatch, args: list[str] | None = None
+) -> dict[str, Any]:
+    """Let the program read its settings as it would in the container."""
+    for entry in container["env"]:
+        monkeypatch.setenv(entry["name"], entry.get("value", "from-a-field"))
+    given = list(container.get("args", [])) if args is None else args
+    return PROGRAMS[component].make_context("program", given).params
+
+
+@COMPONENTS
+def test_environment_is_known_to_the_program(
+    find: Find, rendered: list[JSON], component: str
+) -> None:
+    known: set[str] = set()
+    for param in PROGRAMS[component].params:
+        names = param.envvar if isinstance(param, click.Option) else None
+        known.update([names] if isinstance(names, str) else names or [])
+    given = [e["name"] for e in container_of(find, rendered, component)["env"]]
+    assert set(given) <= known
+    assert len(given) == len(set(given))
+
+
+COMMON = {
+    "kubeconfig": "",
+    "namespace": "from-a-field",
+    "kube_api_qps": 50.0,
+    "kube_api_burst": 100,
+    "http_endpoint": ":8080",
+    "metrics_path": "/metrics",
+    "pprof_path": "",
+    "logging_format": "json",
+    "verbosity": 2,
+}
+
+
+def test_controller_reads_the_values(
+    find: Find, rendered: list[JSON], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = container_of(find, rendered, "controller")
+    assert settings("controller", container, monkeypatch) == COMMON | {
+        "workers": 10,
+        "unprepare_timeout": 60.0,
+    }
+
+
+def test_plugin_reads_the_values(
+    find: Find, rendered: list[JSON], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = container_of(find, rendered, "kubeletplugin")
+    assert settings("kubeletplugin", container, monkeypatch) == COMMON | {
+        "node_name": "from-a-field",
+        "cdi_root": "/var/run/cdi",
+        "num_devices": 8,
+        "device_model": "LATEST-FAKE-MODEL",
+        "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
+        "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
+    }
+
+
+def test_overridden_values_reach_the_programs(
+    helm: Helm, find: Find, overridden: JSON, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documents = helm.template(overridden)
+    container = container_of(find, documents, "kubeletplugin")
+    from_env = settings("kubeletplugin", container, monkeypatch, args=[])
+    assert (from_env["num_devices"], from_env["device_model"]) == (3, "OTHER-MODEL")
+    assert (from_env["kube_api_qps"], from_env["kube_api_burst"]) == (7.5, 11)
+    assert (from_env["http_endpoint"], from_env["pprof_path"]) == (":9090", "/debug/pprof")
+    assert from_env["cdi_root"] == "/etc/cdi"
+    with_args = settings("kubeletplugin", container, monkeypatch)
+    assert (with_args["num_devices"], with_args["verbosity"]) == (4, 6)
+    container = container_of(find, documents, "controller")
+    from_env = settings("controller", container, monkeypatch, args=[])
+    assert (from_env["workers"], from_env["unprepare_timeout"]) == (4, 2.5)
+    assert settings("controller", container, monkeypatch)["workers"] == 5
+
+
+def test_commands_are_those_of_the_package(find: Find, rendered: list[JSON], root: Path) -> None:
+    scripts = (root / "setup.cfg").read_text(encoding="utf-8")
+    for component, program in PROGRAMS.items():
+        (command,) = container_of(find, rendered, component)["command"]
+        assert command == program.name
+        assert f"{command} = " in scripts
+
+
+@COMPONENTS
+def test_probes_ask_the_port_that_is_served(
+    find: Find, rendered: list[JSON], component: str
+) -> None:
+    container = container_of(find, rendered, component)
+    (port,) = container["ports"]
+    paths = {
+        name: container[f"{name}Probe"]["httpGet"] for name in ("startup", "liveness", "readiness")
+    }
+    assert port == {"name": "http", "containerPort": 8080, "protocol": "TCP"}
+    assert paths == {
+        "startup": {"path": "/healthz", "port": "http"},
+        "liveness": {"path": "/healthz", "port": "http"},
+        "readiness": {"path": "/readyz", "port": "http"},
+    }
+
+
+def test_plugin_sees_its_directories_at_the_paths_of_the_host(
+    helm: Helm, find: Find, overridden: JSON
+) -> None:
+    documents = helm.template(overridden)
+    pod = find(documents, "DaemonSet", "-kubeletplugin")["spec"]["template"]["spec"]
+    mounts = {m["name"]: m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
+    hosts = {v["name"]: v["hostPath"]["path"] for v in pod["volumes"]}
+    assert mounts == hosts
+    assert sorted(hosts.values()) == [
+        "/data/kubelet/plugins/" + DRIVER_NAME,
+        "/data/kubelet/plugins_registry",
+        "/etc/cdi",
+    ]
+
+
+@pytest.mark.parametrize("override", [{}, {"selectorLabelsOverride": {"team": "batch"}}], ids=str)
+def test_selectors_never_overlap(helm: Helm, override: JSON) -> None:
+    workloads = [d for d in helm.template(override) if d["kind"] in WORKLOADS.values()]
+    selectors = [d["spec"]["selector"]["matchLabels"] for d in workloads]
+    labels = [d["spec"]["template"]["metadata"]["labels"] for d in workloads]
+    matches = [[s.items() <= given.items() for given in labels] for s in selectors]
+    assert matches == [[True, False], [False, True]]
+
+
+def test_services_select_one_component_each(rendered: list[JSON]) -> None:
+    services = [d for d in rendered if d["kind"] == "Service"]
+    components = [d["spec"]["selector"]["app.kubernetes.io/component"] for d in services]
+    assert sorted(components) == sorted(PROGRAMS)
+    assert all(d["spec"]["clusterIP"] == "None" for d in services)
+
+
+@COMPONENTS
+def test_containers_have_no_rights(find: Find, rendered: list[JSON], component: str) -> None:
+    pod = find(rendered, WORKLOADS[component], f"-{component}")["spec"]["template"]["spec"]
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    for key in ("hostNetwork", "hostPID", "hostIPC", "initContainers"):
+        assert not pod.get(key)
+    rights = pod["containers"][0]["securityContext"]
+    assert rights.pop("privileged", False) is False
+    assert rights == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+def test_only_the_plugin_is_root(find: Find, rendered: list[JSON]) -> None:
+    users = {
+        component: find(rendered, kind, component)["spec"]["template"]["spec"]["securityContext"]
+        for component, kind in WORKLOADS.items()
+    }
+    assert users["controller"]["runAsNonRoot"] is True
+    assert users["controller"]["runAsUser"] > 0
+    assert users["kubeletplugin"]["runAsUser"] == 0
+
+
+def rights(documents: list[JSON], component: str) -> dict[str, set[str]]:
+    """What a component may do: `Role group/resource` to verbs."""
+    return {
+        f"{role['kind']} {group}/{resource}": set(rule["verbs"])
+        for role in documents
+        if role["kind"] in ("Role", "ClusterRole") and role["metadata"]["name"].endswith(component)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+READ = {"get", "list", "watch"}
+RIGHTS = {
+    "controller": {
+        "ClusterRole resource.k8s.io/resourceclaims": {"list", "watch", "update"},
+        "ClusterRole resource.k8s.io/resourceclaims/status": {"update"},
+        "ClusterRole resource.k8s.io/podschedulingcontexts": {"list", "watch"},
+        "ClusterRole resource.k8s.io/podschedulingcontexts/status": {"update"},
+        "ClusterRole resource.k8s.io/resourceclasses": READ,
+        f"ClusterRole {DRIVER_NAME}/deviceclassparameters": READ,
+        f"ClusterRole {DRIVER_NAME}/fakeclaimparameters": READ,
+        "ClusterRole /pods": READ,
+        "ClusterRole /nodes": {"get"},
+        "ClusterRole /events": {"create", "patch"},
+        f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"patch"},
+    },
+    "kubeletplugin": {
+        "ClusterRole /nodes": {"get"},
+        "ClusterRole resource.k8s.io/resourceclaims": {"get"},
+        "ClusterRole /events": {"create", "patch"},
+        f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"create", "patch"},
+    },
+}
+
+
+@COMPONENTS
+def test_rights_are_those_that_the_code_uses(rendered: list[JSON], component: str) -> None:
+    assert rights(rendered, component) == RIGHTS[component]
+
+
+@pytest.mark.parametrize("account", [{}, {"create": False, "name": "present"}], ids=str)
+def test_rights_are_bound_to_the_account_of_the_pods(helm: Helm, find: Find, account: JSON) -> None:
+    documents = helm.template({"serviceAccount": account})
+    for component, kind in WORKLOADS.items():
+        pod = find(documents, kind, component)["spec"]["template"]["spec"]
+        subject = {
+            "kind": "ServiceAccount",
+            "name": pod["serviceAccountName"],
+            "namespace": "fake-system",
+        }
+        for binding in ("ClusterRoleBinding", "RoleBinding"):
+            bound = find(documents, binding, component)
+            assert bound["subjects"] == [subject]
+            assert find(documents, bound["roleRef"]["kind"], bound["roleRef"]["name"])
+    made = {d["metadata"]["name"] for d in documents if d["kind"] == "ServiceAccount"}
+    pods = {f"fake-dra-driver-{c}" for c in PROGRAMS}
+    assert made == (set() if account else pods)
+
+
+@COMPONENTS
+def test_node_restriction_guards_the_account_of_the_plugin(
+    helm: Helm, find: Find, component: str
+) -> None:
+    documents = helm.template(None, "--kube-version=v1.30.0")
+    policy = find(documents, "ValidatingAdmissionPolicy", "")
+    account = find(documents, WORKLOADS[component], component)["spec"]["template"]["spec"]
+    user = f"system:serviceaccount:fake-system:{account['serviceAccountName']}"
+    (condition,) = policy["spec"]["matchConditions"]
+    guarded = condition["expression"] == f'request.userInfo.username == "{user}"'
+    assert guarded is (component == "kubeletplugin")
+    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
+    assert (rule["apiGroups"], rule["resources"]) == ([NAS_GROUP], [NAS_PLURAL])
+    bound = find(documents, "ValidatingAdmissionPolicyBinding", "")
+    assert bound["spec"]["policyName"] == policy["metadata"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        ({}, f"fake-dra-driver:{__version__}"),
+        ({"tag": "2"}, "fake-dra-driver:2"),
+        ({"tag": "2", "digest": f"sha256:{'a' * 64}"}, f"fake-dra-driver@sha256:{'a' * 64}"),
+    ],
+    ids=["version of the chart", "tag", "digest wins"],
+)
+def test_image(helm: Helm, find: Find, image: JSON, expected: str) -> None:
+    documents = helm.template({"image": image})
+    assert {container_of(find, documents, c)["image"] for c in PROGRAMS} == {expected}
+
+
+@pytest.mark.parametrize(("replicas", "budget"), [(1, False), (2, True)])
+def test_disruption_budget_comes_with_the_second_replica(
+    helm: Helm, replicas: int, budget: bool
+) -> None:
+    documents = helm.template({"controller": {"replicas": replicas}})
+    assert ("PodDisruptionBudget" in {d["kind"] for d in documents}) is budget
+
+
+def test_plugins_are_updated_without_surge(find: Find, rendered: list[JSON]) -> None:
+    strategy = find(rendered, "DaemonSet", "")["spec"]["updateStrategy"]
+    assert strategy["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+
+
+def test_namespace_default_is_refused_unless_allowed(helm: Helm) -> None:
+    with pytest.raises(AssertionError, match="allowDefaultNamespace=true"):
+        helm.template(namespace="default")
+    with pytest.raises(AssertionError, match="allowDefaultNamespace=true"):
+        helm.template({"namespaceOverride": "default"})
+    assert helm.template({"allowDefaultNamespace": True}, namespace="default")
+    assert helm.template({"namespaceOverride": "fake-system"}, namespace="default")
+
+
+@pytest.mark.parametrize(
+    ("values", "remedy"),
+    [
+        ({"namespace": "x"}, "--namespace x"),
+        (
+            {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
+            "metrics.service.enabled=true",
+        ),
+    ],
+    ids=["namespace", "serviceMonitor without service"],
+)
+def test_values_that_cannot_work_are_refused(helm: Helm, values: JSON, remedy: str) -> None:
+    with pytest.raises(AssertionError, match=remedy):
+        helm.template(values)
+
+
+def test_namespaced_objects_are_in_the_namespace_of_the_driver(
+    helm: Helm, overridden: JSON
+) -> None:
+    spaces = {d["metadata"].get("namespace") for d in helm.template(overridden)}
+    assert spaces == {None, "elsewhere"}
+
+
+def test_names_are_those_that_users_know(rendered: list[JSON]) -> None:
+    names = {(d["kind"], d["metadata"]["name"]) for d in rendered}
+    assert ("Deployment", "fake-dra-driver-controller") in names
+    assert ("DaemonSet", "fake-dra-driver-kubeletplugin") in names
+    assert ("ResourceClass", "fake.3-shake.com") in names
+
+
+@pytest.mark.parametrize("created", [True, False])
+def test_notes_say_what_to_do_next(root: Path, chart: Path, tmp_path: Path, created: bool) -> None:
+    copy = tmp_path / "chart"
+    shutil.copytree(chart, copy)
+    # `helm template` drops the notes, unless an object includes them
+    notes = '{{ include (print .Template.BasePath "/NOTES.txt") . | quote }}'
+    (copy / "templates/notes.yaml").write_text(f"kind: Notes\ntext: {notes}\n", encoding="utf-8")
+    documents = Helm(root / ".bin/helm", copy).template({"resourceClass": {"create": created}})
+    (text,) = [d["text"] for d in documents if d["kind"] == "Notes"]
+    assert "rollout status -n fake-system deployment/fake-dra-driver-controller" in text
+    assert "kubectl get nas -n fake-system" in text
+    assert ("No class was made" in text) is not created
+
+
+def test_chart_has_the_version_of_the_package(chart: Path) -> None:
+    text = (chart / "Chart.yaml").read_text(encoding="utf-8")
+    assert f'appVersion: "{__version__}"' in text

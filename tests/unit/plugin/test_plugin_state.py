@@ -1,0 +1,225 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from api.errors import MalformedState
+from kube.errors import ConnectFailed
+from plugin import cdi
+from plugin.checkpoint import FILE_NAME
+from plugin.nodestate import NODE_STATES
+from plugin.state import differences, restored
+from tests.support.build import SYSTEM
+from tests.support.pluginrig import NODE, PluginRig
+
+
+def test_prepare_is_seen_in_all_three_places(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0, 1)
+    rig.driver.prepare(ref)
+    wanted = {ref.uid: [rig.device(0).id, rig.device(1).id]}
+    assert rig.injected() == rig.saved() == rig.shown() == wanted
+
+
+def test_prepare_again_writes_nothing(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    first = rig.driver.prepare(ref)
+    before, files = rig.api.writes(), _contents(rig)
+    assert rig.driver.prepare(ref) == first
+    assert rig.api.writes() == before
+    assert _contents(rig) == files
+
+
+def test_unprepare_leaves_nothing_but_the_common_file(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    rig.driver.unprepare(ref)
+    assert [p.name for p in rig.cdi_root.iterdir()] == [cdi.common_file()]
+    assert rig.saved() == rig.shown() == {}
+    assert "preparedDevices" not in rig.nas()["spec"]
+
+
+def test_unprepare_again_writes_nothing(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    rig.driver.unprepare(ref)
+    before, files = rig.api.writes(), _contents(rig)
+    rig.driver.unprepare(ref)
+    assert rig.api.writes() == before
+    assert _contents(rig) == files
+
+
+def test_unprepare_keeps_the_other_claims(rig: PluginRig) -> None:
+    first, second = rig.allocate("a", 0), rig.allocate("b", 1)
+    rig.driver.prepare(first)
+    rig.driver.prepare(second)
+    rig.driver.unprepare(first)
+    rig.assert_agreed()
+    assert list(rig.saved()) == [second.uid]
+
+
+def test_restart_keeps_the_prepared_claims(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0, split=3)
+    first = rig.driver.prepare(ref)
+    rig.restart()
+    rig.assert_agreed()
+    assert rig.driver.prepare(ref) == first
+
+
+def test_restart_after_reboot_writes_the_cdi_files_anew(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    files = _contents(rig)
+    for path in rig.cdi_root.iterdir():
+        path.unlink()
+    rig.restart()
+    assert _contents(rig) == files
+
+
+def test_restart_removes_files_of_claims_that_are_not_prepared(rig: PluginRig) -> None:
+    stray = rig.cdi_root / f"{cdi.FILE_PREFIX}uid-x{cdi.FILE_SUFFIX}"
+    foreign = rig.cdi_root / "vendor.json"
+    for path in (stray, foreign):
+        path.write_text("{}")
+    rig.restart()
+    assert not stray.exists()
+    assert foreign.exists()
+
+
+def test_devices_of_a_claim_that_was_allocated_anew_replace_the_former_ones(
+    rig: PluginRig,
+) -> None:
+    rig.driver.prepare(rig.allocate("a", 0))
+    again = rig.allocate("a", 3)
+    rig.driver.prepare(again)
+    assert rig.injected() == rig.saved() == rig.shown() == {again.uid: [rig.device(3).id]}
+
+
+def test_prepared_claim_keeps_its_devices_while_the_nas_is_made_anew(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    first = rig.driver.prepare(ref)
+    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.see()
+    rig.node_state.ensure()
+    rig.state.reconcile()
+    assert rig.driver.prepare(ref) == first
+    rig.assert_agreed()
+
+
+def test_reconcile_undoes_what_others_wrote(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    stranger = {"fake": {"devices": [{"uuid": "FAKE-x"}]}}
+    rig.edit_nas({"preparedDevices": {"uid-x": stranger, ref.uid: None}})
+    rig.see()
+    rig.state.reconcile()
+    rig.assert_agreed()
+
+
+def test_nas_that_cannot_be_written_is_made_good_by_the_retry(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.api.fault = lambda verb, *_: ConnectFailed("away") if verb == "patch" else None
+    with pytest.raises(ConnectFailed):
+        rig.driver.prepare(ref)
+    assert rig.shown() == {}
+    rig.api.fault = lambda *_: None
+    rig.driver.prepare(ref)
+    rig.assert_agreed()
+
+
+def test_malformed_nas_stops_prepare_before_anything_is_written(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.edit_nas({"preparedDevices": {"uid-x": {"fake": {"devices": "none"}}}})
+    with pytest.raises(MalformedState, match="delete the object"):
+        rig.driver.prepare(ref)
+    assert rig.injected() == rig.saved() == {}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b'{"version": "v1"', id="cut off"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b"\xff\xfe\0", id="binary"),
+        pytest.param(b"[" * 100_000, id="nested too deep"),
+        pytest.param(b'{"version": "v9", "checksum": "", "data": {}}', id="other version"),
+        pytest.param(
+            b'{"version": "v1", "checksum": "sha256:0", "data": {"claims": {}}}', id="checksum"
+        ),
+    ],
+)
+def test_malformed_checkpoint_is_kept_aside_and_rebuilt(rig: PluginRig, content: bytes) -> None:
+    ref = rig.allocate("a", 0, split=2)
+    first = rig.driver.prepare(ref)
+    (rig.directory / FILE_NAME).write_bytes(content)
+    rig.restart()
+    (aside,) = rig.directory.glob(f"{FILE_NAME}.corrupt-*")
+    assert aside.read_bytes() == content
+    (warning,) = rig.warnings
+    assert str(aside) in warning
+    rig.assert_agreed()
+    assert rig.driver.prepare(ref) == first
+
+
+def test_every_malformed_checkpoint_is_kept(rig: PluginRig) -> None:
+    for content in (b"1", b"2"):
+        (rig.directory / FILE_NAME).write_bytes(content)
+        rig.restart()
+    kept = sorted(rig.directory.glob(f"{FILE_NAME}.corrupt-*"))
+    assert [path.read_bytes() for path in kept] == [b"1", b"2"]
+
+
+def test_rebuilt_claim_keeps_the_label_of_its_cdi_file(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    files = _contents(rig)
+    (rig.directory / FILE_NAME).write_bytes(b"")
+    rig.restart()
+    assert _contents(rig) == files
+
+
+def test_rebuild_leaves_out_what_could_not_be_prepared(rig: PluginRig) -> None:
+    bad = {"fake": {"devices": [{"uuid": "FAKE-x"}]}}
+    rig.edit_nas({"preparedDevices": {"../../uid": bad, "uid-empty": {"fake": {"devices": []}}}})
+    (rig.directory / FILE_NAME).write_bytes(b"")
+    rig.restart()
+    assert rig.injected() == rig.saved() == rig.shown() == {}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b'{"devices": [1]}', b"[]", b"\xff", b'{"devices": 7}']
+)
+def test_malformed_cdi_file_is_replaced(rig: PluginRig, content: bytes) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    files = _contents(rig)
+    path = rig.cdi_root / cdi.claim_file(ref.uid)
+    path.write_bytes(content)
+    rig.driver.prepare(ref)
+    assert _contents(rig) == files
+    path.write_bytes(content)
+    rig.restart()
+    assert _contents(rig) == files
+
+
+def test_discard_spares_a_claim_that_was_prepared_again_meanwhile(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    (seen,) = rig.state.holdings()
+    rig.driver.prepare(ref)
+    assert not rig.state.discard(seen)
+    assert list(rig.saved()) == [ref.uid]
+
+
+def test_differences_are_what_has_to_be_written() -> None:
+    kept = restored("kept", (), None, "")  # type: ignore[arg-type]
+    changes = differences({"gone": (), "kept": ()}, {"kept": kept})  # type: ignore[dict-item]
+    assert changes == {"gone": None}
+
+
+def _contents(rig: PluginRig) -> dict[str, object]:
+    return {path.name: json.loads(path.read_text()) for path in _files(rig)}
+
+
+def _files(rig: PluginRig) -> list[Path]:
+    return sorted(rig.cdi_root.iterdir())
