@@ -5,7 +5,6 @@ that speak HTTP to it like everybody else, the driver's programs are processes o
 """
 
 import json
-import random
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -107,9 +106,7 @@ class Cluster:
                 return
 
     def _start_control_plane(self, client: Client) -> None:
-        scheduler = Scheduler(
-            client, events=self._events(client, "default-scheduler"), chance=random.Random(),  # noqa: S311 - breaks ties
-        )
+        scheduler = Scheduler(client, events=self._events(client, "default-scheduler"))
         claims = ClaimController(client, events=self._events(client, "resource_claim"))
         for name, part in (("scheduler", scheduler), ("claim controller", claims)):
             part.start(self.life)

@@ -57,6 +57,7 @@ class ReflectorState:
         """Take in that the watch has reported everything up to a resourceVersion."""
         self.version = version
         self._failures = 0
+        # However short this watch will be, it was of use.
         self._opened = float("-inf")
 
     def ended(self, now: float) -> float:
@@ -72,7 +73,8 @@ class ReflectorState:
 
         A lost connection and 429 say nothing of the resourceVersion, so the watch goes on from it.
         After any other refusal the next step is a list; at once if a resourceVersion is too old for
-        the first time, because then nothing is out of order.
+        the first time, because then nothing is out of order. A server that asks for a longer pause
+        gets it.
         """
         self._has_worked(now)
         first = self._failures == 0
@@ -80,8 +82,7 @@ class ReflectorState:
         if isinstance(error, ApiError):
             if not isinstance(error, TooManyRequests):
                 self.version = None
-            if error.retry_after is not None:
-                return error.retry_after
+            pause = max(pause, error.retry_after or 0.0)
         return 0.0 if first and isinstance(error, Gone) else pause
 
     def _has_worked(self, now: float) -> bool:

@@ -117,7 +117,8 @@ def _stacks(sampler: Sampler) -> Response:
     wanted = request.args.get("seconds")
     if wanted is None:
         return _text(dump())
-    if not (wanted.isascii() and wanted.isdigit() and 1 <= int(wanted[:4]) <= LONGEST_PROFILE):
+    decimal = wanted.isascii() and wanted.isdigit() and len(wanted) <= len(str(LONGEST_PROFILE))
+    if not (decimal and 1 <= int(wanted) <= LONGEST_PROFILE):
         return _text(f"seconds must be a whole number from 1 to {LONGEST_PROFILE}\n", 400)
     stacks = sampler.collapsed(int(wanted))
     if stacks is None:

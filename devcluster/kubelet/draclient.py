@@ -179,7 +179,10 @@ class GrpcDraClient:
             request_serializer=type(request).SerializeToString,
             response_deserializer=response.FromString,
         )
-        return call(request, timeout=max(deadline - self._clock(), 0.001))
+        left = deadline - self._clock()
+        if left <= 0:
+            raise PluginCallFailed(f"rpc {path} not made: code = DEADLINE_EXCEEDED")
+        return call(request, timeout=left)
 
 
 def _answer(entry: Any) -> Answer:

@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Event
+from typing import Any, NoReturn, Self
 from unittest.mock import create_autospec
 
 import pytest
@@ -18,6 +19,7 @@ import plugin.cdi_directory
 import plugin.checkpoint
 from api.nas import Device
 from api.objects import JSON, ClaimUID, Key, NodeName, object_key
+from kube.client import ListPage
 from kube.errors import AlreadyExists
 from kube.events import EventRecorder
 from kube.resources import NODES, Resource
@@ -85,6 +87,26 @@ class Tripwire:
         patch.setattr(Path, "unlink", self.wrap(Path.unlink))
 
 
+class SilentWatch:
+    """A watch without events, open until it is closed."""
+
+    def __init__(self) -> None:
+        self._closed = Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[NoReturn]:
+        assert self._closed.wait(30)
+        return iter(())
+
+    def close(self) -> None:
+        self._closed.set()
+
+
 class NodeApi(FakeApi):
     """A FakeApi that also creates, says what it serves, and passes a tripwire."""
 
@@ -101,12 +123,26 @@ class NodeApi(FakeApi):
         if (resource.plural, key) in self.objects:
             raise AlreadyExists(409, "AlreadyExists", f"{resource.plural} {key}", {})
         with self._tripwire.around():
-            stored = self.put(resource, {**body, "metadata": {**body["metadata"], "uid": "uid"}})
-        return stored
+            return self.put(resource, {**body, "metadata": {**body["metadata"], "uid": "uid"}})
 
     def patch(self, *args: Any, **kwargs: Any) -> JSON:
         with self._tripwire.around():
             return super().patch(*args, **kwargs)
+
+    def list(self, resource: Resource, **_: object) -> ListPage:
+        return ListPage(self.all(resource), str(self.newest()))
+
+    def watch(self, resource: Resource, **_: object) -> "SilentWatch":
+        return SilentWatch()
+
+    def newest(self) -> int:
+        """Return the highest resourceVersion."""
+        return max(
+            (int(o["metadata"]["resourceVersion"]) for o in self.objects.values()), default=0
+        )
+
+    def close(self) -> None:
+        """Do nothing, as there are no connections."""
 
     def remove(self, resource: Resource, name: str, namespace: str | None = None) -> None:
         """Delete an object as others would."""

@@ -111,6 +111,7 @@ class FakePods:
         self.pod: JSON | None = pod
         self.log: list[tuple[str, Any]] = []
         self.fault: KubeError | None = None
+        self.delete_fault: KubeError | None = None
 
     def patch(
         self,
@@ -139,6 +140,8 @@ class FakePods:
         grace_seconds: int | None = None,
     ) -> None:
         self._check()
+        if self.delete_fault is not None:
+            raise self.delete_fault
         self.log.append(("delete", (uid, grace_seconds)))
         self.pod = None
 

@@ -19,21 +19,8 @@ SCHEMAS: dict[str, Schema] = {
     "classparameters_crd.yaml": parameters._ClassParametersSchema(),
 }
 ALLOWED = frozenset(
-    [
-        "type",
-        "description",
-        "default",
-        "properties",
-        "additionalProperties",
-        "items",
-        "required",
-        "enum",
-        "minimum",
-        "maximum",
-        "minLength",
-        "maxLength",
-        "minItems",
-    ]
+    {"type", "description", "default", "properties", "additionalProperties", "items", "required"}
+    | {"enum", "minimum", "maximum", "minLength", "maxLength", "minItems"}
 )
 """Keywords of a structural schema that these files need; others want thought and a test."""
 

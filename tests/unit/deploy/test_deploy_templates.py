@@ -1,4 +1,4 @@
-"""The chart's objects agree with what the programs read, and give them no more rights."""
+"""The chart's objects agree with what the programs read and with what users know."""
 
 import shutil
 from collections.abc import Callable
@@ -9,7 +9,7 @@ import click
 import pytest
 
 from api import __version__
-from api.names import DRIVER_NAME, NAS_GROUP, NAS_PLURAL
+from api.names import DRIVER_NAME
 from api.objects import JSON
 from controller.__main__ import main as controller_program
 from plugin.__main__ import main as plugin_program
@@ -161,108 +161,6 @@ def test_services_select_one_component_each(rendered: list[JSON]) -> None:
     components = [d["spec"]["selector"]["app.kubernetes.io/component"] for d in services]
     assert sorted(components) == sorted(PROGRAMS)
     assert all(d["spec"]["clusterIP"] == "None" for d in services)
-
-
-@COMPONENTS
-def test_containers_have_no_rights(find: Find, rendered: list[JSON], component: str) -> None:
-    pod = find(rendered, WORKLOADS[component], f"-{component}")["spec"]["template"]["spec"]
-    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-    for key in ("hostNetwork", "hostPID", "hostIPC", "initContainers"):
-        assert not pod.get(key)
-    rights = pod["containers"][0]["securityContext"]
-    assert rights.pop("privileged", False) is False
-    assert rights == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-
-
-def test_only_the_plugin_is_root(find: Find, rendered: list[JSON]) -> None:
-    users = {
-        component: find(rendered, kind, component)["spec"]["template"]["spec"]["securityContext"]
-        for component, kind in WORKLOADS.items()
-    }
-    assert users["controller"]["runAsNonRoot"] is True
-    assert users["controller"]["runAsUser"] > 0
-    assert users["kubeletplugin"]["runAsUser"] == 0
-
-
-def rights(documents: list[JSON], component: str) -> dict[str, set[str]]:
-    """What a component may do: `Role group/resource` to verbs."""
-    return {
-        f"{role['kind']} {group}/{resource}": set(rule["verbs"])
-        for role in documents
-        if role["kind"] in ("Role", "ClusterRole") and role["metadata"]["name"].endswith(component)
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
-
-
-READ = {"get", "list", "watch"}
-RIGHTS = {
-    "controller": {
-        "ClusterRole resource.k8s.io/resourceclaims": {"list", "watch", "update"},
-        "ClusterRole resource.k8s.io/resourceclaims/status": {"update"},
-        "ClusterRole resource.k8s.io/podschedulingcontexts": {"list", "watch"},
-        "ClusterRole resource.k8s.io/podschedulingcontexts/status": {"update"},
-        "ClusterRole resource.k8s.io/resourceclasses": READ,
-        f"ClusterRole {DRIVER_NAME}/deviceclassparameters": READ,
-        f"ClusterRole {DRIVER_NAME}/fakeclaimparameters": READ,
-        "ClusterRole /pods": READ,
-        "ClusterRole /nodes": {"get"},
-        "ClusterRole /events": {"create", "patch"},
-        f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"patch"},
-    },
-    "kubeletplugin": {
-        "ClusterRole /nodes": {"get"},
-        "ClusterRole resource.k8s.io/resourceclaims": {"get"},
-        "ClusterRole /events": {"create", "patch"},
-        f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"create", "patch"},
-    },
-}
-
-
-@COMPONENTS
-def test_rights_are_those_that_the_code_uses(rendered: list[JSON], component: str) -> None:
-    assert rights(rendered, component) == RIGHTS[component]
-
-
-@pytest.mark.parametrize("account", [{}, {"create": False, "name": "present"}], ids=str)
-def test_rights_are_bound_to_the_account_of_the_pods(helm: Helm, find: Find, account: JSON) -> None:
-    documents = helm.template({"serviceAccount": account})
-    for component, kind in WORKLOADS.items():
-        pod = find(documents, kind, component)["spec"]["template"]["spec"]
-        subject = {
-            "kind": "ServiceAccount",
-            "name": pod["serviceAccountName"],
-            "namespace": "fake-system",
-        }
-        for binding in ("ClusterRoleBinding", "RoleBinding"):
-            bound = find(documents, binding, component)
-            assert bound["subjects"] == [subject]
-            assert find(documents, bound["roleRef"]["kind"], bound["roleRef"]["name"])
-    made = {d["metadata"]["name"] for d in documents if d["kind"] == "ServiceAccount"}
-    pods = {f"fake-dra-driver-{c}" for c in PROGRAMS}
-    assert made == (set() if account else pods)
-
-
-@COMPONENTS
-def test_node_restriction_guards_the_account_of_the_plugin(
-    helm: Helm, find: Find, component: str
-) -> None:
-    documents = helm.template(None, "--kube-version=v1.30.0")
-    policy = find(documents, "ValidatingAdmissionPolicy", "")
-    account = find(documents, WORKLOADS[component], component)["spec"]["template"]["spec"]
-    user = f"system:serviceaccount:fake-system:{account['serviceAccountName']}"
-    (condition,) = policy["spec"]["matchConditions"]
-    guarded = condition["expression"] == f'request.userInfo.username == "{user}"'
-    assert guarded is (component == "kubeletplugin")
-    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
-    assert (rule["apiGroups"], rule["resources"]) == ([NAS_GROUP], [NAS_PLURAL])
-    bound = find(documents, "ValidatingAdmissionPolicyBinding", "")
-    assert bound["spec"]["policyName"] == policy["metadata"]["name"]
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_one_pod_at_a_time_gets_an_unshared_claim() -> None:
     rig.settle()
     bound = [name for name in ("pod", "second") if rig.node_of(name)]
     assert len(bound) == len(rig.claim()["status"]["reservedFor"]) == 1
-    rig.put({**rig.claim(), "status": {k: v for k, v in given["status"].items()}})
+    rig.put({**rig.claim(), "status": given["status"]})
     rig.sync()
     rig.time += 10.0
     rig.settle()

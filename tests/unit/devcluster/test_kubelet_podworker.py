@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devcluster.kubelet.podworker import CREATE_RETRY, LAST_RETRY, RESYNC, SHORTEST_GRACE
-from kube.errors import Conflict, ConnectFailed, NotFound
+from kube.errors import Conflict, ConnectFailed, KubeError, NotFound
 from tests.support.podrig import ADDRESS, PodRig, bound_pod, container
 
 
@@ -310,20 +310,13 @@ def test_errors_of_the_api_server_are_tried_again(rig: PodRig) -> None:
     [NotFound(404, "NotFound", "gone"), Conflict(409, "Conflict", "other uid")],
     ids=["gone", "same-name-other-pod"],
 )
-def test_a_pod_that_vanishes_during_its_deletion_is_fine(rig: PodRig, error: Exception) -> None:
+def test_a_pod_that_vanishes_during_its_deletion_is_fine(rig: PodRig, error: KubeError) -> None:
     rig.settle()
-    rig.pods.pod = None
-    rig.show_deleted() if hasattr(rig, "show_deleted") else None
-    rig.worker.update(
-        {
-            **bound_pod(),
-            "metadata": {**bound_pod()["metadata"], "deletionTimestamp": "2026-01-01T00:00:00Z"},
-            "status": {"phase": "Failed"},
-        }
-    )
+    rig.pods.delete_fault = error
+    rig.delete()
     rig.worker.step()
-    rig.pods.fault = error  # type: ignore[assignment]
     assert rig.settle() is None
+    assert rig.claims.calls[-1] == ("unprepare", "uid-pod")
 
 
 def test_run_ends_with_its_pod(rig: PodRig) -> None:

@@ -23,11 +23,11 @@ def record(message: str = "Allocated", level: int = logging.INFO, **keys: object
     return made
 
 
-def text(**keys: object) -> str:
+def text(**keys: Any) -> str:
     return TextFormatter().format(record(**keys)).partition('"Allocated"')[2].strip()
 
 
-def document(**keys: object) -> Any:
+def document(**keys: Any) -> Any:
     return json.loads(JsonFormatter().format(record(**keys)))
 
 

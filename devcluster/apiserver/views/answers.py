@@ -1,0 +1,110 @@
+"""Makes answers of objects, lists, tables and errors."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from flask import Response, request
+
+from api.objects import JSON
+from devcluster.apiserver.errors import StatusError
+from devcluster.apiserver.kinds import Kind
+from devcluster.apiserver.listing import Page
+from devcluster.apiserver.storage import Stored
+from devcluster.apiserver.table import table
+from devcluster.apiserver.views.accepting import JSON_TYPE, accepted_form
+
+
+def json_answer(
+    body: JSON, code: int = 200, *, warnings: Sequence[str] = (), content_type: str = JSON_TYPE
+) -> Response:
+    """Return an answer with a JSON body; each warning becomes a header that kubectl prints."""
+    answer = Response(dump(body), status=code, content_type=content_type)
+    for text in dict.fromkeys(warnings):
+        answer.headers.add("Warning", f"299 - {json.dumps(text)}")
+    return answer
+
+
+def status_answer(error: StatusError) -> Response:
+    """Return the answer of a request that failed."""
+    answer = json_answer(error.body(), error.code)
+    pause = (error.details or {}).get("retryAfterSeconds")
+    if pause is not None:
+        answer.headers["Retry-After"] = str(pause)
+    return answer
+
+
+def success(kind: Kind, obj: JSON, code: int = 200) -> Response:
+    """Return the Status of a request whose answer is not an object."""
+    meta = obj["metadata"]
+    details = {"name": meta["name"], "kind": kind.plural, "uid": meta.get("uid", "")}
+    if kind.group:
+        details["group"] = kind.group
+    body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    return json_answer({**body, "details": details}, code)
+
+
+def object_answer(
+    kind: Kind, obj: JSON, now: datetime, code: int = 200, *, warnings: Sequence[str] = ()
+) -> Response:
+    """Return one object, as a table if the client wants that."""
+    shown = as_version(kind, obj)
+    if wants_table():
+        revision = str(obj["metadata"].get("resourceVersion", ""))
+        shown = table(kind, [shown], revision=revision, now=now, include=included_object())
+    return json_answer(shown, code, warnings=warnings)
+
+
+def stored_answer(kind: Kind, stored: Stored, now: datetime) -> Response:
+    """Return one object as it lies in the storage."""
+    if wants_table():
+        return object_answer(kind, stored.obj, now)
+    return Response(data_of(kind, stored), content_type=JSON_TYPE)
+
+
+def list_answer(kind: Kind, page: Page, now: datetime) -> Response:
+    """Return a page of a list, as a table if the client wants that."""
+    meta: JSON = {"resourceVersion": str(page.revision)}
+    if page.token:
+        meta["continue"] = page.token
+    if page.remaining is not None:
+        meta["remainingItemCount"] = page.remaining
+    if wants_table():
+        objects = [as_version(kind, stored.obj) for stored in page.items]
+        shown = table(
+            kind, objects, revision=meta["resourceVersion"], now=now, include=included_object()
+        )
+        shown["metadata"] = meta
+        return json_answer(shown)
+    head = dump({"kind": kind.list_kind, "apiVersion": kind.api_version, "metadata": meta})
+    items = b",".join(data_of(kind, stored) for stored in page.items)
+    return Response(head[:-1] + b',"items":[' + items + b"]}", content_type=JSON_TYPE)
+
+
+def wants_table() -> bool:
+    """Tell whether the client of the current request takes a table."""
+    return accepted_form(request.headers.get("Accept", "")) == "table"
+
+
+def included_object() -> str:
+    """Return what the rows of a table are to contain besides cells."""
+    return request.args.get("includeObject") or "Metadata"
+
+
+def as_version(kind: Kind, obj: JSON) -> JSON:
+    """Return an object under the version that was asked for."""
+    if obj.get("apiVersion") == kind.api_version:
+        return obj
+    return {**obj, "apiVersion": kind.api_version}
+
+
+def data_of(kind: Kind, stored: Stored) -> bytes:
+    """Return a stored object as JSON, under the version that was asked for."""
+    if stored.obj["apiVersion"] == kind.api_version:
+        return stored.data
+    return dump(as_version(kind, stored.obj))
+
+
+def dump(body: JSON) -> bytes:
+    """Return JSON without blanks."""
+    return json.dumps(body, separators=(",", ":")).encode()

@@ -1,0 +1,88 @@
+"""Reads the bodies of requests: objects, patches and delete options, as JSON or YAML."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+
+import yaml
+from flask import Request
+
+from api.objects import JSON
+from devcluster.apiserver.errors import BadRequest, UnsupportedMediaType
+from devcluster.apiserver.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, Patch
+
+_JSON: Final = ("application/json", "")
+_YAML: Final = ("application/yaml", "text/yaml")
+
+
+def read_object(request: Request) -> JSON:
+    """Return the object in a body.
+
+    Raises:
+        BadRequest: it is no JSON or YAML object.
+        UnsupportedMediaType: it has another format.
+    """
+    body = _parse(request)
+    if not isinstance(body, dict):
+        raise BadRequest("the body of the request is not an object")
+    return body
+
+
+def read_options(request: Request) -> Mapping[str, Any]:
+    """Return the DeleteOptions in a body; an empty body is none."""
+    return read_object(request) if request.get_data() else {}
+
+
+def read_patch(request: Request, *, custom: bool) -> Patch:
+    """Return the patch in a body.
+
+    Args:
+        request: a PATCH.
+        custom: whether it is about a custom resource, which has no strategic merge patch.
+
+    Raises:
+        BadRequest: it is no JSON.
+        UnsupportedMediaType: it is another kind of patch.
+    """
+    media_type = request.mimetype
+    if media_type == APPLY:
+        raise UnsupportedMediaType(
+            "server-side apply is not offered by this API server; use kubectl apply without "
+            "--server-side, or a merge patch"
+        )
+    known = (JSON_PATCH, MERGE) if custom else (JSON_PATCH, MERGE, STRATEGIC)
+    if media_type not in known:
+        raise _unknown_format(known)
+    return Patch(media_type, _json(request.get_data()))
+
+
+def _parse(request: Request) -> Any:
+    data, media_type = request.get_data(), request.mimetype
+    if media_type in _JSON:
+        return _json(data)
+    if media_type in _YAML:
+        return _yaml(data)
+    raise _unknown_format((_JSON[0], _YAML[0]))
+
+
+def _json(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"the body of the request is not JSON: {error}") from error
+
+
+def _yaml(data: bytes) -> Any:
+    try:
+        loaded = yaml.safe_load(data)
+        # dates and the like, which JSON has not, were never meant
+        return json.loads(json.dumps(loaded, default=str))
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise BadRequest(f"the body of the request is not YAML: {error}") from error
+
+
+def _unknown_format(known: tuple[str, ...]) -> UnsupportedMediaType:
+    return UnsupportedMediaType(
+        "the body of the request was in an unknown format - accepted media types include: "
+        + ", ".join(known)
+    )

@@ -1,0 +1,89 @@
+"""The checks of the demos can fail: each wrong cluster is told apart from the right one."""
+
+import pytest
+
+from api.nas import parse_nas
+from api.objects import JSON
+from demo.expect import DEMOS, device_lines, devices_of, leftovers, problems
+
+TEST1, TEST2, _, _, TEST5 = DEMOS
+WHOLE = [f"FAKE-00000000-0000-0000-0000-00000000000{n}" for n in range(8)]
+CHILD = [f"FAKE-10000000-0000-0000-0000-00000000000{n}" for n in range(8)]
+
+
+def log(*devices: str) -> str:
+    lines = [f"export FAKE_DEVICE_{n}='{device}'" for n, device in enumerate(devices)]
+    return "\n".join(["export PATH='/bin'", *lines])
+
+
+def state(prepared: dict[str, list[JSON]], **spec: object) -> JSON:
+    return {
+        "metadata": {"name": "node", "namespace": "fake-system", "uid": "u"},
+        "spec": {
+            "allocatableDevice": [{"fake": {"name": "M", "uuid": d}} for d in WHOLE],
+            "preparedDevices": {uid: {"fake": {"devices": d}} for uid, d in prepared.items()},
+            **spec,
+        },
+        "status": "Ready",
+    }
+
+
+def whole(*indexes: int) -> list[JSON]:
+    return [{"uuid": WHOLE[n]} for n in indexes]
+
+
+def children(parents: list[int]) -> list[JSON]:
+    return [{"uuid": CHILD[n], "parentUUID": WHOLE[parent]} for n, parent in enumerate(parents)]
+
+
+TWO_CLAIMS = state({"a": whole(0), "b": whole(1)})
+PAIRS = [0, 0, 1, 1, 2, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("logs", "nas", "told"),
+    [
+        ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[1])}, TWO_CLAIMS, ""),
+        ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[0])}, TWO_CLAIMS, "is in 2 claims"),
+        ({"pod0": log(WHOLE[0]), "pod1": ""}, TWO_CLAIMS, "sees 0 devices"),
+        ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[2])}, TWO_CLAIMS, "not among the prepared"),
+        (
+            {"pod0": log(WHOLE[0]), "pod1": log(CHILD[0])},
+            state({"a": whole(0), "b": children([1])}),
+            "has parent",
+        ),
+    ],
+    ids=["right", "same device", "none", "not prepared", "child"],
+)
+def test_two_pods_with_distinct_devices(logs: dict[str, str], nas: JSON, told: str) -> None:
+    found = problems(TEST1, {(p, "ctr0"): text for p, text in logs.items()}, [parse_nas(nas)])
+    assert [told in text for text in found] == ([True] * len(found)), found
+    assert bool(found) == bool(told)
+
+
+def test_containers_of_one_claim_have_to_share() -> None:
+    logs = {("pod0", "ctr0"): log(WHOLE[0]), ("pod0", "ctr1"): log(WHOLE[1])}
+    assert any("does not share" in t for t in problems(TEST2, logs, [parse_nas(TWO_CLAIMS)]))
+
+
+@pytest.mark.parametrize(
+    ("parents", "right"),
+    [(PAIRS, True), ([0, 0, 0, 0, 1, 1, 2, 2], False)],
+    ids=["pairs", "four of one"],
+)
+def test_eight_children_come_in_pairs(parents: list[int], right: bool) -> None:
+    nas = parse_nas(state({"a": children(parents)}))
+    found = problems(TEST5, {("pod0", "ctr0"): log(*CHILD)}, [nas])
+    assert (found == []) == right, found
+
+
+def test_leftovers_are_named() -> None:
+    clean, dirty = parse_nas(state({})), parse_nas(state({"uid-a": whole(0)}))
+    assert leftovers([clean]) == []
+    assert leftovers([dirty]) == ["node node still has prepared uid-a"]
+
+
+def test_devices_are_read_by_index_from_any_shell() -> None:
+    text = f'declare -x FAKE_DEVICE_1="{WHOLE[1]}"\nexport FAKE_DEVICE_0={WHOLE[0]}\nX=1'
+    assert devices_of(text) == WHOLE[:2]
+    assert len(device_lines(text)) == 2

@@ -1,0 +1,210 @@
+"""The built-in schemas: complete, the same as those of Kubernetes 1.30, and described."""
+
+import json
+from collections.abc import Iterator
+from importlib import resources
+from typing import Any
+
+import pytest
+
+from devcluster.apiserver.builtinschemas import meta_properties, package_of, schema_of
+from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
+
+JSON = dict[str, Any]
+
+KINDS = [
+    ("", "v1", "Namespace"),
+    ("", "v1", "Node"),
+    ("", "v1", "Pod"),
+    ("", "v1", "Event"),
+    ("", "v1", "ConfigMap"),
+    ("", "v1", "Secret"),
+    ("", "v1", "ServiceAccount"),
+    ("", "v1", "Binding"),
+    ("coordination.k8s.io", "v1", "Lease"),
+    ("resource.k8s.io", "v1alpha2", "ResourceClaim"),
+    ("resource.k8s.io", "v1alpha2", "ResourceClaimTemplate"),
+    ("resource.k8s.io", "v1alpha2", "ResourceClass"),
+    ("resource.k8s.io", "v1alpha2", "PodSchedulingContext"),
+    ("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+]
+MERGING = (
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+    "x-kubernetes-patch-merge-key",
+    "x-kubernetes-patch-strategy",
+)
+
+
+def each_kind(function: Any) -> Any:
+    return pytest.mark.parametrize(("group", "version", "kind"), KINDS, ids=[k for *_, k in KINDS])(
+        function
+    )
+
+
+@pytest.fixture(scope="module")
+def published() -> JSON:
+    folder = resources.files("kubernetes_validate") / "kubernetes-json-schema" / "v1.30.0-local"
+    definitions: JSON = json.loads((folder / "_definitions.json").read_text("utf-8"))
+    return definitions["$defs"] if "$defs" in definitions else definitions["definitions"]
+
+
+def fields(schema: JSON, path: str = "") -> Iterator[tuple[str, JSON]]:
+    """Yield every field of a schema with its path."""
+    yield path, schema
+    for name, inner in (schema.get("properties") or {}).items():
+        yield from fields(inner, f"{path}.{name}")
+    for name in ("items", "additionalProperties"):
+        if isinstance(schema.get(name), dict):
+            yield from fields(schema[name], f"{path}[]")
+
+
+def differences(own: JSON, theirs: JSON, defs: JSON, path: str) -> Iterator[str]:
+    """Yield where a schema of ours differs from the published one."""
+    keywords = {name: theirs[name] for name in MERGING if name in theirs}
+    if "$ref" in theirs:
+        theirs = defs[theirs["$ref"].rsplit("/", 1)[1]]
+    if "$ref" in theirs:
+        theirs = defs[theirs["$ref"].rsplit("/", 1)[1]]
+    if own.get("x-kubernetes-preserve-unknown-fields"):
+        return
+    kind = theirs.get("type")
+    kinds = kind if isinstance(kind, list) else [kind]
+    if "type" in own and kind is not None and own["type"] not in kinds:
+        yield f"{path}: type {own['type']}, not {kind}"
+    if set(own.get("required") or ()) != set(theirs.get("required") or ()):
+        yield f"{path}: requires {own.get('required')}, not {theirs.get('required')}"
+    for name in MERGING:
+        if own.get(name) != keywords.get(name) and "items" in own:
+            yield f"{path}: {name} is {own.get(name)}, not {keywords.get(name)}"
+    ours, published = own.get("properties") or {}, theirs.get("properties") or {}
+    if set(ours) != set(published):
+        yield f"{path}: fields differ by {sorted(set(ours) ^ set(published))}"
+    for name in sorted(set(ours) & set(published)):
+        yield from differences(ours[name], published[name], defs, f"{path}.{name}")
+    for name in ("items", "additionalProperties"):
+        if isinstance(own.get(name), dict) and isinstance(theirs.get(name), dict):
+            yield from differences(own[name], theirs[name], defs, f"{path}[]")
+
+
+@each_kind
+def test_schema_is_that_of_kubernetes(group: str, version: str, kind: str, published: JSON) -> None:
+    theirs = published[f"{package_of(group, version, kind)}.{kind}"]
+    assert list(differences(schema_of(group, version, kind), theirs, published, kind)) == []
+
+
+PUBLIC_KEYWORDS = {
+    *MERGING,
+    "additionalProperties",
+    "default",
+    "description",
+    "enum",
+    "format",
+    "items",
+    "maxItems",
+    "maxLength",
+    "nullable",
+    "oneOf",
+    "properties",
+    "required",
+    "type",
+    "x-kubernetes-map-type",
+    "x-kubernetes-preserve-unknown-fields",
+}
+
+
+@each_kind
+def test_every_field_is_described_in_known_keywords(group: str, version: str, kind: str) -> None:
+    schema = schema_of(group, version, kind)
+    assert schema["description"]
+    for path, field in fields(schema):
+        assert set(field) <= PUBLIC_KEYWORDS, path
+        assert path.endswith("[]") or field.get("description", "").endswith("."), path
+
+
+def test_kind_without_schema() -> None:
+    with pytest.raises(KeyError, match="Job of batch/v1 is not built in"):
+        schema_of("batch", "v1", "Job")
+
+
+def test_meta_is_shared_by_all_kinds() -> None:
+    pod = schema_of("", "v1", "Pod")["properties"]
+    assert {name: pod[name] for name in ("apiVersion", "kind", "metadata")} == meta_properties()
+
+
+def test_custom_kind_has_no_package() -> None:
+    assert package_of("example.com", "v1", "Pod") is None
+
+
+CLAIM_POD: JSON = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "p", "namespace": "default", "creationTimestamp": None},
+    "spec": {
+        "resourceClaims": [{"name": "fake", "source": {"resourceClaimTemplateName": "t"}}],
+        "containers": [
+            {
+                "name": "c",
+                "image": "busybox",
+                "command": ["sh"],
+                "env": [{"name": "A", "value": "b"}],
+                "resources": {
+                    "claims": [{"name": "fake"}],
+                    "limits": {"cpu": 0.5, "memory": "1Gi"},
+                },
+            }
+        ],
+        "volumes": [{"name": "v", "emptyDir": {"medium": "Memory"}}],
+        "tolerations": [{"operator": "Exists"}],
+    },
+}
+
+
+def test_pod_with_claims_is_accepted_and_defaulted() -> None:
+    schema = schema_of("", "v1", "Pod")
+    assert unknown_fields(schema, CLAIM_POD) == []
+    pod = apply_defaults(schema, prune(schema, CLAIM_POD))
+    assert check(schema, pod) == []
+    assert pod["metadata"] == {"name": "p", "namespace": "default"}
+    assert pod["spec"]["restartPolicy"] == "Always"
+    assert pod["spec"]["terminationGracePeriodSeconds"] == 30
+    assert pod["spec"]["volumes"] == CLAIM_POD["spec"]["volumes"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "said"),
+    [
+        (
+            ("", "v1", "Pod"),
+            {"containers": [{"name": "c"}], "restartPolicy": "Sometimes"},
+            'spec.restartPolicy: Unsupported value: "Sometimes": '
+            'supported values: "Always", "Never", "OnFailure"',
+        ),
+        (
+            ("", "v1", "Pod"),
+            {"containers": [{"image": "i"}]},
+            "spec.containers[0].name: Required value",
+        ),
+        (
+            ("", "v1", "Pod"),
+            {"containers": [{"name": "c", "resources": {"limits": {"cpu": True}}}]},
+            'spec.containers[0].resources.limits.cpu: Invalid value: "": '
+            '"spec.containers[0].resources.limits.cpu" must validate one and only one schema '
+            "(oneOf). Found none valid",
+        ),
+        (
+            ("resource.k8s.io", "v1alpha2", "ResourceClaim"),
+            {"allocationMode": "Immediate"},
+            "spec.resourceClassName: Required value",
+        ),
+        (
+            ("resource.k8s.io", "v1alpha2", "PodSchedulingContext"),
+            {"potentialNodes": ["n"] * 129},
+            "spec.potentialNodes: Too many: 129: must have at most 128 items",
+        ),
+    ],
+    ids=["restart-policy", "container-name", "quantity", "class-name", "potential-nodes"],
+)
+def test_wrong_specs(kind: tuple[str, str, str], spec: JSON, said: str) -> None:
+    found = check(schema_of(*kind), {"metadata": {"name": "x"}, "spec": spec})
+    assert str(found[0]) == said

@@ -1,0 +1,176 @@
+"""The decisions of the claim controller that its own tests do not spell out."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
+from api.objects import JSON
+from devcluster.claimrules import (
+    SelectNode,
+    claim_from,
+    existing_claim,
+    for_scheduled_pod,
+    generated_name,
+    recorded_statuses,
+    template_keys,
+    template_name,
+)
+from tests.support.build import (
+    POD_CLAIM,
+    allocated,
+    claim,
+    deallocating,
+    deleted,
+    owned,
+    pod,
+    reserved,
+    scheduling,
+    template,
+    templated_pod,
+)
+
+ENTRY = PodClaim(POD_CLAIM, None, from_template=True)
+SCHEDULED = Pod(pod("pod", ("a", "claim"), ("b", "other"), nodeName="node-1"))
+
+
+@pytest.mark.parametrize(
+    ("pod_name", "claim_name", "expected"),
+    [
+        ("pod", "gpu", "pod-gpu-"),
+        ("p" * 63, "c" * 63, "p" * 28 + "-" + "c" * 28 + "-"),
+        ("p" * 253, "c", "p" * 56 + "--"),
+        ("p" * 28, "c" * 28, "p" * 28 + "-" + "c" * 28 + "-"),
+    ],
+    ids=["short", "truncates-both", "long-pod", "just-fits"],
+)
+def test_generated_name(pod_name: str, claim_name: str, expected: str) -> None:
+    """Source: kubernetes e2e "truncates the name of a generated resource claim"."""
+    assert generated_name(pod_name, claim_name) == expected
+
+
+@given(pod_name=st.integers(1, 253), claim_name=st.integers(1, 63))
+def test_generated_name_leaves_room_for_the_random_part(pod_name: int, claim_name: int) -> None:
+    assert len(generated_name("p" * pod_name, "c" * claim_name)) + 5 <= 63
+
+
+@pytest.mark.parametrize(
+    "source",
+    [{"source": {"resourceClaimTemplateName": "t"}}, {"resourceClaimTemplateName": "t"}],
+    ids=["up-to-1.30", "1.31"],
+)
+def test_template_name(source: JSON) -> None:
+    raw = pod(resourceClaims=[{"name": "first", "source": {}}, {"name": POD_CLAIM, **source}])
+    assert template_name(Pod(raw), ENTRY) == "t"
+    assert [*template_keys(Pod(raw))] == ["default/t"]
+
+
+def test_named_claims_have_no_template() -> None:
+    raw = pod("pod", (POD_CLAIM, "claim"))
+    assert template_name(Pod(raw), ENTRY) is None
+    assert template_name(Pod(pod()), ENTRY) is None
+    assert [*template_keys(Pod(raw))] == []
+
+
+def test_claim_takes_the_spec_of_its_template() -> None:
+    made = claim_from(template(), Pod(templated_pod()), ENTRY)
+    assert made["spec"] == template()["spec"]["spec"]
+    assert "labels" not in made["metadata"]
+
+
+def annotated(raw: JSON, name: str) -> JSON:
+    notes = {"resource.kubernetes.io/pod-claim-name": name}
+    return {**raw, "metadata": {**raw["metadata"], "annotations": notes}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "found"),
+    [
+        (annotated(owned(claim()), POD_CLAIM), True),
+        (owned(claim(f"pod-{POD_CLAIM}")), True),
+        (owned(claim("something")), False),
+        (annotated(owned(claim(f"pod-{POD_CLAIM}")), "other"), False),
+        (annotated(owned(claim(), "stranger"), POD_CLAIM), False),
+        (annotated(deleted(owned(claim())), POD_CLAIM), False),
+    ],
+    ids=["annotation", "legacy-name", "no-sign", "other-entry", "other-pod", "on-its-way-out"],
+)
+def test_existing_claim(raw: JSON, *, found: bool) -> None:
+    answer = existing_claim(Pod(templated_pod()), ENTRY, [Claim(raw)])
+    assert (answer is not None) is found
+
+
+def test_recorded_statuses_replace_and_keep() -> None:
+    raw = pod()
+    raw["status"] = {
+        "resourceClaimStatuses": [
+            {"name": "kept", "resourceClaimName": "k"},
+            {"name": "moved", "resourceClaimName": "old"},
+        ]
+    }
+    assert recorded_statuses(Pod(raw), {"moved": "new", "added": "a"}) == [
+        {"name": "kept", "resourceClaimName": "k"},
+        {"name": "added", "resourceClaimName": "a"},
+        {"name": "moved", "resourceClaimName": "new"},
+    ]
+
+
+def unshared(raw: JSON) -> JSON:
+    raw["status"]["allocation"]["shareable"] = False
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("raws", "reserve", "selects"),
+    [
+        ([allocated(claim())], ["claim"], False),
+        ([reserved(allocated(claim()))], [], False),
+        ([reserved(allocated(claim()), "stranger")], ["claim"], False),
+        ([unshared(reserved(allocated(claim()), "stranger"))], [], False),
+        ([deallocating(allocated(claim()))], [], False),
+        ([deleted(allocated(claim()))], [], False),
+        ([claim(mode="Immediate")], [], False),
+        ([claim(), claim("other")], [], True),
+        ([allocated(claim()), claim("other")], ["claim"], True),
+        ([claim(), allocated(claim("other"))], [], True),
+    ],
+    ids=[
+        "free",
+        "ours",
+        "shared",
+        "in-use",
+        "deallocating",
+        "deleting",
+        "immediate",
+        "two-pending",
+        "second-pending",
+        "first-pending",
+    ],
+)
+def test_for_scheduled_pod(raws: list[JSON], reserve: list[str], *, selects: bool) -> None:
+    steps = for_scheduled_pod(SCHEDULED, [Claim(raw) for raw in raws], None)
+    assert [step.name for step in steps if isinstance(step, Claim)] == reserve
+    assert [step.exists for step in steps if isinstance(step, SelectNode)] == [False] * selects
+
+
+def stranger() -> JSON:
+    raw = scheduling()
+    raw["metadata"]["ownerReferences"][0]["uid"] = "uid-former"
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("raw", "selected"),
+    [
+        (scheduling(selected="node-1"), []),
+        (scheduling(selected="node-9"), ["node-1"]),
+        (scheduling(), ["node-1"]),
+        (stranger(), []),
+    ],
+    ids=["already", "other-node", "none-yet", "of-another-pod"],
+)
+def test_selects_the_node_once(raw: JSON, selected: list[str]) -> None:
+    steps = for_scheduled_pod(SCHEDULED, [Claim(claim())], PodSchedulingContext(raw))
+    bodies = [step.body for step in steps if isinstance(step, SelectNode) and step.exists]
+    assert [body["spec"]["selectedNode"] for body in bodies] == selected
+    assert len(steps) == len(bodies)

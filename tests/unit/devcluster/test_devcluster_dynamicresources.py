@@ -1,0 +1,254 @@
+"""The extension points one by one; ids are cases of kubernetes dynamicresources TestPlugin."""
+
+from random import Random
+
+import pytest
+
+from api.claims import Claim, Pod, PodSchedulingContext, ResourceClass
+from api.objects import JSON, NodeName
+from api.selectors import only_node
+from devcluster.dynamicresources import (
+    MAX_POTENTIAL_NODES,
+    Change,
+    Hold,
+    Proceed,
+    Use,
+    deallocatable,
+    filter_node,
+    join_uses,
+    pre_filter,
+    pre_score,
+    reserve,
+)
+from devcluster.nodefit import NodeView
+from tests.support.build import (
+    allocated,
+    claim,
+    deallocating,
+    node,
+    pod,
+    reserved,
+    resource_class,
+    scheduling,
+)
+
+POD = Pod(pod())
+NODE_1, NODE_2 = (NodeView.parse(node(name)) for name in ("node-1", "node-2"))
+CLASS = ResourceClass(resource_class())
+
+
+def use(
+    raw: JSON,
+    *,
+    name: str = "a",
+    of_class: ResourceClass | None = CLASS,
+    unsuitable: tuple[str, ...] | None = None,
+) -> Use:
+    answer = None if unsuitable is None else frozenset(map(NodeName, unsuitable))
+    return Use(name, Claim(raw), of_class, answer)
+
+
+def unshared(raw: JSON) -> JSON:
+    raw["status"]["allocation"]["shareable"] = False
+    return raw
+
+
+def context(raw: JSON) -> PodSchedulingContext:
+    return PodSchedulingContext(raw)
+
+
+@pytest.mark.parametrize(
+    ("uses", "reason"),
+    [
+        ([], None),
+        ([use(claim())], None),
+        ([use(claim(mode="Immediate"))], "unallocated immediate resourceclaim"),
+        ([use(claim(), of_class=None)], "resource class my-class does not exist"),
+        ([use(deallocating(allocated(claim())))], "resourceclaim must be reallocated"),
+        ([use(allocated(claim()))], None),
+        ([use(allocated(claim()), of_class=None)], None),
+        ([use(unshared(reserved(allocated(claim()), "other")))], "resourceclaim in use"),
+        ([use(unshared(reserved(allocated(claim()))))], None),
+        ([use(reserved(allocated(claim()), "other"))], None),
+        ([use(claim()), use(claim(mode="Immediate"))], "unallocated immediate resourceclaim"),
+    ],
+    ids=[
+        "empty",
+        "claim-reference",
+        "waiting-for-immediate-allocation",
+        "missing-class",
+        "waiting-for-deallocation",
+        "allocated",
+        "allocated-needs-no-class",
+        "in-use",
+        "reserved-okay",
+        "shared",
+        "second-claim-counts",
+    ],
+)
+def test_pre_filter(uses: list[Use], reason: str | None) -> None:
+    assert pre_filter(POD, uses) == reason
+
+
+SUITED = ResourceClass(resource_class(suitableNodes=only_node("node-1")))
+
+
+@pytest.mark.parametrize(
+    ("uses", "at_1", "at_2"),
+    [
+        ([], None, None),
+        ([use(claim())], None, None),
+        ([use(claim(), unsuitable=())], None, None),
+        (
+            [use(claim(), unsuitable=("node-2",))],
+            None,
+            "resourceclaim cannot be allocated for the node (unsuitable)",
+        ),
+        ([use(claim(), of_class=SUITED)], None, "excluded by resource class node filter"),
+        ([use(allocated(claim()))], None, "resourceclaim not available on the node"),
+        ([use(allocated(claim()), of_class=SUITED, unsuitable=("node-1",))], None, "not available"),
+        (
+            [use(claim(), unsuitable=("node-1",)), use(allocated(claim()))],
+            "resourceclaim cannot be allocated for the node (unsuitable)",
+            "resourceclaim not available on the node",
+        ),
+    ],
+    ids=[
+        "no-claims",
+        "pending",
+        "answered",
+        "unsuitable",
+        "class-filter",
+        "wrong-topology",
+        "old-answers-do-not-count-once-allocated",
+        "two-claims",
+    ],
+)
+def test_filter(uses: list[Use], at_1: str | None, at_2: str | None) -> None:
+    assert filter_node(uses, NODE_1) == at_1
+    assert (at_2 or "None") in str(filter_node(uses, NODE_2))
+
+
+@pytest.mark.parametrize(
+    ("uses", "names"),
+    [
+        ([use(allocated(claim()))], ["claim"]),
+        ([use(reserved(allocated(claim())))], ["claim"]),
+        ([use(reserved(allocated(claim()), "other"))], []),
+        ([use(allocated(claim(mode="Immediate")))], []),
+        ([use(allocated(claim(), "node-2"))], []),
+        ([use(allocated(claim())), use(claim("b"), unsuitable=("node-2",))], []),
+        ([use(allocated(claim())), use(claim("b"), unsuitable=("node-1",))], ["claim"]),
+        ([use(allocated(claim())), use(allocated(claim("b"), "node-3"))], ["claim", "b"]),
+        ([use(claim(), unsuitable=("node-2",))], []),
+    ],
+    ids=[
+        "wrong-topology",
+        "reserved-for-us",
+        "in-use",
+        "immediate-stays",
+        "available",
+        "another-claim-rules-the-node-out",
+        "other-nodes-do-not-count",
+        "two-on-different-nodes",
+        "nothing-allocated",
+    ],
+)
+def test_deallocatable(uses: list[Use], names: list[str]) -> None:
+    assert [found.name for found in deallocatable(POD, uses, [NODE_2])] == names
+
+
+@pytest.mark.parametrize(
+    ("uses", "known", "potential"),
+    [
+        ([use(claim())], None, ("node-1", "node-2")),
+        ([use(claim())], ["node-1"], ("node-1", "node-2")),
+        ([use(claim())], ["node-1", "node-2", "node-3"], None),
+        ([use(allocated(claim()))], None, None),
+        ([], None, None),
+    ],
+    ids=["ask", "ask-for-more", "known", "nothing-pending", "no-claims"],
+)
+def test_pre_score(
+    uses: list[Use], known: list[str] | None, potential: tuple[str, ...] | None
+) -> None:
+    before = context(scheduling(potential=known)) if known is not None else None
+    assert pre_score(uses, before, [NODE_2, NODE_1], Random(0)) == potential
+
+
+def test_pre_score_picks_some_of_many() -> None:
+    nodes = [NodeView.parse(node(f"node-{i:03}")) for i in range(300)]
+    found = pre_score([use(claim())], None, nodes, Random(0))
+    assert found is not None
+    assert len(found) == len(set(found)) == MAX_POTENTIAL_NODES
+    assert list(found) == sorted(found)
+
+
+BOTH = ("node-1", "node-2")
+HOLD = Hold("waiting for resource driver to provide information")
+ONE = [use(claim())]
+TWO = [use(claim()), use(claim("b"), name="b")]
+TWO_ANSWERED = [use(claim(), unsuitable=()), use(claim("b"), name="b", unsuitable=("node-2",))]
+ASKED = context(scheduling(potential=[*BOTH]))
+SELECTED = context(scheduling(potential=[*BOTH], selected="node-1"))
+
+
+@pytest.mark.parametrize(
+    ("uses", "before", "scored", "only", "answer"),
+    [
+        ([], None, None, False, Proceed(Change())),
+        ([use(allocated(claim()))], None, None, False, Proceed(Change())),
+        (ONE, None, BOTH, False, Proceed(Change("node-1", BOTH))),
+        (ONE, None, None, True, Proceed(Change("node-1", ("node-1",)))),
+        (ONE, ASKED, None, False, Proceed(Change("node-1", None))),
+        (ONE, SELECTED, None, False, HOLD),
+        (ONE, SELECTED, None, True, HOLD),
+        (TWO, None, BOTH, False, Proceed(Change(None, BOTH))),
+        (TWO, ASKED, None, False, HOLD),
+        (TWO_ANSWERED, ASKED, None, False, Proceed(Change("node-1", None))),
+        (TWO_ANSWERED, SELECTED, None, False, HOLD),
+        ([use(claim()), use(allocated(claim("b")))], ASKED, None, False, Proceed(Change("node-1"))),
+    ],
+    ids=[
+        "empty",
+        "scheduling-completed",
+        "scheduling-select-immediately",
+        "single-node",
+        "scheduling-finish",
+        "selected-already",
+        "selected-already-single-node",
+        "scheduling-ask",
+        "answers-missing",
+        "answers-complete",
+        "allocation-runs",
+        "one-of-two-pending",
+    ],
+)
+def test_reserve(
+    uses: list[Use],
+    before: PodSchedulingContext | None,
+    scored: tuple[NodeName, ...] | None,
+    answer: Proceed | Hold,
+    *,
+    only: bool,
+) -> None:
+    assert reserve(uses, before, NodeName("node-1"), scored, only_candidate=only) == answer
+
+
+def test_join_finds_class_and_answer() -> None:
+    answered = scheduling()
+    answered["status"] = {"resourceClaims": [{"name": "a", "unsuitableNodes": ["node-2"]}]}
+    pairs = [("a", Claim(claim())), ("b", Claim(claim("b", resourceClassName="none")))]
+    first, second = join_uses(pairs, {"my-class": CLASS}, context(answered))
+    assert (first.resource_class, first.unsuitable) == (CLASS, {"node-2"})
+    assert (second.resource_class, second.unsuitable) == (None, None)
+    assert join_uses(pairs[:1], {}, None)[0].unsuitable is None
+
+
+@pytest.mark.parametrize(
+    ("change", "matters"),
+    [(Change(), False), (Change(selected_node=""), True), (Change(None, ()), True)],
+    ids=["nothing", "clears-the-node", "no-potential-nodes"],
+)
+def test_empty_values_are_changes(change: Change, *, matters: bool) -> None:
+    assert bool(change) is matters

@@ -1,0 +1,116 @@
+"""Which nodes a pod may run on, apart from its claims."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.claims import Pod
+from api.objects import JSON, NodeName
+from devcluster.nodefit import NodeView, least_loaded, misfit
+from tests.support.build import node, pod
+
+SELECTOR = "node(s) didn't match Pod's node affinity/selector"
+UNREADY = "node(s) had untolerated taint {node.kubernetes.io/not-ready: }"
+
+
+def taint(effect: str = "NoSchedule", key: str = "gpu", value: str = "yes") -> JSON:
+    return {"key": key, "value": value, "effect": effect}
+
+
+def affinity(key: str, *values: str) -> JSON:
+    match = {"key": key, "operator": "In", "values": [*values]}
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [match]}]}
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "spec", "reason"),
+    [
+        (node(), {}, None),
+        (node(unschedulable=True), {}, "node(s) were unschedulable"),
+        (node(ready=False), {}, UNREADY),
+        ({**node(), "status": {}}, {}, UNREADY),
+        (node(taints=[taint()]), {}, "node(s) had untolerated taint {gpu: yes}"),
+        (node(taints=[taint("NoExecute")]), {}, "node(s) had untolerated taint {gpu: yes}"),
+        (node(taints=[taint("PreferNoSchedule")]), {}, None),
+        (node(), {"nodeSelector": {"host": "node-1"}}, None),
+        (node(), {"nodeSelector": {"host": "node-2"}}, SELECTOR),
+        (node(), {"nodeSelector": {"zone": "a"}}, SELECTOR),
+        (node(), {"affinity": affinity("host", "node-1", "node-2")}, None),
+        (node(), {"affinity": affinity("host", "node-2")}, SELECTOR),
+        (node(), {"affinity": {"podAffinity": {}}}, None),
+    ],
+    ids=[
+        "fits",
+        "cordoned",
+        "not-ready",
+        "never-ready",
+        "no-schedule",
+        "no-execute",
+        "prefer-no-schedule",
+        "selector-matches",
+        "selector-other-value",
+        "selector-no-label",
+        "affinity-matches",
+        "affinity-other-value",
+        "affinity-of-pods-only",
+    ],
+)
+def test_misfit(raw: JSON, spec: JSON, reason: str | None) -> None:
+    assert misfit(Pod(pod(**spec)), NodeView.parse(raw)) == reason
+
+
+@pytest.mark.parametrize(
+    ("toleration", "tolerated"),
+    [
+        ({"operator": "Exists"}, True),
+        ({"key": "gpu", "operator": "Exists"}, True),
+        ({"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}, True),
+        ({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}, False),
+        ({"key": "gpu", "value": "yes"}, True),
+        ({"key": "gpu", "operator": "Equal", "value": "yes", "effect": ""}, True),
+        ({"key": "gpu", "value": "no"}, False),
+        ({"key": "gpu"}, False),
+        ({"key": "cpu", "operator": "Exists"}, False),
+        ({"value": "yes"}, False),
+    ],
+    ids=[
+        "everything",
+        "key-exists",
+        "effect-matches",
+        "effect-differs",
+        "value-matches",
+        "empty-effect-is-any",
+        "value-differs",
+        "value-missing",
+        "key-differs",
+        "key-missing",
+    ],
+)
+def test_toleration(toleration: JSON, *, tolerated: bool) -> None:
+    """Source: k8s.io/api/core/v1 Toleration.ToleratesTaint."""
+    view = NodeView.parse(node(taints=[taint()]))
+    assert (misfit(Pod(pod(tolerations=[toleration])), view) is None) is tolerated
+
+
+def test_not_ready_node_can_be_tolerated() -> None:
+    tolerations = [{"key": "node.kubernetes.io/not-ready", "operator": "Exists"}]
+    assert misfit(Pod(pod(tolerations=tolerations)), NodeView.parse(node(ready=False))) is None
+
+
+@given(
+    loads=st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 5), min_size=1),
+    seed=st.integers(),
+)
+def test_least_loaded(loads: dict[str, int], seed: int) -> None:
+    nodes = [NodeView.parse(node(name)) for name in loads]
+    counted = {NodeName(name): count for name, count in loads.items() if count}
+    chosen = least_loaded(nodes, counted, Random(seed))
+    assert loads[chosen] == min(loads.values())
+
+
+def test_equals_are_chosen_by_chance() -> None:
+    nodes = [NodeView.parse(node(name)) for name in ("a", "b")]
+    assert {least_loaded(nodes, {}, Random(seed)) for seed in range(20)} == {"a", "b"}

@@ -1,0 +1,137 @@
+"""Which claims a pod means; cases of k8s.io/dynamic-resource-allocation/resourceclaim."""
+
+import pytest
+
+from api.claims import Claim, Pod
+from api.objects import JSON
+from devcluster.podclaims import (
+    can_be_reserved,
+    claim_keys,
+    is_finished,
+    is_reserved_for,
+    usable_claims,
+    with_consumer,
+    with_status,
+    without_consumer,
+)
+from tests.support.build import (
+    POD_CLAIM,
+    allocated,
+    claim,
+    deleted,
+    owned,
+    pod,
+    reserved,
+    templated_pod,
+)
+
+NAMED = pod("pod", (POD_CLAIM, "claim"))
+MADE = templated_pod(made="claim")
+
+
+def unshared(raw: JSON) -> JSON:
+    allocation = {**raw["status"]["allocation"], "shareable": False}
+    return {**raw, "status": {**raw["status"], "allocation": allocation}}
+
+
+@pytest.mark.parametrize(
+    ("given", "stored", "found"),
+    [
+        (NAMED, claim(), ["claim"]),
+        (MADE, owned(claim()), ["claim"]),
+        (pod(), claim(), []),
+        ({**templated_pod(), "status": {"resourceClaimStatuses": [{"name": POD_CLAIM}]}}, None, []),
+        (
+            templated_pod(),
+            None,
+            f'waiting for the ResourceClaim of pod claim "{POD_CLAIM}" to be created',
+        ),
+        (NAMED, None, 'resourceclaim "claim" not found'),
+        (NAMED, deleted(claim()), 'resourceclaim "claim" is being deleted'),
+        (
+            MADE,
+            owned(claim(), "other"),
+            "ResourceClaim default/claim was not created for pod default/pod (pod is not owner)",
+        ),
+        (
+            MADE,
+            claim(),
+            "ResourceClaim default/claim was not created for pod default/pod (pod is not owner)",
+        ),
+    ],
+    ids=[
+        "claim-reference",
+        "claim-template",
+        "empty",
+        "omitted",
+        "not-generated-yet",
+        "missing-claim",
+        "deleted-claim",
+        "wrong-owner",
+        "no-owner",
+    ],
+)
+def test_usable_claims(given: JSON, stored: JSON | None, found: list[str] | str) -> None:
+    answer = usable_claims(Pod(given), {"default/claim": stored}.get)
+    names = answer if isinstance(answer, str) else [c.name for _, c in answer]
+    assert names == found
+
+
+def test_claims_keep_the_order_of_the_pod() -> None:
+    given = Pod(pod("pod", ("z", "claim-1"), ("a", "claim-0")))
+    answer = usable_claims(given, lambda key: claim(key.partition("/")[2]))
+    assert [(name, c.name) for name, c in answer] == [("z", "claim-1"), ("a", "claim-0")]
+    assert [*claim_keys(given)] == ["default/claim-1", "default/claim-0"]
+
+
+def test_keys_skip_what_is_not_generated_yet() -> None:
+    assert [*claim_keys(Pod(templated_pod()))] == []
+
+
+@pytest.mark.parametrize(
+    ("given", "finished"),
+    [
+        (pod(), False),
+        ({**pod(), "status": {"phase": "Running"}}, False),
+        ({**pod(), "status": {"phase": "Succeeded"}}, True),
+        ({**pod(), "status": {"phase": "Failed"}}, True),
+        (deleted(pod()), True),
+        (deleted(pod(nodeName="node-1")), False),
+    ],
+    ids=["pending", "running", "succeeded", "failed", "deleted-unscheduled", "deleted-on-node"],
+)
+def test_is_finished(given: JSON, *, finished: bool) -> None:
+    assert is_finished(Pod(given)) is finished
+
+
+@pytest.mark.parametrize(
+    ("raw", "possible"),
+    [
+        (allocated(claim()), True),
+        (reserved(allocated(claim()), "other"), True),
+        (unshared(allocated(claim())), True),
+        (unshared(reserved(allocated(claim()), "other")), False),
+    ],
+    ids=["shared-free", "shared-used", "unshared-free", "unshared-used"],
+)
+def test_can_be_reserved(raw: JSON, *, possible: bool) -> None:
+    assert can_be_reserved(Claim(raw)) is possible
+
+
+def test_consumers_come_and_go() -> None:
+    before = reserved(allocated(claim()), "other")
+    after = Claim(with_consumer(Claim(before), Pod(pod())))
+    assert is_reserved_for(Pod(pod()), after)
+    assert not is_reserved_for(Pod(pod()), Claim(before))
+    assert without_consumer(after, Pod(pod())) == before
+    assert "reservedFor" not in without_consumer(Claim(before), Pod(pod("other")))["status"]
+
+
+def test_status_fields_are_replaced_in_a_copy() -> None:
+    before = reserved(allocated(claim()))
+    after = with_status(Claim(before), reservedFor=None, deallocationRequested=True)
+    assert set(after["status"]) == {"allocation", "driverName", "deallocationRequested"}
+    assert before == reserved(allocated(claim()))
+    assert with_status(Claim(claim()), deallocationRequested=True)["status"] == {
+        "deallocationRequested": True
+    }

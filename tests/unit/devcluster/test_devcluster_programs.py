@@ -1,0 +1,86 @@
+"""Programs run as processes of their own, come back when they die, and end when told."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from devcluster.config import ClusterConfig
+from devcluster.programs import Program, Supervisor, driver_programs
+from tests.support.waiting import until
+
+SLEEPER = """
+import os, signal, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+print("started with", os.environ["SETTING"], flush=True)
+threading.Event().wait(60)
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path: Path) -> Supervisor:
+    (tmp_path / "sleeper.py").write_text(SLEEPER, encoding="utf-8")
+    env = {"SETTING": "value", "PYTHONPATH": str(tmp_path)}
+    return Supervisor(Program("sleeper", "sleeper", env), ClusterConfig(tmp_path))
+
+
+def read_pid(path: Path) -> int:
+    pid_file = path / "run" / "sleeper.pid"
+    return int(pid_file.read_text(encoding="ascii") or 0) if pid_file.exists() else 0
+
+
+def test_a_killed_program_starts_again_and_a_stopped_one_does_not(
+    supervised: Supervisor, tmp_path: Path
+) -> None:
+    thread = threading.Thread(target=supervised.run)
+    thread.start()
+    log = tmp_path / "logs" / "sleeper.log"
+    try:
+        until("first start", lambda: log.exists() and "started with value" in log.read_text())
+        first = read_pid(tmp_path)
+        os.kill(first, signal.SIGKILL)
+        until("second start", lambda: log.read_text().count("started") == 2)
+        assert read_pid(tmp_path) != first
+    finally:
+        supervised.stop()
+        thread.join(15)
+    assert not thread.is_alive()
+    assert not read_pid(tmp_path)
+
+
+def test_every_node_has_its_own_directories(tmp_path: Path) -> None:
+    config = ClusterConfig(tmp_path, nodes=2)
+    controller, first, second = driver_programs(config, "fake-system")
+    assert controller.module == "controller"
+    assert first.env["NODE_NAME"] == "fake-dra-driver-cluster-worker"
+    assert second.env["NODE_NAME"] == "fake-dra-driver-cluster-worker2"
+    assert not set(first.env.values()) & {v for k, v in second.env.items() if k.endswith("_PATH")}
+    assert second.env["CDI_ROOT"] == str(tmp_path / "node2" / "cdi")
+
+
+def test_a_tethered_program_ends_with_its_parent() -> None:
+    sleeper = "import time; print('up', flush=True); time.sleep(60)"
+    parent = (
+        "import subprocess, sys, os, signal\n"
+        "child = subprocess.Popen([sys.executable, '-m', 'devcluster.tether', sys.executable,\n"
+        f"    '-c', {sleeper!r}], stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "print(child.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", parent], capture_output=True, check=False)
+    pid = int(ended.stdout)
+    until("the end of the orphan", lambda: not runs(pid))
+
+
+def runs(pid: int) -> bool:
+    """Tell whether a process computes; a zombie that nobody has reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

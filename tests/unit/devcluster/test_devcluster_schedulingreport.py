@@ -1,0 +1,43 @@
+"""What users read about a pod without a node."""
+
+import pytest
+
+from api.claims import Pod
+from api.objects import JSON
+from devcluster.schedulingreport import with_unscheduled
+from tests.support.build import pod
+
+READY = {"type": "Ready", "status": "False"}
+TIME = "1970-01-01T00:16:40Z"
+
+
+def condition(message: str = "why", status: str = "False", since: str = TIME) -> JSON:
+    return {
+        "type": "PodScheduled",
+        "status": status,
+        "reason": "Unschedulable",
+        "message": message,
+        "lastProbeTime": None,
+        "lastTransitionTime": since,
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ([], [condition()]),
+        ([READY], [READY, condition()]),
+        ([condition()], None),
+        ([condition("other", since="before")], [condition(since="before")]),
+        ([condition(status="True", since="before")], [condition()]),
+        ([condition("other", since="")], [condition()]),
+    ],
+    ids=["first", "keeps-others", "unchanged", "new-reason", "transition", "no-time-yet"],
+)
+def test_with_unscheduled(before: list[JSON], after: list[JSON] | None) -> None:
+    given = Pod({**pod(), "status": {"conditions": before}})
+    assert with_unscheduled(given, "why", 1000.0) == after
+
+
+def test_pod_without_a_status() -> None:
+    assert with_unscheduled(Pod(pod()), "why", 1000.0) == [condition()]

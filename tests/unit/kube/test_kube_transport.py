@@ -1,0 +1,302 @@
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import create_autospec
+
+import pytest
+import urllib3
+from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTResponse
+from kubernetes.config import ConfigException
+from urllib3 import exceptions as http
+
+from kube import calls, errors
+from kube.calls import Call, Scope
+from kube.resources import PODS
+from kube.transport import CONNECT_SECONDS, Transport
+
+HOST = "https://api.example:6443"
+GET = calls.get_object(PODS, "b", "a")
+WATCH = calls.watch_objects(PODS, Scope(), "1", 300)
+
+
+def answer(body: bytes, status: int = 200, **headers: str) -> RESTResponse:
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    made = urllib3.HTTPResponse(io.BytesIO(body), named, status, preload_content=False)
+    return RESTResponse(made)
+
+
+@pytest.fixture
+def api():
+    """The kubernetes client with real serialization and no connections."""
+    configuration = Configuration(host=HOST)
+    configuration.api_key = {"authorization": "t0k"}
+    configuration.api_key_prefix = {"authorization": "Bearer"}
+    real = ApiClient(configuration)
+    mock = create_autospec(real, spec_set=True)
+    mock.configuration = configuration
+    mock.param_serialize.side_effect = real.param_serialize
+    mock.call_api.return_value = answer(b"{}")
+    return mock
+
+
+@pytest.fixture
+def seen() -> list[tuple]:
+    return []
+
+
+@pytest.fixture
+def transport(api, clock, seen) -> Transport:
+    return Transport(api, observer=lambda *each: seen.append(each), read_seconds=30.0, clock=clock)
+
+
+class TestRequest:
+    def test_has_method_url_credentials_and_timeouts(self, transport, api) -> None:
+        transport.send(calls.list_objects(PODS, Scope("a", label_selector="x=y,z")))
+        (method, url, headers, body), timeouts = api.call_api.call_args
+        assert method == "GET"
+        assert url == f"{HOST}/api/v1/namespaces/a/pods?labelSelector=x%3Dy%2Cz"
+        assert headers["authorization"] == "Bearer t0k"
+        assert headers["Accept"].startswith("application/json")
+        assert body is None
+        assert timeouts == {"_request_timeout": (CONNECT_SECONDS, 30.0)}
+
+    @pytest.mark.parametrize(
+        ("patch", "content_type"),
+        [
+            pytest.param({"a": 1}, "application/merge-patch+json", id="merge"),
+            pytest.param([{"op": "remove"}], "application/json-patch+json", id="json"),
+        ],
+    )
+    def test_body_has_its_content_type(self, transport, api, patch, content_type) -> None:
+        transport.send(calls.patch_object(PODS, "b", patch, "a", None))
+        (_, _, headers, body), _ = api.call_api.call_args
+        assert headers["Content-Type"] == content_type
+        assert body == patch
+
+    def test_quoted_path_is_not_quoted_again(self, transport, api) -> None:
+        transport.send(calls.get_object(PODS, "b c", "a"))
+        assert api.call_api.call_args.args[1].endswith("/pods/b%20c")
+
+    def test_watch_may_be_silent_for_longer_than_it_lasts(self, transport, api) -> None:
+        with transport.stream(WATCH, seconds=300):
+            assert api.call_api.call_args.kwargs["_request_timeout"][1] > 300
+
+
+class TestAnswer:
+    def test_is_decoded(self, transport, api) -> None:
+        api.call_api.return_value = answer(b'{"kind": "Pod"}')
+        assert transport.send(GET) == {"kind": "Pod"}
+
+    def test_may_be_text(self, transport, api) -> None:
+        api.call_api.return_value = answer("größe\n".encode() + b"\xff")
+        assert transport.text(calls.pod_log("a", "b", "c")) == "größe\n\ufffd"
+
+    def test_streams_events(self, transport, api) -> None:
+        lines = [{"type": "ADDED", "object": {"n": n}} for n in range(3)]
+        api.call_api.return_value = answer(
+            b"\n".join(json.dumps(x).encode() for x in lines) + b"\n"
+        )
+        with transport.stream(WATCH, seconds=300) as stream:
+            assert [event.object["n"] for event in stream] == [0, 1, 2]
+
+    @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff"])
+    def test_that_is_no_object_is_broken(self, transport, api, body: bytes) -> None:
+        api.call_api.return_value = answer(body)
+        with pytest.raises(errors.BrokenAnswer, match="get pods a/b"):
+            transport.send(GET)
+
+
+class TestRefusal:
+    def test_is_raised_with_what_the_status_says(self, transport, api) -> None:
+        status = {"reason": "Expired", "message": "too old", "details": {"kind": "pods"}}
+        api.call_api.return_value = answer(json.dumps(status).encode(), 410)
+        with pytest.raises(errors.Gone, match="get pods a/b: 410 Expired: too old") as caught:
+            transport.send(GET)
+        assert caught.value.details == {"kind": "pods"}
+
+    @pytest.mark.parametrize("send", ["send", "text"])
+    def test_of_a_text_request_too(self, transport, api, send: str) -> None:
+        api.call_api.return_value = answer(b"{}", 404)
+        with pytest.raises(errors.NotFound):
+            getattr(transport, send)(GET)
+
+    def test_of_a_watch_is_raised_before_there_is_a_stream(self, transport, api) -> None:
+        api.call_api.return_value = answer(b'{"reason": "Expired"}', 410)
+        with pytest.raises(errors.Gone, match="watch pods"):
+            transport.stream(WATCH, seconds=300)
+
+    def test_by_a_proxy_shows_its_text(self, transport, api) -> None:
+        api.call_api.return_value = answer(b"no upstream\n", 503)
+        with pytest.raises(errors.ServerError) as caught:
+            transport.send(GET)
+        assert caught.value.message == "no upstream"
+
+    @pytest.mark.parametrize(
+        ("header", "expected"),
+        [
+            pytest.param("7", 7.0, id="seconds"),
+            pytest.param("0", 0.0, id="now"),
+            pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", None, id="date-is-ignored"),
+            pytest.param("-1", None, id="nonsense-is-ignored"),
+        ],
+    )
+    def test_may_say_when_to_come_again(self, transport, api, header, expected) -> None:
+        api.call_api.return_value = answer(b"{}", 429, Retry_After=header)
+        with pytest.raises(errors.TooManyRequests) as caught:
+            transport.send(GET)
+        assert caught.value.retry_after == expected
+
+
+POOL = create_autospec(urllib3.HTTPSConnectionPool, instance=True)
+FAILURES = [
+    pytest.param(http.NewConnectionError(POOL, "refused"), errors.ConnectFailed, id="refused"),
+    pytest.param(http.ConnectTimeoutError(POOL, "slow"), errors.ConnectFailed, id="connect-slow"),
+    pytest.param(http.NameResolutionError("h", POOL, OSError()), errors.ConnectFailed, id="dns"),
+    pytest.param(http.ProxyError("proxy", OSError()), errors.ConnectFailed, id="proxy"),
+    pytest.param(http.ReadTimeoutError(POOL, "/", "slow"), errors.ReadTimeout, id="read-slow"),
+    pytest.param(http.SSLError("bad certificate"), errors.TlsFailed, id="tls"),
+    pytest.param(ApiException(0, "SSLError"), errors.TlsFailed, id="tls-of-the-package"),
+    pytest.param(http.ProtocolError("reset"), errors.BrokenAnswer, id="reset"),
+    pytest.param(http.IncompleteRead(3, 5), errors.BrokenAnswer, id="incomplete"),
+    pytest.param(http.DecodeError("gzip"), errors.BrokenAnswer, id="decode"),
+    pytest.param(http.LocationValueError("no host"), errors.ConfigError, id="bad-url"),
+]
+
+
+class TestFailure:
+    @pytest.mark.parametrize(("failure", "expected"), FAILURES)
+    def test_of_the_connection_is_one_of_ours(self, transport, api, failure, expected) -> None:
+        api.call_api.side_effect = failure
+        with pytest.raises(expected, match="get pods a/b") as caught:
+            transport.send(GET)
+        assert caught.value.__cause__ is failure
+        assert HOST in str(caught.value)
+
+    @pytest.mark.parametrize(("failure", "expected"), FAILURES)
+    def test_in_the_middle_of_a_watch_is_one_of_ours(
+        self, transport, api, failure, expected, monkeypatch
+    ) -> None:
+        reply = answer(b"")
+        api.call_api.return_value = reply
+
+        def fail(size: int) -> bytes:
+            raise failure
+
+        monkeypatch.setattr(reply.response, "read1", fail)
+        with transport.stream(WATCH, seconds=300) as stream, pytest.raises(expected):
+            next(stream)
+
+    @pytest.mark.parametrize("failure", [ConfigException("expired"), OSError("no such file")])
+    def test_of_the_credentials_is_a_config_error(self, transport, api, failure) -> None:
+        api.param_serialize.side_effect = failure
+        with pytest.raises(errors.ConfigError, match="credentials cannot be read"):
+            transport.send(GET)
+
+
+class TestObserver:
+    def test_hears_verb_resource_code_and_time(self, transport, api, seen, clock) -> None:
+        def slow(*args: object, **timeouts: object) -> RESTResponse:
+            clock.advance(1.5)
+            return answer(b"{}", 404)
+
+        api.call_api.side_effect = slow
+        with pytest.raises(errors.NotFound):
+            transport.send(GET)
+        assert seen == [("get", "pods", 404, 1.5)]
+
+    def test_hears_of_a_request_without_an_answer(self, transport, api, seen) -> None:
+        api.call_api.side_effect = http.NewConnectionError(POOL, "refused")
+        with pytest.raises(errors.ConnectFailed):
+            transport.send(GET)
+        assert seen == [("get", "pods", 0, 0.0)]
+
+    def test_hears_of_a_watch_when_it_begins(self, transport, seen) -> None:
+        with transport.stream(WATCH, seconds=300):
+            assert seen == [("watch", "pods", 200, 0.0)]
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Sends one event and then nothing until the test ends."""
+
+    protocol_version = "HTTP/1.1"
+    over: threading.Event
+
+    def do_GET(self) -> None:
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        line = b'{"type": "ADDED", "object": {}}\n'
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(line), line))
+        self.over.wait()
+
+    def do_PATCH(self) -> None:
+        size = int(self.headers["Content-Length"])
+        sent = {"type": self.headers["Content-Type"], "body": json.loads(self.rfile.read(size))}
+        body = json.dumps(sent).encode()
+        self.close_connection = True
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def connected() -> Iterator[Transport]:
+    """A transport with real connections to a server on the loopback interface."""
+    handler = type("Handler", (_Server,), {"over": threading.Event()})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        configuration = Configuration(host=f"http://127.0.0.1:{server.server_port}")
+        configuration.retries = False
+        made = Transport(ApiClient(configuration))
+        yield made
+        made.close()
+        handler.over.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_close_ends_a_read_that_blocks_in_the_socket(connected: Transport) -> None:
+    found, first = [], threading.Event()
+
+    def follow() -> None:
+        with stream:
+            for event in stream:
+                found.append(event.type)
+                first.set()
+
+    stream = connected.stream(WATCH, seconds=300)
+    thread = threading.Thread(target=follow)
+    thread.start()
+    first.wait()
+    stream.close()
+    thread.join()
+    assert found == ["ADDED"]
+
+
+@pytest.mark.parametrize(
+    ("patch", "content_type"),
+    [
+        pytest.param({"a": None}, "application/merge-patch+json", id="merge"),
+        pytest.param([{"op": "remove"}], "application/json-patch+json", id="json"),
+    ],
+)
+def test_kind_of_patch_reaches_the_server(connected: Transport, patch, content_type) -> None:
+    call: Call = calls.patch_object(PODS, "b", patch, "a", None)
+    assert connected.send(call) == {"type": content_type, "body": patch}
+
+
+def test_nobody_listens() -> None:
+    configuration = Configuration(host="http://127.0.0.1:1")
+    configuration.retries = False
+    with pytest.raises(errors.ConnectFailed, match="is it up"):
+        Transport(ApiClient(configuration)).send(GET)

@@ -1,0 +1,93 @@
+import pytest
+
+from api.objects import JSON
+from kube.errors import ConnectFailed
+from kube.resources import NODES
+from plugin.errors import UnknownKubelet
+from plugin.kubelet import KEEP_SECONDS, Kubelet, parse_version
+from tests.support.fakeapi import FakeApi
+from tests.support.pluginrig import NODE, node_object
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    made = FakeApi()
+    made.put(NODES, node_object())
+    return made
+
+
+@pytest.mark.parametrize(
+    ("reported", "version"),
+    [
+        ("v1.27.16", (1, 27)),
+        ("v1.30.14-gke.100", (1, 30)),
+        ("v1.31.0+k3s1", (1, 31)),
+        ("1.31", (1, 31)),
+        ("v2.0.0-alpha.1", (2, 0)),
+    ],
+)
+def test_version(reported: str, version: tuple[int, int]) -> None:
+    assert parse_version(reported, NODE) == version
+
+
+@pytest.mark.parametrize("reported", ["", "v", "v1", "one.two", "v1.x"])
+def test_no_version(reported: str) -> None:
+    with pytest.raises(UnknownKubelet, match="node-1"):
+        parse_version(reported, NODE)
+
+
+@pytest.mark.parametrize(
+    ("version", "devices"),
+    [("v1.28.1", False), ("v1.30.99", False), ("v1.31.0", True), ("v2.0.0", True)],
+)
+def test_kind_of_answer(api: FakeApi, version: str, devices: bool) -> None:
+    api.put(NODES, node_object(version))
+    assert Kubelet(api, NODE).wants_device_messages() is devices
+
+
+def test_node_is_read_once_in_a_while(api: FakeApi) -> None:
+    clock = Clock()
+    kubelet = Kubelet(api, NODE, clock=clock)
+    for _ in range(3):
+        kubelet.wants_device_messages()
+    assert len(api.calls) == 1
+    api.put(NODES, node_object("v1.31.0"))
+    clock.now += KEEP_SECONDS + 1
+    assert kubelet.wants_device_messages()
+
+
+def test_another_kubelet_may_have_another_version(api: FakeApi) -> None:
+    kubelet = Kubelet(api, NODE)
+    assert not kubelet.wants_device_messages()
+    api.put(NODES, node_object("v1.31.0"))
+    kubelet.forget()
+    assert kubelet.wants_device_messages()
+
+
+@pytest.mark.parametrize("node", [{"status": None}, {"status": {"nodeInfo": None}}, {}])
+def test_node_without_information(api: FakeApi, node: JSON) -> None:
+    api.put(NODES, {**node, "metadata": {"name": NODE}})
+    with pytest.raises(UnknownKubelet, match="''"):
+        Kubelet(api, NODE).wants_device_messages()
+
+
+def test_missing_node() -> None:
+    with pytest.raises(UnknownKubelet, match="does not exist"):
+        Kubelet(FakeApi(), NODE).wants_device_messages()
+
+
+def test_failure_is_not_kept(api: FakeApi) -> None:
+    kubelet = Kubelet(api, NODE)
+    api.fault = lambda *_: ConnectFailed("away")
+    with pytest.raises(ConnectFailed):
+        kubelet.wants_device_messages()
+    api.fault = lambda *_: None
+    assert not kubelet.wants_device_messages()

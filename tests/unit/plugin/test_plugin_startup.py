@@ -1,0 +1,238 @@
+"""The whole plugin in this process, on a FakeApi and real sockets."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+
+from api.names import STATUS_NOT_READY, STATUS_READY
+from api.nas import new_nas
+from kube.errors import ConfigError, ConnectFailed, KubeError
+from kube.events import EventRecorder
+from kube.resources import NODES
+from ops.lifecycle import Lifecycle
+from ops.metrics import Metrics
+from plugin.devices import FakeDeviceSource
+from plugin.errors import CannotServe, NodeUnknown, SocketUnusable
+from plugin.nodestate import NODE_STATES
+from plugin.places import Places
+from plugin.startup import persist, readiness_checks, start
+from plugin.wiring import build
+from tests.support.build import SYSTEM
+from tests.support.kubeletcalls import KubeletCalls
+from tests.support.pluginrig import NODE, NodeApi, Tripwire, node_object
+
+SECONDS = 10.0
+
+
+class Node:
+    """A node whose plugin can be started and stopped."""
+
+    def __init__(self, root: Path) -> None:
+        self.api = NodeApi(Tripwire())
+        self.api.put(NODES, node_object())
+        registrar = root / "registry"
+        registrar.mkdir()
+        self.places = Places.of(str(root / "cdi"), str(registrar), str(root / "plugins"))
+        self.places.make_usable()
+        self.statuses: list[str] = []
+        self.told = Event()
+        self.api.fault = self._note_status
+        self.boot()
+
+    def boot(self) -> None:
+        client: Any = self.api
+        self.metrics = Metrics()
+        self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
+        self.life = Lifecycle(budget=SECONDS)
+        self.plugin = build(
+            client,
+            self.events,
+            self.metrics,
+            node=NODE,
+            namespace=SYSTEM,
+            source=FakeDeviceSource(NODE, 2, "M"),
+            places=self.places,
+        )
+
+    def start(self) -> None:
+        start(self.life, self.plugin)
+
+    def stop(self) -> int:
+        self.life.stop.set()
+        return self.life.wait()
+
+    def wait_status(self, status: str) -> None:
+        """Wait until the last status that was written is this one."""
+        while not self.statuses or self.statuses[-1] != status:
+            assert self.told.wait(SECONDS), self.statuses
+            self.told.clear()
+
+    def sockets(self) -> list[bool]:
+        places = (self.places.plugin_socket, self.places.registration_socket)
+        return [place.path.is_socket() for place in places]
+
+    def _note_status(self, verb: str, plural: str, body: Any) -> KubeError | None:
+        if verb == "patch" and "status" in body:
+            self.statuses.append(body["status"])
+            self.told.set()
+        return None
+
+
+@pytest.fixture
+def node(short_path: Path) -> Iterator[Node]:
+    made = Node(short_path)
+    yield made
+    made.stop()
+
+
+def test_node_is_ready_once_its_sockets_serve(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    assert node.sockets() == [True, True]
+    with KubeletCalls(node.places.registration_socket.path) as calls:
+        endpoint = calls.get_info().endpoint
+    assert endpoint == str(node.places.plugin_socket.path)
+    with KubeletCalls(Path(endpoint)) as calls:
+        assert calls.prepare() == {}
+    nas = node.api.find(NODE_STATES, NODE, SYSTEM)
+    assert len(nas["spec"]["allocatableDevice"]) == 2
+    assert nas["metadata"]["ownerReferences"][0]["uid"] == "uid-node"
+
+
+def test_stop_takes_the_sockets_away_before_the_node_is_not_ready(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    seen: list[list[bool]] = []
+    note = node.api.fault
+    node.api.fault = lambda *call: seen.append(node.sockets()) or note(*call)
+    assert node.stop() == 0
+    assert node.statuses[-1] == STATUS_NOT_READY
+    assert seen[-1] == [False, False]
+
+
+def test_readiness_waits_for_watch_and_registration(node: Node) -> None:
+    checks = readiness_checks(node.plugin)
+    assert all(check() for check in checks.values())
+    node.start()
+    assert node.plugin.cache.wait_synced(SECONDS)
+    assert checks["watch"]() is None
+    with KubeletCalls(node.places.registration_socket.path) as calls:
+        calls.notify()
+    assert checks["registration"]() is None
+
+
+def test_refused_node_is_not_ready_and_the_plugin_goes_on(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    with KubeletCalls(node.places.registration_socket.path) as calls:
+        calls.notify("already registered")
+        node.wait_status(STATUS_NOT_READY)
+        calls.notify()
+        node.wait_status(STATUS_READY)
+    assert not node.life.stop.is_set()
+
+
+def test_status_that_a_killed_plugin_left_is_taken_back_first(node: Node) -> None:
+    node.api.put(NODE_STATES, {**new_nas(NODE, SYSTEM, "uid-node"), "status": STATUS_READY})
+    node.start()
+    node.wait_status(STATUS_READY)
+    assert node.statuses[0] == STATUS_NOT_READY
+
+
+def test_nas_that_somebody_deleted_comes_back_ready(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    assert node.plugin.cache.wait_synced(SECONDS)
+    node.statuses.clear()
+    stored = node.api.find(NODE_STATES, NODE, SYSTEM)
+    node.api.remove(NODE_STATES, NODE, SYSTEM)
+    stored["metadata"]["resourceVersion"] = str(node.api.newest() + 1000)
+    node.plugin.cache.remove(stored)
+    node.wait_status(STATUS_READY)
+    assert len(node.api.find(NODE_STATES, NODE, SYSTEM)["spec"]["allocatableDevice"]) == 2
+
+
+def test_restart_makes_both_sockets_anew(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    path = node.places.registration_socket.path
+    keep = path.with_name("keep")
+    os.link(path, keep)
+    node.stop()
+    assert node.sockets() == [False, False]
+    node.boot()
+    node.start()
+    node.wait_status(STATUS_READY)
+    assert path.stat().st_ino != keep.stat().st_ino
+
+
+def test_nothing_serves_while_the_node_is_unknown(node: Node) -> None:
+    node.api.remove(NODES, NODE)
+    starting = Thread(target=node.start)
+    starting.start()
+    try:
+        assert node.plugin.cache.wait_synced(SECONDS)
+        assert node.sockets() == [False, False]
+    finally:
+        assert node.stop() == 0
+        starting.join(SECONDS)
+    assert node.sockets() == [False, False]
+
+
+def test_socket_that_cannot_be_made_is_an_error(node: Node) -> None:
+    node.places.registration_socket.path.mkdir()
+    with pytest.raises(SocketUnusable):
+        node.start()
+
+
+class Pauses(Event):
+    """A stop event that counts the pauses instead of waiting."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.seconds.append(timeout)
+        return False
+
+
+def failing(*errors: BaseException) -> Callable[[], None]:
+    left = iter(errors)
+
+    def action() -> None:
+        for error in left:
+            raise error
+
+    return action
+
+
+def test_persist_pauses_ever_longer(caplog: pytest.LogCaptureFixture) -> None:
+    stop = Pauses()
+    errors = [ConnectFailed("away") for _ in range(7)]
+    assert persist(failing(*errors), stop)
+    assert stop.seconds == [0.5, 1, 2, 4, 8, 15, 15]
+
+
+def test_persist_logs_each_reason_once(caplog: pytest.LogCaptureFixture) -> None:
+    errors = [ConnectFailed("a"), ConnectFailed("a"), NodeUnknown("b"), NodeUnknown("b")]
+    assert persist(failing(*errors), Pauses())
+    assert [r.keys["err"] for r in caplog.records] == ["a", "b"]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("error", [CannotServe("x"), ConfigError("x")])
+def test_persist_gives_up_on_what_does_not_pass(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        persist(failing(error), Pauses())
+
+
+def test_persist_ends_when_the_program_stops() -> None:
+    stop = Event()
+    stop.set()
+    assert not persist(failing(), stop)
