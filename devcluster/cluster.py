@@ -12,7 +12,7 @@ from typing import Final
 from flask import Flask
 
 from api.objects import JSON
-from devcluster.apiserver.app import ApiServer
+from devcluster.apiserver.server import ApiServer
 from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
 from devcluster.errors import DevclusterError

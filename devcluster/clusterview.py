@@ -31,7 +31,7 @@ def wants_node(pod: Pod) -> bool:
     """Tell whether the scheduler has to find a node for a pod."""
     spec = pod.raw.get("spec") or {}
     foreign = spec.get("schedulerName", SCHEDULER_NAME) != SCHEDULER_NAME
-    idle = foreign or spec.get("schedulingGates") or node_of(pod) or pod.deleting
+    idle = foreign or spec.get("schedulingGates") or node_of(pod)
     return not idle and not is_finished(pod)
 
 

@@ -119,8 +119,7 @@ class Scheduler:
         _LOG.info("bound", pod=_name(pod), node=verdict.node)
 
     def _await(self, given: Attempt, verdict: Await) -> None:
-        """Ask the driver; what it answers is looked at without back-off."""
-        self._backoff.forget(given.pod.uid)
+        """Ask the driver; that is no failure, so its answer is looked at without back-off."""
         self._binder.publish(given.pod, given.context, verdict.change)
         self._binder.give_back(given.pod, verdict.unreserve)
         _LOG.debug("waiting for a driver", pod=_name(given.pod), change=str(verdict.change))

@@ -56,7 +56,6 @@ class ReflectorState:
     def seen(self, version: str) -> None:
         """Take in that the watch has reported everything up to a resourceVersion."""
         self.version = version
-        self._failures = 0
         # However short this watch will be, it was of use.
         self._opened = float("-inf")
 

@@ -85,6 +85,7 @@ _CORE: Final = (
         plural="nodes",
         short=("no",),
         namespaced=False,
+        strategy=Strategy(keeps_first_status=True),
         subresources=(STATUS,),
         selectable={"spec.unschedulable": "spec.unschedulable"},
     ),
@@ -97,9 +98,7 @@ _CORE: Final = (
         subresources=(_BINDING, _EVICTION, _LOG, STATUS),
         selectable={path: path for path in _POD_FIELDS},
     ),
-    _Builtin(
-        kind="Secret", plural="secrets", strategy=SECRETS, selectable={"type": "type"}
-    ),
+    _Builtin(kind="Secret", plural="secrets", strategy=SECRETS, selectable={"type": "type"}),
     _Builtin(kind="ServiceAccount", plural="serviceaccounts", short=("sa",)),
 )
 _EXTENSIONS: Final = (
@@ -126,9 +125,7 @@ _RESOURCE: Final = (
         kind="ResourceClaim", plural="resourceclaims", strategy=CLAIMS, subresources=(STATUS,)
     ),
     _Builtin(kind="ResourceClaimTemplate", plural="resourceclaimtemplates", strategy=TEMPLATES),
-    _Builtin(
-        kind="ResourceClass", plural="resourceclasses", namespaced=False, strategy=CLASSES
-    ),
+    _Builtin(kind="ResourceClass", plural="resourceclasses", namespaced=False, strategy=CLASSES),
 )
 _GROUPS: Final = (
     ("", "v1", _CORE),

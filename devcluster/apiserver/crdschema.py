@@ -66,10 +66,23 @@ def _check_keywords(schema: Any, path: str) -> Iterator[FieldError]:
         if name in schema and not _has_type(schema[name], wanted):
             yield bad_value(f"{path}.{name}", json_type(schema[name]), f"must be of type {wanted}")
             return
+    yield from _check_name_lists(schema, path)
+    if not isinstance(schema.get("additionalProperties", {}), dict | bool):
+        why = "must be a schema object or a boolean"
+        actual = json_type(schema["additionalProperties"])
+        yield bad_value(f"{path}.additionalProperties", actual, why)
     if "$ref" in schema:
         yield not_allowed(f"{path}.$ref", "$ref is not supported")
     for inner, here in _children(schema, path):
         yield from _check_keywords(inner, here)
+
+
+def _check_name_lists(schema: JSON, path: str) -> Iterator[FieldError]:
+    for keyword in ("required", "x-kubernetes-list-map-keys"):
+        for index, name in enumerate(schema.get(keyword) or ()):
+            if not isinstance(name, str):
+                here = f"{path}.{keyword}[{index}]"
+                yield bad_value(here, json_type(name), "must be of type string")
 
 
 def _has_type(value: Any, wanted: str) -> bool:

@@ -2,7 +2,8 @@
 
 Effects on a store, each safe to repeat. Called by `devcluster.apiserver.garbage`, once when the
 deletion begins and again whenever one of the objects is gone.
-Source: kubernetes pkg/controller/namespace/deletion, apiextensions-apiserver pkg/controller/finalizer.
+Source: kubernetes pkg/controller/namespace/deletion, apiextensions-apiserver
+pkg/controller/finalizer.
 """
 
 from api.objects import JSON, is_deleting

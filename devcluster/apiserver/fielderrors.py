@@ -5,8 +5,12 @@ Source: k8s.io/apimachinery/pkg/util/validation/field/errors.go.
 
 import json
 from collections.abc import Iterable
+from typing import Final
 
 from devcluster.apiserver.errors import FieldError
+
+WRONG_TYPE: Final = "FieldValueTypeInvalid"
+"""Reason of a value whose JSON type is not that of the field."""
 
 
 def required(path: str, detail: str = "") -> FieldError:

@@ -15,7 +15,6 @@ from api.objects import JSON, is_deleting
 from devcluster.apiserver import emptying
 from devcluster.apiserver.admission import CRDS, NAMESPACES
 from devcluster.apiserver.deletion import FOREGROUND, ORPHAN
-from devcluster.apiserver.errors import StatusError
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.ownership import Ownership
 from devcluster.apiserver.registry import Registry
@@ -58,7 +57,7 @@ class GarbageCollector:
         while (event := self._events.get()) is not None:
             try:
                 self._handle(event)
-            except StatusError as error:
+            except Exception as error:  # noqa: BLE001 - one object must not end the collection
                 resource = ".".join(filter(None, reversed(event.resource)))
                 _log.error("Cannot collect garbage", exc=error, resource=resource)
 

@@ -65,8 +65,8 @@ class Kind:
 
     Attributes:
         schema: structural OpenAPI schema of the whole object, references resolved.
-        custom: defined by a CustomResourceDefinition; its schema errors are 422 instead of 400
-            and merging follows list types.
+        custom: defined by a CustomResourceDefinition; values of a wrong type are 422 instead
+            of 400, and there is no strategic merge patch.
         selectable: field labels beyond metadata.name and metadata.namespace, with the path
             that each reads.
         generation: whether `metadata.generation` counts the changes of the desired state.

@@ -13,7 +13,12 @@ from devcluster.apiserver import fielderrors, names
 from devcluster.apiserver.errors import BadRequest, FieldError
 from devcluster.apiserver.kinds import Kind
 
-_SERVER_OWNED: Final = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds")
+_SERVER_OWNED: Final = (
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+)
 _NEVER_STORED: Final = ("managedFields", "selfLink")
 _LONGEST_PREFIX: Final = 58
 _MAX_ANNOTATIONS: Final = 256 * 1024
@@ -66,9 +71,8 @@ def _expect_type(kind: Kind, body: JSON) -> None:
     for key, wanted in (("apiVersion", kind.api_version), ("kind", kind.kind)):
         if body.setdefault(key, wanted) != wanted:
             what = "API version" if key == "apiVersion" else "kind"
-            raise BadRequest(
-                f"the {what} in the data ({body[key]}) does not match the expected {what} ({wanted})"
-            )
+            sent = f"the {what} in the data ({body[key]})"
+            raise BadRequest(f"{sent} does not match the expected {what} ({wanted})")
 
 
 def prepare_new(kind: Kind, obj: JSON, birth: Birth) -> None:
@@ -159,7 +163,9 @@ def _errors(meta: JSON) -> Iterable[FieldError]:
 def _map_errors(meta: JSON) -> Iterable[FieldError]:
     for key, value in (meta.get("labels") or {}).items():
         if wrong := names.qualified(key) or names.label_value(value):
-            yield fielderrors.bad_value("metadata.labels", value if names.label_value(value) else key, wrong)
+            yield fielderrors.bad_value(
+                "metadata.labels", value if names.label_value(value) else key, wrong
+            )
     annotations = meta.get("annotations") or {}
     for key in annotations:
         if wrong := names.qualified(key.lower()):
@@ -173,7 +179,9 @@ def _owner_errors(owners: list[JSON]) -> Iterable[FieldError]:
         for field in _OWNER_FIELDS:
             if not owner.get(field):
                 yield fielderrors.bad_value(
-                    f"metadata.ownerReferences[{index}].{field}", owner.get(field, ""), "must not be empty"
+                    f"metadata.ownerReferences[{index}].{field}",
+                    owner.get(field, ""),
+                    "must not be empty",
                 )
     if sum(1 for owner in owners if owner.get("controller")) > 1:
         yield fielderrors.bad_value(

@@ -5,25 +5,11 @@ Thread-safe; readers see either all or none of a change. Used by every module ab
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.storage import ResourceID
 
 Listener = Callable[[], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """An API group; the first of its versions is preferred."""
-
-    name: str
-    versions: tuple[str, ...]
-
-    @property
-    def preferred(self) -> str:
-        """The version that clients should take if they know all of them."""
-        return self.versions[0]
 
 
 class Registry:
@@ -78,14 +64,6 @@ class Registry:
     def resources(self) -> tuple[Kind, ...]:
         """Return every resource once."""
         return tuple({kind.resource_id: kind for kind in reversed(self._kinds)}.values())[::-1]
-
-    def groups(self) -> tuple[Group, ...]:
-        """Return the groups, the core group (`""`) first."""
-        versions: dict[str, dict[str, None]] = {}
-        for kind in self._kinds:
-            versions.setdefault(kind.group, {})[kind.version] = None
-        named = sorted(versions, key=lambda name: name != "")
-        return tuple(Group(name, tuple(versions[name])) for name in named)
 
     def _tell(self) -> None:
         for listener in tuple(self._listeners):

@@ -9,7 +9,7 @@ k8s.io/apiextensions-apiserver/pkg/apiserver/validation/validation.go.
 import json
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from api.objects import JSON
@@ -100,7 +100,7 @@ def _check(schema: JSON, value: Any, old: Any, path: str) -> Iterator[FieldError
     wanted = _wanted_types(schema)
     if actual == "null" and (schema.get("nullable") or not wanted):
         return
-    if wanted and actual not in wanted and not (actual == "integer" and "number" in wanted):
+    if wanted and not _fits(actual, wanted):
         yield _wrong_type(path, actual, ",".join(wanted))
         return
     yield from _check_enum(schema, value, path)
@@ -113,6 +113,10 @@ def _wanted_types(schema: JSON) -> tuple[str, ...]:
     if schema.get("x-kubernetes-int-or-string"):
         return ("integer", "string")
     return (schema["type"],) if schema.get("type") else ()
+
+
+def _fits(actual: str, wanted: Sequence[str]) -> bool:
+    return actual in wanted or (actual == "integer" and "number" in wanted)
 
 
 def _check_enum(schema: JSON, value: Any, path: str) -> Iterator[FieldError]:

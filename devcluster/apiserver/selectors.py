@@ -16,7 +16,9 @@ from devcluster.apiserver.kinds import Kind
 
 Selector: TypeAlias = Callable[[JSON], bool]
 
-_SET_BASED: Final = re.compile(r"\s*(?P<key>[^\s!=,()<>]+)\s+(?P<op>in|notin)\s*\((?P<set>[^()]*)\)\s*")
+_SET_BASED: Final = re.compile(
+    r"\s*(?P<key>[^\s!=,()<>]+)\s+(?P<op>in|notin)\s*\((?P<set>[^()]*)\)\s*"
+)
 _EQUALITY: Final = re.compile(
     r"\s*(?P<key>[^\s!=,()<>]+)\s*(?P<op>==|=|!=|>|<)\s*(?P<value>[^\s!=,()<>]*)\s*"
 )
@@ -127,8 +129,8 @@ def _field_term(kind: Kind, part: str) -> FieldTerm:
     path = {**_METADATA, **kind.selectable}.get(match["key"])
     if path is None:
         raise BadRequest(
-            f'Unable to find "{kind.api_version}, Resource={kind.plural}" that match field selector '
-            f'"{part}": field label not supported: {match["key"]}'
+            f'Unable to find "{kind.api_version}, Resource={kind.plural}" that match field '
+            f'selector "{part}": field label not supported: {match["key"]}'
         )
     value = re.sub(r"\\(.)", r"\1", match["value"])
     return FieldTerm(tuple(path.lstrip(".").split(".")), value, match["op"] != "!=")

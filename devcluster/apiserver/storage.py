@@ -220,9 +220,7 @@ class Storage:
                 del objects[name]
             else:
                 objects[name] = stored
-            self._publish(
-                collection, Event(event_type, self._revision, resource, stored, previous)
-            )
+            self._publish(collection, Event(event_type, self._revision, resource, stored, previous))
         return stored
 
     def _publish(self, collection: _Collection, event: Event) -> None:

@@ -21,7 +21,7 @@ from devcluster.apiserver.deletion import (
     is_over,
     plan_deletion,
 )
-from devcluster.apiserver.errors import already_exists, not_found
+from devcluster.apiserver.errors import NotFound, already_exists, not_found
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.listing import ListOptions, Page, list_page
 from devcluster.apiserver.objectmeta import Birth
@@ -192,6 +192,18 @@ class Store:
             except RevisionLost:
                 continue
             return Deletion(obj, planned.gone)
+
+    def delete_collection(
+        self, kind: Kind, namespace: str, chosen: ListOptions, options: DeleteOptions
+    ) -> Page:
+        """Delete the objects of a list and return them as they were."""
+        page = self.list(kind, namespace, chosen)
+        for stored in page.items:
+            try:
+                self.delete(kind, namespace, stored.obj["metadata"]["name"], options)
+            except NotFound:
+                continue
+        return page
 
     def _carry_out(self, kind: Kind, planned: Deletion, stored: Stored) -> JSON:
         if planned.gone:

@@ -66,7 +66,8 @@ def _merge_object(keys: Mapping[str, str], target: JSON, patch: JSON) -> JSON:
     if directive == "delete":
         return {}
     if directive == "replace":
-        return _plain({key: value for key, value in patch.items() if key != _DIRECTIVE})
+        replaced: JSON = _plain(patch)
+        return replaced
     if directive != "merge":
         raise BadRequest(f"unknown {_DIRECTIVE} directive {directive!r}")
     merged = _retained(target, patch)
@@ -92,9 +93,7 @@ def _delete_values(merged: JSON, field: str, values: list[Any]) -> None:
 
 
 def _merge_field(keys: Mapping[str, str], merged: JSON, field: str, value: Any) -> None:
-    if value is None:
-        merged.pop(field, None)
-    elif isinstance(value, dict) and value.get(_DIRECTIVE) == "delete":
+    if value is None or (isinstance(value, dict) and value.get(_DIRECTIVE) == "delete"):
         merged.pop(field, None)
     elif isinstance(value, dict):
         before = merged.get(field)

@@ -68,6 +68,7 @@ class Strategy:
         prepare_delete: marks an object that is being deleted, as a phase.
         grace: graceful deletion.
         held: whether a deleted object stays although it has no finalizers in its metadata.
+        keeps_first_status: whether a new object has the status that the client sends.
         returns_deleted: whether a deletion answers with the object instead of a Status.
     """
 
@@ -82,4 +83,5 @@ class Strategy:
     prepare_delete: Prepare = _prepare_nothing
     grace: Grace = _at_once
     held: Callable[[JSON], bool] = _never
+    keeps_first_status: bool = False
     returns_deleted: bool = False

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from api.objects import JSON
-from devcluster.apiserver import objectmeta, schema
+from devcluster.apiserver import fielderrors, objectmeta, schema
 from devcluster.apiserver.errors import BadRequest, FieldError, conflict, invalid
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.objectmeta import Birth
@@ -36,9 +36,7 @@ class WriteOptions:
     warn: Callable[[str], None] = _unheard
 
 
-def new_object(
-    kind: Kind, namespace: str, body: JSON, birth: Birth, options: WriteOptions
-) -> JSON:
+def new_object(kind: Kind, namespace: str, body: JSON, birth: Birth, options: WriteOptions) -> JSON:
     """Return the object that a create stores.
 
     Raises:
@@ -48,7 +46,7 @@ def new_object(
     objectmeta.identify(kind, namespace, "", body)
     obj = _decode(kind, body, options)
     objectmeta.prepare_new(kind, obj, birth)
-    if kind.has_status:
+    if kind.has_status and not kind.strategy.keeps_first_status:
         obj.pop("status", None)
     kind.strategy.default(obj)
     kind.strategy.prepare_create(obj)
@@ -115,8 +113,9 @@ def _decode(kind: Kind, body: JSON, options: WriteOptions, old: JSON | None = No
     _report_unknown(kind, body, options)
     obj = schema.apply_defaults(kind.schema, schema.prune(kind.schema, body))
     found = schema.check(kind.schema, obj, old)
-    if found and not kind.custom:
-        raise _undecodable(kind, ", ".join(str(error) for error in found))
+    unreadable = [error for error in found if error.reason == fielderrors.WRONG_TYPE]
+    if unreadable and not kind.custom:
+        raise _undecodable(kind, ", ".join(str(error) for error in unreadable))
     _refuse(kind, obj, found)
     return obj
 

@@ -139,7 +139,7 @@ def crash_pause(restarts: int) -> float:
     """Return the seconds between the end of a run and the next one: 0, 10, 20, … 300."""
     if restarts == 0:
         return 0.0
-    return float(min(FIRST_CRASH_PAUSE * 2 ** (restarts - 1), LAST_CRASH_PAUSE))
+    return float(min(FIRST_CRASH_PAUSE * 2 ** min(restarts - 1, 10), LAST_CRASH_PAUSE))
 
 
 def _main_steps(containers: Sequence[JSON], states: States, policy: str, now: float) -> list[Step]:

@@ -5,9 +5,8 @@ Source: kubernetes pkg/kubelet/kuberuntime/logs.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from io import BufferedReader
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from api.objects import JSON
 
@@ -71,12 +70,12 @@ def read_log(
                 return
 
 
-def tail_offset(file: BufferedReader, lines: int) -> int:
+def tail_offset(file: BinaryIO, lines: int) -> int:
     """Return where the last lines of a file begin; an unfinished line counts as one."""
     position = file.seek(0, os.SEEK_END)
-    missing = lines
-    if lines > 0 and position and _at(file, position - 1, 1) != b"\n":
-        missing -= 1
+    if lines == 0 or position == 0:
+        return position
+    missing = lines - (_at(file, position - 1, 1) != b"\n")
     while position > 0:
         start = max(0, position - _BLOCK)
         block = _at(file, start, position - start)
@@ -90,6 +89,6 @@ def tail_offset(file: BufferedReader, lines: int) -> int:
     return 0
 
 
-def _at(file: BufferedReader, offset: int, size: int) -> bytes:
+def _at(file: BinaryIO, offset: int, size: int) -> bytes:
     file.seek(offset)
     return file.read(size)

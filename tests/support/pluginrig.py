@@ -130,16 +130,14 @@ class NodeApi(FakeApi):
             return super().patch(*args, **kwargs)
 
     def list(self, resource: Resource, **_: object) -> ListPage:
-        return ListPage(self.all(resource), str(self.newest()))
+        return ListPage(self.all(resource), self.now())
 
     def watch(self, resource: Resource, **_: object) -> "SilentWatch":
         return SilentWatch()
 
-    def newest(self) -> int:
-        """Return the highest resourceVersion."""
-        return max(
-            (int(o["metadata"]["resourceVersion"]) for o in self.objects.values()), default=0
-        )
+    def now(self) -> str:
+        """Return a resourceVersion above that of all objects."""
+        return str(next(self._versions))
 
     def close(self) -> None:
         """Do nothing, as there are no connections."""
@@ -220,7 +218,7 @@ class PluginRig:
 
     def see(self) -> None:
         """Let the watch cache see what the API server has."""
-        self.cache.replace(self.api.all(NODE_STATES))
+        self.cache.replace(self.api.all(NODE_STATES), self.api.now())
 
     def device(self, index: int) -> Device:
         return self.source.devices()[index]

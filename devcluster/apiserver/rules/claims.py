@@ -43,9 +43,8 @@ def status_errors(new: JSON, old: JSON) -> Iterator[FieldError]:
     yield from allocation_errors("status.allocation", status.get("allocation"))
     yield from _consumer_errors(status.get("reservedFor") or [])
     yield from _reservation_errors(status, before, deleting="deletionTimestamp" in new["metadata"])
-    if before.get("allocation") and status.get("allocation"):
-        if before["allocation"] != status["allocation"]:
-            yield fielderrors.immutable("status.allocation", status["allocation"])
+    if before.get("allocation") and status.get("allocation") not in (None, before["allocation"]):
+        yield fielderrors.immutable("status.allocation", status["allocation"])
     yield from _deallocation_errors(status, before)
 
 

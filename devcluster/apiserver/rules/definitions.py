@@ -1,6 +1,7 @@
 """Rules of CustomResourceDefinitions, and of the custom resources that they define.
 
-Source: k8s.io/apiextensions-apiserver pkg/registry/customresourcedefinition, pkg/controller/finalizer.
+Source: k8s.io/apiextensions-apiserver pkg/registry/customresourcedefinition,
+pkg/controller/finalizer.
 """
 
 from typing import Final

@@ -33,6 +33,7 @@ _CONTAINER: Final = {
     "terminationMessagePolicy": "File",
 }
 _TAINTS: Final = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+_QOS_RESOURCES: Final = ("cpu", "memory")
 _LISTS: Final = ("containers", "initContainers")
 _IMMUTABLE: Final = (
     "pod updates may not change fields other than `spec.containers[*].image`,"
@@ -53,11 +54,11 @@ def default_pod(pod: JSON) -> None:
             container.setdefault(field, copy.deepcopy(value))
         container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
         _default_requests(container["resources"])
+    _tolerate_bad_nodes(spec)
 
 
 def first_status(pod: JSON) -> None:
-    """Set the status that a new pod has, and the tolerations that every pod gets."""
-    _tolerate_bad_nodes(pod["spec"])
+    """Set the status that a new pod has."""
     pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
 
 
@@ -67,7 +68,7 @@ def qos_class(spec: JSON) -> str:
     Source: kubernetes pkg/apis/core/v1/helper/qos.
     """
     resources = [container.get("resources") or {} for container in _containers(spec)]
-    if not any(each.get("requests") or each.get("limits") for each in resources):
+    if not any(_counts(each) for each in resources):
         return "BestEffort"
     return "Guaranteed" if all(map(_is_guaranteed, resources)) else "Burstable"
 
@@ -124,9 +125,14 @@ def _default_requests(resources: JSON) -> None:
         resources.setdefault("requests", {}).setdefault(name, quantity)
 
 
+def _counts(resources: JSON) -> bool:
+    given = {*(resources.get("requests") or {}), *(resources.get("limits") or {})}
+    return not given.isdisjoint(_QOS_RESOURCES)
+
+
 def _is_guaranteed(resources: JSON) -> bool:
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
-    return all(limits.get(name) and limits[name] == requests.get(name) for name in ("cpu", "memory"))
+    return all(limits.get(name) and limits[name] == requests.get(name) for name in _QOS_RESOURCES)
 
 
 def _tolerate_bad_nodes(spec: JSON) -> None:

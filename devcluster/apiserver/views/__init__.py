@@ -1,1 +1,1 @@
-"""HTTP: what a request asks for, and how the answer looks. Flask is imported here and in app only."""
+"""HTTP: what a request asks for, and how the answer looks. Flask is imported here and in `app`."""

@@ -31,8 +31,9 @@ def has_hung_up(connection: socket.socket | None) -> bool:
     """
     if connection is None:
         return False
+    poller = select.poll()
     try:
-        readable, _, _ = select.select([connection], [], [], 0)
-        return bool(readable) and not connection.recv(1, socket.MSG_PEEK)
+        poller.register(connection, select.POLLIN)
+        return bool(poller.poll(0)) and not connection.recv(1, socket.MSG_PEEK)
     except (OSError, ValueError):
         return True

@@ -145,9 +145,7 @@ class ObjectViews:
         page = self._store.delete_collection(kind, target.namespace, chosen, options)
         return list_answer(kind, page, self._backend.clock())
 
-    def _written(
-        self, kind: Kind, obj: JSON, warnings: list[str], code: int = 200
-    ) -> Response:
+    def _written(self, kind: Kind, obj: JSON, warnings: list[str], code: int = 200) -> Response:
         return object_answer(kind, obj, self._backend.clock(), code, warnings=warnings)
 
 

@@ -77,7 +77,9 @@ def delete_options(query: Query, body: Mapping[str, Any]) -> DeleteOptions:
     return DeleteOptions(
         uid=str(conditions.get("uid") or ""),
         resource_version=str(conditions.get("resourceVersion") or ""),
-        grace_seconds=_number("gracePeriodSeconds", query.get("gracePeriodSeconds") if grace is None else grace),
+        grace_seconds=_number(
+            "gracePeriodSeconds", query.get("gracePeriodSeconds") if grace is None else grace
+        ),
         propagation=policy,
         dry_run=_dry_run(dry_run),
     )

@@ -9,8 +9,8 @@ from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.storage import BOOKMARK
 from devcluster.apiserver.table import table
-from devcluster.apiserver.views.answers import dump, included_object, wants_table
 from devcluster.apiserver.views.accepting import JSON_TYPE
+from devcluster.apiserver.views.answers import dump, included_object, wants_table
 from devcluster.apiserver.views.connection import client_socket, has_hung_up
 from devcluster.apiserver.views.options import watch_options
 from devcluster.apiserver.watch import ERROR, Change, Watch
@@ -20,9 +20,7 @@ def watch_answer(backend: Backend, kind: Kind, namespace: str) -> Response:
     """Answer the current request with a watch."""
     options = watch_options(kind, request.args)
     storage = backend.store.storage
-    watch = Watch(
-        storage, kind, namespace, options, pace=backend.pace, ended=backend.stopping
-    )
+    watch = Watch(storage, kind, namespace, options, pace=backend.pace, ended=backend.stopping)
     tables = _Tables(backend, kind, included_object()) if wants_table() else None
     connection = client_socket(request.environ)
 

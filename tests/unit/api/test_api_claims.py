@@ -65,7 +65,8 @@ def test_a_class_may_have_nothing_but_its_name() -> None:
 
 def test_a_new_claim_has_nothing_yet() -> None:
     view = Claim(build.claim())
-    assert (view.key, view.uid, view.class_name) == ("default/claim", "uid-claim", "my-class")
+    assert (view.key, view.name, view.uid) == ("default/claim", "claim", "uid-claim")
+    assert view.class_name == "my-class"
     assert (view.allocation, view.driver_name, view.reserved_for) == (None, "", [])
     assert (view.parameters, view.owner_uid, view.pod_claim_name) == (None, None, None)
     assert (view.deleting, view.deallocation_requested, view.immediate) == (False, False, False)

@@ -71,11 +71,20 @@ def test_makes_a_claim_and_records_it(others: list[JSON]) -> None:
         [templated_pod(made="claim"), template(), generated()],
         [template()],
         [deleted(templated_pod()), template()],
+        [deleted(templated_pod(nodeName="node-1")), template()],
         [done(templated_pod()), template()],
         [pod(), template()],
         [pod("pod", (POD_CLAIM, "missing")), template()],
     ],
-    ids=["nop", "no-such-pod", "pod-deleted", "pod-done", "no-claims", "named-claim-missing"],
+    ids=[
+        "nop",
+        "no-such-pod",
+        "pod-deleted",
+        "pod-stops",
+        "pod-done",
+        "no-claims",
+        "named-claim-missing",
+    ],
 )
 def test_writes_nothing_for_a_pod(objects: list[JSON]) -> None:
     rig = claim_rig(*objects)
@@ -272,6 +281,37 @@ def test_deletes_generated_claims_without_use(objects: list[JSON], left: int) ->
     rig.part.process(CLAIM)
     assert len(rig.api.all(CLAIMS)) == left
     assert rig.part.queue.retries(CLAIM) == 0
+
+
+def test_keeps_a_generated_claim_that_another_pod_uses() -> None:
+    given = reserved(allocated(generated()), "other")
+    rig = claim_rig(done(templated_pod(made="claim")), pod("other"), given)
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+def test_does_not_delete_a_claim_of_another_uid() -> None:
+    rig = claim_rig(done(templated_pod(made="claim")), generated())
+    replaced = rig.claim()
+    replaced["metadata"]["uid"] = "uid-replaced"
+    rig.put(replaced)
+    rig.part.process(CLAIM)
+    assert rig.claim()["metadata"]["uid"] == "uid-replaced"
+
+
+def test_unrecorded_claim_is_looked_at_when_its_pod_is_done() -> None:
+    rig = claim_rig(templated_pod(), generated(), template())
+    rig.due()
+    rig.put(done(rig.pod()))
+    rig.sync()
+    assert rig.due() == [CLAIM, POD]
+
+
+def test_claim_is_recorded_once() -> None:
+    rig = claim_rig(templated_pod(), template())
+    rig.part.process(POD)
+    rig.part.process(POD)
+    assert rig.api.writes() == [("create", "resourceclaims"), ("patch", "pods")]
 
 
 def test_selects_the_node_of_a_scheduled_pod() -> None:

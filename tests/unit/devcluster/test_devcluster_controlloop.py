@@ -71,8 +71,8 @@ def loop(handle: Callable[[str], None]) -> tuple[ControlLoop, WorkQueue]:
     return ControlLoop("loop", create_autospec(Caches, instance=True), queue, handle), queue
 
 
-def raiser(error: Exception) -> Callable[[str], None]:
-    def handle(_: str) -> None:
+def raiser(error: Exception) -> Callable[..., None]:
+    def handle(*_: object, **__: object) -> None:
         raise error
 
     return handle
@@ -138,6 +138,28 @@ def test_claim_controller_runs_and_stops() -> None:
     api: Any = ListedApi(templated_pod(), template())
     assert started(ClaimController(api, events=events()), api) == 0
     assert len(api.all(CLAIMS)) == 1
+
+
+def test_worker_waits_for_every_first_list() -> None:
+    api: Any = ListedApi(node(), pod())
+    gate, list_all = threading.Event(), api.list
+
+    def late(resource: Resource, **scope: object) -> ListPage:
+        assert resource != NODES or gate.wait(10.0)
+        page: ListPage = list_all(resource, **scope)
+        return page
+
+    api.list = late
+    recorder = events()
+    scheduler = Scheduler(api, events=recorder)
+    with Lifecycle() as life:
+        scheduler.start(life)
+        assert scheduler.caches[PODS].wait_synced(10.0)
+        gate.set()
+        assert api.created.wait(10.0)
+        life.stop.set()
+        assert life.wait() == 0
+    recorder.warning.assert_not_called()
 
 
 def test_worker_ends_without_a_first_list() -> None:

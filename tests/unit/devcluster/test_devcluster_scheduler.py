@@ -13,6 +13,7 @@ from tests.support.build import (
     claim,
     deallocating,
     deleted,
+    finalized,
     node,
     pod,
     reserved,
@@ -296,11 +297,12 @@ def test_changes_that_matter(change) -> None:  # type: ignore[no-untyped-def]
     [
         lambda rig: rig.put({**node(), "status": {**node()["status"], "images": []}}),
         lambda rig: rig.put({**rig.pod(), "status": {"conditions": []}}),
+        lambda rig: rig.put(finalized(rig.claim())),
         lambda rig: rig.put(claim("unrelated")),
         lambda rig: rig.put(scheduling("unrelated")),
         lambda rig: rig.api.objects.pop((CLAIMS.plural, "default/claim")),
     ],
-    ids=["heartbeat", "own-condition", "other-claim", "other-context", "claim-gone"],
+    ids=["heartbeat", "own-condition", "finalizer", "other-claim", "other-context", "claim-gone"],
 )
 def test_changes_that_do_not_matter(change) -> None:  # type: ignore[no-untyped-def]
     rig = scheduler_rig(node(), USER, claim(), resource_class())
@@ -316,6 +318,63 @@ def test_new_class_wakes_only_pods_with_claims() -> None:
     rig.put(resource_class())
     rig.sync()
     assert rig.due() == [KEY]
+
+
+def test_context_of_a_former_pod_is_not_overwritten() -> None:
+    rig = scheduler_rig(node(), USER, claim(), resource_class(), scheduling())
+    replaced = rig.context()
+    replaced["metadata"]["uid"] = "uid-replaced"
+    rig.put(replaced)
+    rig.part.process(KEY)
+    assert rig.context()["spec"] == {"potentialNodes": []}
+    assert rig.part.queue.retries(KEY) == 1
+
+
+def test_next_attempt_builds_on_what_the_last_one_wrote() -> None:
+    rig = scheduler_rig(node(), USER, claim(), resource_class())
+    rig.part.process(KEY)
+    rig.part.process(KEY)
+    assert rig.api.writes().count(("create", "podschedulingcontexts")) == 1
+    assert rig.part.queue.retries(KEY) == 0
+    waiting = "waiting for resource driver to provide information"
+    assert rig.told()[-1][1] == f"0/1 nodes are available: 1 {waiting}."
+
+
+def test_same_failure_is_written_once() -> None:
+    rig = scheduler_rig(pod())
+    rig.part.process(KEY)
+    rig.time += 10.0
+    rig.part.process(KEY)
+    assert len(rig.told()) == 2
+    assert rig.api.writes() == [("patch", "pods")]
+
+
+def test_pod_without_claims_has_no_context_to_delete() -> None:
+    rig = scheduler_rig(node(), pod())
+    rig.settle()
+    assert rig.api.writes() == [("create", "pods/pod/binding")]
+
+
+def test_gives_back_an_allocated_claim_while_the_other_is_pending() -> None:
+    """Unreserve of the plugin: so that the pod blocks nobody."""
+    two = pod("pod", ("a", "claim"), ("b", "other"))
+    rig = scheduler_rig(node(), two, reserved(allocated(claim())), claim("other"), resource_class())
+    rig.settle()
+    assert "reservedFor" not in rig.claim()["status"]
+    assert rig.context()["spec"]["selectedNode"] == "node-1"
+
+
+@pytest.mark.parametrize("unschedulable", [True, False], ids=["backing-off", "bound"])
+def test_forgets_a_pod_that_is_gone(*, unschedulable: bool) -> None:
+    rig = scheduler_rig(node(unschedulable=unschedulable), pod())
+    rig.settle()
+    rig.api.objects.pop((PODS.plural, "default/pod"))
+    rig.sync()
+    rig.put(pod())
+    rig.put(node())
+    rig.sync()
+    rig.settle()
+    assert rig.node_of() == "node-1"
 
 
 def test_condition_keeps_its_transition_time() -> None:

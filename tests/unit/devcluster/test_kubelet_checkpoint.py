@@ -71,9 +71,7 @@ def test_the_last_store_wins_and_leaves_one_file(tmp_path: Path) -> None:
     ],
     ids=["cut", "changed", "version", "list", "empty-object", "empty"],
 )
-def test_a_damaged_file_is_refused_with_a_remedy(
-    tmp_path: Path, damage: object, text: str
-) -> None:
+def test_a_damaged_file_is_refused_with_a_remedy(tmp_path: Path, damage: object, text: str) -> None:
     path = tmp_path / "state"
     Checkpoint(path).store([CLAIM])
     path.write_text(damage(path.read_text()))  # type: ignore[operator]

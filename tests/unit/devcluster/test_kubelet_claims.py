@@ -90,9 +90,7 @@ def test_a_claim_is_prepared_with_its_handle_and_its_devices_are_known(tmp_path:
     node = Node(tmp_path, made)
     consumer = using("pod", "claim")
     node.manager.prepare(consumer)
-    assert node.driver.calls == [
-        ("prepare", [ClaimRequest("default", "uid-claim", "claim", "d")])
-    ]
+    assert node.driver.calls == [("prepare", [ClaimRequest("default", "uid-claim", "claim", "d")])]
     assert node.manager.devices(consumer, consumer.raw["spec"]["containers"][0]) == (
         "cdi/dev=uid-claim",
     )
@@ -321,9 +319,7 @@ def test_a_claim_is_recorded_before_its_driver_is_called(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(("minor", "fits"), [("1.30", False), ("1.31", True)])
-def test_a_driver_name_too_long_for_the_annotation(
-    tmp_path: Path, minor: str, fits: bool
-) -> None:
+def test_a_driver_name_too_long_for_the_annotation(tmp_path: Path, minor: str, fits: bool) -> None:
     """The annotation has driver and claim uid in its key; 1.31 does without it."""
     name = "a-driver-with-a-very-long-name.of-a-company.example.com"
     made = allocated(claim(), driver=name)

@@ -34,9 +34,7 @@ def test_without_an_endpoint_the_registration_socket_serves_everything(socket: P
         assert registrar.get_info(socket).endpoint == socket
 
 
-@pytest.mark.parametrize(
-    ("error", "notified"), [("", (True, "")), ("too old", (False, "too old"))]
-)
+@pytest.mark.parametrize(("error", "notified"), [("", (True, "")), ("too old", (False, "too old"))])
 def test_the_outcome_is_reported(socket: Path, error: str, notified: tuple[bool, str]) -> None:
     with serving(Driver(), socket) as driver:
         registrar.notify(socket, error)

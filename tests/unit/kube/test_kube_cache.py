@@ -117,6 +117,14 @@ class TestOwnWrite:
         assert made.apply(obj(11)) == []
         assert versions(made.apply(obj(16))) == [(15, 16)]
 
+    def test_expires_in_its_own_time_when_it_is_repeated(self) -> None:
+        made = cache(at=10)
+        made.write(obj(11, "a"), 0)
+        made.write(obj(12, "b"), 10)
+        made.write(obj(13, "a"), 20)
+        made.expire(10 + SECONDS)
+        assert (shown(made, "a"), shown(made, "b")) == (13, None)
+
 
 class TestList:
     def test_tells_what_appeared_changed_and_went(self) -> None:

@@ -1,5 +1,8 @@
+import itertools
 import threading
 from collections import Counter
+from collections.abc import Iterator
+from threading import Event
 from unittest.mock import call, create_autospec
 
 import pytest
@@ -92,6 +95,41 @@ class TestAddAfter:
         queue.add_after("a", 5.0)
         assert [queue.get(), queue.get()] == ["a", "b"]
         assert slept == [5.0, 2.0]
+
+
+class TestBlockedWorker:
+    """A worker waits, without a time limit, before the test goes on."""
+
+    @pytest.fixture
+    def blocked(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkQueue]:
+        # Each look at this clock is 10 s later than the one before.
+        queue, waiting, found = WorkQueue(clock=itertools.count(0, 10).__next__), Event(), []
+        wait = queue._changed.wait
+
+        def wait_seen(timeout: float | None) -> None:
+            waiting.set()
+            wait(timeout)
+
+        monkeypatch.setattr(queue._changed, "wait", wait_seen)
+        worker = threading.Thread(target=lambda: found.append(queue.get()))
+        worker.start()
+        waiting.wait()
+        yield queue
+        worker.join()
+        assert found == ["a"]
+
+    def test_gets_a_new_key(self, blocked) -> None:
+        blocked.add("a")
+
+    def test_gets_a_delayed_key(self, blocked) -> None:
+        blocked.add_after("a", 5.0)
+
+    def test_gets_a_key_that_is_done_by_another(self, blocked) -> None:
+        with blocked._changed:
+            blocked._state.add("a")
+            blocked._state.take()
+        blocked.add("a")
+        blocked.done("a")
 
 
 class TestBackOff:

@@ -77,7 +77,7 @@ def test_a_taken_address_names_the_remedy(app: Flask) -> None:
             HttpServer(endpoint, app).start()
     text = str(caught.value)
     assert text.startswith(
-        f"--http-endpoint (env HTTP_ENDPOINT): cannot listen on '{endpoint}': Address already in use"
+        f"--http-endpoint (env HTTP_ENDPOINT): cannot listen on '{endpoint}': Address already in"
     )
     assert text.endswith("; choose another port, or stop that program")
 

@@ -34,6 +34,14 @@ def test_a_key_is_timed_from_added_to_finished(rig: Rig) -> None:
     assert rig.value("work_duration_seconds_count") == 1
 
 
+def test_a_key_waits_from_the_first_time_it_was_added(rig: Rig) -> None:
+    rig.queue.added("a")
+    rig.now += 2
+    rig.queue.added("a")
+    rig.queue.started("a")
+    assert rig.value("queue_duration_seconds_sum") == 2
+
+
 def test_the_load_is_what_waits_and_what_is_in_work(rig: Rig) -> None:
     for key in "abc":
         rig.queue.added(key)

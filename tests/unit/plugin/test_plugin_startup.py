@@ -151,7 +151,7 @@ def test_nas_that_somebody_deleted_comes_back_ready(node: Node) -> None:
     node.statuses.clear()
     stored = node.api.find(NODE_STATES, NODE, SYSTEM)
     node.api.remove(NODE_STATES, NODE, SYSTEM)
-    stored["metadata"]["resourceVersion"] = str(node.api.newest() + 1000)
+    stored["metadata"]["resourceVersion"] = node.api.now()
     node.plugin.cache.remove(stored)
     node.wait_status(STATUS_READY)
     assert len(node.api.find(NODE_STATES, NODE, SYSTEM)["spec"]["allocatableDevice"]) == 2

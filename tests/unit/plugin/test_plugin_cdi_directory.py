@@ -1,0 +1,132 @@
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from api.nas import PreparedDevice
+from api.objects import ClaimUID, DeviceID
+from plugin import cdi
+from plugin.cdi_directory import CdiDirectory
+from plugin.errors import CdiWriteFailed, InvalidCdiSpec
+from plugin.prepared import PreparedClaim
+from tests.support.pluginrig import NODE
+
+UID = ClaimUID("uid-1")
+CLAIM = PreparedClaim(UID, "ns", "claim", "gpu", (PreparedDevice(DeviceID("FAKE-a")),))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "etc" / "cdi"
+
+
+@pytest.fixture
+def directory(root: Path) -> CdiDirectory:
+    return CdiDirectory(root, NODE)
+
+
+def names(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir())
+
+
+def test_claim_brings_the_common_file_along(directory: CdiDirectory, root: Path) -> None:
+    assert directory.ensure(CLAIM)
+    assert names(root) == sorted([cdi.claim_file(UID), cdi.common_file()])
+    assert json.loads((root / cdi.claim_file(UID)).read_text()) == cdi.claim_spec(CLAIM)
+
+
+def test_runtimes_may_read_the_files(directory: CdiDirectory, root: Path) -> None:
+    former = os.umask(0o077)
+    try:
+        directory.ensure(CLAIM)
+    finally:
+        os.umask(former)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in root.iterdir()} == {0o644}
+
+
+def test_file_that_is_right_is_left_alone(directory: CdiDirectory, root: Path) -> None:
+    directory.ensure(CLAIM)
+    before = (root / cdi.claim_file(UID)).stat().st_ino
+    assert not directory.ensure(CLAIM)
+    assert (root / cdi.claim_file(UID)).stat().st_ino == before
+
+
+def test_symbolic_link_is_replaced_and_its_target_kept(
+    directory: CdiDirectory, root: Path, tmp_path: Path
+) -> None:
+    root.mkdir(parents=True)
+    target = tmp_path / "target"
+    target.write_text("precious")
+    (root / cdi.claim_file(UID)).symlink_to(target)
+    assert directory.ensure(CLAIM)
+    assert target.read_text() == "precious"
+    assert not (root / cdi.claim_file(UID)).is_symlink()
+
+
+def test_claim_without_devices_is_refused(directory: CdiDirectory, root: Path) -> None:
+    with pytest.raises(InvalidCdiSpec, match="no devices"):
+        directory.ensure(PreparedClaim(UID, "ns", "claim", "gpu", ()))
+    assert not root.exists()
+
+
+def test_remove_is_fine_twice(directory: CdiDirectory, root: Path) -> None:
+    directory.ensure(CLAIM)
+    directory.remove(UID)
+    directory.remove(UID)
+    assert names(root) == [cdi.common_file()]
+
+
+def test_label_is_found_in_the_file(directory: CdiDirectory) -> None:
+    assert directory.find_label(UID) == ""
+    directory.ensure(CLAIM)
+    assert directory.find_label(UID) == "GPU"
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", "7", '{"devices": 7}', '{"devices": [{"containerEdits": {}}]}']
+)
+def test_file_without_a_label(directory: CdiDirectory, root: Path, content: str) -> None:
+    root.mkdir(parents=True)
+    (root / cdi.claim_file(UID)).write_text(content)
+    assert directory.find_label(UID) == ""
+
+
+def test_collect_takes_only_what_is_ours_and_not_needed(
+    directory: CdiDirectory, root: Path
+) -> None:
+    directory.ensure(CLAIM)
+    ours = [
+        f"{cdi.FILE_PREFIX}uid-2.json",
+        f"{cdi.FILE_PREFIX}uid-1.yaml",
+        f"{cdi.FILE_PREFIX}uid-1.json.abc.tmp",
+    ]
+    theirs = ["vendor.json", "k8s.fake.resource.3-shake.com-other_x.json", "notes.txt"]
+    for name in ours + theirs:
+        (root / name).touch()
+    (root / f"{cdi.FILE_PREFIX}directory.json").mkdir()
+    (root / f"{cdi.FILE_PREFIX}link.json").symlink_to("nowhere")
+    found = directory.collect([UID])
+    assert sorted(found) == sorted([*ours, f"{cdi.FILE_PREFIX}link.json"])
+    kept = [cdi.claim_file(UID), cdi.common_file(), f"{cdi.FILE_PREFIX}directory.json", *theirs]
+    assert names(root) == sorted(kept)
+
+
+def test_nothing_to_collect_in_a_missing_directory(directory: CdiDirectory) -> None:
+    assert directory.collect([]) == []
+
+
+def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    directory = CdiDirectory(tmp_path / "file" / "cdi", NODE)
+    with pytest.raises(CdiWriteFailed, match=r"CDI_ROOT"):
+        directory.ensure(CLAIM)
+    with pytest.raises(CdiWriteFailed, match="listed"):
+        directory.collect([])
+
+
+def test_file_that_cannot_be_removed(directory: CdiDirectory, root: Path) -> None:
+    (root / cdi.claim_file(UID)).mkdir(parents=True)
+    with pytest.raises(CdiWriteFailed, match="removed"):
+        directory.remove(UID)

@@ -1,0 +1,144 @@
+from pathlib import Path
+
+import pytest
+
+from api.errors import DriverError
+from api.nas import PreparedDevice
+from api.objects import ClaimUID, DeviceID
+from plugin import cdi
+from plugin.claims import ClaimRef, DeviceResult
+from plugin.driver import DeviceGroup, answer
+from plugin.errors import (
+    CdiWriteFailed,
+    ClaimNotFound,
+    ClaimUidMismatch,
+    DeviceGone,
+    NodeStateMissing,
+    NotInNodeState,
+)
+from plugin.nodestate import NODE_STATES
+from plugin.prepared import PreparedClaim
+from tests.support.build import SYSTEM, allocated, claim
+from tests.support.pluginrig import CLAIMS, NODE, PluginRig
+
+
+def test_answer_names_the_common_device_and_the_children_of_each_device(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 1, 0, split=2)
+    found = rig.driver.prepare(ref)
+    children = [rig.source.children(rig.device(i).id, 2) for i in (1, 0)]
+    own = [[cdi.device_id(ref.uid, c) for c in pair] for pair in children]
+    assert found.cdi_ids == (cdi.common_id(), *own[0], *own[1])
+    assert found.groups == tuple(
+        DeviceGroup((), NODE, rig.device(i).id.lower(), (cdi.common_id(), *ids))
+        for i, ids in zip((1, 0), own, strict=True)
+    )
+
+
+def test_nas_shows_children_with_their_parents(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0, split=3)
+    rig.driver.prepare(ref)
+    parent = rig.device(0).id
+    assert rig.nas()["spec"]["preparedDevices"][ref.uid]["fake"]["devices"] == [
+        {"uuid": child, "parentUUID": parent} for child in rig.source.children(parent, 3)
+    ]
+
+
+@pytest.mark.parametrize("split", [0, 1])
+def test_nas_shows_whole_devices_without_parent(rig: PluginRig, split: int) -> None:
+    ref = rig.allocate("a", 0, split=split)
+    rig.driver.prepare(ref)
+    devices = rig.nas()["spec"]["preparedDevices"][ref.uid]["fake"]["devices"]
+    assert devices == [{"uuid": rig.device(0).id}]
+
+
+def test_requests_are_those_of_the_devices_results() -> None:
+    uid = ClaimUID("u")
+    devices = tuple(PreparedDevice(DeviceID(f"FAKE-{n}")) for n in "AB")
+    results = [DeviceResult("r1", "pool", "fake-a"), DeviceResult("r2", "pool", "fake-a")]
+    found = answer(PreparedClaim(uid, "ns", "n", "", devices), results, NODE)
+    assert [(g.requests, g.pool, g.device) for g in found.groups] == [
+        (("r1", "r2"), "pool", "fake-a"),
+        ((), NODE, "fake-b"),
+    ]
+
+
+def test_allocation_is_read_live_not_from_the_watch_cache(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.see()
+    rig.allocate("a", 5)
+    assert rig.driver.prepare(ref).groups[0].device == rig.device(5).id.lower()
+
+
+def test_claim_that_is_gone_reports_no_event(rig: PluginRig) -> None:
+    with pytest.raises(ClaimNotFound):
+        rig.driver.prepare(ClaimRef("default", "none", ClaimUID("u")))
+    rig.events.warning.assert_not_called()
+
+
+def test_claim_of_another_uid_is_refused_and_its_owner_hears_nothing(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    with pytest.raises(ClaimUidMismatch):
+        rig.driver.prepare(ClaimRef(ref.namespace, ref.name, ClaimUID("former")))
+    rig.events.warning.assert_not_called()
+    assert rig.saved() == {}
+
+
+def test_claim_without_devices_in_the_nas(rig: PluginRig) -> None:
+    rig.api.put(CLAIMS, allocated(claim("a")))
+    with pytest.raises(NotInNodeState, match="default/a"):
+        rig.driver.prepare(ClaimRef("default", "a", ClaimUID("uid-a")))
+    (call,) = rig.events.warning.call_args_list
+    assert call.args[0]["metadata"]["uid"] == "uid-a"
+    assert call.args[1] == "PrepareFailed"
+
+
+def test_nas_that_is_missing(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    with pytest.raises(NodeStateMissing):
+        rig.driver.prepare(ref)
+
+
+def test_device_that_the_node_has_no_more(tmp_path: Path) -> None:
+    rig = PluginRig(tmp_path)
+    ref = rig.allocate("a", 7)
+    rig.source = type(rig.source)(NODE, 4, "M")
+    rig.restart()
+    with pytest.raises(DeviceGone, match="not on this node"):
+        rig.driver.prepare(ref)
+
+
+def test_unprepare_needs_neither_claim_nor_nas(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    rig.api.remove(CLAIMS, "a", "default")
+    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.driver.unprepare(ref)
+    assert rig.saved() == rig.injected() == {}
+
+
+def test_unprepare_of_a_claim_that_never_was(rig: PluginRig) -> None:
+    rig.driver.unprepare(ClaimRef("default", "none", ClaimUID("never")))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_calls_are_counted_by_result(
+    rig: PluginRig, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    ref = rig.allocate("a", 0)
+    if fails:
+        monkeypatch.setattr(rig.state, "prepare", _fail)
+        monkeypatch.setattr(rig.state, "unprepare", _fail)
+    for call in (rig.driver.prepare, rig.driver.unprepare):
+        try:
+            call(ref)
+        except DriverError:
+            assert fails
+    result = "error" if fails else "success"
+    for verb in ("prepare", "unprepare"):
+        name = f"fake_dra_plugin_{verb}_claims_total"
+        assert rig.registry.get_sample_value(name, {"result": result}) == 1
+
+
+def _fail(_: object) -> None:
+    raise CdiWriteFailed("full")
