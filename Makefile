@@ -23,7 +23,7 @@ check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	.bin/helm lint --strict deploy/helm/fake-dra-driver
+	.bin/helm lint --strict --namespace fake-system deploy/helm/fake-dra-driver
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 
@@ -61,5 +61,5 @@ $(VENV)/.lint: setup.cfg | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[test,lint]'
 	@touch $@ $(VENV)/.run $(VENV)/.test
 
-$(TOOLS) &: tools/fetch_kubectl.py | $(VENV)/bin/python
+$(TOOLS) &: | $(VENV)/bin/python
 	$(BIN)/python tools/fetch_kubectl.py .bin

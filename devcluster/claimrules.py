@@ -1,6 +1,6 @@
 """The decisions of the resourceclaim controller of kube-controller-manager.
 
-Pure: objects in, objects to write out. claimcontroller.py carries them out.
+Pure: objects in, objects to write out; podclaimsync.py and claimrelease.py carry them out.
 Source: kubernetes pkg/controller/resourceclaim/controller.go v1.28 to v1.30.
 """
 

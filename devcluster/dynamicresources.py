@@ -1,7 +1,7 @@
 """The decisions of the scheduler plugin DynamicResources, for claims that a driver allocates.
 
 One pure function per extension point; schedulingcycle.py calls them in the scheduler's order and
-scheduler.py carries out what they decide. The reasons they return are the ones of kube-scheduler.
+binding.py carries out what they decide. The reasons they return are the ones of kube-scheduler.
 Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30.
 """
 

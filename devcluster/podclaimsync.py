@@ -1,6 +1,6 @@
 """Gives a pod its claims: makes them from templates, and stands in for a scheduler it never met.
 
-One half of the claim controller; claimsync.py is the other. Decisions are in claimrules.py.
+One half of the claim controller; claimrelease.py is the other. Decisions are in claimrules.py.
 Source: kubernetes pkg/controller/resourceclaim/controller.go v1.30 (syncPod, handleClaim).
 """
 

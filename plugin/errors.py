@@ -12,6 +12,7 @@ DriverError                     (api.errors)
 │  ├─ NotInNodeState            allocated, but the NodeAllocationState has no devices for it
 │  ├─ NodeStateMissing          the NodeAllocationState itself is not there
 │  ├─ DeviceGone                an allocated device is not in the node's inventory
+│  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ UnknownKubelet            the Node does not say which kubelet wants an answer
 │  ├─ UnsupportedServer         the API server has no version of ResourceClaim that we can read
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
@@ -70,6 +71,10 @@ class NodeStateMissing(NodeError):
 
 class DeviceGone(NodeError):
     """A device that was allocated is not in the node's inventory."""
+
+
+class DeviceInUse(NodeError):
+    """A device that was allocated is prepared for another claim at present."""
 
 
 class UnknownKubelet(NodeError):

@@ -52,7 +52,7 @@ class Registration:
             endpoint: absolute path of the plugin socket, as the kubelet sees it.
             kubelet: told when a kubelet, perhaps another one, asks.
             metrics: shows whether the plugin is registered.
-            on_change: called after `problem` or `refused` may have changed.
+            on_change: called after `refused` has changed.
         """
         self._endpoint = endpoint
         self._kubelet = kubelet
@@ -98,10 +98,12 @@ class Registration:
             _LOG.info("Registered by the kubelet", endpoint=str(self._endpoint))
         else:
             _LOG.error("Not registered by the kubelet", reason=problem)
+        before = self.refused
         with self._lock:
             self._problem = problem
         self._metrics.registered(problem is None)
-        self._on_change()
+        if self.refused != before:
+            self._on_change()
         return messages.RegistrationStatusResponse()
 
 

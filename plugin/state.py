@@ -14,17 +14,17 @@ Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for wh
 
 import itertools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from api.nas import AllocatedClaim, NodeAllocationState
-from api.objects import ClaimUID
+from api.objects import ClaimUID, DeviceID
 from ops.logs import get_logger
 from plugin import cdi
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
-from plugin.errors import CheckpointCorrupt, InvalidCdiSpec, InvalidClaimUid
+from plugin.errors import CheckpointCorrupt, DeviceInUse, InvalidCdiSpec, InvalidClaimUid
 from plugin.prepared import Devices, PreparedClaim
 
 _LOG = get_logger("state")
@@ -100,12 +100,14 @@ class State:
         """Make the claim prepared with exactly these devices; any number of times.
 
         Raises:
+            DeviceInUse: another claim has one of the devices; nothing was changed.
             NodeError: a file cannot be written.
             MalformedState: the NAS cannot be read; nothing was changed.
             KubeError: the NAS cannot be written; the next call goes on from there.
         """
         with self._lock:
             shown = self._record.current()
+            check_free(claim, self._others(claim.uid))
             self._directory.ensure(claim)
             held = self._held.get(claim.uid)
             if held is None or held.claim != claim:
@@ -194,6 +196,29 @@ class State:
             else:
                 rebuilt[uid] = claim
         return rebuilt
+
+
+def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
+    """Check that no device of a claim, nor its parent or a child of it, is another claim's.
+
+    Allocations may be lost, with a NAS that is deleted, while containers use the devices.
+
+    Raises:
+        DeviceInUse: naming device and holder.
+    """
+    wanted = whole_devices(claim)
+    for other in others:
+        shared = wanted & whole_devices(other)
+        if shared:
+            raise DeviceInUse(
+                f"device {', '.join(sorted(shared))} of {claim} is prepared for {other}; wait "
+                "until the pods of that claim have ended, or delete them"
+            )
+
+
+def whole_devices(claim: PreparedClaim) -> frozenset[DeviceID]:
+    """Return the ids of the node's devices that a claim has, whole or children of."""
+    return frozenset(device.parent or device.id for device in claim.devices)
 
 
 def differences(

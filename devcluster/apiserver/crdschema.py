@@ -122,7 +122,7 @@ def _check_node(schema: JSON, path: str, what: str) -> Iterator[FieldError]:
         what = "specified array items" if here.endswith(".items") else "specified object fields"
         yield from _check_node(inner, here, what)
     if "default" in schema:
-        yield from _check_default(schema, path)
+        yield from check(schema, schema["default"], path=f"{path}.default")
 
 
 def _check_type(schema: JSON, path: str, what: str) -> Iterator[FieldError]:
@@ -171,8 +171,3 @@ def _check_value_rule(schema: JSON, path: str) -> Iterator[FieldError]:
         if name in schema:
             yield not_allowed(f"{path}.{name}", "must be empty to be structural")
     yield from _check_pattern(schema, path)
-
-
-def _check_default(schema: JSON, path: str) -> Iterator[FieldError]:
-    for error in check(schema, schema["default"]):
-        yield FieldError(f"{path}.default{error.path}", error.text, error.reason)

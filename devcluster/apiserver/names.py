@@ -48,14 +48,6 @@ def subdomain(text: str) -> str | None:
     return None if _SUBDOMAIN.fullmatch(text) else _SUBDOMAIN_TEXT
 
 
-def path_segment(text: str) -> str | None:
-    """Return why a text cannot be a part of a URL path: the least that any name must be."""
-    if text in (".", ".."):
-        return f"may not be '{text}'"
-    bad = next((sign for sign in "/%" if sign in text), None)
-    return f"may not contain '{bad}'" if bad else None
-
-
 def qualified(text: str) -> str | None:
     """Return what is wrong with a key of labels or annotations, or a finalizer."""
     prefix, slash, name = text.rpartition("/")

@@ -86,7 +86,8 @@ def json_patch(target: Any, operations: Sequence[Any]) -> Any:
     if len(operations) > _MOST_OPERATIONS:
         raise BadRequest(f"a JSON patch has at most {_MOST_OPERATIONS} operations")
     for operation in operations:
-        apply = _OPERATIONS.get(operation.get("op")) if isinstance(operation, dict) else None
+        name = operation.get("op") if isinstance(operation, dict) else None
+        apply = _OPERATIONS.get(str(name))
         if apply is None or not isinstance(operation.get("path"), str):
             raise BadRequest(f"not an operation of a JSON patch: {operation}")
         target = apply(target, operation)

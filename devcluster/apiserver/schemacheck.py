@@ -28,7 +28,7 @@ _BOUNDS: Final[tuple[tuple[str, Callable[[float, float], bool], str], ...]] = (
 )
 
 
-def check(schema: JSON, obj: JSON, old: JSON | None = None) -> list[FieldError]:
+def check(schema: JSON, obj: Any, old: JSON | None = None, path: str = "") -> list[FieldError]:
     """Return every field that breaks the schema.
 
     Args:
@@ -36,8 +36,9 @@ def check(schema: JSON, obj: JSON, old: JSON | None = None) -> list[FieldError]:
         obj: any JSON; pruned and defaulted before.
         old: the stored object of an update; what it already had stays allowed as long as it does
             not change. Source: KEP-4008, CRD validation ratcheting.
+        path: where `obj` is, when it is not a whole object.
     """
-    return list(_check(schema, obj, old, ""))
+    return list(_check(schema, obj, old, path))
 
 
 def json_type(value: object) -> str:

@@ -81,13 +81,14 @@ def _merge_object(keys: Mapping[str, str], target: JSON, patch: JSON) -> JSON:
 
 
 def _retained(target: JSON, patch: JSON) -> JSON:
-    wanted = patch.get(_RETAIN)
-    if wanted is None:
+    if _RETAIN not in patch:
         return dict(target)
+    wanted = _list_of(_RETAIN, patch[_RETAIN])
     return {key: value for key, value in target.items() if key in wanted}
 
 
-def _delete_values(merged: JSON, field: str, values: list[Any]) -> None:
+def _delete_values(merged: JSON, field: str, given: Any) -> None:
+    values = _list_of(f"{_DELETE_FROM}{field}", given)
     if field in merged:
         merged[field] = [each for each in merged[field] if each not in values]
 
@@ -110,6 +111,8 @@ def _merge_list(
     key = keys[field]
     if not key:
         return [*target, *(each for each in patch if each not in target)]
+    if not all(isinstance(entry, dict) for entry in patch):
+        raise BadRequest(f"{field}: entries with the merge key {key} have to be objects")
     if any(entry.get(_DIRECTIVE) == "replace" and len(entry) == 1 for entry in patch):
         return [_plain(entry) for entry in patch if _DIRECTIVE not in entry]
     merged = list(target)
@@ -128,6 +131,12 @@ def _merge_entry(keys: Mapping[str, str], key: str, merged: list[Any], entry: JS
         merged[places[0]] = _merge_object(keys, merged[places[0]], entry)
     else:
         merged.append(_merge_object(keys, {}, entry))
+
+
+def _list_of(directive: str, given: Any) -> list[Any]:
+    if not isinstance(given, list):
+        raise BadRequest(f"{directive} takes a list")
+    return given
 
 
 def _plain(value: Any) -> Any:

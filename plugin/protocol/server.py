@@ -21,7 +21,7 @@ from plugin.places import Place, check_free, check_length
 from plugin.protocol.wire import Handler
 
 _MODE: Final = 0o600
-_LOG = get_logger("grpc")
+_LOG = get_logger("server")
 
 
 class UnixServer:

@@ -32,7 +32,7 @@ Request = TypeVar("Request", bound=Message)
 Handler: TypeAlias = Any
 """A grpc.GenericRpcHandler; grpc has no types."""
 
-_LOG = get_logger("grpc")
+_LOG = get_logger("calls")
 
 
 @dataclass(frozen=True, slots=True)

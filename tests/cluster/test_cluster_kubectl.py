@@ -85,7 +85,7 @@ def test_describe_a_pod_and_its_events(split_demo: Embedded) -> None:
 @pytest.mark.parametrize(
     ("path", "told"),
     [
-        ("nodeallocationstate.spec.allocatedClaims", "KIND:"),
+        ("nas.spec.allocatedClaims", "FIELD: allocatedClaims <map"),
         ("fakeclaimparameters.spec.count", "FIELD: count <integer>"),
         ("resourceclaim.spec.allocationMode", "FIELD: allocationMode <string>"),
         ("pod.spec.containers", "FIELD: containers"),

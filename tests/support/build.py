@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from api.names import DRIVER_NAME, FINALIZER, NAS_GROUP_VERSION
+from api.names import DRIVER_NAME, FINALIZER, NAS_GROUP_VERSION, POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
 from api.selectors import only_node
 
@@ -149,6 +149,18 @@ def owned(obj: JSON, consumer: str = "pod") -> JSON:
     owner = {"apiVersion": "v1", "kind": "Pod", "name": consumer, "uid": f"uid-{consumer}"}
     owners = [{**owner, "controller": True}]
     return {**obj, "metadata": {**obj["metadata"], "ownerReferences": owners}}
+
+
+def generated(name: str = "claim", consumer: str = "pod") -> JSON:
+    """Return a claim as the claim controller makes it from a template for a pod."""
+    raw = owned(claim(name), consumer)
+    notes = {POD_CLAIM_NAME_ANNOTATION: POD_CLAIM}
+    return {**raw, "metadata": {**raw["metadata"], "annotations": notes}}
+
+
+def finished(obj: JSON) -> JSON:
+    """Return the pod after all of its containers have succeeded."""
+    return _status(obj, phase="Succeeded")
 
 
 def _status(obj: JSON, **fields: Any) -> JSON:

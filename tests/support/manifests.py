@@ -1,6 +1,6 @@
 """Objects that cluster tests create: claims, parameters, and pods that print their environment."""
 
-import json
+import yaml
 
 from api.names import CLAIM_PARAMETERS_KIND, DRIVER_GROUP_VERSION, DRIVER_NAME
 from api.objects import JSON
@@ -54,4 +54,5 @@ def pod(place: str, name: str, *claims: str, command: str = PRINT_AND_STAY, **sp
 
 def manifest(*objects: JSON) -> str:
     """Return one text for `kubectl apply`."""
-    return "\n---\n".join(json.dumps(obj) for obj in objects)
+    text: str = yaml.safe_dump_all(objects)
+    return text

@@ -18,9 +18,9 @@ def ignored(root: Path) -> tuple[list[str], list[str]]:
 def test_every_package_is_in_the_build_context(root: Path) -> None:
     config = configparser.ConfigParser()
     config.read(root / "setup.cfg", encoding="utf-8")
-    packages = config["options"]["packages"].split()
+    packages = config["options.packages.find"]["include"].split()
     assert packages
-    needed = {package.partition(".")[0] for package in packages}
+    needed = {package.removesuffix("*") for package in packages}
     needed |= {"setup.cfg", "setup.py", "pyproject.toml", "README.md", "LICENSE"}
     assert set(ignored(root)[1]) == needed
 

@@ -191,8 +191,25 @@ def test_an_unchanged_object_is_always_right(obj: JSON) -> None:
 
 
 KEYWORDS = st.sampled_from(
-    """type properties items enum required pattern allOf oneOf not default maximum maxLength format
-    additionalProperties nullable x-kubernetes-list-type x-kubernetes-list-map-keys""".split()
+    [
+        "type",
+        "properties",
+        "items",
+        "enum",
+        "required",
+        "pattern",
+        "allOf",
+        "oneOf",
+        "not",
+        "default",
+        "maximum",
+        "maxLength",
+        "format",
+        "additionalProperties",
+        "nullable",
+        "x-kubernetes-list-type",
+        "x-kubernetes-list-map-keys",
+    ]
 )
 SCHEMAS = st.recursive(
     st.sampled_from(["object", "array", "string", 1, None, True, "[", "map", "a"]),

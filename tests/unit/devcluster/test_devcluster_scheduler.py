@@ -3,22 +3,18 @@
 import pytest
 
 from api.objects import JSON
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
-from devcluster.scheduler import LONGEST_WAIT
-from kube.errors import KubeError, NotFound, ServerError
+from devcluster.resources import SCHEDULING_CONTEXTS
+from kube.errors import KubeError, NotFound
 from kube.resources import PODS
 from tests.support.build import (
     POD_CLAIM,
     allocated,
     claim,
-    deallocating,
     deleted,
-    finalized,
     node,
     pod,
     reserved,
     resource_class,
-    scheduling,
     templated_pod,
 )
 from tests.support.controlplanerig import ControlRig, scheduler_rig
@@ -72,13 +68,6 @@ def test_negotiates_with_the_driver() -> None:
     assert not rig.has(SCHEDULING_CONTEXTS)
 
 
-def test_own_writes_lead_to_no_further_attempt() -> None:
-    rig = scheduler_rig(node(), USER, claim(), resource_class())
-    rig.part.process(rig.due()[0])
-    rig.sync()
-    assert rig.due() == []
-
-
 def test_driver_answer_is_looked_at_without_back_off() -> None:
     two = pod("pod", ("a", "claim"), ("b", "other"))
     rig = scheduler_rig(node(), two, claim(), claim("other"), resource_class())
@@ -116,42 +105,6 @@ def test_back_off_doubles_between_failures() -> None:
             rig.settle()
         pauses.append(rig.time - began)
     assert pauses == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
-
-
-def test_looks_again_after_a_long_time() -> None:
-    rig = scheduler_rig(node(unschedulable=True), pod())
-    rig.settle()
-    rig.time += LONGEST_WAIT
-    assert rig.due() == [KEY]
-
-
-def test_asks_to_deallocate_what_sits_on_the_wrong_node() -> None:
-    """First the stale selected node goes, then the allocation; kubernetes wrong-topology."""
-    rig = scheduler_rig(
-        node("node-1", unschedulable=True),
-        node("node-2"),
-        USER,
-        reserved(allocated(claim(), "node-1")),
-        scheduling(potential=["node-1"], selected="node-1"),
-        resource_class(),
-    )
-    rig.part.process(KEY)
-    assert rig.claim()["status"]["deallocationRequested"]
-    assert "reservedFor" not in rig.claim()["status"]
-    assert not rig.context()["spec"]["selectedNode"]
-    assert [plural for verb, plural in rig.api.writes()][:2] == [
-        "podschedulingcontexts",
-        "resourceclaims/status",
-    ]
-    assert rig.told()[0][1].endswith("deallocation of ResourceClaim completed")
-
-
-def test_reserves_a_shared_claim_and_binds() -> None:
-    rig = scheduler_rig(node(), USER, reserved(allocated(claim()), "other"), resource_class())
-    rig.settle()
-    consumers = [c["uid"] for c in rig.claim()["status"]["reservedFor"]]
-    assert consumers == ["uid-other", "uid-pod"]
-    assert rig.node_of() == "node-1"
 
 
 def test_one_pod_at_a_time_gets_an_unshared_claim() -> None:
@@ -202,39 +155,6 @@ def test_leaves_pods_alone(given: JSON, claims: list[JSON]) -> None:
     assert rig.told() == []
 
 
-def test_foreign_context_blocks_until_it_is_gone() -> None:
-    foreign = scheduling()
-    foreign["metadata"]["ownerReferences"][0]["uid"] = "uid-former"
-    rig = scheduler_rig(node(), USER, claim(), resource_class(), foreign)
-    rig.settle()
-    assert rig.api.writes() == []
-    rig.api.objects.pop((SCHEDULING_CONTEXTS.plural, "default/pod"))
-    rig.sync()
-    rig.settle()
-    assert rig.context()["metadata"]["ownerReferences"][0]["uid"] == "uid-pod"
-
-
-def test_gives_back_what_it_reserved_when_binding_fails() -> None:
-    """Source: kubernetes TestPlugin bind-failure."""
-    rig = scheduler_rig(node(), USER, allocated(claim()), resource_class())
-    failed: list[str] = []
-
-    def fault(verb: str, plural: str, body: JSON | None) -> KubeError | None:
-        if verb == "create" and not failed:
-            failed.append(plural)
-            return ServerError(500, "InternalError", "no")
-        return None
-
-    rig.api.fault = fault
-    rig.part.process(KEY)
-    assert failed == ["pods/pod/binding"]
-    assert "reservedFor" not in rig.claim()["status"]
-    assert rig.node_of() is None
-    assert rig.part.queue.retries(KEY) == 1
-    rig.part.process(KEY)
-    assert rig.node_of() == "node-1"
-
-
 def test_bound_pod_is_not_bound_again_before_the_watch_tells() -> None:
     rig = scheduler_rig(node(), pod())
     rig.part.process(KEY)
@@ -252,18 +172,6 @@ def test_assumed_pods_count_on_their_node() -> None:
     assert nodes == ["node-1", "node-1", "node-2", "node-2", "node-3", "node-3"]
 
 
-def test_conflict_leads_to_another_try_with_the_newer_claim() -> None:
-    rig = scheduler_rig(node(), USER, allocated(claim()), resource_class())
-    rig.put(reserved(rig.claim(), "other"))
-    rig.part.process(KEY)
-    assert rig.node_of() is None
-    assert rig.told() == []
-    rig.sync()
-    rig.settle()
-    assert [c["uid"] for c in rig.claim()["status"]["reservedFor"]] == ["uid-other", "uid-pod"]
-    assert rig.node_of() == "node-1"
-
-
 def test_pod_that_vanished_meanwhile_is_forgotten() -> None:
     rig = scheduler_rig(pod())
     rig.api.objects.pop((PODS.plural, "default/pod"))
@@ -272,62 +180,6 @@ def test_pod_that_vanished_meanwhile_is_forgotten() -> None:
     assert rig.part.queue.retries(KEY) == 0
     with pytest.raises(KeyError):
         rig.pod()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda rig: rig.put(resource_class(suitableNodes={"nodeSelectorTerms": []})),
-        lambda rig: rig.put(node("node-2")),
-        lambda rig: rig.put(node(spec="changed", unschedulable=True)),
-        lambda rig: rig.put(deallocating(rig.claim())),
-    ],
-    ids=["class", "new-node", "changed-node", "claim"],
-)
-def test_changes_that_matter(change) -> None:  # type: ignore[no-untyped-def]
-    rig = scheduler_rig(node(), USER, allocated(claim(), "node-9"), resource_class())
-    rig.due()
-    change(rig)
-    rig.sync()
-    assert rig.due() == [KEY]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda rig: rig.put({**node(), "status": {**node()["status"], "images": []}}),
-        lambda rig: rig.put({**rig.pod(), "status": {"conditions": []}}),
-        lambda rig: rig.put(finalized(rig.claim())),
-        lambda rig: rig.put(claim("unrelated")),
-        lambda rig: rig.put(scheduling("unrelated")),
-        lambda rig: rig.api.objects.pop((CLAIMS.plural, "default/claim")),
-    ],
-    ids=["heartbeat", "own-condition", "finalizer", "other-claim", "other-context", "claim-gone"],
-)
-def test_changes_that_do_not_matter(change) -> None:  # type: ignore[no-untyped-def]
-    rig = scheduler_rig(node(), USER, claim(), resource_class())
-    rig.due()
-    change(rig)
-    rig.sync()
-    assert rig.due() == []
-
-
-def test_new_class_wakes_only_pods_with_claims() -> None:
-    rig = scheduler_rig(USER, pod("plain"))
-    rig.due()
-    rig.put(resource_class())
-    rig.sync()
-    assert rig.due() == [KEY]
-
-
-def test_context_of_a_former_pod_is_not_overwritten() -> None:
-    rig = scheduler_rig(node(), USER, claim(), resource_class(), scheduling())
-    replaced = rig.context()
-    replaced["metadata"]["uid"] = "uid-replaced"
-    rig.put(replaced)
-    rig.part.process(KEY)
-    assert rig.context()["spec"] == {"potentialNodes": []}
-    assert rig.part.queue.retries(KEY) == 1
 
 
 def test_next_attempt_builds_on_what_the_last_one_wrote() -> None:
@@ -349,34 +201,6 @@ def test_same_failure_is_written_once() -> None:
     assert rig.api.writes() == [("patch", "pods")]
 
 
-def test_pod_without_claims_has_no_context_to_delete() -> None:
-    rig = scheduler_rig(node(), pod())
-    rig.settle()
-    assert rig.api.writes() == [("create", "pods/pod/binding")]
-
-
-def test_gives_back_an_allocated_claim_while_the_other_is_pending() -> None:
-    """Unreserve of the plugin: so that the pod blocks nobody."""
-    two = pod("pod", ("a", "claim"), ("b", "other"))
-    rig = scheduler_rig(node(), two, reserved(allocated(claim())), claim("other"), resource_class())
-    rig.settle()
-    assert "reservedFor" not in rig.claim()["status"]
-    assert rig.context()["spec"]["selectedNode"] == "node-1"
-
-
-@pytest.mark.parametrize("unschedulable", [True, False], ids=["backing-off", "bound"])
-def test_forgets_a_pod_that_is_gone(*, unschedulable: bool) -> None:
-    rig = scheduler_rig(node(unschedulable=unschedulable), pod())
-    rig.settle()
-    rig.api.objects.pop((PODS.plural, "default/pod"))
-    rig.sync()
-    rig.put(pod())
-    rig.put(node())
-    rig.sync()
-    rig.settle()
-    assert rig.node_of() == "node-1"
-
-
 def test_condition_keeps_its_transition_time() -> None:
     rig = scheduler_rig(pod())
     rig.settle()
@@ -388,18 +212,6 @@ def test_condition_keeps_its_transition_time() -> None:
     second = rig.pod()["status"]["conditions"][0]
     assert second["message"] != first["message"]
     assert second["lastTransitionTime"] == first["lastTransitionTime"]
-
-
-def test_failing_to_delete_the_context_is_no_failure() -> None:
-    rig = scheduler_rig(node(), USER, allocated(claim()), resource_class(), scheduling())
-
-    def fault(verb: str, plural: str, body: JSON | None) -> KubeError | None:
-        return ServerError(500, "InternalError", "no") if verb == "delete" else None
-
-    rig.api.fault = fault
-    rig.settle()
-    assert rig.node_of() == "node-1"
-    assert rig.part.queue.retries(KEY) == 0
 
 
 def test_writes_for_a_pod_that_is_gone_end_quietly() -> None:

@@ -20,9 +20,26 @@ leaves = (
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=6)
 )
 words = st.sampled_from(
-    ["cdiVersion", "kind", "devices", "containerEdits", "annotations", "name", "env", "mounts"]
-    + ["deviceNodes", "hooks", "path", "hostPath", "containerPath", "additionalGids", "0.3.0"]
-    + ["vendor.com/gpu", "one", "A=1"]
+    [
+        "cdiVersion",
+        "kind",
+        "devices",
+        "containerEdits",
+        "annotations",
+        "name",
+        "env",
+        "mounts",
+        "deviceNodes",
+        "hooks",
+        "path",
+        "hostPath",
+        "containerPath",
+        "additionalGids",
+        "0.3.0",
+        "vendor.com/gpu",
+        "one",
+        "A=1",
+    ]
 )
 anything = st.recursive(
     leaves | words,

@@ -23,7 +23,7 @@ def test_the_longest_socket_path(extra: int, fits: bool) -> None:
     if fits:
         check_socket_path(path)
         return
-    with pytest.raises(StateDirError, match="has 108 bytes.*at most 107; choose a shorter"):
+    with pytest.raises(StateDirError, match=r"has 108 bytes.*at most 107; choose a shorter"):
         check_socket_path(path)
 
 

@@ -24,9 +24,9 @@ class Client:
 
 
 def info(
-    *versions: str, name: str = "driver", type: str = "DRAPlugin", at: str = "/a"
+    *versions: str, name: str = "driver", kind: str = "DRAPlugin", at: str = "/a"
 ) -> PluginInfo:
-    return PluginInfo(type, name, Path(at), versions or ("1.0.0",))
+    return PluginInfo(kind, name, Path(at), versions or ("1.0.0",))
 
 
 def registry() -> PluginRegistry:
@@ -78,7 +78,7 @@ def test_a_registered_plugin_is_found_by_name() -> None:
 @pytest.mark.parametrize(
     ("bad", "text"),
     [
-        (info(type="CSIPlugin"), 'plugin type "CSIPlugin" is not "DRAPlugin"'),
+        (info(kind="CSIPlugin"), 'plugin type "CSIPlugin" is not "DRAPlugin"'),
         (info(name=""), "no name"),
     ],
     ids=["type", "name"],

@@ -44,12 +44,12 @@ def test_the_outcome_is_reported(socket: Path, error: str, notified: tuple[bool,
 def test_a_plugin_that_does_not_take_the_outcome(socket: Path) -> None:
     with (
         serving(Driver(refuses_notification=True), socket),
-        pytest.raises(PluginCallFailed, match="NotifyRegistrationStatus .* not now"),
+        pytest.raises(PluginCallFailed, match=r"NotifyRegistrationStatus .* not now"),
     ):
         registrar.notify(socket, "")
 
 
 def test_a_socket_without_a_server(socket: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registrar, "GET_INFO_SECONDS", 0.05)
-    with pytest.raises(PluginCallFailed, match="GetInfo on .*reg.sock failed"):
+    with pytest.raises(PluginCallFailed, match=r"GetInfo on .*reg\.sock failed"):
         registrar.get_info(socket)

@@ -270,6 +270,7 @@ def test_events_are_written_while_it_runs(client, make) -> None:
     recorder.warning(CLAIM, "Failed", "x")
     written.wait()
     recorder.stop()
+    assert not recorder._thread.is_alive()
     assert recorder.dropped == 0
 
 

@@ -4,15 +4,13 @@ from collections import deque
 from unittest.mock import create_autospec
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from api.objects import JSON
 from kube import errors
 from kube.cache import revision
 from kube.client import Client, ListPage
 from kube.errors import ConnectFailed, KubeError, ReadTimeout
-from kube.reflector import Reflector, ReflectorState
+from kube.reflector import Reflector
 from kube.resources import PODS
 from kube.store import Store
 from kube.watch import WatchStream
@@ -130,6 +128,8 @@ def test_lists_and_watches_on_from_there(clock) -> None:
     assert rig.store.has_synced()
     assert rig.watched_from() == ["10", "13"]
     assert all(body.closed for body in rig.bodies)
+    # Nothing is left that a later stop() could close.
+    assert rig.reflector._stream is None
 
 
 def test_asks_for_its_part_of_the_collection(clock) -> None:
@@ -317,70 +317,3 @@ def test_failure_of_a_list_that_is_answered_during_the_stop_is_not_reported(cloc
     rig.client.list.side_effect = fail
     rig.run()
     assert rig.reported == []
-
-
-class TestState:
-    def state(self, rand: float = 1.0) -> ReflectorState:
-        return ReflectorState(lambda: rand)
-
-    def test_begins_with_a_list(self) -> None:
-        assert self.state().version is None
-
-    @pytest.mark.parametrize(
-        ("rand", "seconds"), [(0.0, 300), (0.5, 450), (0.999, 599)], ids=["low", "mid", "high"]
-    )
-    def test_watches_last_5_to_10_minutes(self, rand: float, seconds: int) -> None:
-        assert self.state(rand).watch_seconds() == seconds
-
-    def test_back_off_doubles_up_to_30_seconds(self) -> None:
-        state = self.state()
-        pauses = [state.failed(ConnectFailed("refused"), 0.0) for _ in range(8)]
-        assert pauses == pytest.approx([0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0])
-
-    @given(st.integers(0, 2000), st.floats(0, 1, exclude_max=True))
-    def test_pause_is_bounded(self, failures: int, rand: float) -> None:
-        state = self.state(rand)
-        state._failures = failures
-        assert 0.4 <= state.failed(ConnectFailed("refused"), 0.0) <= 30.0
-
-    def test_event_resets_the_back_off(self) -> None:
-        state = self.state()
-        for _ in range(5):
-            state.failed(ConnectFailed("refused"), 0.0)
-        state.opened(0.0)
-        state.seen("12")
-        assert state.failed(ConnectFailed("refused"), 0.1) == pytest.approx(0.8)
-
-    def test_watch_that_lasted_resets_the_back_off(self) -> None:
-        state = self.state()
-        for _ in range(5):
-            state.failed(ConnectFailed("refused"), 0.0)
-        state.opened(0.0)
-        assert state.failed(ReadTimeout("silent"), 330.0) == pytest.approx(0.8)
-
-    def test_slow_failures_without_a_watch_do_not(self) -> None:
-        state = self.state()
-        pauses = [state.failed(ReadTimeout("silent"), 30.0 * n) for n in range(3)]
-        assert pauses == pytest.approx([0.8, 1.6, 3.2])
-
-    def test_list_alone_does_not(self) -> None:
-        state = self.state()
-        pauses = []
-        for _ in range(3):
-            state.listed("10")
-            pauses.append(state.failed(refusal(403), 0.0))
-        assert pauses == pytest.approx([0.8, 1.6, 3.2])
-
-    @pytest.mark.parametrize("lasted", [0.0, 0.9])
-    def test_watch_that_ends_at_once_backs_off(self, lasted: float) -> None:
-        state = self.state()
-        pauses = []
-        for _ in range(3):
-            state.opened(0.0)
-            pauses.append(state.ended(lasted))
-        assert pauses == pytest.approx([0.8, 1.6, 3.2])
-
-    @pytest.mark.parametrize(("asked", "pause"), [(0.0, 0.8), (0.5, 0.8), (7.5, 7.5), (90.0, 90.0)])
-    def test_server_may_ask_for_a_longer_pause(self, asked: float, pause: float) -> None:
-        error = refusal(429, retry_after=asked)
-        assert self.state().failed(error, 0.0) == pytest.approx(pause)

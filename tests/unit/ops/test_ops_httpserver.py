@@ -1,6 +1,7 @@
 import errno
 import http.client
 import socket
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -45,6 +46,7 @@ def test_after_stop_the_port_is_free(server: HttpServer, app: Flask) -> None:
     ask(port)
     server.stop()
     server.stop()
+    assert "http" not in {thread.name for thread in threading.enumerate()}
     with pytest.raises(ConnectionRefusedError):
         ask(port)
     again = HttpServer(f"127.0.0.1:{port}", app)

@@ -7,6 +7,7 @@ from api.errors import MalformedState
 from kube.errors import ConnectFailed
 from plugin import cdi
 from plugin.checkpoint import FILE_NAME
+from plugin.errors import DeviceInUse
 from plugin.nodestate import NODE_STATES
 from plugin.state import differences, restored
 from tests.support.build import SYSTEM
@@ -208,6 +209,22 @@ def test_discard_spares_a_claim_that_was_prepared_again_meanwhile(rig: PluginRig
     (seen,) = rig.state.holdings()
     rig.driver.prepare(ref)
     assert not rig.state.discard(seen)
+    assert list(rig.saved()) == [ref.uid]
+
+
+@pytest.mark.parametrize(("first", "second"), [(0, 0), (2, 0), (0, 2), (2, 3)])
+def test_device_is_never_prepared_for_two_claims(rig: PluginRig, first: int, second: int) -> None:
+    """Whole or split; the second claim gets it when the first one has ended."""
+    holder = rig.allocate("a", 0, split=first)
+    rig.driver.prepare(holder)
+    rig.edit_nas({"allocatedClaims": None})
+    ref = rig.allocate("b", 1, 0, split=second)
+    with pytest.raises(DeviceInUse, match=f"{rig.device(0).id} of .*b.* is prepared for .*a"):
+        rig.driver.prepare(ref)
+    rig.assert_agreed()
+    assert list(rig.saved()) == [holder.uid]
+    rig.driver.unprepare(holder)
+    rig.driver.prepare(ref)
     assert list(rig.saved()) == [ref.uid]
 
 

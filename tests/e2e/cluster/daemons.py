@@ -1,0 +1,81 @@
+"""Programs that stay: started in a session of their own, found again by their pid files.
+
+They outlive the process that started them, so that one command can raise the cluster and another
+take it down. A pid counts only while its command line names the same program, since the kernel
+gives numbers out again.
+"""
+
+import os
+import signal
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tests.e2e.cluster.commands import run
+from tests.e2e.cluster.errors import NotReady
+from tests.support.waiting import NotSeen, until
+
+_LAUNCH = 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@" >>"$LOG" 2>&1 </dev/null'
+_START_SECONDS = 10.0
+_STOP_SECONDS = 15.0
+
+
+class Daemons:
+    """The programs of one state directory."""
+
+    def __init__(self, pids: Path, logs: Path) -> None:
+        """Keep pid files and logs in these directories."""
+        self._pids = pids
+        self._logs = logs
+
+    def start(self, name: str, *argv: str | Path, environment: Mapping[str, str]) -> None:
+        """Start a program; it appends what it writes to its log.
+
+        Args:
+            name: of the component.
+            argv: the program and its arguments.
+            environment: the whole one.
+
+        Raises:
+            NotReady: it did not come up.
+        """
+        for directory in (self._pids, self._logs):
+            directory.mkdir(parents=True, exist_ok=True)
+        pid_file = self._pids / name
+        pid_file.unlink(missing_ok=True)
+        told = {**environment, "LOG": str(self._logs / f"{name}.log")}
+        run("setsid", "--fork", "sh", "-c", _LAUNCH, pid_file, *argv, environment=told)
+        try:
+            until(f"pid of {name}", pid_file.exists, _START_SECONDS)
+        except NotSeen as error:
+            raise NotReady(f"{name} did not start: {error}") from error
+
+    def running(self, name: str) -> int | None:
+        """Return the pid of a component, or None while it does not run."""
+        try:
+            pid = int((self._pids / name).read_text(encoding="ascii"))
+            state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            words = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (OSError, ValueError):
+            return None
+        return pid if state[0] != "Z" and str(self._pids.parent).encode() in words else None
+
+    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
+        """Stop a component if it runs; kill it if it does not end by itself."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while (pid := self.running(name)) is not None:
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            number = signal.Signals(0) if time.monotonic() < deadline else signal.SIGKILL
+            time.sleep(0.05)
+        (self._pids / name).unlink(missing_ok=True)
+
+    def log(self, name: str, lines: int) -> str:
+        """Return the last lines that a component wrote; empty if it never ran."""
+        try:
+            with (self._logs / f"{name}.log").open(encoding="utf-8", errors="replace") as log:
+                return "".join(deque(log, maxlen=lines))
+        except FileNotFoundError:
+            return ""

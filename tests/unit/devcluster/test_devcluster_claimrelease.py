@@ -1,0 +1,155 @@
+"""Claims are taken back; ids and docstrings name cases of kubernetes TestSyncHandler."""
+
+import pytest
+
+from api.objects import JSON
+from devcluster.resources import CLAIMS
+from tests.support.build import (
+    allocated,
+    claim,
+    deleted,
+    finalized,
+    finished,
+    generated,
+    pod,
+    reserved,
+    templated_pod,
+)
+from tests.support.controlplanerig import claim_rig
+
+CLAIM = "claim:default/claim"
+
+
+@pytest.mark.parametrize(
+    "seen", [True, False], ids=["stay-reserved-seen", "stay-reserved-not-seen"]
+)
+def test_keeps_a_reservation_of_a_pod_that_is_there(*, seen: bool) -> None:
+    rig = claim_rig(reserved(allocated(claim())))
+    rig.put(pod())
+    if seen:
+        rig.sync()
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+def test_keeps_a_reservation_of_a_replaced_pod_that_the_cache_does_not_know_yet() -> None:
+    rig = claim_rig(reserved(allocated(claim())), {**pod(), "metadata": _former()})
+    rig.put(pod())
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+def _former() -> JSON:
+    return {"name": "pod", "namespace": "default", "uid": "uid-former"}
+
+
+@pytest.mark.parametrize(
+    "pods",
+    [
+        [],
+        [finished(pod())],
+        [{**pod(), "metadata": _former()}],
+        [deleted(pod())],
+    ],
+    ids=["gone", "done", "replaced", "deleted-before-scheduling"],
+)
+@pytest.mark.parametrize(
+    ("mode", "deallocates"),
+    [("WaitForFirstConsumer", True), ("Immediate", None)],
+    ids=["delayed", "immediate"],
+)
+def test_drops_a_consumer_that_is_gone(
+    pods: list[JSON], mode: str, *, deallocates: bool | None
+) -> None:
+    """clear-reserved-{delayed,immediate}-allocation, clear-reserved-when-done-*."""
+    rig = claim_rig(reserved(allocated(claim(mode=mode))), *pods)
+    rig.part.process(CLAIM)
+    status = rig.claim()["status"]
+    assert "reservedFor" not in status
+    assert status.get("deallocationRequested") == deallocates
+    assert status["allocation"]
+
+
+def test_deleted_pod_that_still_runs_keeps_its_reservation() -> None:
+    rig = claim_rig(reserved(allocated(claim())), deleted(pod(nodeName="node-1")))
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+def test_keeps_the_other_consumers() -> None:
+    """remove-reserved."""
+    given = reserved(allocated(claim()))
+    other = {"resource": "pods", "name": "other", "uid": "uid-other"}
+    given["status"]["reservedFor"].append(other)
+    rig = claim_rig(given, pod())
+    rig.part.process(CLAIM)
+    assert [c["uid"] for c in rig.claim()["status"]["reservedFor"]] == ["uid-pod"]
+    assert "deallocationRequested" not in rig.claim()["status"]
+
+
+def test_touches_no_claim_with_a_consumer_of_another_kind() -> None:
+    given = reserved(allocated(claim()))
+    given["status"]["reservedFor"].append({"apiGroup": "x", "resource": "jobs", "uid": "u"})
+    rig = claim_rig(given)
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+def test_unreserved_claim_keeps_its_allocation() -> None:
+    """A driver that reserves for nobody has its claims deallocated by the scheduler only."""
+    rig = claim_rig(allocated(claim()))
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+@pytest.mark.parametrize(
+    ("objects", "left"),
+    [
+        ([finished(templated_pod(made="claim")), reserved(allocated(generated()))], 0),
+        ([{**templated_pod(), "metadata": _former()}, generated()], 0),
+        ([templated_pod(made="claim"), generated()], 1),
+        ([generated()], 1),
+        ([finished(pod()), claim()], 1),
+        ([finished(templated_pod(made="claim")), deleted(finalized(generated()))], 1),
+    ],
+    ids=[
+        "delete-claim-when-done",
+        "owner-replaced",
+        "owner-runs",
+        "owner-unknown-left-to-garbage-collector",
+        "not-generated",
+        "deleted-already",
+    ],
+)
+def test_deletes_generated_claims_without_use(objects: list[JSON], left: int) -> None:
+    rig = claim_rig(*objects)
+    rig.part.process(CLAIM)
+    assert len(rig.api.all(CLAIMS)) == left
+    assert rig.part.queue.retries(CLAIM) == 0
+
+
+def test_keeps_a_generated_claim_that_another_pod_uses() -> None:
+    given = reserved(allocated(generated()), "other")
+    rig = claim_rig(finished(templated_pod(made="claim")), pod("other"), given)
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+
+
+def test_does_not_delete_a_claim_of_another_uid() -> None:
+    rig = claim_rig(finished(templated_pod(made="claim")), generated())
+    replaced = rig.claim()
+    replaced["metadata"]["uid"] = "uid-replaced"
+    rig.put(replaced)
+    rig.part.process(CLAIM)
+    assert rig.claim()["metadata"]["uid"] == "uid-replaced"
+
+
+def test_stale_claim_is_a_conflict_and_tried_again() -> None:
+    rig = claim_rig(reserved(allocated(claim())))
+    rig.put(rig.claim())
+    rig.part.process(CLAIM)
+    assert rig.part.queue.retries(CLAIM) == 1
+    rig.sync()
+    rig.part.process(CLAIM)
+    assert rig.claim()["status"]["deallocationRequested"]
+    assert rig.part.queue.retries(CLAIM) == 0

@@ -1,0 +1,138 @@
+from pathlib import Path
+from typing import Any
+from unittest.mock import create_autospec
+
+import pytest
+from click.testing import CliRunner, Result
+
+import plugin.__main__ as program
+from kube.errors import ConfigError
+from ops.config import CommonConfig
+from ops.lifecycle import Lifecycle
+from plugin.__main__ import PluginConfig, main, run
+from plugin.errors import CannotServe
+
+ENV = {"NODE_NAME": "node-1", "POD_NAMESPACE": "ns", "KUBECONFIG": "/none"}
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[PluginConfig]:
+    """Let the program end as soon as its settings are known."""
+    found: list[PluginConfig] = []
+
+    def note(_life: Lifecycle, config: PluginConfig, _common: Any) -> int:
+        found.append(config)
+        return 0
+
+    monkeypatch.setattr(program, "run", note)
+    monkeypatch.setattr(program, "configure", lambda *_: None)
+    monkeypatch.setattr(program, "Lifecycle", create_autospec(Lifecycle, spec_set=True))
+    return found
+
+
+def invoke(*arguments: str, **env: str) -> Result:
+    return CliRunner().invoke(main, arguments, env={**ENV, **env})
+
+
+def test_defaults_are_those_of_a_node(ran: list[PluginConfig]) -> None:
+    assert invoke().exit_code == 0
+    assert ran == [
+        PluginConfig(
+            node_name="node-1",
+            num_devices=8,
+            device_model="LATEST-FAKE-MODEL",
+            cdi_root="/etc/cdi",
+            kubelet_registrar_directory_path="/var/lib/kubelet/plugins_registry",
+            kubelet_plugins_directory_path="/var/lib/kubelet/plugins",
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flag", "env", "value", "field", "read"),
+    [
+        ("--node-name", "NODE_NAME", "n", "node_name", "n"),
+        ("--num-devices", "NUM_DEVICES", "128", "num_devices", 128),
+        ("--device-model", "DEVICE_MODEL", "M", "device_model", "M"),
+        ("--cdi-root", "CDI_ROOT", "/c", "cdi_root", "/c"),
+        (
+            "--kubelet-registrar-directory-path",
+            "KUBELET_REGISTRAR_DIRECTORY_PATH",
+            "/r",
+            "kubelet_registrar_directory_path",
+            "/r",
+        ),
+        (
+            "--kubelet-plugins-directory-path",
+            "KUBELET_PLUGINS_DIRECTORY_PATH",
+            "/p",
+            "kubelet_plugins_directory_path",
+            "/p",
+        ),
+    ],
+)
+def test_flag_and_variable_set_the_same(
+    ran: list[PluginConfig], flag: str, env: str, value: str, field: str, read: object
+) -> None:
+    assert invoke(flag, value).exit_code == 0
+    assert invoke(**{env: value}).exit_code == 0
+    assert [getattr(config, field) for config in ran] == [read, read]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--node-name", ""], "--node-name (env NODE_NAME) is empty"),
+        (["--num-devices", "129"], "--num-devices (env NUM_DEVICES)"),
+        (["--num-devices", "-1"], "--num-devices (env NUM_DEVICES)"),
+        (["--num-devices", "many"], "give a whole number from 0 to 128"),
+        (["--nodename", "x"], "see fake-dra-kubeletplugin --help"),
+    ],
+)
+def test_wrong_setting_is_one_line_and_exit_code_2(
+    ran: list[PluginConfig], arguments: list[str], text: str
+) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert text in result.output
+    assert result.output.count("\n") == 1
+    assert ran == []
+
+
+def test_help_names_every_variable() -> None:
+    text = CliRunner().invoke(main, ["--help"]).output
+    for name in ("NODE_NAME", "CDI_ROOT", "NUM_DEVICES", "DEVICE_MODEL", "HTTP_ENDPOINT"):
+        assert f"env var: {name}" in " ".join(text.split())
+
+
+def config(root: Path) -> PluginConfig:
+    return PluginConfig(
+        "node-1", 1, "M", str(root / "cdi"), str(root / "registry"), str(root / "plugins")
+    )
+
+
+def common() -> CommonConfig:
+    return CommonConfig(
+        kubeconfig="/none/kubeconfig",
+        kube_api_qps=50,
+        kube_api_burst=100,
+        namespace="ns",
+        http_endpoint="",
+        metrics_path="/metrics",
+        pprof_path="",
+        logging_format="text",
+        verbosity=2,
+    )
+
+
+def test_machine_is_looked_at_before_the_api_server(short_path: Path) -> None:
+    """A wrong directory is told even where there is no kubeconfig."""
+    with pytest.raises(CannotServe), Lifecycle() as life:
+        run(life, config(short_path), common())
+
+
+def test_lock_is_released_when_the_program_cannot_run(short_path: Path) -> None:
+    (short_path / "registry").mkdir()
+    for _ in range(2):
+        with pytest.raises(ConfigError, match="kubeconfig"), Lifecycle() as life:
+            run(life, config(short_path), common())
