@@ -172,11 +172,7 @@ def build(
     ledger = Ledger(caches.states, namespace)
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
-    lookup = ParametersLookup(
-        classes=CachedSource(client, resources.classes, caches.classes),
-        claim_parameters=CachedSource(client, resources.claim_parameters, caches.claim_parameters),
-        class_parameters=CachedSource(client, resources.class_parameters, caches.class_parameters),
-    )
+    lookup = _lookup(client, resources, caches)
     pending = PendingClaims(caches.claims, lookup)
     writer = ClaimWriter(
         client,
@@ -206,6 +202,14 @@ def build(
     waiters = Waiters()
     _subscribe(caches, Wakeups(queue, waiters, ledger, caches.contexts))
     return Controller(caches, queue, Reconciler(queue, kinds, waiters, events, observer))
+
+
+def _lookup(client: Client, resources: Resources, caches: Caches) -> ParametersLookup:
+    return ParametersLookup(
+        classes=CachedSource(client, resources.classes, caches.classes),
+        claim_parameters=CachedSource(client, resources.claim_parameters, caches.claim_parameters),
+        class_parameters=CachedSource(client, resources.class_parameters, caches.class_parameters),
+    )
 
 
 def _subscribe(caches: Caches, wakeups: Wakeups) -> None:

@@ -33,13 +33,13 @@ def start(life: Lifecycle, plugin: Plugin) -> None:
         CannotServe: a socket or the checkpoint is unusable.
         ConfigError: of kube; there is no way to the API server.
     """
-    life.spawn("reflector", lambda: plugin.reflector.run(life.stop))
     life.on_stop("watch", plugin.reflector.stop)
+    life.spawn("reflector", lambda: plugin.reflector.run(life.stop))
     if not persist(lambda: recover(plugin), life.stop):
         return
     life.on_stop("status", plugin.readiness.end)
-    life.spawn("sync", plugin.sync.run)
     life.on_stop("sync", plugin.queue.shutdown)
+    life.spawn("sync", plugin.sync.run)
     plugin.plugin_server.start()
     life.on_stop("plugin socket", lambda: plugin.plugin_server.stop(GRACE_SECONDS))
     plugin.registration_server.start()

@@ -15,7 +15,7 @@ import yaml
 
 from api.objects import JSON
 
-_FILES = ("meta", "core", "pod", "coordination", "resource", "apiextensions")
+_FILES = ("meta", "core", "pod", "podstatus", "coordination", "resource", "apiextensions")
 
 
 @dataclass(frozen=True, slots=True)

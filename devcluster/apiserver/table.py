@@ -57,12 +57,11 @@ def _row(kind: Kind, obj: JSON, now: datetime, include: str) -> JSON:
     if include == "Object":
         row["object"] = obj
     elif include != "None":
-        row["object"] = partial(obj)
+        row["object"] = _partial(obj)
     return row
 
 
-def partial(obj: JSON) -> JSON:
-    """Return the PartialObjectMetadata of an object."""
+def _partial(obj: JSON) -> JSON:
     return {
         "kind": "PartialObjectMetadata",
         "apiVersion": _API_VERSION,

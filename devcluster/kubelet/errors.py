@@ -2,15 +2,15 @@
 
 DevclusterError                 devcluster.errors
 └─ KubeletError
-├─ RegistrationRefused       the plugin's answer to GetInfo is not acceptable
-├─ PluginCallFailed          a gRPC call to a plugin failed or broke a rule
-├─ PrepareFailed             claims of a pod could not be prepared; retried
-├─ UnprepareFailed           claims of a pod could not be unprepared; retried
-├─ CheckpointCorrupt         the record of prepared claims cannot be read
-├─ UnresolvableDevices       CDI ids that no spec file defines
-├─ InvalidCdiSpec            a CDI file that a strict runtime would skip
-├─ InvalidContainer          a container whose manifest this runtime cannot follow
-└─ StartFailed               a container's command cannot be executed
+   ├─ RegistrationRefused       the plugin's answer to GetInfo is not acceptable
+   ├─ PluginCallFailed          a gRPC call to a plugin failed or broke a rule
+   ├─ PrepareFailed             claims of a pod could not be prepared; retried
+   ├─ UnprepareFailed           claims of a pod could not be unprepared; retried
+   ├─ CheckpointCorrupt         the record of prepared claims cannot be read
+   ├─ UnresolvableDevices       CDI ids that no spec file defines
+   ├─ InvalidCdiSpec            a CDI file that a strict runtime would skip
+   ├─ InvalidContainer          a container whose manifest this runtime cannot follow
+   └─ StartFailed               a container's command cannot be executed
 """
 
 from devcluster.errors import DevclusterError

@@ -12,22 +12,19 @@ from typing import Final
 
 from api.errors import DriverError
 from api.objects import JSON, uid_of
-from devcluster.kubelet import registrar
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
 from devcluster.kubelet.containerenv import service_variables
 from devcluster.kubelet.dialect import Dialect
-from devcluster.kubelet.draclient import GrpcDraClient
-from devcluster.kubelet.errors import UnprepareFailed
+from devcluster.kubelet.housekeeping import Housekeeping
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories
-from devcluster.kubelet.node import RENEW_SECONDS, NodeAgent
-from devcluster.kubelet.plugins import PluginRegistry
+from devcluster.kubelet.node import NodeAgent
+from devcluster.kubelet.pluginmanager import PluginManager
 from devcluster.kubelet.podlogs import choose_run, read_log
 from devcluster.kubelet.podset import PodSet
 from devcluster.kubelet.podworker import Events, NodePorts
 from devcluster.kubelet.runtime import Runtime
-from devcluster.kubelet.watcher import RegistrationWatcher
 from devcluster.resources import CLAIMS
 from kube.client import Client
 from kube.errors import KubeError
@@ -41,7 +38,8 @@ ADDRESS: Final = "127.0.0.1"
 
 STOP_GRACE: Final = 1.0
 _JOIN_SECONDS: Final = 1.0
-_REGISTER_RETRY: Final = 1.0
+
+_log = get_logger("kubelet")
 
 
 class Kubelet:
@@ -77,48 +75,20 @@ class Kubelet:
         """
         self._directories = NodeDirectories(root.absolute())
         self._directories.create()
-        self._dialect = dialect
-        self._clock = clock
+        self._clock, self._wall = clock, wall
         self._stop = threading.Event()
-        self._housekeeping = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._log = get_logger("kubelet").with_(node=node_name)
-        self._agent = NodeAgent(client, node_name, dialect.version, ADDRESS, wall)
-        self._plugins = PluginRegistry(self._connect)
-        self._watcher = RegistrationWatcher(
-            self._directories.registry,
-            self._plugins,
-            registrar,
-            on_registered=self._registered,
-            clock=clock,
-        )
-        self._claims = ClaimManager(
-            lambda namespace, name: client.get(CLAIMS, name, namespace),
-            self._plugins.get,
-            dialect,
-            Checkpoint(self._directories.held_claims),
-        )
         self._runtime = Runtime(wall)
-        ports = NodePorts(
-            api=client,
-            claims=self._claims,
-            launcher=Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server)),
-            runtime=self._runtime,
-            events=events,
-            directories=self._directories,
-            clock=clock,
-            wall=wall,
+        self._plugins = PluginManager(
+            self._directories.registry, dialect, on_registered=self._try_again, clock=clock
         )
-        self._pods = PodSet(ports, self._stop)
-        self._store = Store()
+        claims = self._claim_manager(client, dialect)
+        launcher = Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server))
+        self._pods = PodSet(self._ports(client, claims, launcher, events), self._stop)
+        self._store, self._reflector = _watch_of_pods(client, node_name)
         self._store.subscribe(self._pods.changed)
-        self._reflector = Reflector(
-            client,
-            PODS,
-            self._store,
-            field_selector=f"spec.nodeName={node_name}",
-            on_error=self._watch_failed,
-        )
+        agent = NodeAgent(client, node_name, dialect.version, ADDRESS, wall)
+        self._house = Housekeeping(agent, claims, self._directories, self._known_pods)
 
     @property
     def plugins(self) -> list[str]:
@@ -127,9 +97,9 @@ class Kubelet:
 
     def start(self) -> None:
         """Begin: register the node, plugins and pods. Returns at once."""
-        self._spawn("housekeeping", self._keep_house)
-        self._spawn("plugins", lambda: self._watcher.run(self._stop))
-        self._spawn("pods", lambda: self._reflector.run(self._stop))
+        self._spawn("housekeeping", self._house.run)
+        self._spawn("plugins", self._plugins.run)
+        self._spawn("pods", self._reflector.run)
 
     def stop(self, grace: float = STOP_GRACE) -> None:
         """End all containers and threads, but unprepare nothing, as when a machine goes down.
@@ -140,8 +110,7 @@ class Kubelet:
         self._stop.set()
         self._reflector.stop()
         self._plugins.close()
-        self._housekeeping.set()
-        self._pods.wake_all()
+        self._try_again()
         deadline = self._clock() + _JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - self._clock()))
@@ -168,60 +137,55 @@ class Kubelet:
         path = directory.log(container, run)
         return read_log(path, tail=tail, follow=follow, ended=ended, wait=self._stop.wait)
 
-    def _connect(self, endpoint: Path) -> GrpcDraClient:
-        client = GrpcDraClient(endpoint, self._dialect, self._clock)
-        if self._dialect.monitors_resources:
-            threading.Thread(
-                target=self._monitor, args=(client,), name="plugin-resources", daemon=True
-            ).start()
-        return client
+    def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
+        return ClaimManager(
+            lambda namespace, name: client.get(CLAIMS, name, namespace),
+            self._plugins.get,
+            dialect,
+            Checkpoint(self._directories.held_claims),
+        )
 
-    def _monitor(self, client: GrpcDraClient) -> None:
-        self._log.debug("Plugin reports no resources", status=client.watch_resources())
+    def _ports(
+        self, client: Client, claims: ClaimManager, launcher: Launcher, events: Events
+    ) -> NodePorts:
+        return NodePorts(
+            api=client,
+            claims=claims,
+            launcher=launcher,
+            runtime=self._runtime,
+            events=events,
+            directories=self._directories,
+            clock=self._clock,
+            wall=self._wall,
+        )
 
-    def _registered(self, _name: str) -> None:
-        """Let those who waited for a plugin try again."""
+    def _try_again(self) -> None:
+        """Let those go on who wait for a plugin."""
         self._pods.wake_all()
-        self._housekeeping.set()
+        self._house.wake()
 
-    def _watch_failed(self, error: KubeError) -> None:
-        self._log.warning("Watch of pods interrupted", err=error)
+    def _known_pods(self) -> set[str] | None:
+        return self._pods.uids() if self._store.has_synced() else None
 
-    def _keep_house(self) -> None:
-        """Register the node, renew its Lease, and clean up after pods that an earlier run left."""
-        registered = False
-        while not self._stop.is_set():
-            self._housekeeping.clear()
-            try:
-                if not registered:
-                    self._agent.register()
-                    registered = True
-                self._agent.renew()
-            except KubeError as error:
-                self._log.warning("Node not reported", err=error)
-            if self._store.has_synced():
-                self._tidy()
-            if not self._stop.is_set():
-                self._housekeeping.wait(RENEW_SECONDS if registered else _REGISTER_RETRY)
-
-    def _tidy(self) -> None:
-        # in this order: a pod that appears in between has a worker before it holds anything
-        found = self._claims.pods() | set(self._directories.pods_on_disk())
-        for uid in sorted(found - self._pods.uids()):
-            try:
-                self._claims.unprepare(uid)
-            except UnprepareFailed as error:
-                self._log.warning("Claims of a pod that is gone not unprepared", pod=uid, err=error)
-            else:
-                self._directories.pod(uid).remove()
-
-    def _spawn(self, name: str, target: Callable[[], None]) -> None:
-        def guarded() -> None:
-            try:
-                target()
-            except (DriverError, OSError) as error:
-                self._log.error("Thread ended", error, thread=name)
-
-        thread = threading.Thread(target=guarded, name=f"kubelet-{name}", daemon=True)
+    def _spawn(self, name: str, run: Callable[[threading.Event], None]) -> None:
+        thread = threading.Thread(
+            target=_guarded, args=(name, run, self._stop), name=f"kubelet-{name}", daemon=True
+        )
         self._threads.append(thread)
         thread.start()
+
+
+def _watch_of_pods(client: Client, node_name: str) -> tuple[Store, Reflector]:
+    def failed(error: KubeError) -> None:
+        _log.warning("Watch of pods interrupted", node=node_name, err=error)
+
+    store = Store()
+    selector = f"spec.nodeName={node_name}"
+    return store, Reflector(client, PODS, store, field_selector=selector, on_error=failed)
+
+
+def _guarded(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> None:
+    try:
+        run(stop)
+    except (DriverError, OSError) as error:
+        _log.error("Thread of the kubelet ended", error, thread=name)

@@ -42,10 +42,12 @@ def write(
     layer_name = f"{layer_id}/layer.tar"
     manifest = [{"Config": config_name, "RepoTags": [name], "Layers": [layer_name]}]
     archive.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(archive, "w") as tar:
+    unfinished = archive.with_suffix(".new")
+    with tarfile.open(unfinished, "w") as tar:
         _add(tar, config_name, config)
         _add(tar, layer_name, layer)
         _add(tar, "manifest.json", json.dumps(manifest).encode())
+    unfinished.replace(archive)
 
 
 def _layer(program: bytes, program_path: str, links: Iterable[str]) -> bytes:

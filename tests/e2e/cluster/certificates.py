@@ -77,8 +77,8 @@ class Authority:
             self._write_kubeconfig(name)
 
     def _self_signed(self) -> None:
-        files = ["-keyout", self.key("ca"), "-out", self.certificate("ca")]
-        run("openssl", "req", "-x509", *_KEY, *files, "-days", _DAYS, "-subj", "/CN=fake-dra-e2e")
+        subject = ["-subj", "/CN=fake-dra-e2e", "-days", _DAYS]
+        run("openssl", "req", "-x509", *_KEY, *self._files("ca"), *subject)
 
     def _service_account_key(self) -> None:
         key = self.key("service-account")
@@ -86,13 +86,16 @@ class Authority:
         run("openssl", "rsa", "-in", key, "-pubout", "-out", self.service_account_public_key)
 
     def _issue(self, name: str, subject: str, usage: str, names: str = "") -> None:
-        signer = ["-CA", self.certificate("ca"), "-CAkey", self.key("ca"), "-days", _DAYS]
-        files = ["-keyout", self.key(name), "-out", self.certificate(name), "-subj", subject]
+        signer = ["-CA", str(self.certificate("ca")), "-CAkey", str(self.key("ca"))]
         extensions = ["basicConstraints=critical,CA:FALSE", f"extendedKeyUsage={usage}"]
         if names:
             extensions.append(f"subjectAltName={names}")
         added = [word for extension in extensions for word in ("-addext", extension)]
-        run("openssl", "req", "-x509", *_KEY, *signer, *files, *added)
+        described = ["-subj", subject, "-days", _DAYS, *added]
+        run("openssl", "req", "-x509", *_KEY, *signer, *self._files(name), *described)
+
+    def _files(self, name: str) -> list[str]:
+        return ["-keyout", str(self.key(name)), "-out", str(self.certificate(name))]
 
     def _write_kubeconfig(self, name: str) -> None:
         data = [self.certificate("ca"), self.certificate(name), self.key(name)]

@@ -81,7 +81,8 @@ def take(owned: Iterable[Path]) -> Footprint:
     Raises:
         Unsuitable: one of them holds something.
     """
-    emptied, created = [], []
+    emptied: list[str] = []
+    created: list[str] = []
     for path in [*owned, *map(Path, _OWNED)]:
         if path.is_dir() and any(path.iterdir()):
             raise Unsuitable(

@@ -1,0 +1,76 @@
+"""The plugins of one node: the registration directory, its watcher and the connections.
+
+Source: kubernetes pkg/kubelet/pluginmanager.
+"""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from devcluster.kubelet import registrar
+from devcluster.kubelet.dialect import Dialect
+from devcluster.kubelet.draclient import DraClient, GrpcDraClient
+from devcluster.kubelet.plugins import PluginRegistry
+from devcluster.kubelet.watcher import RegistrationWatcher
+from ops.logs import get_logger
+
+_log = get_logger("kubelet.plugins")
+
+
+class PluginManager:
+    """Connected drivers by name; thread-safe."""
+
+    def __init__(
+        self,
+        directory: Path,
+        dialect: Dialect,
+        *,
+        on_registered: Callable[[], None],
+        clock: Callable[[], float],
+    ) -> None:
+        """Manage the plugins of a registration directory, once `run` is called.
+
+        Args:
+            directory: where plugins put their registration sockets.
+            dialect: which kubelet to emulate.
+            on_registered: called after each registration, from the thread of `run`.
+            clock: monotonic seconds.
+        """
+        self._dialect = dialect
+        self._clock = clock
+        self._registry = PluginRegistry(self._connect)
+        self._watcher = RegistrationWatcher(
+            directory,
+            self._registry,
+            registrar,
+            on_registered=lambda _name: on_registered(),
+            clock=clock,
+        )
+
+    def get(self, name: str) -> DraClient | None:
+        """Return the client of a driver, None while it is not registered."""
+        return self._registry.get(name)
+
+    def names(self) -> list[str]:
+        """Return the names of all registered drivers, sorted."""
+        return self._registry.names()
+
+    def run(self, stop: threading.Event) -> None:
+        """Register and unregister plugins until `stop` is set."""
+        self._watcher.run(stop)
+
+    def close(self) -> None:
+        """Close all connections; calls in flight fail."""
+        self._registry.close()
+
+    def _connect(self, endpoint: Path) -> GrpcDraClient:
+        client = GrpcDraClient(endpoint, self._dialect, self._clock)
+        if self._dialect.monitors_resources:
+            threading.Thread(
+                target=_monitor, args=(client,), name="plugin-resources", daemon=True
+            ).start()
+        return client
+
+
+def _monitor(client: GrpcDraClient) -> None:
+    _log.debug("Plugin reports no resources any more", status=client.watch_resources())

@@ -1,0 +1,55 @@
+import pytest
+
+from devcluster.apiserver.errors import Invalid
+from devcluster.apiserver.patch import MERGE, Patch
+from tests.support.apiserverrig import Rig, definition
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    rig.create("CustomResourceDefinition", definition())
+    return rig
+
+
+def test_a_definition_is_served_as_soon_as_it_is_written(rig: Rig) -> None:
+    assert rig.create("Foo", {"metadata": {"name": "a"}, "spec": {}})["spec"] == {"size": 3}
+    with pytest.raises(Invalid, match="less than or equal to 5"):
+        rig.create("Foo", {"metadata": {"name": "b"}, "spec": {"size": 6}})
+
+
+def test_a_definition_says_that_it_is_established(rig: Rig) -> None:
+    crd = rig.get("CustomResourceDefinition", "foos.example.org")
+    assert crd is not None
+    conditions = {c["type"]: c["status"] for c in crd["status"]["conditions"]}
+    assert conditions == {"NamesAccepted": "True", "Established": "True"}
+    assert crd["metadata"]["finalizers"] == ["customresourcecleanup.apiextensions.k8s.io"]
+
+
+def test_a_changed_definition_changes_the_kind(rig: Rig) -> None:
+    versions = definition(served=True, subresources={"status": {}})["spec"]["versions"]
+    patch = Patch(MERGE, {"spec": {"versions": versions}})
+    kind = rig.kind("CustomResourceDefinition")
+    rig.store.patch(kind, "", "foos.example.org", patch)
+    assert rig.kind("Foo").has_status
+
+
+def test_a_definition_that_cannot_be_served_is_refused(rig: Rig) -> None:
+    body = definition("bars", "Bar")
+    body["metadata"]["name"] = "other.example.org"
+    with pytest.raises(Invalid):
+        rig.create("CustomResourceDefinition", body)
+    assert rig.registry.find("example.org", "v1", "bars") is None
+
+
+def test_a_change_of_a_definitions_metadata_keeps_the_kind(rig: Rig) -> None:
+    before = rig.kind("Foo")
+    kind = rig.kind("CustomResourceDefinition")
+    rig.store.patch(kind, "", "foos.example.org", Patch(MERGE, {"metadata": {"labels": {"a": "1"}}}))
+    assert rig.kind("Foo") is before
+
+
+def test_a_definition_that_is_gone_is_not_served(rig: Rig) -> None:
+    rig.delete("CustomResourceDefinition", "foos.example.org")
+    rig.collect()
+    assert rig.registry.find("example.org", "v1", "foos") is None
