@@ -82,6 +82,15 @@ class NodeAllocationState:
         """Return the ids of all devices that some claim holds."""
         return frozenset(d.id for claim in self.allocated.values() for d in claim.devices)
 
+    def occupied(self) -> frozenset[DeviceID]:
+        """Return the ids of all devices that may not be given to another claim.
+
+        Besides those that are held these are the ones that a container may still see: of a claim
+        that was taken back without its node, or whose entry somebody deleted.
+        """
+        prepared = (d for devices in self.prepared.values() for d in devices)
+        return self.used() | {d.parent or d.id for d in prepared}
+
 
 def parse_nas(obj: JSON) -> NodeAllocationState:
     """Read a NAS object.

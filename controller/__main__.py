@@ -73,6 +73,7 @@ def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: 
         burst=config.kube_api_burst,
         user_agent=f"fake-dra-controller/{__version__}",
         observer=metrics.observe_request,
+        stop=life.stop,
     )
     life.on_stop("API client", client.close)
     version = served_version(client, life.stop)

@@ -23,7 +23,7 @@ HOLDERS_INDEX = "allocated-claim"
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node that takes claims: its state, and the devices that no claim holds."""
+    """A node that takes claims: its state, and the devices that no claim occupies."""
 
     state: NodeAllocationState
     free: tuple[Device, ...]
@@ -152,5 +152,5 @@ def _view(obj: JSON) -> NodeView | Refusal:
         return Refusal("Malformed", str(error))
     if not state.ready:
         return Refusal("NotReady", f"its plugin reports status {state.status}")
-    used = state.used()
-    return NodeView(state, tuple(d for d in state.allocatable if d.id not in used))
+    occupied = state.occupied()
+    return NodeView(state, tuple(d for d in state.allocatable if d.id not in occupied))

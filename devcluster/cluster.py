@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -17,7 +18,7 @@ from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
 from devcluster.errors import DevclusterError
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.kubelet.kubelet import Kubelet
+from devcluster.kubelet.kubelet import Kubelet, stop_together
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from devcluster.programs import Supervisor, driver_programs
 from devcluster.scheduler import Scheduler
@@ -87,8 +88,7 @@ class Cluster:
         if self._config.driver:
             install(client)
         self._start_control_plane(client)
-        for name in self._config.node_names:
-            self._start_node(client, name)
+        self._start_nodes(client, url)
         draft.rename(self._config.kubeconfig)
         if self._config.driver:
             self._start_driver()
@@ -112,18 +112,21 @@ class Cluster:
             part.start(self.life)
             self._say(f"{name} runs")
 
-    def _start_node(self, client: Client, name: str) -> None:
-        kubelet = Kubelet(
-            client,
-            name,
-            self._config.node_root(name),
-            dialect=DIALECTS[self._config.kubelet_version],
-            events=self._events(client, "kubelet", name),
-        )
-        self._kubelets[name] = kubelet
-        kubelet.start()
-        self.life.on_stop(f"kubelet of {name}", kubelet.stop)
-        self._say(f"kubelet of {name} runs")
+    def _start_nodes(self, client: Client, url: str) -> None:
+        self.life.on_stop("kubelets", lambda: stop_together(self._kubelets.values()))
+        address = urlsplit(url)
+        for name in self._config.node_names:
+            kubelet = Kubelet(
+                client,
+                name,
+                self._config.node_root(name),
+                dialect=DIALECTS[self._config.kubelet_version],
+                events=self._events(client, "kubelet", name),
+                api_server=(address.hostname or "", address.port or 0),
+            )
+            self._kubelets[name] = kubelet
+            kubelet.start()
+            self._say(f"kubelet of {name} runs")
 
     def _start_driver(self) -> None:
         for program in driver_programs(self._config, SYSTEM_NAMESPACE):

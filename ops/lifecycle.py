@@ -68,6 +68,7 @@ class Lifecycle:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if error is not None:
+            self._exit_code = 1
             self.stop.set()
             self.wait()
 

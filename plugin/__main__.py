@@ -20,7 +20,7 @@ from ops.settings import option, program
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
 from plugin.places import NodeLock, Places
 from plugin.startup import readiness_checks, start
-from plugin.wiring import Plugin, build
+from plugin.wiring import Plugin, Site, build
 
 NODE: Final = "Node"
 DEVICES: Final = "Devices"
@@ -138,6 +138,22 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     places.make_usable()
     life.on_stop("node lock", NodeLock(places.directory).release)
     metrics = Metrics()
+    client = _client(life, common, metrics)
+    events = EventRecorder(
+        client, component=f"resource driver {DRIVER_NAME}", host=config.node_name
+    )
+    node = NodeName(config.node_name)
+    source = FakeDeviceSource(node, config.num_devices, config.device_model)
+    plugin = build(client, events, metrics, Site(node, common.namespace, source, places))
+    _serve(life, common, plugin, metrics)
+    events.start()
+    life.on_stop("events", events.stop)
+    start(life, plugin)
+    gc.freeze()
+    return life.wait()
+
+
+def _client(life: Lifecycle, common: CommonConfig, metrics: Metrics) -> Client:
     client = Client.from_kubeconfig(
         common.kubeconfig,
         qps=common.kube_api_qps,
@@ -147,25 +163,7 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
         stop=life.stop,
     )
     life.on_stop("API client", client.close)
-    events = EventRecorder(
-        client, component=f"resource driver {DRIVER_NAME}", host=config.node_name
-    )
-    node = NodeName(config.node_name)
-    plugin = build(
-        client,
-        events,
-        metrics,
-        node=node,
-        namespace=common.namespace,
-        source=FakeDeviceSource(node, config.num_devices, config.device_model),
-        places=places,
-    )
-    _serve(life, common, plugin, metrics)
-    events.start()
-    life.on_stop("events", events.stop)
-    start(life, plugin)
-    gc.freeze()
-    return life.wait()
+    return client
 
 
 def _serve(life: Lifecycle, common: CommonConfig, plugin: Plugin, metrics: Metrics) -> None:

@@ -39,6 +39,23 @@ _LOG = get_logger("plugin")
 
 
 @dataclass(frozen=True, slots=True)
+class Site:
+    """The node that a plugin is for.
+
+    Attributes:
+        node: name of the Node.
+        namespace: of its NAS.
+        source: of its devices.
+        places: of files and sockets.
+    """
+
+    node: NodeName
+    namespace: str
+    source: DeviceSource
+    places: Places
+
+
+@dataclass(frozen=True, slots=True)
 class Plugin:
     """The parts that the program starts and stops.
 
@@ -67,34 +84,22 @@ class Plugin:
     registration_server: UnixServer
 
 
-def build(
-    client: Client,
-    events: EventRecorder,
-    metrics: Metrics,
-    *,
-    node: NodeName,
-    namespace: str,
-    source: DeviceSource,
-    places: Places,
-) -> Plugin:
+def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -> Plugin:
     """Return the plugin of a node, not yet running.
 
     Args:
         client: the API server.
         events: where Warning events go.
         metrics: registry for what the plugin measures.
-        node: that the plugin runs on.
-        namespace: of the node's NAS.
-        source: of the node's devices.
-        places: of files and sockets.
+        site: the node.
     """
-    cache = Store()
+    node, source, places = site.node, site.source, site.places
+    cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
     measured = PluginMetrics(metrics.registry)
-    node_state = NodeState(client, cache, node, namespace, source.devices())
+    node_state = NodeState(client, cache, node, site.namespace, source.devices())
     state = _state(places, node, node_state, events)
     measured.count_prepared(lambda: len(state.holdings()))
     claims, kubelet = ClaimReader(client), Kubelet(client, node)
-    queue = WorkQueue(observer=metrics.queue("node"))
     registration = Registration(
         places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
     )
@@ -103,20 +108,29 @@ def build(
     sync = NodeSync(node_state, state, collector, readiness.write, queue)
     cache.subscribe(sync.on_change)
     driver = NodeDriver(node, claims, node_state, source, state, metrics=measured, events=events)
-    service = NodeService(driver, kubelet)
+    plugin_server, registration_server = _servers(
+        places, NodeService(driver, kubelet), registration
+    )
     return Plugin(
         cache=cache,
-        reflector=_reflector(client, cache, node, namespace),
+        reflector=_reflector(client, cache, node, site.namespace),
         node_state=node_state,
         state=state,
         readiness=readiness,
         queue=queue,
         sync=sync,
         registration=registration,
-        plugin_server=UnixServer(places.plugin_socket, service.handlers(), workers=CALLS),
-        registration_server=UnixServer(
-            places.registration_socket, registration.handlers(), workers=REGISTRATION_CALLS
-        ),
+        plugin_server=plugin_server,
+        registration_server=registration_server,
+    )
+
+
+def _servers(
+    places: Places, service: NodeService, registration: Registration
+) -> tuple[UnixServer, UnixServer]:
+    return (
+        UnixServer(places.plugin_socket, service.handlers(), workers=CALLS),
+        UnixServer(places.registration_socket, registration.handlers(), workers=REGISTRATION_CALLS),
     )
 
 

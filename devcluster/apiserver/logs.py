@@ -63,7 +63,7 @@ def check_started(pod: JSON, container: str, *, previous: bool) -> None:
         text = f'previous terminated container "{container}" in pod "{name}" not found'
         raise BadRequest(text)
     state = status.get("state") or {}
-    if previous or state.get("running") or state.get("terminated") or last:
+    if previous or last or state.keys() & {"running", "terminated"}:
         return
     why = (state.get("waiting") or {}).get("reason") or "ContainerCreating"
     raise BadRequest(f'container "{container}" in pod "{name}" is waiting to start: {why}')

@@ -34,18 +34,22 @@ def driver_name_errors(path: str, name: str | None) -> Iterator[FieldError]:
 def status_errors(new: JSON, old: JSON) -> Iterator[FieldError]:
     """Return what is wrong with an update of a claim's status."""
     status, before = new.get("status") or {}, old.get("status") or {}
-    if status.get("driverName") or status.get("allocation"):
-        if not status.get("driverName"):
-            text = "must be specified when `allocation` is set"
-            yield fielderrors.required("status.driverName", text)
-        else:
-            yield from driver_name_errors("status.driverName", status["driverName"])
+    if status.get("driverName"):
+        yield from driver_name_errors("status.driverName", status["driverName"])
+    elif _is_allocated(status):
+        text = "must be specified when `allocation` is set"
+        yield fielderrors.required("status.driverName", text)
     yield from allocation_errors("status.allocation", status.get("allocation"))
     yield from _consumer_errors(status.get("reservedFor") or [])
     yield from _reservation_errors(status, before, deleting="deletionTimestamp" in new["metadata"])
-    if before.get("allocation") and status.get("allocation") not in (None, before["allocation"]):
+    if _is_allocated(before) and status.get("allocation") not in (None, before["allocation"]):
         yield fielderrors.immutable("status.allocation", status["allocation"])
     yield from _deallocation_errors(status, before)
+
+
+def _is_allocated(status: JSON) -> bool:
+    # an empty allocation is one: any node, and the handle of one driver
+    return status.get("allocation") is not None
 
 
 def _consumer_errors(consumers: list[JSON]) -> Iterator[FieldError]:
@@ -68,7 +72,7 @@ def _reservation_errors(status: JSON, before: JSON, *, deleting: bool) -> Iterat
     path, consumers = "status.reservedFor", status.get("reservedFor") or []
     if not consumers:
         return
-    if not status.get("allocation"):
+    if not _is_allocated(status):
         text = "may not be specified when `allocated` is not set"
         yield fielderrors.not_allowed(path, text)
         return
@@ -89,10 +93,10 @@ def _deallocation_errors(status: JSON, before: JSON) -> Iterator[FieldError]:
     if asked and not was_asked and status.get("reservedFor"):
         text = "deallocation cannot be requested while `reservedFor` is set"
         yield fielderrors.not_allowed(path, text)
-    if asked and not status.get("allocation"):
+    if asked and not _is_allocated(status):
         text = "`allocation` must be set when `deallocationRequested` is set"
         yield fielderrors.not_allowed("status", text)
-    if was_asked and not asked and status.get("allocation"):
+    if was_asked and not asked and _is_allocated(status):
         yield fielderrors.not_allowed(path, "may not be cleared when `allocation` is set")
 
 

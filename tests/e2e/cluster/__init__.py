@@ -16,6 +16,8 @@ Tests use `tests.e2e.cluster.cluster.Cluster` instead of the command line. One i
     packages        programs of the distribution
     gobuild         programs out of Go modules
     commands        running programs to their end, and telling how long it took
+    components      the programs of the cluster, by name
+    administrator   what the cluster is asked through kubectl
     daemons         programs that stay, by pid file
     processes       which processes belong to the pods of the node
     footprint       what the node leaves on the host outside its own directory

@@ -19,6 +19,8 @@ API_SERVER: Final = "apiserver"
 SCHEDULER: Final = "scheduler"
 CONTROLLER_MANAGER: Final = "controller-manager"
 
+STARTING_ORDER: Final = (ETCD, API_SERVER, SCHEDULER, CONTROLLER_MANAGER)
+
 _ETCD_URL = "http://127.0.0.1:2379"
 _PEER_URL = "http://127.0.0.1:2380"
 

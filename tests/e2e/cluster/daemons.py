@@ -7,7 +7,6 @@ gives numbers out again.
 
 import os
 import signal
-import time
 from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
@@ -60,17 +59,30 @@ class Daemons:
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
         except (OSError, ValueError):
             return None
-        return pid if state[0] != "Z" and str(self._pids.parent).encode() in words else None
+        # a process has no words for a moment while it becomes another program
+        ours = not words or str(self._pids.parent).encode() in words
+        return pid if ours and state[0] != "Z" else None
 
-    def stop(self, name: str, number: signal.Signals = signal.SIGTERM) -> None:
-        """Stop a component if it runs; kill it if it does not end by itself."""
-        deadline = time.monotonic() + _STOP_SECONDS
-        while (pid := self.running(name)) is not None:
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-            number = signal.Signals(0) if time.monotonic() < deadline else signal.SIGKILL
-            time.sleep(0.05)
-        (self._pids / name).unlink(missing_ok=True)
+    def stop(self, name: str) -> None:
+        """Stop a component if it runs; kill it if it does not end by itself.
+
+        Raises:
+            NotReady: not even that ended it.
+        """
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            pid = self.running(name)
+            if pid is None or self._ends(name, pid, number):
+                (self._pids / name).unlink(missing_ok=True)
+                return
+        raise NotReady(f"{name} does not end; look at process {pid}")
+
+    def _ends(self, name: str, pid: int, number: signal.Signals) -> bool:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+        try:
+            return until(f"end of {name}", lambda: self.running(name) is None, _STOP_SECONDS)
+        except NotSeen:
+            return False
 
     def log(self, name: str, lines: int) -> str:
         """Return the last lines that a component wrote; empty if it never ran."""

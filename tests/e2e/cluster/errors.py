@@ -19,6 +19,10 @@ class UnknownVersion(ClusterError):
     """A version of Kubernetes that cannot be raised here."""
 
 
+class UnknownComponent(ClusterError):
+    """There is no program of that name in the cluster."""
+
+
 class Unsuitable(ClusterError):
     """This machine cannot be a node."""
 

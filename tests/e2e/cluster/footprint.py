@@ -40,7 +40,7 @@ class Footprint:
     """The host as it was before the node.
 
     Attributes:
-        emptied: directories that were there and empty; they are emptied again.
+        emptied: directories that were there without files; they are emptied again.
         created: directories that were not there; they are removed.
         sysctls: value of each setting, by its path below /proc/sys.
     """
@@ -76,18 +76,18 @@ def take(owned: Iterable[Path]) -> Footprint:
     """Return the footprint of the host as it is.
 
     Args:
-        owned: directories that have to be empty or absent, as nobody else's files may be lost.
+        owned: directories that may hold no files, as nobody else's may be lost.
 
     Raises:
-        Unsuitable: one of them holds something.
+        Unsuitable: one of them holds a file.
     """
     emptied: list[str] = []
     created: list[str] = []
     for path in [*owned, *map(Path, _OWNED)]:
-        if path.is_dir() and any(path.iterdir()):
+        if found := next((p for p in path.rglob("*") if not p.is_dir()), None):
             raise Unsuitable(
-                f"{path} is not empty: another kubelet or runtime uses it, or did; "
-                "use another machine, or remove what it holds"
+                f"{path} holds {found.name}: another kubelet or runtime uses it, or did; "
+                "use another machine, or remove it"
             )
         (emptied if path.is_dir() else created).append(str(path))
     created += [name for name in _SHARED if not Path(name).exists()]

@@ -43,7 +43,12 @@ class Layout:
     @property
     def kubeconfig(self) -> Path:
         """Of the administrator."""
-        return self.state / "pki" / "admin.kubeconfig"
+        return self.pki / "admin.kubeconfig"
+
+    @property
+    def pki(self) -> Path:
+        """Keys, certificates and kubeconfigs."""
+        return self.state / "pki"
 
     @property
     def kubectl(self) -> Path:
@@ -78,7 +83,3 @@ class Layout:
     def kubernetes_programs(self, version: Version) -> Path:
         """Directory of the programs of Kubernetes."""
         return self.cache / f"kubernetes-{version}"
-
-    def log(self, component: str) -> Path:
-        """Return the file that a component writes to."""
-        return self.state / "log" / f"{component}.log"

@@ -9,7 +9,7 @@ from api.parameters import ClaimParameters
 from controller.allocator import DeviceRequest, Refusal
 from controller.nodes import HOLDERS_INDEX, RESERVATION_SECONDS, Ledger, NodeView, holders_index
 from kube.store import Store
-from tests.support.build import SYSTEM, holding, nas
+from tests.support.build import SYSTEM, holding, nas, preparing
 
 NODE = NodeName("node-1")
 REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))
@@ -51,6 +51,16 @@ def test_a_node_that_takes_no_claims_says_why(state: object, reason: str, text: 
 
 def test_free_is_what_no_claim_holds_in_the_order_of_the_node() -> None:
     book, _ = ledger(holding(holding(nas(devices=4), "a", 0), "b", 2))
+    view = book.view(NODE)
+    assert isinstance(view, NodeView)
+    assert [d.id for d in view.free] == ["node-1-1", "node-1-3"]
+
+
+def test_what_is_prepared_without_an_allocation_is_given_to_nobody_else() -> None:
+    orphan = preparing(nas(devices=4), "gone", 0)
+    child = [{"uuid": "child", "parentUUID": "node-1-2"}]
+    orphan["spec"]["preparedDevices"]["split"] = {"fake": {"devices": child}}
+    book, _ = ledger(orphan)
     view = book.view(NODE)
     assert isinstance(view, NodeView)
     assert [d.id for d in view.free] == ["node-1-1", "node-1-3"]

@@ -45,7 +45,9 @@ def test_a_definition_that_cannot_be_served_is_refused(rig: Rig) -> None:
 def test_a_change_of_a_definitions_metadata_keeps_the_kind(rig: Rig) -> None:
     before = rig.kind("Foo")
     kind = rig.kind("CustomResourceDefinition")
-    rig.store.patch(kind, "", "foos.example.org", Patch(MERGE, {"metadata": {"labels": {"a": "1"}}}))
+    rig.store.patch(
+        kind, "", "foos.example.org", Patch(MERGE, {"metadata": {"labels": {"a": "1"}}})
+    )
     assert rig.kind("Foo") is before
 
 

@@ -66,7 +66,11 @@ def test_a_graceful_deletion_names_its_end() -> None:
 
 @pytest.mark.parametrize(
     ("asked", "end", "seconds"),
-    [(10, "2024-05-01T12:00:10Z", 10), (90, "2024-05-01T12:00:30Z", 30), (None, "2024-05-01T12:00:30Z", 30)],
+    [
+        (10, "2024-05-01T12:00:10Z", 10),
+        (90, "2024-05-01T12:00:30Z", 30),
+        (None, "2024-05-01T12:00:30Z", 30),
+    ],
     ids=["shorter", "longer", "not given"],
 )
 def test_a_second_deletion_can_only_shorten(asked: int | None, end: str, seconds: int) -> None:
@@ -110,7 +114,8 @@ def test_when_a_deletion_is_over(meta: JSON, *, over: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [DeleteOptions(), DeleteOptions(uid="u"), DeleteOptions(uid="u", resource_version="5")]
+    "options",
+    [DeleteOptions(), DeleteOptions(uid="u"), DeleteOptions(uid="u", resource_version="5")],
 )
 def test_preconditions_that_hold(options: DeleteOptions) -> None:
     check_preconditions(KIND, obj(), options)

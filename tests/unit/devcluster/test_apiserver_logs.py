@@ -40,8 +40,10 @@ def test_a_container_is_meant_by_its_name(name: str) -> None:
         (
             pod("a", "b", init=("i",)),
             "",
-            "a container name must be specified for pod p, choose one of: [a b] or one of the "
-            "init containers: [i]",
+            (
+                "a container name must be specified for pod p, choose one of: [a b] or one of the "
+                "init containers: [i]"
+            ),
         ),
         (pod("a"), "x", "container x is not valid for pod p"),
     ],

@@ -35,7 +35,14 @@ def test_bad_qualified_names(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "good"),
-    [("", True), ("A.b_c-d", True), ("-", False), ("a b", False), ("x" * 63, True), ("x" * 64, False)],
+    [
+        ("", True),
+        ("A.b_c-d", True),
+        ("-", False),
+        ("a b", False),
+        ("x" * 63, True),
+        ("x" * 64, False),
+    ],
 )
 def test_values_of_labels(text: str, *, good: bool) -> None:
     assert (names.label_value(text) is None) is good

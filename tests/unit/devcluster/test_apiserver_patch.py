@@ -47,7 +47,9 @@ def test_merge_patches_of_the_rfc(target: Any, patch: Any, result: Any) -> None:
 
 
 @given(OBJECTS, OBJECTS)
-def test_a_merge_patch_changes_neither_side_and_holds_when_repeated(target: Any, patch: Any) -> None:
+def test_a_merge_patch_changes_neither_side_and_holds_when_repeated(
+    target: Any, patch: Any
+) -> None:
     before = copy.deepcopy((target, patch))
     once = merge_patch(target, patch)
     assert (target, patch) == before
@@ -114,7 +116,15 @@ def test_json_patches_that_do_not_fit_are_422(operation: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     "operation",
-    [1, {}, op("add", "/b"), op("add", "b", value=1), op("jump", "/b"), op("copy", "/b"), {"op": []}],
+    [
+        1,
+        {},
+        op("add", "/b"),
+        op("add", "b", value=1),
+        op("jump", "/b"),
+        op("copy", "/b"),
+        {"op": []},
+    ],
     ids=["no object", "empty", "no value", "no pointer", "no such op", "no from", "op is a list"],
 )
 def test_malformed_json_patches_are_400(operation: Any) -> None:

@@ -54,7 +54,9 @@ def test_label_selectors(text: str, *, match: bool) -> None:
     assert passes(text, a="1", b="2", d="", e="word", **{"x.io/y": "z"}) is match
 
 
-@pytest.mark.parametrize("text", [",", "a,", ",a", "a b", "a in 1", "a=1=2", "a>x", "=", "a in (1", "!"])
+@pytest.mark.parametrize(
+    "text", [",", "a,", ",a", "a b", "a in 1", "a=1=2", "a>x", "=", "a in (1", "!"]
+)
 def test_malformed_label_selectors_are_400(text: str) -> None:
     with pytest.raises(BadRequest):
         label_requirements(text)

@@ -36,7 +36,7 @@ def test_a_created_object_can_be_read(rig: Rig) -> None:
 
 def test_a_name_is_taken_once(rig: Rig) -> None:
     rig.create("Thing", thing())
-    with pytest.raises(AlreadyExists, match='things.example.com "a" already exists'):
+    with pytest.raises(AlreadyExists, match=r'things\.example\.com "a" already exists'):
         rig.create("Thing", thing())
 
 
@@ -61,7 +61,7 @@ def test_what_does_not_exist_is_not_found(rig: Rig) -> None:
         lambda: store.delete(kind, "default", "a"),
         lambda: store.edit(kind, "default", "a", lambda obj: obj),
     ):
-        with pytest.raises(NotFound, match='things.example.com "a" not found'):
+        with pytest.raises(NotFound, match=r'things\.example\.com "a" not found'):
             call()
 
 

@@ -62,7 +62,10 @@ def merged(before: Any, patch: Any, kind: str = "Pod") -> Any:
             id="order is dropped, nulls are not stored",
         ),
         pytest.param(
-            {"o": {"x": 1, "y": 2}}, {"o": {"$patch": "replace", "z": 3}}, {"o": {"z": 3}}, id="replace"
+            {"o": {"x": 1, "y": 2}},
+            {"o": {"$patch": "replace", "z": 3}},
+            {"o": {"z": 3}},
+            id="replace",
         ),
         pytest.param({"o": {"x": 1}, "p": 1}, {"o": {"$patch": "delete"}}, {"p": 1}, id="delete"),
         pytest.param(

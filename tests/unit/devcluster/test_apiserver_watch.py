@@ -29,7 +29,9 @@ def rig() -> Rig:
     return Rig()
 
 
-def watching(rig: Rig, *, seconds: float = 60.0, clock: Clock | None = None, **fields: Any) -> Watch:
+def watching(
+    rig: Rig, *, seconds: float = 60.0, clock: Clock | None = None, **fields: Any
+) -> Watch:
     options = WatchOptions(seconds=seconds, **fields)
     pace = Pace(bookmark=20.0, poll=0.0, clock=clock or Clock())
     return Watch(rig.storage, rig.thing, "default", options, pace=pace)
@@ -91,6 +93,7 @@ def test_a_revision_that_is_no_number_is_400(rig: Rig) -> None:
 def test_objects_come_and_go_with_the_selection(rig: Rig) -> None:
     chosen = selector(rig.thing, "l=1")
     changes = iter(watching(rig, selector=chosen))
+    assert until_idle(changes) == []
     rig.create("Thing", {"metadata": {"name": "a", "labels": {"l": "0"}}})
     rig.create("Thing", {"metadata": {"name": "b", "labels": {"l": "1"}}})
     patch(rig, "a", {"metadata": {"labels": {"l": "1"}}})

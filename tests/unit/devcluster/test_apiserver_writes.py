@@ -82,9 +82,7 @@ def test_a_kind_may_keep_the_first_status() -> None:
     ],
     ids=["custom type", "custom value", "built-in type", "built-in value"],
 )
-def test_the_schema_is_checked(
-    custom: bool, spec: JSON, error: type[Exception], said: str
-) -> None:
+def test_the_schema_is_checked(custom: bool, spec: JSON, error: type[Exception], said: str) -> None:
     kind = thing_kind(schema=SIZED, custom=custom)
     with pytest.raises(error, match=said):
         new_object(kind, "ns", sent(spec=spec), BIRTH, PLAIN)
@@ -147,13 +145,17 @@ def test_an_update_cannot_add_a_status() -> None:
     [
         (
             {"resourceVersion": "6"},
-            'Operation cannot be fulfilled on things.example.com "a": the object has been '
-            "modified; please apply your changes to the latest version and try again",
+            (
+                'Operation cannot be fulfilled on things.example.com "a": the object has been '
+                "modified; please apply your changes to the latest version and try again"
+            ),
         ),
         (
             {"uid": "uid-0"},
-            'Operation cannot be fulfilled on things.example.com "a": Precondition failed: '
-            "UID in precondition: uid-0, UID in object meta: uid-1",
+            (
+                'Operation cannot be fulfilled on things.example.com "a": Precondition failed: '
+                "UID in precondition: uid-0, UID in object meta: uid-1"
+            ),
         ),
     ],
     ids=["revision", "uid"],

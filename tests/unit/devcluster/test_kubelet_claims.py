@@ -1,6 +1,6 @@
 """The DRA manager: which calls a driver gets, and what the kubelet makes of the answers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,78 +10,13 @@ import pytest
 from api.claims import Pod
 from api.names import DRIVER_NAME
 from api.objects import JSON
-from devcluster.kubelet.checkpoint import Checkpoint, Handle, HeldClaim
-from devcluster.kubelet.claims import ClaimManager
-from devcluster.kubelet.dialect import DIALECTS, Dialect
+from devcluster.kubelet.checkpoint import Handle, HeldClaim
+from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, GrpcDraClient
 from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
-from kube.errors import NotFound
 from tests.support.build import allocated, claim, owned, pod, reserved
+from tests.support.claimrig import FakeDriver, Node, one_device_each, ready, using
 from tests.support.fakedriver import Driver, serving, short_directory
-
-LATEST = DIALECTS["1.30"]
-
-
-class FakeDriver:
-    """Answers with one device per claim, or as a test says."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, list[ClaimRequest]]] = []
-        self.answers: Callable[[Sequence[ClaimRequest]], dict[str, Answer]] = _one_device_each
-
-    def prepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
-        self.calls.append(("prepare", list(claims)))
-        return self.answers(claims)
-
-    def unprepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
-        self.calls.append(("unprepare", list(claims)))
-        return self.answers(claims)
-
-    @property
-    def uids(self) -> list[tuple[str, list[str]]]:
-        return [(verb, [c.uid for c in claims]) for verb, claims in self.calls]
-
-
-def _one_device_each(claims: Sequence[ClaimRequest]) -> dict[str, Answer]:
-    return {c.uid: Answer((CdiDevice(f"cdi/dev={c.uid}"),)) for c in claims}
-
-
-class Node:
-    """A claim manager with a driver, on an API server of a few claims."""
-
-    def __init__(self, path: Path, *claims: JSON, dialect: Dialect = LATEST) -> None:
-        self.claims = {c["metadata"]["name"]: c for c in claims}
-        self.driver = FakeDriver()
-        self.drivers: dict[str, Any] = {DRIVER_NAME: self.driver}
-        self.dialect = dialect
-        self.checkpoint = Checkpoint(path / "state")
-        self.restart()
-
-    def restart(self) -> None:
-        """Let a new kubelet process take over."""
-        self.manager = ClaimManager(self.fetch, self.drivers.get, self.dialect, self.checkpoint)
-
-    def fetch(self, namespace: str, name: str) -> JSON:
-        if name not in self.claims:
-            raise NotFound(404, "NotFound", f"claim {name} not found")
-        return self.claims[name]
-
-
-def using(name: str, *claims: str, unused: Sequence[str] = ()) -> Pod:
-    """Return a pod with a container that uses claims of these names."""
-    uses = [{"name": c} for c in claims]
-    container = {"name": "main", "resources": {"claims": uses}}
-    entries = [(c, c) for c in (*claims, *unused)]
-    return Pod(pod(name, *entries, containers=[container]))
-
-
-def ready(name: str = "claim", *pods: str) -> JSON:
-    """Return an allocated claim that is reserved for pods."""
-    made = reserved(allocated(claim(name)))
-    made["status"]["reservedFor"] = [
-        {"resource": "pods", "name": p, "uid": f"uid-{p}"} for p in pods or ("pod",)
-    ]
-    return made
 
 
 def test_a_claim_is_prepared_with_its_handle_and_its_devices_are_known(tmp_path: Path) -> None:
@@ -215,7 +150,7 @@ def test_a_bad_answer_to_prepare_is_an_error_and_tried_again(
     node.driver.answers = answers
     with pytest.raises(PrepareFailed, match=text):
         node.manager.prepare(using("pod", "claim"))
-    node.driver.answers = _one_device_each
+    node.driver.answers = one_device_each
     node.manager.prepare(using("pod", "claim"))
     assert node.driver.uids == [("prepare", ["uid-claim"])] * 2
 
@@ -230,7 +165,7 @@ def test_a_bad_answer_to_unprepare_keeps_the_claim_held(
     with pytest.raises(UnprepareFailed, match=text):
         node.manager.unprepare("uid-pod")
     assert node.manager.pods() == {"uid-pod"}
-    node.driver.answers = _one_device_each
+    node.driver.answers = one_device_each
     node.manager.unprepare("uid-pod")
     assert node.manager.pods() == set()
     assert node.checkpoint.load() == []
@@ -306,7 +241,7 @@ def test_a_claim_is_recorded_before_its_driver_is_called(tmp_path: Path) -> None
 
     def answers(claims: Sequence[ClaimRequest]) -> dict[str, Answer]:
         seen.extend(node.checkpoint.load())
-        return _one_device_each(claims)
+        return one_device_each(claims)
 
     node.driver.answers = answers
     node.manager.prepare(using("pod", "claim"))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import create_autospec
 
 import pytest
 
@@ -13,7 +14,7 @@ from api.names import DRIVER_NAME
 from api.objects import JSON
 from devcluster.errors import StateDirError
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.kubelet.kubelet import Kubelet
+from devcluster.kubelet.kubelet import Kubelet, stop_together
 from devcluster.kubelet.node import LEASE_NAMESPACE, LEASES
 from devcluster.resources import CLAIMS
 from kube.resources import NODES, PODS
@@ -154,6 +155,15 @@ def test_stop_ends_containers_at_once_and_unprepares_nothing(node: Node) -> None
     assert time.monotonic() - begin < 3.0
     assert b"".join(follower) == b""
     assert not [t.name for t in threading.enumerate() if t.name.startswith(("pod-", "kubelet-"))]
+
+
+def test_kubelets_stop_together() -> None:
+    barrier = threading.Barrier(3, timeout=10)
+    kubelets = [create_autospec(Kubelet, instance=True, spec_set=True) for _ in range(3)]
+    for kubelet in kubelets:
+        kubelet.stop.side_effect = lambda _grace: barrier.wait()
+    stop_together(kubelets, grace=0.5)
+    assert [kubelet.stop.call_args.args for kubelet in kubelets] == [(0.5,)] * 3
 
 
 def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: Node) -> None:

@@ -16,12 +16,13 @@ from kube.events import EventRecorder
 from kube.resources import NODES
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
+from plugin.checkpoint import FILE_NAME
 from plugin.devices import FakeDeviceSource
 from plugin.errors import CannotServe, NodeUnknown, SocketUnusable
 from plugin.nodestate import NODE_STATES
 from plugin.places import Places
 from plugin.startup import persist, readiness_checks, start
-from plugin.wiring import build
+from plugin.wiring import Site, build
 from tests.support.build import SYSTEM
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.pluginrig import NODE, NodeApi, Tripwire, node_object
@@ -49,15 +50,8 @@ class Node:
         self.metrics = Metrics()
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.life = Lifecycle(budget=SECONDS)
-        self.plugin = build(
-            client,
-            self.events,
-            self.metrics,
-            node=NODE,
-            namespace=SYSTEM,
-            source=FakeDeviceSource(NODE, 2, "M"),
-            places=self.places,
-        )
+        site = Site(NODE, SYSTEM, FakeDeviceSource(NODE, 2, "M"), self.places)
+        self.plugin = build(client, self.events, self.metrics, site)
 
     def start(self) -> None:
         start(self.life, self.plugin)
@@ -188,6 +182,14 @@ def test_socket_that_cannot_be_made_is_an_error(node: Node) -> None:
     node.places.registration_socket.path.mkdir()
     with pytest.raises(SocketUnusable):
         node.start()
+
+
+def test_rebuilt_checkpoint_is_told_on_the_node_object(node: Node) -> None:
+    (node.places.directory.path / FILE_NAME).write_bytes(b"")
+    node.start()
+    ((about, reason, text),) = [call.args for call in node.events.warning.call_args_list]
+    assert (about["kind"], about["metadata"]["name"], reason) == ("Node", NODE, "CheckpointRebuilt")
+    assert FILE_NAME in text
 
 
 class Pauses(Event):

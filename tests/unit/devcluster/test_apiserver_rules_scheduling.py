@@ -1,0 +1,64 @@
+import pytest
+
+from api.objects import JSON
+from devcluster.apiserver.errors import Invalid
+from devcluster.apiserver.patch import MERGE, Patch
+from tests.support.apiserverrig import Rig
+
+
+def context(**spec: object) -> JSON:
+    return {"metadata": {"name": "p"}, "spec": spec}
+
+
+def nodes(count: int) -> list[str]:
+    return [f"n{number}" for number in range(count)]
+
+
+@pytest.fixture
+def rig() -> Rig:
+    rig = Rig()
+    rig.create("PodSchedulingContext", context(potentialNodes=nodes(128), selectedNode="n1"))
+    return rig
+
+
+def patched(rig: Rig, body: JSON, subresource: str = "") -> JSON:
+    kind = rig.kind("PodSchedulingContext")
+    return rig.store.patch(kind, "default", "p", Patch(MERGE, body), subresource=subresource)
+
+
+def test_scheduler_and_drivers_write_their_parts(rig: Rig) -> None:
+    claims = [{"name": "a", "unsuitableNodes": nodes(128)}, {"name": "b"}]
+    obj = patched(rig, {"spec": {}, "status": {"resourceClaims": claims}}, "status")
+    assert obj["status"]["resourceClaims"] == claims
+    obj = patched(rig, {"spec": {"selectedNode": "n2"}, "status": {}})
+    assert (obj["spec"]["selectedNode"], obj["status"]["resourceClaims"]) == ("n2", claims)
+
+
+@pytest.mark.parametrize(
+    ("potential", "said"),
+    [
+        (nodes(129), "spec.potentialNodes: Too many: 129: must have at most 128 items"),
+        (["a", "a"], r'spec.potentialNodes\[1\]: Duplicate value: "a"'),
+    ],
+)
+def test_potential_nodes(rig: Rig, potential: list[str], said: str) -> None:
+    with pytest.raises(Invalid, match=said):
+        patched(rig, {"spec": {"potentialNodes": potential}})
+    rig.delete("PodSchedulingContext", "p")
+    with pytest.raises(Invalid, match=said):
+        rig.create("PodSchedulingContext", context(potentialNodes=potential))
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        [{"name": "a", "unsuitableNodes": nodes(129)}],
+        [{"name": "a", "unsuitableNodes": ["x", "x"]}],
+        [{"name": "a"}, {"name": "a"}],
+        [{"name": ""}],
+    ],
+    ids=["too many", "same node", "same claim", "no name"],
+)
+def test_answers_of_drivers(rig: Rig, claims: list[JSON]) -> None:
+    with pytest.raises(Invalid):
+        patched(rig, {"status": {"resourceClaims": claims}}, "status")
