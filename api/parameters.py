@@ -58,33 +58,41 @@ class ClassParameters:
         return any(s.name == "*" or fnmatchcase(model, s.name) for s in self.selectors)
 
 
-def parse_claim_parameters(obj: JSON) -> ClaimParameters:
+def parse_claim_parameters(obj: JSON, where: str = "") -> ClaimParameters:
     """Read a FakeClaimParameters object.
+
+    Args:
+        obj: the object; of one that is not stored by itself only `spec` is needed.
+        where: what to call the object in messages, by default its namespace and name.
 
     Raises:
         InvalidParameters: with the object, every wrong field and its bounds.
     """
-    loaded = _load(_ClaimParametersSchema(), obj, CLAIM_PARAMETERS_KIND)
+    loaded = _load(_ClaimParametersSchema(), obj, CLAIM_PARAMETERS_KIND, where)
     return ClaimParameters(**loaded)
 
 
-def parse_class_parameters(obj: JSON) -> ClassParameters:
+def parse_class_parameters(obj: JSON, where: str = "") -> ClassParameters:
     """Read a DeviceClassParameters object.
+
+    Args:
+        obj: the object; of one that is not stored by itself only `spec` is needed.
+        where: what to call the object in messages, by default its name.
 
     Raises:
         InvalidParameters: with the object and every wrong field.
     """
-    loaded = _load(_ClassParametersSchema(), obj, CLASS_PARAMETERS_KIND)
+    loaded = _load(_ClassParametersSchema(), obj, CLASS_PARAMETERS_KIND, where)
     selectors = loaded.get("selectors")
     return ClassParameters(tuple(selectors)) if selectors else ClassParameters()
 
 
-def _load(schema: Schema, obj: JSON, kind: str) -> dict[str, Any]:
+def _load(schema: Schema, obj: JSON, kind: str, where: str) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(obj.get("spec") or {})
     except ValidationError as error:
         found = describe_errors(error, "spec")
-        raise InvalidParameters(f"{kind} {key_of(obj)} is invalid: {found}") from error
+        raise InvalidParameters(f"{kind} {where or key_of(obj)} is invalid: {found}") from error
     return loaded
 
 

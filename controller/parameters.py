@@ -1,8 +1,8 @@
-"""The class and the parameters behind a claim, from the caches, or live where a cache is behind."""
+"""The class and the parameters that a claim of v1alpha2 refers to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from api.claims import Claim, ParametersReference, ResourceClass
 from api.errors import ParametersNotFound, UnknownParametersKind
@@ -15,41 +15,10 @@ from api.parameters import (
     parse_class_parameters,
 )
 from controller.errors import ResourceClassNotFound
+from controller.sources import ObjectSource
 from controller.waiting import Topic
-from kube.client import Client
-from kube.errors import NotFound
-from kube.resources import Resource
-from kube.store import Store
 
 _Parameters = TypeVar("_Parameters", ClaimParameters, ClassParameters)
-
-
-class ObjectSource(Protocol):
-    """Finds one object of a kind."""
-
-    def get(self, name: str, namespace: str | None) -> JSON | None:
-        """Return the object, None when it does not exist."""
-        ...
-
-
-class CachedSource:
-    """Looks into a watch cache first and asks the API server before it says no."""
-
-    def __init__(self, client: Client, resource: Resource, store: Store) -> None:
-        """Serve objects of `resource` from `store`."""
-        self._client = client
-        self._resource = resource
-        self._store = store
-
-    def get(self, name: str, namespace: str | None) -> JSON | None:
-        """Return the object, None when the API server does not have it either."""
-        cached = self._store.get(object_key(namespace, name))
-        if cached is not None:
-            return cached
-        try:
-            return self._client.get(self._resource, name, namespace)
-        except NotFound:
-            return None
 
 
 @dataclass(frozen=True, slots=True)

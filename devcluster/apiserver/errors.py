@@ -6,7 +6,6 @@
        ├─ Forbidden               403     Forbidden
        ├─ NotFound                404     NotFound
        ├─ MethodNotAllowed        405     MethodNotAllowed
-       ├─ NotAcceptable           406     NotAcceptable
        ├─ AlreadyExists           409     AlreadyExists
        ├─ Conflict                409     Conflict
        ├─ Expired                 410     Expired
@@ -95,13 +94,6 @@ class MethodNotAllowed(StatusError):
 
     code = 405
     reason = "MethodNotAllowed"
-
-
-class NotAcceptable(StatusError):
-    """The client wants a format that is not served."""
-
-    code = 406
-    reason = "NotAcceptable"
 
 
 class AlreadyExists(StatusError):

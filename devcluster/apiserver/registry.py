@@ -4,12 +4,10 @@ Thread-safe; readers see either all or none of a change. Used by every module ab
 """
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.storage import ResourceID
-
-Listener = Callable[[], None]
 
 
 class Registry:
@@ -18,26 +16,12 @@ class Registry:
     def __init__(self, kinds: Iterable[Kind] = ()) -> None:
         self._lock = threading.Lock()
         self._kinds: tuple[Kind, ...] = tuple(kinds)
-        self._listeners: list[Listener] = []
-
-    def listen(self, listener: Listener) -> None:
-        """Call `listener` after every change."""
-        with self._lock:
-            self._listeners.append(listener)
-
-    def add(self, kind: Kind) -> None:
-        """Serve one more kind; one of the same group, version and plural is replaced."""
-        with self._lock:
-            others = (k for k in self._kinds if _place(k) != _place(kind))
-            self._kinds = (*others, kind)
-        self._tell()
 
     def replace(self, resource: ResourceID, kinds: Sequence[Kind]) -> None:
         """Serve `kinds` for a resource instead of whatever was served for it."""
         with self._lock:
             others = (k for k in self._kinds if k.resource_id != resource)
             self._kinds = (*others, *kinds)
-        self._tell()
 
     def remove(self, resource: ResourceID) -> None:
         """Serve a resource no more, in none of its versions."""
@@ -64,10 +48,6 @@ class Registry:
     def resources(self) -> tuple[Kind, ...]:
         """Return every resource once."""
         return tuple({kind.resource_id: kind for kind in reversed(self._kinds)}.values())[::-1]
-
-    def _tell(self) -> None:
-        for listener in tuple(self._listeners):
-            listener()
 
 
 def _place(kind: Kind) -> tuple[str, str, str]:

@@ -1,8 +1,5 @@
 """The five demos with the real kubectl, up and down."""
 
-import subprocess
-import sys
-
 import pytest
 
 from demo.expect import DEMOS, Demo, problems
@@ -30,13 +27,3 @@ def test_a_demo_shows_what_it_should_and_leaves_nothing(cluster: Embedded, demo:
     states = cluster.settled()
     assert all(len(state.allocatable) == 8 for state in states)
     assert cluster.kubectl.run("get", "resourceclaims", "-A").strip() == ""
-
-
-@pytest.mark.timeout(120)
-def test_the_walkthrough_runs_all_demos() -> None:
-    command = [sys.executable, "-m", "demo.walkthrough", "--nodes", "2"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    for demo in DEMOS:
-        assert f"{demo.name}:" in ended.stdout
-    assert "WRONG" not in ended.stdout

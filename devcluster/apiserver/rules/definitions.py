@@ -7,6 +7,7 @@ pkg/controller/finalizer.
 from typing import Final
 
 from api.objects import JSON
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.crd import accepted, check_crd
 from devcluster.apiserver.errors import FieldError
 from devcluster.apiserver.strategy import Strategy
@@ -38,8 +39,15 @@ def _prepare_delete(crd: JSON) -> None:
     status["conditions"] = [*(status.get("conditions") or []), terminating]
 
 
-def _check_update(new: JSON, _old: JSON) -> list[FieldError]:
-    return check_crd(new)
+def _check_update(new: JSON, old: JSON) -> list[FieldError]:
+    # group and plural are in the name of the definition, which never changes
+    found = check_crd(new)
+    if new["spec"]["scope"] != old["spec"]["scope"]:
+        found.append(fielderrors.immutable("spec.scope", new["spec"]["scope"]))
+    kind = new["spec"]["names"]["kind"]
+    if kind != old["spec"]["names"]["kind"]:
+        found.append(fielderrors.immutable("spec.names.kind", kind))
+    return found
 
 
 def _prepare_update(new: JSON, old: JSON) -> None:

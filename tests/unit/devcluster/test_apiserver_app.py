@@ -294,19 +294,19 @@ def test_a_namespace_can_be_finished_by_hand(web: Web) -> None:
     assert web.json("GET", "/api/v1/namespaces/n")[0] == 404
 
 
-def running(web: Web, *containers: str) -> None:
+def run_pod(web: Web, *containers: str) -> None:
     names = containers or ("c",)
     body = pod_body("p", nodeName="n", containers=[{"name": n, "image": "i"} for n in names])
     web.json("POST", PODS, body)
-    states = [{"name": n, "state": {"running": {"startedAt": STARTED}}} for n in names]
-    for state in states:
-        state.update(image="i", imageID="", ready=True, restartCount=0)
+    running: JSON = {"image": "i", "imageID": "", "ready": True, "restartCount": 0}
+    running["state"] = {"running": {"startedAt": STARTED}}
+    states = [{"name": name, **running} for name in names]
     status = {"status": {"containerStatuses": states}}
     assert web.json("PATCH", f"{PODS}/p/status", status, content_type=MERGE)[0] == 200
 
 
 def test_logs_come_from_the_kubelet(web: Web) -> None:
-    running(web)
+    run_pod(web)
     answer = web.call("GET", f"{PODS}/p/log?follow=true&tailLines=5")
     assert (answer.status_code, answer.text) == (200, "one\ntwo\n")
     assert web.logs.asked == [("p", "c", True, False, 5)]
@@ -314,7 +314,7 @@ def test_logs_come_from_the_kubelet(web: Web) -> None:
 
 
 def test_logs_of_several_containers_need_a_name(web: Web) -> None:
-    running(web, "a", "b")
+    run_pod(web, "a", "b")
     code, body = web.json("GET", f"{PODS}/p/log")
     assert (code, body["reason"]) == (400, "BadRequest")
     assert "choose one of: [a b]" in body["message"]

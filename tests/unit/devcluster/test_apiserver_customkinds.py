@@ -1,5 +1,6 @@
 import pytest
 
+from api.objects import JSON
 from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.patch import MERGE, Patch
 from tests.support.apiserverrig import Rig, definition
@@ -55,3 +56,13 @@ def test_a_definition_that_is_gone_is_not_served(rig: Rig) -> None:
     rig.delete("CustomResourceDefinition", "foos.example.org")
     rig.collect()
     assert rig.registry.find("example.org", "v1", "foos") is None
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [({"scope": "Cluster"}, "spec.scope"), ({"names": {"kind": "Bar"}}, "spec.names.kind")],
+)
+def test_kind_and_scope_of_a_definition_stay(rig: Rig, change: JSON, field: str) -> None:
+    kind = rig.kind("CustomResourceDefinition")
+    with pytest.raises(Invalid, match=f"{field}: .*field is immutable"):
+        rig.store.patch(kind, "", "foos.example.org", Patch(MERGE, {"spec": change}))

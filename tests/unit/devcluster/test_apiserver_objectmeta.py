@@ -100,14 +100,14 @@ def test_an_update_cannot_touch_what_the_server_gives() -> None:
     ids=["spec", "status", "metadata", "any other field"],
 )
 def test_generations_count_changes_of_the_desired_state(change: JSON, generation: int) -> None:
-    old = {"metadata": {"generation": 4}, "spec": 1, "status": 1}
-    new = {"metadata": {"generation": 4}, "spec": 1, "status": 1, **change}
+    old: JSON = {"metadata": {"generation": 4}, "spec": 1, "status": 1}
+    new: JSON = {"metadata": {"generation": 4}, "spec": 1, "status": 1, **change}
     count_generation(KIND, new, old)
     assert new["metadata"]["generation"] == generation
 
 
 def test_a_status_without_subresource_is_desired_state() -> None:
-    new = {"metadata": {"generation": 4}, "status": "Ready"}
+    new: JSON = {"metadata": {"generation": 4}, "status": "Ready"}
     count_generation(thing_kind(subresources=()), new, {"metadata": {"generation": 4}})
     assert new["metadata"]["generation"] == 5
 

@@ -22,26 +22,9 @@ def test_a_resource_is_there_once_in_whichever_version() -> None:
     assert registry.resources() == (V1, OTHER)
 
 
-def test_adding_replaces_the_same_version_only() -> None:
-    registry = Registry([V1, V2])
-    newer = thing_kind(short_names=("th",))
-    registry.add(newer)
-    assert set(map(id, registry.all())) == {id(V2), id(newer)}
-
-
 def test_replacing_takes_versions_away() -> None:
     registry = Registry([V1, V2, OTHER])
     registry.replace(THINGS, [V2])
     assert registry.all() == (OTHER, V2)
     registry.remove(THINGS)
     assert registry.all() == (OTHER,)
-
-
-def test_listeners_hear_of_each_change_after_it() -> None:
-    registry = Registry()
-    heard: list[int] = []
-    registry.listen(lambda: heard.append(len(registry.all())))
-    registry.add(V1)
-    registry.add(V2)
-    registry.remove(THINGS)
-    assert heard == [1, 2, 0]

@@ -169,8 +169,8 @@ def test_a_claim_that_is_going_takes_no_consumer_but_loses_them() -> None:
             {"availableOnNodes": {"nodeSelectorTerms": []}},
             [
                 (
-                    "a.availableOnNodes.nodeSelectorTerms: Required value: must have at least one node "
-                    "selector term"
+                    "a.availableOnNodes.nodeSelectorTerms: Required value: must have at least "
+                    "one node selector term"
                 )
             ],
         ),

@@ -38,7 +38,6 @@ class Handler(WSGIRequestHandler):
 def serving(server: ApiServer, directory: Path) -> Iterator[Client]:
     """Serve over a socket, and return a client that knows where."""
     web = make_server("127.0.0.1", 0, server.app, threaded=True, request_handler=Handler)
-    web.daemon_threads = True
     thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.start()

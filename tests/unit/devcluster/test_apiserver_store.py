@@ -223,7 +223,7 @@ def test_a_collection_is_deleted_by_its_selector(rig: Rig) -> None:
 def test_an_object_is_written_in_either_of_its_versions() -> None:
     rig = Rig()
     v2 = replace(rig.thing, version="v2")
-    rig.registry.add(v2)
+    rig.registry.replace(rig.thing.resource_id, [rig.thing, v2])
     rig.create("Thing", thing("a", x=1))
     new = rig.store.patch(v2, "default", "a", Patch(MERGE, {"spec": {"x": 2}}))
     assert (new["apiVersion"], new["spec"]) == ("example.com/v2", {"x": 2})

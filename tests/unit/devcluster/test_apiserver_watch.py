@@ -4,8 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from devcluster.apiserver.errors import BadRequest
+from devcluster.apiserver.listing import ListOptions
 from devcluster.apiserver.patch import MERGE, Patch
 from devcluster.apiserver.selectors import selector
 from devcluster.apiserver.watch import Change, Pace, Watch, WatchOptions
@@ -214,3 +217,44 @@ def test_a_watch_shows_the_version_that_was_asked_for(rig: Rig) -> None:
     rig.delete("Thing", "a")
     (gone,) = until_idle(changes)
     assert gone.obj["apiVersion"] == "example.com/v2"
+
+
+STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("012-")), max_size=12)
+
+
+def step(rig: Rig, name: str, label: str) -> None:
+    """Delete an object, or give it a label and create it for that if need be."""
+    body = {"metadata": {"name": name, "labels": {"l": label}}}
+    if rig.get("Thing", name) is None:
+        if label != "-":
+            rig.create("Thing", body)
+    elif label == "-":
+        rig.delete("Thing", name)
+    else:
+        patch(rig, name, body)
+
+
+@given(STEPS, STEPS)
+def test_a_list_and_the_watch_after_it_make_the_list_of_the_end(
+    before: list[tuple[str, str]], after: list[tuple[str, str]]
+) -> None:
+    rig = Rig()
+    chosen = selector(rig.thing, "l!=0")
+    for name, label in before:
+        step(rig, name, label)
+    page = rig.store.list(rig.thing, "default", ListOptions(chosen))
+    known = {stored.obj["metadata"]["name"]: stored.obj for stored in page.items}
+    for name, label in after:
+        step(rig, name, label)
+    watch = watching(rig, selector=chosen, revision=str(page.revision), clock=Clock(step=1.0))
+    for change in watch:
+        if change is not None:
+            name = change.obj["metadata"]["name"]
+            assert (name in known) is (change.type != "ADDED")
+            if change.type == "DELETED":
+                del known[name]
+            else:
+                known[name] = change.obj
+    end = rig.store.list(rig.thing, "default", ListOptions(chosen))
+    assert sorted(known) == [stored.obj["metadata"]["name"] for stored in end.items]
+    assert all(stored.obj in known.values() for stored in end.items)
