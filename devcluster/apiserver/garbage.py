@@ -9,12 +9,14 @@ Source: kubernetes pkg/controller/garbagecollector.
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 from api.objects import JSON, is_deleting
 from devcluster.apiserver import emptying
 from devcluster.apiserver.admission import CRDS, NAMESPACES
 from devcluster.apiserver.deletion import FOREGROUND, ORPHAN
+from devcluster.apiserver.grace import Grace
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.ownership import Ownership
 from devcluster.apiserver.registry import Registry
@@ -28,13 +30,15 @@ _log = get_logger("garbage-collector")
 class GarbageCollector:
     """Follows all writes since it was made; `start` and `stop` it once."""
 
-    def __init__(self, store: Store, registry: Registry) -> None:
+    def __init__(self, store: Store, registry: Registry, grace: Grace | None = None) -> None:
+        """Follow the writes to `store`; `grace` is given to the contents of namespaces."""
         self._store = store
+        self._grace = grace or Grace()
         self._registry = registry
         self._ownership = Ownership()
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="garbage-collector", daemon=True)
-        store.storage.listen(self._events.put)
+        store.storage.listen(self._listen)
 
     def start(self) -> None:
         """Begin to collect."""
@@ -48,18 +52,39 @@ class GarbageCollector:
 
     def collect(self) -> None:
         """Handle all writes so far in the calling thread, instead of `start`."""
-        while not self._events.empty():
+        while True:
+            self._end_grace()
+            if self._events.empty():
+                return
             event = self._events.get()
             if event is not None:
                 self._handle(event)
 
+    def _listen(self, event: Event) -> None:
+        if event.stored is not None and _begins_to_end(event.stored, event):
+            self._grace.begin(event.stored.obj)
+        self._events.put(event)
+
     def _run(self) -> None:
-        while (event := self._events.get()) is not None:
+        while True:
+            self._guard(self._end_grace)
             try:
-                self._handle(event)
-            except Exception as error:  # noqa: BLE001 - one object must not end the collection
-                resource = ".".join(filter(None, reversed(event.resource)))
-                _log.error("Cannot collect garbage", exc=error, resource=resource)
+                event = self._events.get(timeout=self._grace.pause())
+            except queue.Empty:
+                continue
+            if event is None:
+                return
+            self._guard(partial(self._handle, event))
+
+    def _guard(self, action: Callable[[], None]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - one object must not end the collection
+            _log.error("Cannot collect garbage", exc=error)
+
+    def _end_grace(self) -> None:
+        for namespace in self._grace.over():
+            self._check(namespace)
 
     def _handle(self, event: Event) -> None:
         self._ownership.follow(event)
@@ -88,7 +113,7 @@ class GarbageCollector:
             emptying.delete_object(self._store, kind, obj)
 
     def _help_going(self, kind: Kind, obj: JSON) -> None:
-        if kind.resource_id == NAMESPACES:
+        if kind.resource_id == NAMESPACES and not self._grace.holds(obj):
             emptying.empty_namespace(self._store, self._registry, kind, obj)
         elif kind.resource_id == CRDS:
             emptying.empty_definition(self._store, self._registry, kind, obj)
@@ -102,10 +127,13 @@ class GarbageCollector:
         meta = obj["metadata"]
         if kind.namespaced:
             namespace = self._store.storage.get(NAMESPACES, "", meta["namespace"])
-            if namespace is None or is_deleting(namespace.obj):
+            if namespace is None or self._is_over(namespace.obj):
                 return True
         owners = meta.get("ownerReferences") or []
         return bool(owners) and not any(self._may_exist(obj, owner) for owner in owners)
+
+    def _is_over(self, namespace: JSON) -> bool:
+        return is_deleting(namespace) and not self._grace.holds(namespace)
 
     def _may_exist(self, obj: JSON, owner: JSON) -> bool:
         """Tell whether an owner exists; one of an unknown kind may."""
@@ -156,6 +184,13 @@ class GarbageCollector:
             candidates.append(storage.get(CRDS, "", kind.qualified))
         candidates += [self._owner(gone, owner) for owner in meta.get("ownerReferences") or []]
         yield from (each for each in candidates if each is not None and is_deleting(each.obj))
+
+
+def _begins_to_end(stored: Stored, event: Event) -> bool:
+    """Tell whether a write is the one that marks a namespace for deletion."""
+    if event.resource != NAMESPACES or event.previous is None:
+        return False
+    return is_deleting(stored.obj) and not is_deleting(event.previous.obj)
 
 
 def _blocks(dependent: JSON, owner: JSON) -> bool:

@@ -10,6 +10,7 @@ from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.customkinds import CustomKinds
 from devcluster.apiserver.deletion import DeleteOptions
 from devcluster.apiserver.garbage import GarbageCollector
+from devcluster.apiserver.grace import Grace
 from devcluster.apiserver.kinds import STATUS, Kind
 from devcluster.apiserver.registry import Registry
 from devcluster.apiserver.storage import Storage
@@ -109,7 +110,7 @@ class Rig:
             new_uid=lambda: f"uid-{next(self.uids)}",
             new_suffix=lambda: next(self.suffixes),
         )
-        self.garbage = GarbageCollector(self.store, self.registry)
+        self.garbage = GarbageCollector(self.store, self.registry, Grace(0.0))
         self.create("Namespace", {"metadata": {"name": "default"}})
 
     def kind(self, name: str) -> Kind:
