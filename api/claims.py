@@ -71,7 +71,11 @@ class ResourceClass:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A ResourceClaim of v1alpha2."""
+    """A ResourceClaim of any version.
+
+    Metadata and status are the same in all of them; what the spec asks for, and the allocation's
+    nodes and driver, are read as in v1alpha2 and empty in later ones: see api.deviceclaims.
+    """
 
     raw: JSON
 
@@ -129,7 +133,7 @@ class Claim:
 
     @property
     def immediate(self) -> bool:
-        """Whether to allocate without waiting for a consumer."""
+        """Whether to allocate without waiting for a consumer; never from v1alpha3 on."""
         return str(self._spec.get("allocationMode", WAIT_FOR_FIRST_CONSUMER)) == IMMEDIATE
 
     @property

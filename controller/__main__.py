@@ -1,26 +1,21 @@
 """`fake-dra-controller`: the composition root of the controller."""
 
 import gc
-import threading
 
 import click
 
 from api import __version__
-from api.names import DRIVER_NAME, RESOURCE_GROUP
+from api.names import DRIVER_NAME
+from controller.discovery import served_version
 from controller.wiring import Controller, build
 from kube.client import Client
-from kube.errors import KubeError
 from kube.events import EventRecorder
 from ops.config import CommonConfig, common_config, common_options
-from ops.errors import ConfigError
 from ops.health import HttpServer, create_app
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
 from ops.metrics import Metrics
 from ops.settings import option, program
-
-CLASSIC_VERSIONS = ("v1alpha2",)
-RETRY_SECONDS = 2.0
 
 _LOG = get_logger("controller")
 
@@ -64,7 +59,7 @@ def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: 
     """Run until a signal or a crashed thread; return the exit code.
 
     Raises:
-        ConfigError: of kube or ops, nothing can run with these settings.
+        ConfigError: of kube or ops, nothing can run with these settings or this API server.
     """
     metrics = Metrics()
     client = Client.from_kubeconfig(
@@ -79,6 +74,7 @@ def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: 
     version = served_version(client, life.stop)
     if version is None:
         return life.wait()
+    _LOG.info("serving classic claims", version=version)
     events = EventRecorder(client, component=f"resource driver {DRIVER_NAME}")
     controller = build(
         client,
@@ -92,34 +88,6 @@ def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: 
     _serve(life, config, controller, metrics)
     gc.freeze()
     return life.wait()
-
-
-def served_version(client: Client, stop: threading.Event) -> str | None:
-    """Return the version of resource.k8s.io to use; waits for an API server that is away.
-
-    Returns:
-        None when `stop` was set first.
-
-    Raises:
-        ConfigError: the server has no version that this driver can work with.
-    """
-    while not stop.is_set():
-        try:
-            served = client.versions(RESOURCE_GROUP)
-        except KubeError as error:
-            _LOG.warning("API server is away, trying again", error=str(error))
-            stop.wait(RETRY_SECONDS)
-            continue
-        for version in CLASSIC_VERSIONS:
-            if version in served:
-                return version
-        raise ConfigError(
-            f"the API server serves {RESOURCE_GROUP} in {', '.join(served) or 'no version'}, this "
-            f"driver needs {' or '.join(CLASSIC_VERSIONS)} (Kubernetes 1.27 to 1.30); start the "
-            "API server with --feature-gates=DynamicResourceAllocation=true and "
-            f"--runtime-config={RESOURCE_GROUP}/{CLASSIC_VERSIONS[0]}=true"
-        )
-    return None
 
 
 def _start(life: Lifecycle, controller: Controller, events: EventRecorder, workers: int) -> None:

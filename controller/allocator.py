@@ -1,7 +1,9 @@
 """Which devices of one node serve which claims: a pure, deterministic, all-or-nothing decision.
 
-Called for every potential node of a pod with all pending claims of the pod, and again right before
-the decision is written. Devices are preferred in the order of the node's state.
+A claim has one request or more, each with its own class and parameters; the devices of a claim are
+in the order of its requests. Called for every potential node of a pod with all pending claims of
+the pod, and again right before the decision is written. Devices are preferred in the order of the
+node's state.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,14 +17,22 @@ from api.parameters import ClaimParameters, ClassParameters
 
 @dataclass(frozen=True, slots=True)
 class DeviceRequest:
-    """What one claim asks of a node."""
+    """What one claim asks of a node, or one part of it.
+
+    Attributes:
+        claim: that the devices are for.
+        wanted: number and kind of devices.
+        offered_by_class: the devices that the class allows.
+        name: of the request within its claim; empty where a claim cannot have several.
+    """
 
     claim: ClaimUID
     wanted: ClaimParameters = field(default_factory=ClaimParameters)
     offered_by_class: ClassParameters = field(default_factory=ClassParameters)
+    name: str = ""
 
     def admits(self, device: Device) -> bool:
-        """Tell whether the device may serve this claim."""
+        """Tell whether the device may serve this request."""
         return self.offered_by_class.admits(device.model) and self.wanted.admits(device.model)
 
 
@@ -52,10 +62,10 @@ def plan(
     Args:
         free: devices that no claim holds, in order of preference.
         held: what claims hold on this node already; a claim in it keeps just that.
-        requests: all pending claims of one pod.
+        requests: of all pending claims of one pod.
 
     Returns:
-        The devices of every request, or the refusal when any of them cannot be served.
+        The devices of every claim, or the refusal when any request cannot be served.
     """
     open_requests = [r for r in requests if r.claim not in held]
     chosen = {r.claim: held[r.claim] for r in requests if r.claim in held}
@@ -67,7 +77,8 @@ def plan(
         return matched
     for request, devices in zip(open_requests, matched, strict=True):
         split = request.wanted.split if request.wanted.split > 1 else 0
-        chosen[request.claim] = tuple(AllocatedDevice(d.id, split) for d in devices)
+        given = tuple(AllocatedDevice(d.id, split) for d in devices)
+        chosen[request.claim] = (*chosen.get(request.claim, ()), *given)
     return chosen
 
 
@@ -118,15 +129,13 @@ def _hand_over(
 
 
 def _mismatch(request: DeviceRequest, eligible: int) -> Refusal:
-    wanted = request.wanted.model or "any"
-    message = (
-        f"needs {_devices(request.wanted.count)} of model {wanted} that the class offers, "
-        f"{eligible} of the free ones match and some of them serve other claims of the pod"
-        if eligible >= request.wanted.count
-        else f"needs {_devices(request.wanted.count)} of model {wanted} that the class offers, "
-        f"{eligible} of the free ones match"
+    competition = " and some of them serve other requests of the pod's claims"
+    return Refusal(
+        "NoMatchingModel",
+        f"needs {_devices(request.wanted.count)} of model {request.wanted.model or 'any'} that the "
+        f"class offers, {eligible} of the free ones match"
+        f"{competition if eligible >= request.wanted.count else ''}",
     )
-    return Refusal("NoMatchingModel", message)
 
 
 def _devices(count: int) -> str:

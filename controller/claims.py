@@ -15,8 +15,8 @@ from api.claims import Claim
 from api.names import DRIVER_NAME, FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
 from api.objects import JSON, ClaimUID, NodeName
-from api.selectors import only_node
-from controller.allocator import DeviceRequest, Plan, Refusal
+from controller.allocator import Plan, Refusal
+from controller.dialect import Demand, Dialect, with_status
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes import Ledger, NodeView
 from kube.client import Client
@@ -33,7 +33,7 @@ class PendingClaim:
     """A claim to allocate, with what it asks for."""
 
     claim: Claim
-    request: DeviceRequest
+    demand: Demand
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class ClaimWriter:
     def __init__(
         self,
         client: Client,
+        dialect: Dialect,
         claims: Resource,
         states: Resource,
         cache: Store,
@@ -62,6 +63,7 @@ class ClaimWriter:
 
         Args:
             client: for the writes.
+            dialect: how an allocation is written.
             claims: ResourceClaim in the version that the server has.
             states: NodeAllocationState.
             cache: watch cache of the claims.
@@ -70,6 +72,7 @@ class ClaimWriter:
             clock: monotonic seconds.
         """
         self._client = client
+        self._dialect = dialect
         self._claims = claims
         self._states = states
         self._cache = cache
@@ -93,14 +96,17 @@ class ClaimWriter:
 
         Raises:
             StaleWorld: the node or a claim changed meanwhile.
+            UserError: a NAS holds what cannot serve a claim; somebody has to mend it.
             KubeError: a write failed; what was written is found again by the next attempt.
         """
-        marked = [PendingClaim(self._own(p.claim, node), p.request) for p in pending]
-        refusal = self._commit(marked, node)
-        if refusal is not None:
-            return refusal
+        marked = [PendingClaim(self._own(p.claim, node), p.demand) for p in pending]
+        planned = self._commit(marked, node)
+        if isinstance(planned, Refusal):
+            return planned
         for waiting in marked:
-            self._write(with_allocation(waiting.claim.raw, node, consumer), "status")
+            devices = planned[waiting.claim.uid]
+            raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
+            self._write(reserved(raw, consumer) if consumer else raw, "status")
         return None
 
     def deallocate(self, claim: Claim) -> StillPrepared | None:
@@ -117,7 +123,7 @@ class ClaimWriter:
             self._remove(claim.uid, node)
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
-            raw = self._write(without_allocation(raw), "status")
+            raw = self._write(self._dialect.freed(claim), "status")
         self._write(without_finalizer(raw))
         self._waiting_since.pop(claim.uid, None)
         return None
@@ -138,8 +144,8 @@ class ClaimWriter:
             self._remove(claim.uid, other)
         return Claim(raw)
 
-    def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Refusal | None:
-        requests = [p.request for p in pending]
+    def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Plan | Refusal:
+        requests = [request for p in pending for request in p.demand.requests]
         names = {p.claim.uid: p.claim for p in pending}
         with self._ledger.lock(node):
             for _ in range(NAS_ATTEMPTS):
@@ -150,7 +156,7 @@ class ClaimWriter:
                 if isinstance(planned, Refusal):
                     return planned
                 if self._store(view.state, _merged(view, planned, names)):
-                    return None
+                    return planned
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 
     def _remove(self, uid: ClaimUID, node: NodeName) -> None:
@@ -216,23 +222,9 @@ def without_finalizer(raw: JSON) -> JSON:
     return {**raw, "metadata": {**meta, "finalizers": kept}}
 
 
-def with_allocation(raw: JSON, node: NodeName, consumer: JSON | None) -> JSON:
-    """Return the claim allocated on a node, shareable, and reserved for its first consumer."""
-    status = {
-        **(raw.get("status") or {}),
-        "driverName": DRIVER_NAME,
-        "allocation": {"availableOnNodes": only_node(node), "shareable": True},
-    }
-    if consumer is not None:
-        status["reservedFor"] = [consumer]
-    return {**raw, "status": status}
-
-
-def without_allocation(raw: JSON) -> JSON:
-    """Return the claim as it was before it was allocated."""
-    gone = ("allocation", "driverName", "deallocationRequested")
-    status = {k: v for k, v in (raw.get("status") or {}).items() if k not in gone}
-    return {**raw, "status": status}
+def reserved(raw: JSON, consumer: JSON) -> JSON:
+    """Return the claim reserved for its first consumer."""
+    return with_status(raw, reservedFor=[consumer])
 
 
 def _merged(

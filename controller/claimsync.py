@@ -9,14 +9,13 @@ from api.claims import Claim
 from api.names import FINALIZER
 from api.objects import JSON, Key, NodeName
 from api.selectors import selects
-from controller.allocator import DeviceRequest, Refusal
+from controller.allocator import Refusal
 from controller.claims import ClaimWriter, PendingClaim
+from controller.dialect import Demand, Dialect, NotOurs, Unusable
 from controller.errors import NoSuitableNode
 from controller.negotiation import explain
 from controller.nodes import Ledger
 from controller.outcome import After, Again, Blocked, Done, Outcome
-from controller.parameters import ParametersLookup
-from controller.pending import PendingClaims, Unusable
 from controller.waiting import Topic
 from kube.errors import NotFound
 from kube.store import Store
@@ -39,16 +38,14 @@ class ClaimSync:
     def __init__(
         self,
         cache: Store,
-        pending: PendingClaims,
-        lookup: ParametersLookup,
+        dialect: Dialect,
         nodes: Nodes,
         ledger: Ledger,
         writer: ClaimWriter,
     ) -> None:
         """Work on the claims in `cache`."""
         self._cache = cache
-        self._pending = pending
-        self._lookup = lookup
+        self._dialect = dialect
         self._nodes = nodes
         self._ledger = ledger
         self._writer = writer
@@ -82,15 +79,15 @@ class ClaimSync:
         return After(busy.seconds_left, frozenset({Topic("node", busy.node)}))
 
     def _allocate(self, claim: Claim) -> Outcome:
-        request = self._pending.request(claim)
-        if request is None:
-            return Again(frozenset({Topic("class", claim.class_name)}))
-        if isinstance(request, Unusable):
-            return Blocked(request.error, (claim.raw,), request.topics)
-        waiting = PendingClaim(claim, request)
+        reading = self._dialect.read(claim)
+        if isinstance(reading, NotOurs):
+            return Again(reading.topics)
+        if isinstance(reading, Unusable):
+            return Blocked(reading.error, (claim.raw,), reading.topics)
+        waiting = PendingClaim(claim, reading)
         refusals: dict[NodeName, Refusal] = {}
-        for node in self._candidates(claim, request):
-            planned = self._ledger.plan(node, [request], claim.uid)
+        for node in self._candidates(waiting):
+            planned = self._ledger.plan(node, reading.requests, claim.uid)
             refusal = (
                 planned
                 if isinstance(planned, Refusal)
@@ -102,21 +99,25 @@ class ClaimSync:
         told = explain(refusals, len(refusals)) if refusals else "no node offers devices"
         return Blocked(NoSuitableNode(told), (claim.raw,), frozenset({ANY_NODE}))
 
-    def _candidates(self, claim: Claim, request: DeviceRequest) -> list[NodeName]:
+    def _candidates(self, waiting: PendingClaim) -> list[NodeName]:
         """Return the nodes to try: one that holds the claim's devices, then those with most free.
 
         The order is deterministic: ties go by name.
         """
-        suitable = self._lookup.resource_class(claim).suitable_nodes
-        holding = self._ledger.holders(request.claim)
+        holding = self._ledger.holders(waiting.claim.uid)
 
         def rank(node: NodeName) -> tuple[bool, int, str]:
             view = self._ledger.view(node)
             return (node not in holding, 0 if isinstance(view, Refusal) else -len(view.free), node)
 
         nodes = sorted(self._ledger.nodes(), key=rank)
-        return nodes if suitable is None else [n for n in nodes if self._selected(suitable, n)]
+        return [node for node in nodes if self._selected(waiting.demand, node)]
 
-    def _selected(self, suitable: JSON, node: NodeName) -> bool:
+    def _selected(self, demand: Demand, node: NodeName) -> bool:
+        if not demand.node_selectors:
+            return True
         found = self._nodes.get(node, None)
-        return found is not None and selects(suitable, node, found["metadata"].get("labels") or {})
+        if found is None:
+            return False
+        labels = found["metadata"].get("labels") or {}
+        return all(selects(selector, node, labels) for selector in demand.node_selectors)

@@ -3,6 +3,9 @@
 DriverError                     (api.errors)
 ├─ UserError                    (api.errors) event on claim and pod, slow retry
 │  ├─ ResourceClassNotFound     the claim names a class that does not exist
+│  ├─ DeviceClassNotFound       the same in Kubernetes 1.31
+│  ├─ UnsupportedField          the claim or its class asks for what this driver cannot do
+│  ├─ TooManyDevices            the claim asks for more devices than an allocation can list
 │  ├─ ForeignClaim              the pod's claim of that name belongs to another pod
 │  └─ NoSuitableNode            no node can serve the claim now; woken when one can
 └─ StaleWorld                   what we decided on has changed; silent quick retry
@@ -15,6 +18,18 @@ from api.errors import DriverError, UserError
 
 class ResourceClassNotFound(UserError):
     """The claim names a ResourceClass that does not exist."""
+
+
+class DeviceClassNotFound(UserError):
+    """A request of the claim names a DeviceClass that does not exist."""
+
+
+class UnsupportedField(UserError):
+    """A field of the claim or its class that this driver cannot follow, and must not ignore."""
+
+
+class TooManyDevices(UserError):
+    """The claim asks for more devices than an allocation can list."""
 
 
 class ForeignClaim(UserError):

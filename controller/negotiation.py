@@ -5,7 +5,7 @@ Source: k8s.io/dynamic-resource-allocation controller.go, syncPodSchedulingConte
 unlike there an answer is cut to the API's limit before it is compared with the stored one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.claims import PodSchedulingContext
@@ -42,14 +42,16 @@ class Answer:
 
 def negotiate(
     psc: PodSchedulingContext,
-    requests: Mapping[str, DeviceRequest],
+    claims: Iterable[str],
+    requests: Sequence[DeviceRequest],
     plan_on: Callable[[NodeName, Sequence[DeviceRequest]], Plan | Refusal],
 ) -> Answer:
     """Ask every node that the scheduler considers.
 
     Args:
         psc: with potential nodes, a selected node, or both.
-        requests: all pending claims of the pod, by name within the pod.
+        claims: names of all pending claims within the pod.
+        requests: of all these claims.
         plan_on: plans all requests together on one node.
 
     Returns:
@@ -58,13 +60,12 @@ def negotiate(
     """
     selected = psc.selected_node
     asked = list(dict.fromkeys([*psc.potential_nodes, *([selected] if selected else [])]))
-    together = list(requests.values())
-    results = {node: plan_on(node, together) for node in asked}
+    results = {node: plan_on(node, requests) for node in asked}
     refusals = {node: r for node, r in results.items() if isinstance(r, Refusal)}
     unsuitable = _cut(list(refusals), selected) if psc.potential_nodes else []
     planned = results.get(selected) if selected else None
     return Answer(
-        unsuitable={name: list(unsuitable) for name in requests},
+        unsuitable={name: list(unsuitable) for name in claims},
         refusals=refusals,
         allocate_on=None
         if selected is None or planned is None or isinstance(planned, Refusal)

@@ -3,7 +3,7 @@
 Source: k8s.io/dynamic-resource-allocation controller.go, syncPodSchedulingContexts (release-1.30).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from api.claims import Pod, PodSchedulingContext
@@ -11,11 +11,12 @@ from api.errors import UserError
 from api.objects import JSON, Key, NodeName
 from controller.allocator import DeviceRequest, Plan, Refusal
 from controller.claims import ClaimWriter, PendingClaim
+from controller.dialect import Unusable
 from controller.errors import NoSuitableNode
 from controller.negotiation import Answer, answered, explain, negotiate
 from controller.nodes import Ledger
 from controller.outcome import After, Blocked, Done, Outcome
-from controller.pending import PendingClaims, Unusable
+from controller.pending import PendingClaims
 from controller.waiting import Topic
 from kube.client import Client
 from kube.errors import KubeError, NotFound
@@ -96,13 +97,15 @@ class SchedulingSync:
         def plan_on(node: NodeName, requests: Sequence[DeviceRequest]) -> Plan | Refusal:
             return self._ledger.plan(node, requests, pod.uid)
 
-        answer = negotiate(psc, {name: p.request for name, p in pending.items()}, plan_on)
+        claims = _distinct(pending.values())
+        requests = [request for claim in claims for request in claim.demand.requests]
+        answer = negotiate(psc, pending, requests, plan_on)
         failure: KubeError | None = None
         if answer.allocate_on is not None:
             node, planned = answer.allocate_on
             self._ledger.reserve(pod.uid, node, planned)
             try:
-                refusal = self._writer.allocate(list(pending.values()), node, _consumer(pod))
+                refusal = self._writer.allocate(claims, node, _consumer(pod))
             except KubeError as error:
                 failure = error
             else:
@@ -140,6 +143,11 @@ class SchedulingSync:
             claims: tuple[JSON, ...] = tuple(p.claim.raw for p in pending.values())
             return Blocked(error, (pod.raw, *claims), topics)
         return After(RECHECK_SECONDS, topics)
+
+
+def _distinct(pending: Iterable[PendingClaim]) -> list[PendingClaim]:
+    """Return every claim once; a pod may list one claim under several names."""
+    return list({each.claim.uid: each for each in pending}.values())
 
 
 def _consumer(pod: Pod) -> JSON:

@@ -136,7 +136,8 @@ def verify(claim: NodeClaim, ref: ClaimRef, node: NodeName) -> None:
     if claim.driver != DRIVER_NAME:
         raise NotAllocatedHere(
             f"{ref} is allocated by driver {claim.driver or 'kube-scheduler'}, not by "
-            f"{DRIVER_NAME}; correct the driver name in its class"
+            f"{DRIVER_NAME}; correct the driver name in its class (on Kubernetes 1.31 in "
+            "spec.controller of the claim)"
         )
     if not selects(claim.nodes, node, {}):
         raise NotAllocatedHere(

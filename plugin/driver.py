@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
+from api.deviceclaims import device_name
 from api.errors import DriverError
 from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
@@ -174,9 +175,9 @@ def _group(
     results: Sequence[DeviceResult],
     node: NodeName,
 ) -> DeviceGroup:
-    """Join a device with its results; device names of allocations are lower case."""
-    name = whole.lower()
-    serving = [result for result in results if result.device.lower() == name]
+    """Join a device with its results, by the name that the controller gave it there."""
+    name = device_name(whole)
+    serving = [result for result in results if result.device == name]
     return DeviceGroup(
         requests=tuple(result.request for result in serving),
         pool=serving[0].pool if serving else node,

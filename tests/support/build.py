@@ -31,6 +31,37 @@ def claim(name: str = "claim", *, mode: str = "WaitForFirstConsumer", **spec: An
     }
 
 
+def device_class(name: str = CLASS, **spec: Any) -> JSON:
+    return {
+        "apiVersion": "resource.k8s.io/v1alpha3",
+        "kind": "DeviceClass",
+        "metadata": {"name": name, "uid": f"uid-{name}"},
+        "spec": spec,
+    }
+
+
+def device_request(name: str = "devices", count: int = 1, **fields: Any) -> JSON:
+    """Return a request as the API server of 1.31 stores it, with its defaults."""
+    defaults = {"deviceClassName": CLASS, "allocationMode": "ExactCount", "count": count}
+    return {"name": name, **defaults, **fields}
+
+
+def device_claim(
+    name: str = "claim", *requests: JSON, controller: str = DRIVER_NAME, **devices: Any
+) -> JSON:
+    """Return a claim of 1.31 with these requests, or one for a single device."""
+    asked = {"requests": list(requests or [device_request()]), **devices}
+    spec = {"devices": asked, **({"controller": controller} if controller else {})}
+    return {**claim(name), "apiVersion": "resource.k8s.io/v1alpha3", "spec": spec}
+
+
+def opaque(kind: str, *requests: str, driver: str = DRIVER_NAME, **spec: Any) -> JSON:
+    """Return a config entry with parameters of a kind."""
+    parameters = {"apiVersion": f"{DRIVER_NAME}/v1alpha1", "kind": kind, "spec": spec}
+    entry: JSON = {"opaque": {"driver": driver, "parameters": parameters}}
+    return {**entry, "requests": list(requests)} if requests else entry
+
+
 def pod(name: str = "pod", *claims: tuple[str, str], **spec: Any) -> JSON:
     """Return a pod; `claims` are pairs of pod claim name and ResourceClaim name."""
     entries = [{"name": n, "source": {"resourceClaimName": c}} for n, c in claims]
@@ -133,6 +164,21 @@ def deleted(obj: JSON) -> JSON:
 def allocated(obj: JSON, node: str = "node-1", *, driver: str = DRIVER_NAME) -> JSON:
     allocation = {"availableOnNodes": only_node(node), "shareable": True}
     return _status(obj, allocation=allocation, driverName=driver)
+
+
+def device_allocated(obj: JSON, node: str = "node-1", *indexes: int) -> JSON:
+    """Return the claim of 1.31 allocated, with devices of these indexes for its first request."""
+    request = obj["spec"]["devices"]["requests"][0]["name"]
+    results = [
+        {"request": request, "driver": DRIVER_NAME, "pool": node, "device": f"{node}-{i}"}
+        for i in indexes or (0,)
+    ]
+    allocation = {
+        "controller": DRIVER_NAME,
+        "nodeSelector": only_node(node),
+        "devices": {"results": results},
+    }
+    return _status(obj, allocation=allocation)
 
 
 def reserved(obj: JSON, consumer: str = "pod") -> JSON:

@@ -3,54 +3,53 @@
 from unittest.mock import create_autospec
 
 from api.objects import JSON
-from controller.wiring import Controller, Resources, build
+from controller.caches import STATES
+from controller.wiring import VERSIONS, Controller, build
 from kube.events import EventRecorder
-from kube.resources import NODES, PODS
+from kube.resources import NODES, PODS, Resource
 from kube.store import Store
 from ops.metrics import Metrics
 from tests.support.build import SYSTEM
 from tests.support.fakeapi import FakeApi
 
-RESOURCES = Resources.of("v1alpha2")
-_BY_KIND = {
-    "ResourceClaim": (RESOURCES.claims, "claims"),
-    "ResourceClass": (RESOURCES.classes, "classes"),
-    "PodSchedulingContext": (RESOURCES.contexts, "contexts"),
-    "NodeAllocationState": (RESOURCES.states, "states"),
-    "FakeClaimParameters": (RESOURCES.claim_parameters, "claim_parameters"),
-    "DeviceClassParameters": (RESOURCES.class_parameters, "class_parameters"),
-    "Pod": (PODS, "pods"),
-    "Node": (NODES, ""),
-}
+RESOURCES = VERSIONS["v1alpha2"].resources
 
 
 class Rig:
     """A controller whose API server holds the given objects and whose caches have seen them."""
 
-    def __init__(self, *objects: JSON, api: FakeApi | None = None) -> None:
+    def __init__(
+        self, *objects: JSON, api: FakeApi | None = None, version: str = "v1alpha2"
+    ) -> None:
         self.api = api or FakeApi()
+        self.version = version
+        self.resources = VERSIONS[version].resources
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.metrics = Metrics()
         self.controller: Controller = build(
             self.api,  # type: ignore[arg-type]
             self.events,
             self.metrics,
-            version="v1alpha2",
+            version=version,
             namespace=SYSTEM,
             unprepare_timeout=60.0,
         )
+        by_kind = {resource.kind: resource for resource in (*self._cached(), NODES)}
         for obj in objects:
-            self.api.put(_BY_KIND[obj["kind"]][0], obj)
+            self.api.put(by_kind[obj["kind"]], obj)
         self.resync()
 
     def resync(self) -> None:
         """Let every cache see what the API server has."""
-        for resource, name in _BY_KIND.values():
-            if name:
-                self.cache(name).replace(self.api.all(resource))
+        for resource, store in self._cached().items():
+            store.replace(self.api.all(resource))
 
     def cache(self, name: str) -> Store:
-        store: Store = getattr(self.controller.caches, name)
+        """Return a cache by its attribute, or by the kind of the parameters in it."""
+        caches = self.controller.caches
+        if name in caches.parameters:
+            return caches.parameters[name]
+        store: Store = getattr(caches, name)
         return store
 
     def handle(self, key: str) -> str:
@@ -61,13 +60,13 @@ class Rig:
         return result
 
     def claim(self, name: str = "claim") -> JSON:
-        return self.api.find(RESOURCES.claims, name, "default")
+        return self.api.find(self.resources.claims, name, "default")
 
     def scheduling(self, name: str = "pod") -> JSON:
-        return self.api.find(RESOURCES.contexts, name, "default")
+        return self.api.find(self.resources.contexts, name, "default")
 
     def nas(self, name: str = "node-1") -> JSON:
-        return self.api.find(RESOURCES.states, name, SYSTEM)
+        return self.api.find(STATES, name, SYSTEM)
 
     def allocated(self, name: str = "node-1") -> dict[str, list[str]]:
         """Return the device ids of every claim in a NAS."""
@@ -89,6 +88,18 @@ class Rig:
             queue.done(key)
             found.append(key)
         return sorted(found)
+
+    def _cached(self) -> dict[Resource, Store]:
+        caches = self.controller.caches
+        parameters = {r: caches.parameters[r.kind] for r in self.resources.parameters}
+        return {
+            self.resources.claims: caches.claims,
+            self.resources.contexts: caches.contexts,
+            self.resources.classes: caches.classes,
+            STATES: caches.states,
+            PODS: caches.pods,
+            **parameters,
+        }
 
     def _results(self, key: str) -> dict[str, float]:
         kind = key.partition(":")[0]

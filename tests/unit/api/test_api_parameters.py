@@ -196,3 +196,17 @@ def test_whatever_is_in_bounds_is_accepted(count: int, split: int, model: str | 
     found = parse_claim_parameters(of_claim(spec))
     assert (found.count, found.split) == (count, split)
     assert isinstance(found.admits("aB-"), bool)
+
+
+@pytest.mark.parametrize(
+    ("parse", "told"),
+    [
+        (parse_claim_parameters, "FakeClaimParameters in its claim is invalid: spec.x"),
+        (parse_class_parameters, "DeviceClassParameters in its claim is invalid: spec.x"),
+    ],
+)
+def test_parameters_that_are_no_object_of_their_own_are_named_by_their_place(
+    parse: Callable[[JSON, str], object], told: str
+) -> None:
+    with pytest.raises(InvalidParameters, match=told):
+        parse({"spec": {"x": 1}}, "in its claim")

@@ -71,7 +71,7 @@ def test_a_claim_keeps_what_it_holds() -> None:
             MIXED,
             [request("x", 1, model="A"), request("y", 2, model="A")],
             "NoMatchingModel",
-            "serve other claims of the pod",
+            "serve other requests of the pod's claims",
         ),
     ],
     ids=["one-claim", "all-claims-together", "nothing-free", "model", "class", "competition"],
@@ -91,6 +91,22 @@ def test_a_picky_claim_gets_its_model_although_it_comes_last() -> None:
     assert ids(planned, "any") == ["d2", "d3"]
 
 
+def test_requests_of_one_claim_get_their_devices_in_order() -> None:
+    asked = [request("x", 1, 2, "B"), request("y"), request("x", 2, 0, "A")]
+    planned = plan(MIXED, {}, asked)
+    assert ids(planned, "x") == ["d2", "d0", "d1"]
+    assert ids(planned, "y") == ["d3"]
+    assert not isinstance(planned, Refusal)
+    assert [d.split for d in planned[ClaimUID("x")]] == [2, 0, 0]
+
+
+def test_requests_of_one_claim_are_served_together_or_not_at_all() -> None:
+    refusal = plan(MIXED, {}, [request("x", model="A"), request("x", 3, model="B")])
+    assert isinstance(refusal, Refusal)
+    held = {ClaimUID("x"): (AllocatedDevice(DeviceID("d9")),)}
+    assert plan([], held, [request("x"), request("x", 3)]) == held
+
+
 def test_devices_change_hands_along_a_chain() -> None:
     free = [device(0, "AB"), device(1, "BC"), device(2, "CD")]
     planned = plan(
@@ -104,16 +120,21 @@ def test_devices_change_hands_along_a_chain() -> None:
 @given(
     st.lists(st.sampled_from("AB"), max_size=6),
     st.lists(
-        st.tuples(st.integers(1, 3), st.integers(0, 3), st.sampled_from([None, "A", "B"])),
+        st.tuples(
+            st.sampled_from("xyz"),
+            st.integers(1, 3),
+            st.integers(0, 3),
+            st.sampled_from([None, "A", "B"]),
+        ),
         min_size=1,
         max_size=3,
     ),
 )
 def test_a_plan_is_found_exactly_when_there_is_one(
-    models: list[str], wanted: list[tuple[int, int, str | None]]
+    models: list[str], wanted: list[tuple[str, int, int, str | None]]
 ) -> None:
     free = [device(i, model) for i, model in enumerate(models)]
-    requests = [request(f"c{n}", c, s, m) for n, (c, s, m) in enumerate(wanted)]
+    requests = [request(*each) for each in wanted]
     planned = plan(free, {}, requests)
     assert planned == plan(list(free), {}, list(requests)), "not deterministic"
     if isinstance(planned, Refusal):
@@ -122,10 +143,18 @@ def test_a_plan_is_found_exactly_when_there_is_one(
     given_out = [d.id for devices in planned.values() for d in devices]
     assert len(given_out) == len(set(given_out))
     by_id = {d.id: d for d in free}
+    left = {claim: list(devices) for claim, devices in planned.items()}
     for asked in requests:
-        devices = planned[asked.claim]
+        devices, rest = _cut(left[asked.claim], asked.wanted.count)
+        left[asked.claim] = rest
         assert len(devices) == asked.wanted.count
         assert all(asked.admits(by_id[d.id]) for d in devices)
+        assert {d.split for d in devices} == {asked.wanted.split if asked.wanted.split > 1 else 0}
+    assert not any(left.values())
+
+
+def _cut(devices: list[AllocatedDevice], count: int) -> tuple[list[AllocatedDevice], ...]:
+    return devices[:count], devices[count:]
 
 
 def _solvable(free: list[Device], requests: list[DeviceRequest]) -> bool:

@@ -20,7 +20,7 @@ def nodes(count: int) -> list[str]:
 
 def ask(potential: list[str], selected: str, bad: set[str]):  # type: ignore[no-untyped-def]
     psc = PodSchedulingContext(scheduling(potential=potential, selected=selected))
-    return negotiate(psc, {POD_CLAIM: REQUEST}, lambda node, _: FULL if node in bad else PLAN)
+    return negotiate(psc, [POD_CLAIM], [REQUEST], lambda node, _: FULL if node in bad else PLAN)
 
 
 @pytest.mark.parametrize(

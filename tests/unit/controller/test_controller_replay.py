@@ -1,11 +1,12 @@
 """A controller that dies after any single write leads to the same end when it starts again.
 
-Each case lets one write of the walk succeed and fails everything after it, then runs a fresh
-controller on what is stored.
+In every version of the API. Each case lets one write of the walk succeed and fails everything
+after it, then runs a fresh controller on what is stored.
 """
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,6 +17,10 @@ from tests.support.build import (
     allocated,
     claim,
     deleted,
+    device_allocated,
+    device_claim,
+    device_class,
+    device_request,
     finalized,
     holding,
     nas,
@@ -24,10 +29,39 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.fakeapi import FakeApi, Fault
+from tests.support.fakeapi import Fault
 
 CLAIM = "claim:default/claim"
 PSC = "psc:default/pod"
+
+
+@dataclass(frozen=True)
+class Api:
+    """The objects of one version, and where it writes the node of an allocation."""
+
+    version: str
+    resource_class: JSON
+    claim: Callable[[str], JSON]
+    allocated: Callable[[JSON], JSON]
+    selector: str
+
+    def node_of(self, claim: JSON) -> str:
+        (term,) = claim["status"]["allocation"][self.selector]["nodeSelectorTerms"]
+        (name,) = term["matchFields"][0]["values"]
+        return str(name)
+
+
+APIS = [
+    Api("v1alpha2", resource_class(), claim, allocated, "availableOnNodes"),
+    Api(
+        "v1alpha3",
+        device_class(),
+        lambda name: device_claim(name, device_request("a"), device_request("b")),
+        device_allocated,
+        "nodeSelector",
+    ),
+]
+EACH_VERSION = pytest.mark.parametrize("served", APIS, ids=lambda served: served.version)
 
 
 def dies_after(writes: int) -> Fault:
@@ -41,21 +75,22 @@ def dies_after(writes: int) -> Fault:
     return fault
 
 
-def scheduled_pod() -> Rig:
+def scheduled_pod(served: Api) -> Rig:
     return Rig(
         pod("pod", (POD_CLAIM, "claim"), ("other", "claim-2")),
-        claim(),
-        claim("claim-2"),
-        resource_class(),
+        served.claim("claim"),
+        served.claim("claim-2"),
+        served.resource_class,
         scheduling(potential=["node-1", "node-2"], selected="node-1"),
         nas("node-1"),
         nas("node-2"),
+        version=served.version,
     )
 
 
 def restarted(rig: Rig) -> Rig:
     rig.api.fault = lambda *_: None
-    return Rig(api=rig.api)
+    return Rig(api=rig.api, version=rig.version)
 
 
 def settle(rig: Rig, *keys: str) -> None:
@@ -69,23 +104,27 @@ def settle(rig: Rig, *keys: str) -> None:
     raise AssertionError("does not settle")
 
 
+@EACH_VERSION
 @pytest.mark.parametrize("writes", range(7))
-def test_allocation_goes_on_after_a_crash(writes: int) -> None:
-    rig = scheduled_pod()
+def test_allocation_goes_on_after_a_crash(served: Api, writes: int) -> None:
+    rig = scheduled_pod(served)
     rig.api.fault = dies_after(writes)
     rig.handle(PSC)
     again = restarted(rig)
     settle(again, PSC)
-    assert again.allocated("node-1") == {"uid-claim": ["node-1-0"], "uid-claim-2": ["node-1-1"]}
+    each = 1 if served.version == "v1alpha2" else 2
+    devices = [f"node-1-{index}" for index in range(2 * each)]
+    assert again.allocated("node-1") == {"uid-claim": devices[:each], "uid-claim-2": devices[each:]}
     assert again.allocated("node-2") == {}
     for name in ("claim", "claim-2"):
-        assert again.claim(name)["status"]["allocation"]
+        assert served.node_of(again.claim(name)) == "node-1"
         assert [r["uid"] for r in again.claim(name)["status"]["reservedFor"]] == ["uid-pod"]
 
 
+@EACH_VERSION
 @pytest.mark.parametrize("writes", range(7))
-def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(writes: int) -> None:
-    rig = scheduled_pod()
+def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(served: Api, writes: int) -> None:
+    rig = scheduled_pod(served)
     rig.api.fault = dies_after(writes)
     rig.handle(PSC)
     again = restarted(rig)
@@ -97,18 +136,19 @@ def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(writes: int) -> 
     held = {**again.allocated("node-1"), **again.allocated("node-2")}
     assert set(held) == {"uid-claim", "uid-claim-2"}
     for name in ("claim", "claim-2"):
-        node = again.claim(name)["status"]["allocation"]["availableOnNodes"]["nodeSelectorTerms"][
-            0
-        ]["matchFields"][0]["values"][0]
-        assert f"uid-{name}" in again.allocated(node)
+        assert f"uid-{name}" in again.allocated(served.node_of(again.claim(name)))
     both = set(again.allocated("node-1")) & set(again.allocated("node-2"))
     assert both == set()
 
 
+@EACH_VERSION
 @pytest.mark.parametrize("writes", range(4))
-def test_deallocation_goes_on_after_a_crash(writes: int) -> None:
+def test_deallocation_goes_on_after_a_crash(served: Api, writes: int) -> None:
     rig = Rig(
-        deleted(finalized(allocated(claim()))), holding(nas(), "uid-claim", 0, 1), resource_class()
+        deleted(finalized(served.allocated(served.claim("claim")))),
+        holding(nas(), "uid-claim", 0, 1),
+        served.resource_class,
+        version=served.version,
     )
     rig.api.fault = dies_after(writes)
     rig.handle(CLAIM)
@@ -119,34 +159,35 @@ def test_deallocation_goes_on_after_a_crash(writes: int) -> None:
         again.claim()
 
 
-def test_a_late_write_of_an_older_attempt_is_refused() -> None:
+@EACH_VERSION
+def test_a_late_write_of_an_older_attempt_is_refused(served: Api) -> None:
     """Two controllers, one pod that moves: the slow one must not store the node it lost."""
     rig = Rig(
         pod("pod", (POD_CLAIM, "claim")),
-        finalized(claim()),
-        resource_class(),
+        finalized(served.claim("claim")),
+        served.resource_class,
         scheduling(potential=["node-1", "node-2"], selected="node-1"),
         nas("node-1"),
         nas("node-2"),
+        version=served.version,
     )
     late: list[Callable[[], None]] = []
 
     def interrupt(verb: str, plural: str, _body: JSON | None) -> None:
         if (verb, plural) == ("update", "resourceclaims/status") and not late:
             late.append(lambda: None)
-            _move_and_allocate(rig.api)
+            _move_and_allocate(rig)
 
     rig.api.fault = lambda verb, plural, body: interrupt(verb, plural, body)
     assert rig.handle(PSC) == "again"
-    fields = rig.claim()["status"]["allocation"]["availableOnNodes"]["nodeSelectorTerms"][0]
-    assert fields["matchFields"][0]["values"] == ["node-2"]
+    assert served.node_of(rig.claim()) == "node-2"
     assert rig.allocated("node-1") == {}
-    assert rig.allocated("node-2") == {"uid-claim": ["node-2-0"]}
+    assert rig.allocated("node-2")["uid-claim"][0] == "node-2-0"
 
 
-def _move_and_allocate(api: FakeApi) -> None:
-    other = Rig(api=api)
+def _move_and_allocate(rig: Rig) -> None:
+    other = Rig(api=rig.api, version=rig.version)
     moved = other.scheduling()
     moved["spec"]["selectedNode"] = "node-2"
-    other.cache("contexts").written(api.put_spec(moved))
+    other.cache("contexts").written(other.api.put_spec(moved))
     assert other.handle(PSC) == "waiting"

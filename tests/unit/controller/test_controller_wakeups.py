@@ -125,7 +125,7 @@ def test_what_a_claim_refers_to_wakes_it_when_it_appears(kind: str) -> None:
     rig.queued()
     missing = {
         "class": ("classes", resource_class()),
-        "parameters": ("claim_parameters", parameters),
+        "parameters": ("FakeClaimParameters", parameters),
     }
     name, obj = missing[kind]
     rig.cache(name).apply(newer(obj))

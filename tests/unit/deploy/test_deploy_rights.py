@@ -58,6 +58,7 @@ RIGHTS = {
         "ClusterRole resource.k8s.io/podschedulingcontexts": {"list", "watch"},
         "ClusterRole resource.k8s.io/podschedulingcontexts/status": {"update"},
         "ClusterRole resource.k8s.io/resourceclasses": READ,
+        "ClusterRole resource.k8s.io/deviceclasses": READ,
         f"ClusterRole {DRIVER_NAME}/deviceclassparameters": READ,
         f"ClusterRole {DRIVER_NAME}/fakeclaimparameters": READ,
         "ClusterRole /pods": READ,

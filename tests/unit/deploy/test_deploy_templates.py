@@ -230,17 +230,30 @@ def test_names_are_those_that_users_know(rendered: list[JSON]) -> None:
 
 
 @pytest.mark.parametrize("created", [True, False])
-def test_notes_say_what_to_do_next(root: Path, chart: Path, tmp_path: Path, created: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "demo", "kind"),
+    [
+        ("v1.30.0", "demo/fake-test1.yaml", "ResourceClass"),
+        ("v1.31.0", "demo/1.31/fake-test1.yaml", "DeviceClass"),
+    ],
+)
+def test_notes_say_what_to_do_next(
+    root: Path, chart: Path, tmp_path: Path, version: str, demo: str, kind: str, created: bool
+) -> None:
     copy = tmp_path / "chart"
     shutil.copytree(chart, copy)
     # `helm template` drops the notes, unless an object includes them
     notes = '{{ include (print .Template.BasePath "/NOTES.txt") . | quote }}'
     (copy / "templates/notes.yaml").write_text(f"kind: Notes\ntext: {notes}\n", encoding="utf-8")
-    documents = Helm(root / ".bin/helm", copy).template({"resourceClass": {"create": created}})
+    values = {"resourceClass": {"create": created}}
+    documents = Helm(root / ".bin/helm", copy).template(values, f"--kube-version={version}")
     (text,) = [d["text"] for d in documents if d["kind"] == "Notes"]
     assert "rollout status -n fake-system deployment/fake-dra-driver-controller" in text
     assert "kubectl get nas -n fake-system" in text
+    assert f"kubectl apply -f {demo}\n" in text
     assert ("No class was made" in text) is not created
+    assert (f"only through a {kind}" in text) is not created
+    assert ("DRAControlPlaneController" in text) is (kind == "DeviceClass")
 
 
 def test_chart_has_the_version_of_the_package(chart: Path) -> None:

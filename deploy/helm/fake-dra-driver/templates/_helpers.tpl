@@ -58,6 +58,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "%s-%s" (default (include "fake-dra-driver.fullname" $root) $root.Values.serviceAccount.name) (index . 1) -}}
 {{- end -}}
 
+{{/* Not empty on Kubernetes 1.31, whose claims name the driver themselves and have DeviceClasses. */}}
+{{- define "fake-dra-driver.deviceClasses" -}}
+{{- if semverCompare ">=1.31.0-0 <1.32.0-0" .Capabilities.KubeVersion.Version }}true{{ end -}}
+{{- end -}}
+
 {{/* The image, by digest if there is one. */}}
 {{- define "fake-dra-driver.image" -}}
 {{- if .Values.image.digest -}}

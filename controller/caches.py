@@ -1,0 +1,93 @@
+"""The watch caches of the controller, and the reflectors that fill them.
+
+One Store per resource of the version that the API server has. Called by the composition root.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
+
+from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
+from controller.dialect import Resources
+from controller.nodes import HOLDERS_INDEX, holders_index
+from controller.pods import UNSCHEDULED
+from kube.client import Client
+from kube.errors import KubeError
+from kube.reflector import Reflector
+from kube.resources import PODS, Resource
+from kube.store import Store
+from ops.logs import get_logger
+
+STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
+
+_LOG = get_logger("controller")
+
+
+class Caches:
+    """One cache per resource.
+
+    Attributes:
+        claims: of all namespaces.
+        contexts: of all namespaces.
+        classes: that claims name.
+        parameters: by kind of the objects; empty where claims and classes carry them.
+        states: of the driver's namespace, with holders_index.
+        pods: those without a node.
+    """
+
+    def __init__(self, client: Client, resources: Resources, namespace: str) -> None:
+        """Cache the resources of one version, and node states of `namespace`."""
+        self.claims = Store()
+        self.contexts = Store()
+        self.classes = Store()
+        self.parameters = {resource.kind: Store() for resource in resources.parameters}
+        self.states = Store({HOLDERS_INDEX: holders_index})
+        self.pods = Store()
+        self._stores: dict[str, Store] = {}
+        self._reflectors: dict[str, Reflector] = {}
+        watch = partial(self._watch, client)
+        watch(resources.claims, self.claims)
+        watch(resources.contexts, self.contexts)
+        watch(resources.classes, self.classes)
+        for resource in resources.parameters:
+            watch(resource, self.parameters[resource.kind])
+        watch(STATES, self.states, namespace=namespace)
+        watch(PODS, self.pods, field_selector=UNSCHEDULED)
+
+    def threads(self, stop: threading.Event) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield a name and a body for each thread that fills a cache."""
+        for name, reflector in self._reflectors.items():
+            yield f"reflector-{name}", partial(reflector.run, stop)
+
+    def unsynced(self) -> list[str]:
+        """Return the resources whose caches have not seen a first list, by plural."""
+        return [name for name, store in self._stores.items() if not store.has_synced()]
+
+    def stop(self) -> None:
+        """Close the open watches."""
+        for reflector in self._reflectors.values():
+            reflector.stop()
+
+    def _watch(
+        self,
+        client: Client,
+        resource: Resource,
+        store: Store,
+        *,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+    ) -> None:
+        self._stores[resource.plural] = store
+        self._reflectors[resource.plural] = Reflector(
+            client,
+            resource,
+            store,
+            namespace=namespace,
+            field_selector=field_selector,
+            on_error=partial(_report, resource),
+        )
+
+
+def _report(resource: Resource, error: KubeError) -> None:
+    _LOG.warning("watch failed, trying again", resource=resource.plural, error=str(error))

@@ -1,0 +1,131 @@
+"""The port behind which everything lies that differs by version of resource.k8s.io.
+
+Whose a claim is, what it asks for, and how its allocation is written. One implementation for each
+version that has classic claims: v1alpha2.py (Kubernetes 1.27 to 1.30) and v1alpha3.py (1.31); the
+composition root chooses. Everything else in this package knows none of the differences.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+from api.claims import Claim
+from api.errors import UserError
+from api.names import RESOURCE_GROUP
+from api.nas import AllocatedDevice
+from api.objects import JSON, NodeName
+from controller.allocator import DeviceRequest
+from controller.sources import Sources
+from controller.waiting import Topic
+from kube.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a claim asks of a node.
+
+    Attributes:
+        requests: in the order of the claim, each with at least one device.
+        node_selectors: NodeSelectors of the claim's classes; a node has to match them all.
+    """
+
+    requests: tuple[DeviceRequest, ...]
+    node_selectors: tuple[JSON, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """A claim that somebody has to mend first, or an object that it refers to.
+
+    Attributes:
+        error: what is wrong.
+        claim: the claim.
+        topics: what may change and mend it.
+    """
+
+    error: UserError
+    claim: Claim
+    topics: frozenset[Topic]
+
+
+@dataclass(frozen=True, slots=True)
+class NotOurs:
+    """A claim of another driver, unless one of the topics changes."""
+
+    topics: frozenset[Topic] = frozenset()
+
+
+Reading: TypeAlias = Demand | Unusable | NotOurs
+
+
+class Dialect(Protocol):
+    """Reads and writes the claims of one version."""
+
+    def read(self, claim: Claim) -> Reading:
+        """Return what a claim asks for, following what it refers to.
+
+        Raises:
+            KubeError: an object that it refers to could not be read.
+        """
+        ...
+
+    def allocated(
+        self, claim: Claim, demand: Demand, node: NodeName, devices: Sequence[AllocatedDevice], /
+    ) -> JSON:
+        """Return the claim with an allocation that any number of pods may share.
+
+        Args:
+            claim: without allocation.
+            demand: what it asks for.
+            node: where the devices are.
+            devices: those of each request, in the order of the requests.
+
+        Raises:
+            UserError: the devices are not those that the claim asks for.
+        """
+        ...
+
+    def freed(self, claim: Claim) -> JSON:
+        """Return the claim as it was before it was allocated."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What there is to watch in one version.
+
+    Attributes:
+        claims: ResourceClaim.
+        contexts: PodSchedulingContext.
+        classes: what claims name.
+        parameters: objects that claims and classes refer to.
+    """
+
+    claims: Resource
+    contexts: Resource
+    classes: Resource
+    parameters: tuple[Resource, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One version of resource.k8s.io.
+
+    Attributes:
+        resources: to watch.
+        dialect: makes the dialect from the sources of the classes and parameters.
+    """
+
+    resources: Resources
+    dialect: Callable[[Sources], Dialect]
+
+
+def resource(version: str, plural: str, kind: str, *, namespaced: bool = True) -> Resource:
+    """Return a resource of resource.k8s.io."""
+    return Resource(RESOURCE_GROUP, version, plural, kind, namespaced)
+
+
+def with_status(raw: JSON, **fields: object) -> JSON:
+    """Return a claim with these fields in its status, without those that are None."""
+    status = {**(raw.get("status") or {}), **fields}
+    return {**raw, "status": {name: value for name, value in status.items() if value is not None}}

@@ -1,0 +1,98 @@
+"""The dialect of Kubernetes 1.27 to 1.30: the class names the driver, parameters are objects.
+
+Source: k8s.io/dynamic-resource-allocation controller.go (release-1.30).
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from api.claims import Claim
+from api.errors import UserError
+from api.names import (
+    CLAIM_PARAMETERS_KIND,
+    CLAIM_PARAMETERS_PLURAL,
+    CLASS_PARAMETERS_KIND,
+    CLASS_PARAMETERS_PLURAL,
+    CRD_VERSION,
+    DRIVER_NAME,
+)
+from api.nas import AllocatedDevice
+from api.objects import JSON, NodeName
+from api.selectors import only_node
+from controller.allocator import DeviceRequest
+from controller.dialect import (
+    Demand,
+    NotOurs,
+    Reading,
+    Resources,
+    Unusable,
+    Version,
+    resource,
+    with_status,
+)
+from controller.parameters import ParametersLookup, topics
+from controller.sources import Sources
+from controller.waiting import Topic
+from kube.resources import Resource
+
+_VERSION: Final = "v1alpha2"
+_CLASS_KIND: Final = "ResourceClass"
+
+
+class V1Alpha2:
+    """Implements controller.dialect.Dialect."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Find classes and parameters in `sources`."""
+        self._lookup = ParametersLookup(
+            classes=sources[_CLASS_KIND],
+            claim_parameters=sources[CLAIM_PARAMETERS_KIND],
+            class_parameters=sources[CLASS_PARAMETERS_KIND],
+        )
+
+    def read(self, claim: Claim) -> Reading:
+        """Return one request for what both parameters objects say."""
+        resource_class = None
+        try:
+            resource_class = self._lookup.resource_class(claim)
+            if resource_class.driver_name != DRIVER_NAME:
+                return NotOurs(frozenset({Topic("class", resource_class.name)}))
+            found = self._lookup.parameters(claim, resource_class)
+        except UserError as error:
+            return Unusable(error, claim, topics(claim, resource_class))
+        nodes = resource_class.suitable_nodes
+        return Demand(
+            (DeviceRequest(claim.uid, found.of_claim, found.of_class),),
+            () if nodes is None else (nodes,),
+        )
+
+    def allocated(
+        self, claim: Claim, _demand: Demand, node: NodeName, _devices: Sequence[AllocatedDevice]
+    ) -> JSON:
+        """Return the claim allocated on a node; its devices stand in the node's NAS only."""
+        allocation = {"availableOnNodes": only_node(node), "shareable": True}
+        return with_status(claim.raw, driverName=DRIVER_NAME, allocation=allocation)
+
+    def freed(self, claim: Claim) -> JSON:
+        """Return the claim without allocation and driver."""
+        return with_status(claim.raw, allocation=None, driverName=None, deallocationRequested=None)
+
+
+V1ALPHA2: Final = Version(
+    Resources(
+        claims=resource(_VERSION, "resourceclaims", "ResourceClaim"),
+        contexts=resource(_VERSION, "podschedulingcontexts", "PodSchedulingContext"),
+        classes=resource(_VERSION, "resourceclasses", _CLASS_KIND, namespaced=False),
+        parameters=(
+            Resource(DRIVER_NAME, CRD_VERSION, CLAIM_PARAMETERS_PLURAL, CLAIM_PARAMETERS_KIND),
+            Resource(
+                DRIVER_NAME,
+                CRD_VERSION,
+                CLASS_PARAMETERS_PLURAL,
+                CLASS_PARAMETERS_KIND,
+                namespaced=False,
+            ),
+        ),
+    ),
+    V1Alpha2,
+)

@@ -1,0 +1,229 @@
+"""The dialect of Kubernetes 1.31: the claim names the driver, parameters stand in the claim.
+
+A claim has one or more requests, each for a number of devices of a DeviceClass. What kube-scheduler
+evaluates for its own claims and a driver cannot (CEL, constraints, admin access) is refused with
+the field's name; nothing is left out silently.
+Source: k8s.io/dynamic-resource-allocation controller.go (release-1.31), checkPodClaim; k8s.io/api
+resource/v1alpha3 types.go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from api.claims import Claim
+from api.deviceclaims import (
+    EXACT_COUNT,
+    MAX_RESULTS,
+    DeviceClaim,
+    DeviceClass,
+    DeviceConfig,
+    RequestedDevices,
+    device_name,
+)
+from api.errors import InvalidParameters, MalformedState, UnknownParametersKind, UserError
+from api.names import (
+    CLAIM_PARAMETERS_KIND,
+    CLASS_PARAMETERS_KIND,
+    DRIVER_GROUP_VERSION,
+    DRIVER_NAME,
+)
+from api.nas import AllocatedDevice
+from api.objects import JSON, ClaimUID, NodeName
+from api.parameters import (
+    ClaimParameters,
+    ClassParameters,
+    parse_claim_parameters,
+    parse_class_parameters,
+)
+from api.selectors import only_node
+from controller.allocator import DeviceRequest
+from controller.dialect import (
+    Demand,
+    NotOurs,
+    Reading,
+    Resources,
+    Unusable,
+    Version,
+    resource,
+    with_status,
+)
+from controller.errors import DeviceClassNotFound, TooManyDevices, UnsupportedField
+from controller.sources import Sources
+from controller.waiting import Topic
+
+_VERSION: Final = "v1alpha3"
+_CLASS_KIND: Final = "DeviceClass"
+_PARAMETERS_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
+
+
+class V1Alpha3:
+    """Implements controller.dialect.Dialect."""
+
+    def __init__(self, sources: Sources) -> None:
+        """Find classes in `sources`."""
+        self._classes = sources[_CLASS_KIND]
+
+    def read(self, claim: Claim) -> Reading:
+        """Return the requests of a claim that names this driver as its controller."""
+        asked = DeviceClaim(claim.raw)
+        if asked.controller != DRIVER_NAME:
+            return NotOurs()
+        try:
+            check_supported(asked)
+            classes = [self._class(asked, request) for request in asked.requests]
+            requests = tuple(
+                device_request(claim.uid, asked, request, its_class)
+                for request, its_class in zip(asked.requests, classes, strict=True)
+            )
+        except UserError as error:
+            names = {request.class_name for request in asked.requests}
+            return Unusable(error, claim, frozenset(Topic("class", name) for name in names))
+        nodes = [its_class.suitable_nodes for its_class in classes]
+        return Demand(requests, tuple(n for n in nodes if n is not None))
+
+    def allocated(
+        self, claim: Claim, demand: Demand, node: NodeName, devices: Sequence[AllocatedDevice]
+    ) -> JSON:
+        """Return the claim with one result for each device, by which the kubelet finds the plugin.
+
+        Raises:
+            MalformedState: the NAS holds another number of devices for it; somebody edited that.
+        """
+        served = [r.name for r in demand.requests for _ in range(r.wanted.count)]
+        if len(served) != len(devices):
+            raise MalformedState(
+                f"NodeAllocationState {node} holds {len(devices)} devices for ResourceClaim "
+                f"{claim.key}, which asks for {len(served)}; remove "
+                f"spec.allocatedClaims.{claim.uid} there"
+            )
+        results = [
+            {"request": name, "driver": DRIVER_NAME, "pool": node, "device": device_name(device.id)}
+            for name, device in zip(served, devices, strict=True)
+        ]
+        allocation = {
+            "controller": DRIVER_NAME,
+            "devices": {"results": results},
+            "nodeSelector": only_node(node),
+        }
+        return with_status(claim.raw, allocation=allocation)
+
+    def freed(self, claim: Claim) -> JSON:
+        """Return the claim without allocation."""
+        return with_status(claim.raw, allocation=None, deallocationRequested=None)
+
+    def _class(self, claim: DeviceClaim, request: RequestedDevices) -> DeviceClass:
+        raw = self._classes.get(request.class_name, None)
+        if raw is None:
+            raise DeviceClassNotFound(
+                f"DeviceClass {request.class_name} of {request.path} of ResourceClaim {claim.key} "
+                "not found; create the class, or recreate the claim with an existing one"
+            )
+        return DeviceClass(raw)
+
+
+def check_supported(claim: DeviceClaim) -> None:
+    """Check that this driver can do what a claim asks for, whatever its classes say.
+
+    Raises:
+        UnsupportedField: naming the field and what to do instead.
+        TooManyDevices: an allocation could not list them.
+    """
+    where = f"ResourceClaim {claim.key}"
+    if not claim.requests:
+        raise UnsupportedField(f"{where} has no spec.devices.requests; ask for devices there")
+    if claim.constraints:
+        raise _unsupported(where, "spec.devices.constraints", "remove them")
+    for request in claim.requests:
+        _check_request(where, request)
+    total = sum(request.count for request in claim.requests)
+    if total > MAX_RESULTS:
+        raise TooManyDevices(
+            f"{where} asks for {total} devices in spec.devices.requests, but an allocation lists "
+            f"at most {MAX_RESULTS}; ask for fewer, or make more claims"
+        )
+
+
+def device_request(
+    uid: ClaimUID, claim: DeviceClaim, request: RequestedDevices, its_class: DeviceClass
+) -> DeviceRequest:
+    """Return one request with the parameters that the claim and the class have for it.
+
+    Where several parameters apply to a request, the last ones count.
+
+    Raises:
+        UserError: naming the field that is wrong.
+    """
+    where = f"DeviceClass {its_class.name}"
+    if its_class.selectors:
+        advice = f"name models in {CLASS_PARAMETERS_KIND} in spec.config"
+        raise _unsupported(where, "spec.selectors", advice)
+    offered = ClassParameters()
+    for config in its_class.config(DRIVER_NAME)[-1:]:
+        spot = _spot(config, where, CLASS_PARAMETERS_KIND)
+        offered = parse_class_parameters(config.parameters, spot)
+    wanted = ClaimParameters()
+    applying = [c for c in claim.config(DRIVER_NAME) if c.applies_to(request.name)]
+    for config in applying[-1:]:
+        wanted = _claim_parameters(config, f"ResourceClaim {claim.key}")
+    return DeviceRequest(uid, replace(wanted, count=request.count), offered, request.name)
+
+
+def _check_request(where: str, request: RequestedDevices) -> None:
+    if request.selectors:
+        advice = f"name a model in {CLAIM_PARAMETERS_KIND} in spec.devices.config"
+        raise _unsupported(where, f"{request.path}.selectors", advice)
+    if request.mode != EXACT_COUNT:
+        field = f"{request.path}.allocationMode {request.mode}"
+        raise _unsupported(where, field, f"use {EXACT_COUNT} with a count")
+    if request.admin_access:
+        raise _unsupported(where, f"{request.path}.adminAccess", "remove it")
+
+
+def _claim_parameters(config: DeviceConfig, where: str) -> ClaimParameters:
+    spot = _spot(config, where, CLAIM_PARAMETERS_KIND)
+    spec = config.parameters.get("spec")
+    if isinstance(spec, dict) and "count" in spec:
+        raise InvalidParameters(
+            f"{CLAIM_PARAMETERS_KIND} {spot} is invalid: spec.count has no meaning in a claim of "
+            "Kubernetes 1.31; remove it and set spec.devices.requests[].count"
+        )
+    return parse_claim_parameters(config.parameters, spot)
+
+
+def _spot(config: DeviceConfig, where: str, kind: str) -> str:
+    """Return how to name parameters within an object, once they turn out to be of a kind.
+
+    The API server has checked nothing of them.
+    """
+    spot = f"in {config.path} of {where}"
+    found = tuple(config.parameters.get(name) for name in ("apiVersion", "kind"))
+    if found != (DRIVER_GROUP_VERSION, kind):
+        raise UnknownParametersKind(
+            f"the parameters {spot} have apiVersion {found[0]} and kind {found[1]}, which this "
+            f"driver cannot read; use {DRIVER_GROUP_VERSION} and {kind}"
+        )
+    unknown = sorted(set(config.parameters) - _PARAMETERS_FIELDS)
+    if unknown:
+        raise InvalidParameters(
+            f"{kind} {spot} is invalid: {', '.join(unknown)}: Unknown field; settings belong "
+            "into its spec"
+        )
+    return spot
+
+
+def _unsupported(where: str, field: str, advice: str) -> UnsupportedField:
+    return UnsupportedField(
+        f"{where} has {field}, which only kube-scheduler can follow, for claims without "
+        f"spec.controller; {advice}"
+    )
+
+
+V1ALPHA3: Final = Version(
+    Resources(
+        claims=resource(_VERSION, "resourceclaims", "ResourceClaim"),
+        contexts=resource(_VERSION, "podschedulingcontexts", "PodSchedulingContext"),
+        classes=resource(_VERSION, "deviceclasses", _CLASS_KIND, namespaced=False),
+    ),
+    V1Alpha3,
+)

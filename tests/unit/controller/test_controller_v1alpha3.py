@@ -1,0 +1,411 @@
+"""Claims of Kubernetes 1.31: what is read, what is refused by its field's name, what is written."""
+
+from collections.abc import Iterable
+
+import kubernetes_validate
+import pytest
+
+from api.claims import Claim
+from api.errors import MalformedState
+from api.names import DRIVER_NAME, FINALIZER
+from api.nas import AllocatedDevice, PreparedDevice
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
+from controller.allocator import DeviceRequest
+from controller.dialect import Demand, NotOurs, Unusable
+from controller.v1alpha3 import V1Alpha3
+from controller.waiting import Topic
+from plugin.claims import ClaimRef, from_v1alpha3, verify
+from plugin.driver import answer
+from plugin.prepared import PreparedClaim
+from tests.support.build import (
+    CLASS,
+    POD_CLAIM,
+    deallocating,
+    deleted,
+    device_allocated,
+    device_claim,
+    device_class,
+    device_request,
+    finalized,
+    holding,
+    nas,
+    opaque,
+    pod,
+    reserved,
+    scheduling,
+)
+from tests.support.controllerrig import Rig
+
+OF_CLAIM = "FakeClaimParameters"
+OF_CLASS = "DeviceClassParameters"
+PSC = "psc:default/pod"
+CLAIM = "claim:default/claim"
+UID = ClaimUID("uid-claim")
+
+
+class Classes:
+    """Finds these classes."""
+
+    def __init__(self, classes: Iterable[JSON]) -> None:
+        self._classes = {c["metadata"]["name"]: c for c in classes}
+
+    def get(self, name: str, namespace: str | None) -> JSON | None:
+        return self._classes.get(name)
+
+
+def dialect(*classes: JSON) -> V1Alpha3:
+    return V1Alpha3({"DeviceClass": Classes(classes or [device_class()])})
+
+
+def requests(claim: JSON, *classes: JSON) -> tuple[DeviceRequest, ...]:
+    reading = dialect(*classes).read(Claim(claim))
+    assert isinstance(reading, Demand), reading
+    return reading.requests
+
+
+@pytest.mark.parametrize(
+    ("claim", "wanted"),
+    [
+        (device_claim(), [("devices", ClaimParameters(1))]),
+        (
+            device_claim("claim", {"name": "r", "deviceClassName": CLASS}),
+            [("r", ClaimParameters())],
+        ),
+        (device_claim("claim", device_request("r", 4)), [("r", ClaimParameters(4))]),
+        (
+            device_claim("claim", device_request("r", 4), config=[opaque(OF_CLAIM, split=2)]),
+            [("r", ClaimParameters(4, 2))],
+        ),
+        (
+            device_claim(config=[opaque(OF_CLAIM, selector={"model": "A*"})]),
+            [("devices", ClaimParameters(1, 0, "A*"))],
+        ),
+        (
+            device_claim(
+                "claim",
+                device_request("a"),
+                device_request("b", 2),
+                config=[opaque(OF_CLAIM, "b", split=3)],
+            ),
+            [("a", ClaimParameters(1)), ("b", ClaimParameters(2, 3))],
+        ),
+        (
+            device_claim(config=[opaque(OF_CLAIM, split=3), opaque(OF_CLAIM, split=5)]),
+            [("devices", ClaimParameters(1, 5))],
+        ),
+        (
+            device_claim(config=[opaque("Theirs", driver="other.example.com", count=9)]),
+            [("devices", ClaimParameters(1))],
+        ),
+    ],
+    ids=[
+        "defaults-stored",
+        "defaults-absent",
+        "count",
+        "split",
+        "model",
+        "two-requests",
+        "last-config-counts",
+        "config-of-another-driver",
+    ],
+)
+def test_what_a_claim_asks_for(claim: JSON, wanted: list[tuple[str, ClaimParameters]]) -> None:
+    found = requests(claim)
+    assert [(r.name, r.wanted) for r in found] == wanted
+    assert {r.claim for r in found} == {UID}
+
+
+def test_every_request_has_the_devices_of_its_class() -> None:
+    selectors = [{"type": "fake", "name": "A*"}]
+    classes = [
+        device_class("plain"),
+        device_class("picky", config=[opaque(OF_CLASS, deviceSelector=selectors)]),
+    ]
+    asked = [
+        device_request("a", deviceClassName="picky"),
+        device_request("b", deviceClassName="plain"),
+    ]
+    found = requests(device_claim("claim", *asked), *classes)
+    assert [r.offered_by_class for r in found] == [
+        ClassParameters((DeviceSelector("fake", "A*"),)),
+        ClassParameters(),
+    ]
+
+
+def test_suitable_nodes_of_all_classes_are_told() -> None:
+    here, there = {"nodeSelectorTerms": []}, {"nodeSelectorTerms": [{}]}
+    classes = [device_class("x", suitableNodes=here), device_class("y", suitableNodes=there)]
+    asked = [device_request(n, deviceClassName=n) for n in ("x", "y")]
+    reading = dialect(*classes).read(Claim(device_claim("claim", *asked)))
+    assert isinstance(reading, Demand)
+    assert reading.node_selectors == (here, there)
+
+
+@pytest.mark.parametrize("controller", ["", "other.example.com"], ids=["scheduler", "another"])
+def test_claims_of_others_are_not_even_looked_at(controller: str) -> None:
+    claim = device_claim("claim", controller=controller, constraints=[{"matchAttribute": "x/y"}])
+    assert dialect().read(Claim(claim)) == NotOurs()
+
+
+CEL = [{"cel": {"expression": "true"}}]
+NO_KIND = {"opaque": {"driver": DRIVER_NAME, "parameters": {"split": 2}}}
+FLAT = opaque(OF_CLAIM)
+FLAT["opaque"]["parameters"]["split"] = 2
+
+
+@pytest.mark.parametrize(
+    ("claim", "reason", "told"),
+    [
+        (device_claim("claim", device_request(selectors=CEL)), "UnsupportedField", "[devices].sel"),
+        (
+            device_claim("claim", device_request("r", allocationMode="All", count=0)),
+            "UnsupportedField",
+            "spec.devices.requests[r].allocationMode All",
+        ),
+        (
+            device_claim("claim", device_request(allocationMode="FirstAvailable")),
+            "UnsupportedField",
+            "allocationMode FirstAvailable",
+        ),
+        (
+            device_claim("claim", device_request(adminAccess=True)),
+            "UnsupportedField",
+            "[devices].adminAccess",
+        ),
+        (
+            device_claim(constraints=[{"matchAttribute": "x/y"}]),
+            "UnsupportedField",
+            "spec.devices.constraints",
+        ),
+        (device_claim(requests=[]), "UnsupportedField", "no spec.devices.requests"),
+        (device_claim("claim", device_request("r", 33)), "TooManyDevices", "33 devices"),
+        (
+            device_claim("claim", device_request("a", 16), device_request("b", 17)),
+            "TooManyDevices",
+            "at most 32",
+        ),
+        (
+            device_claim("claim", device_request("r", deviceClassName="none")),
+            "DeviceClassNotFound",
+            "DeviceClass none of spec.devices.requests[r] of ResourceClaim default/claim",
+        ),
+        (
+            device_claim(config=[opaque(OF_CLAIM, split=17)]),
+            "InvalidParameters",
+            "config[0].opaque.parameters of ResourceClaim default/claim is invalid: spec.split: 17",
+        ),
+        (
+            device_claim(config=[opaque(OF_CLAIM, count=1)]),
+            "InvalidParameters",
+            "spec.count has no meaning",
+        ),
+        (device_claim(config=[FLAT]), "InvalidParameters", "split: Unknown field"),
+        (device_claim(config=[NO_KIND]), "UnknownParametersKind", f"{DRIVER_NAME}/v1alpha1 and"),
+        (device_claim(config=[opaque(OF_CLASS)]), "UnknownParametersKind", "kind DeviceClassPara"),
+    ],
+    ids=[
+        "selectors",
+        "all",
+        "unknown-mode",
+        "admin-access",
+        "constraints",
+        "no-requests",
+        "33-devices",
+        "33-devices-of-two",
+        "no-class",
+        "bounds",
+        "count-in-config",
+        "settings-outside-spec",
+        "no-kind",
+        "kind-of-classes",
+    ],
+)
+def test_bad_claims_are_told_by_field(claim: JSON, reason: str, told: str) -> None:
+    reading = dialect().read(Claim(claim))
+    assert isinstance(reading, Unusable)
+    assert type(reading.error).__name__ == reason
+    assert told in str(reading.error)
+    names = {r["deviceClassName"] for r in claim["spec"]["devices"]["requests"]}
+    assert reading.topics == {Topic("class", name) for name in names}
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "told"),
+    [
+        ({"selectors": CEL}, "UnsupportedField", "DeviceClass my-class has spec.selectors"),
+        (
+            {"config": [opaque(OF_CLASS, deviceSelector=[])]},
+            "InvalidParameters",
+            "in spec.config[0].opaque.parameters of DeviceClass my-class",
+        ),
+        ({"config": [opaque(OF_CLAIM, split=2)]}, "UnknownParametersKind", "kind FakeClaim"),
+    ],
+    ids=["selectors", "bounds", "kind-of-claims"],
+)
+def test_bad_classes_are_told_by_field(spec: JSON, reason: str, told: str) -> None:
+    reading = dialect(device_class(**spec)).read(Claim(device_claim()))
+    assert isinstance(reading, Unusable)
+    assert type(reading.error).__name__ == reason
+    assert told in str(reading.error)
+
+
+def test_thirty_two_devices_fit() -> None:
+    asked = [device_request("a", 16), device_request("b", 16)]
+    assert sum(r.wanted.count for r in requests(device_claim("claim", *asked))) == 32
+
+
+def given(*ids: str) -> tuple[AllocatedDevice, ...]:
+    return tuple(AllocatedDevice(DeviceID(i)) for i in ids)
+
+
+def test_results_are_in_the_order_of_the_requests() -> None:
+    claim = Claim(device_claim("claim", device_request("a", 2), device_request("b")))
+    reading = dialect().read(claim)
+    assert isinstance(reading, Demand)
+    stored = dialect().allocated(claim, reading, NodeName("node-1"), given("FAKE-A", "X", "y"))
+    common = {"driver": DRIVER_NAME, "pool": "node-1"}
+    assert stored["status"]["allocation"] == {
+        "controller": DRIVER_NAME,
+        "nodeSelector": {
+            "nodeSelectorTerms": [
+                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]}
+            ]
+        },
+        "devices": {
+            "results": [
+                {"request": "a", "device": "fake-a", **common},
+                {"request": "a", "device": "x", **common},
+                {"request": "b", "device": "y", **common},
+            ]
+        },
+    }
+    assert set(stored["status"]) == {"allocation"}
+
+
+@pytest.mark.parametrize("ids", [(), ("x",), ("x", "y", "z")], ids=["none", "fewer", "more"])
+def test_a_state_that_somebody_edited_is_not_written_to_the_claim(ids: tuple[str, ...]) -> None:
+    claim = Claim(device_claim("claim", device_request("a", 2)))
+    reading = dialect().read(claim)
+    assert isinstance(reading, Demand)
+    with pytest.raises(MalformedState, match=r"asks for 2; remove spec.allocatedClaims.uid-claim"):
+        dialect().allocated(claim, reading, NodeName("node-1"), given(*ids))
+
+
+def test_a_freed_claim_keeps_no_trace_of_its_allocation() -> None:
+    claim = device_claim()
+    freed = dialect().freed(Claim(deallocating(device_allocated(claim))))
+    assert freed == {**claim, "status": {}}
+
+
+def waiting_pod(*claims: JSON, entries: list[tuple[str, str]] | None = None) -> Rig:
+    return Rig(
+        pod("pod", *(entries or [(POD_CLAIM, "claim")])),
+        *claims,
+        device_class(),
+        scheduling(potential=["node-1"], selected="node-1"),
+        nas(),
+        version="v1alpha3",
+    )
+
+
+def test_a_scheduled_pod_gets_its_requests_with_their_own_splits() -> None:
+    asked = [device_request("a", 2), device_request("b")]
+    rig = waiting_pod(device_claim("claim", *asked, config=[opaque(OF_CLAIM, "b", split=3)]))
+    assert rig.handle(PSC) == "waiting"
+    assert rig.api.writes() == [
+        ("update", "resourceclaims"),
+        ("patch", "nodeallocationstates"),
+        ("update", "resourceclaims/status"),
+        ("update", "podschedulingcontexts/status"),
+    ]
+    assert rig.nas()["spec"]["allocatedClaims"]["uid-claim"]["fake"]["devices"] == [
+        {"uuid": "node-1-0"},
+        {"uuid": "node-1-1"},
+        {"uuid": "node-1-2", "split": 3},
+    ]
+    stored = rig.claim()
+    assert stored["metadata"]["finalizers"] == [FINALIZER]
+    assert [r["uid"] for r in stored["status"]["reservedFor"]] == ["uid-pod"]
+    results = stored["status"]["allocation"]["devices"]["results"]
+    assert [(r["request"], r["device"]) for r in results] == [
+        ("a", "node-1-0"),
+        ("a", "node-1-1"),
+        ("b", "node-1-2"),
+    ]
+
+
+def test_what_is_written_is_valid() -> None:
+    rig = waiting_pod(device_claim("claim", device_request("a", 2), device_request("b")))
+    rig.handle(PSC)
+    for obj in (rig.claim(), {**rig.scheduling(), "apiVersion": "resource.k8s.io/v1alpha3"}):
+        kubernetes_validate.validate(obj, "1.31", strict=True)
+
+
+def test_the_plugin_finds_the_request_of_each_device() -> None:
+    rig = waiting_pod(device_claim("claim", device_request("a", 2), device_request("b")))
+    rig.handle(PSC)
+    node = NodeName("node-1")
+    seen = from_v1alpha3(Claim(rig.claim()))
+    verify(seen, ClaimRef("default", "claim", UID), node)
+    devices = tuple(PreparedDevice(DeviceID(i)) for i in rig.allocated()["uid-claim"])
+    prepared = PreparedClaim(UID, "default", "claim", "", devices)
+    groups = answer(prepared, seen.results, node).groups
+    assert [(g.requests, g.pool, g.device) for g in groups] == [
+        (("a",), "node-1", "node-1-0"),
+        (("a",), "node-1", "node-1-1"),
+        (("b",), "node-1", "node-1-2"),
+    ]
+
+
+def test_a_claim_that_a_pod_lists_twice_is_allocated_once() -> None:
+    rig = waiting_pod(device_claim(), entries=[("one", "claim"), ("two", "claim")])
+    assert rig.handle(PSC) == "waiting"
+    assert rig.allocated() == {"uid-claim": ["node-1-0"]}
+    entries = rig.scheduling()["status"]["resourceClaims"]
+    assert [e["name"] for e in entries] == ["one", "two"]
+
+
+def test_a_class_that_appears_wakes_who_waits_for_it() -> None:
+    asked = device_request("r", deviceClassName="late")
+    rig = waiting_pod(device_claim("claim", asked))
+    assert rig.handle(PSC) == "blocked"
+    assert {(kind, why) for kind, why, _ in rig.told()} == {
+        ("ResourceClaim", "DeviceClassNotFound"),
+        ("Pod", "DeviceClassNotFound"),
+    }
+    rig.queued()
+    late = device_class("late")
+    late["metadata"]["resourceVersion"] = "9000"
+    rig.cache("classes").apply(late)
+    assert rig.queued() == [PSC]
+    assert rig.handle(PSC) == "waiting"
+    assert rig.allocated() == {"uid-claim": ["node-1-0"]}
+
+
+@pytest.mark.parametrize("end", [deleted, deallocating], ids=["deleted", "requested"])
+def test_an_allocated_claim_is_freed(end) -> None:  # type: ignore[no-untyped-def]
+    claim = end(finalized(device_allocated(device_claim())))
+    rig = Rig(claim, holding(nas(), "uid-claim", 0), version="v1alpha3")
+    assert rig.handle(CLAIM) == "done"
+    assert rig.allocated() == {}
+    assert rig.api.writes() == [
+        ("patch", "nodeallocationstates"),
+        ("update", "resourceclaims/status"),
+        ("update", "resourceclaims"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        device_claim(),
+        deleted(finalized(reserved(device_allocated(device_claim())))),
+        deleted(device_allocated(device_claim("claim", controller=""))),
+    ],
+    ids=["waits-for-its-pod", "in-use", "of-the-scheduler"],
+)
+def test_a_claim_that_is_left_alone(claim: JSON) -> None:
+    rig = Rig(claim, device_class(), nas(), version="v1alpha3")
+    assert rig.handle(CLAIM) == "done"
+    assert rig.api.calls == []

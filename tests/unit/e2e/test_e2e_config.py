@@ -1,0 +1,91 @@
+import json
+import socket
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.cluster import containerd, controlplane, kubelet, network
+from tests.e2e.cluster.certificates import Authority, kubeconfig
+from tests.e2e.cluster.layout import Layout
+from tests.e2e.cluster.versions import Version
+
+LAYOUT = Layout(Path("/cache"), Path("/state"))
+PKI = Authority(LAYOUT.pki)
+PROGRAMS = Path("/programs")
+
+
+@pytest.mark.parametrize(
+    ("release", "api", "gates"),
+    [
+        pytest.param(Version(30, 14), "v1alpha2", "DynamicResourceAllocation=true", id="1.30"),
+        pytest.param(
+            Version(31, 4),
+            "v1alpha3",
+            "DynamicResourceAllocation=true,DRAControlPlaneController=true",
+            id="1.31",
+        ),
+    ],
+)
+def test_control_plane_serves_classic_claims(release: Version, api: str, gates: str) -> None:
+    server = controlplane.api_server(PROGRAMS, release, PKI)
+    assert f"--runtime-config=resource.k8s.io/{api}=true" in server
+    manager = controlplane.controller_manager(PROGRAMS, release, PKI, LAYOUT.volume_plugins)
+    for command in (server, controlplane.scheduler(PROGRAMS, release, PKI), manager):
+        assert f"--feature-gates={gates}" in command
+
+
+def test_api_server_authorizes_like_a_real_one() -> None:
+    server = controlplane.api_server(PROGRAMS, Version(30, 14), PKI)
+    assert "--authorization-mode=Node,RBAC" in server
+    assert "--enable-admission-plugins=NodeRestriction" in server
+
+
+def test_containerd_reads_cdi_files_and_keeps_to_its_directories() -> None:
+    config = tomllib.loads(containerd.config(LAYOUT))
+    runtime = config["plugins"]["io.containerd.cri.v1.runtime"]
+    assert runtime["enable_cdi"] is True
+    assert runtime["cdi_spec_dirs"] == ["/etc/cdi", "/var/run/cdi"]
+    assert (
+        runtime["containerd"]["runtimes"]["runc"]["options"]["Root"] == "/state/containerd-run/runc"
+    )
+    assert config["grpc"]["address"] == "/state/containerd.sock"
+
+
+def test_pods_get_addresses_that_the_host_reaches() -> None:
+    bridge, _ = containerd.pod_network(Path("/leases"))["plugins"]
+    assert bridge["ipam"]["subnet"] == network.PODS
+    assert f"ip route add {network.PODS} via {network.NODE_IP}" in [
+        " ".join(argv[:6]) for argv in network.commands()
+    ]
+
+
+def test_node_reaches_nothing_but_the_host_and_its_pods() -> None:
+    routes = [argv for argv in network.commands() if argv[:2] == ["ip", "-n"] and "route" in argv]
+    assert [argv[5] for argv in routes] == [network.API_SERVICE_IP]
+
+
+def test_kubelet_has_the_gate_and_writes_nowhere_else() -> None:
+    config = kubelet.config(LAYOUT, Version(31, 4), PKI)
+    assert config["featureGates"] == {"DynamicResourceAllocation": True}
+    assert config["volumePluginDir"] == "/state/volume-plugins"
+    json.dumps(config)
+
+
+def test_reboot_takes_sockets_and_nothing_else(tmp_path: Path) -> None:
+    plugin = tmp_path / "plugins" / "driver"
+    plugin.mkdir(parents=True)
+    (plugin / "checkpoint.json").write_text("{}")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(plugin / "plugin.sock"))
+    kubelet.remove_sockets(tmp_path)
+    assert [p.name for p in plugin.iterdir()] == ["checkpoint.json"]
+
+
+def test_kubeconfig_stands_for_itself() -> None:
+    config = kubeconfig("admin", b"authority", b"certificate", b"key")
+    assert config["clusters"][0]["cluster"] == {
+        "server": "https://198.51.100.1:6443",
+        "certificate-authority-data": "YXV0aG9yaXR5",
+    }
+    assert config["current-context"] == config["contexts"][0]["name"] == "admin"
