@@ -106,7 +106,7 @@ class ClaimWriter:
         for waiting in marked:
             devices = planned[waiting.claim.uid]
             raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
-            self._write(reserved(raw, consumer) if consumer else raw, "status")
+            self._write_status(reserved(raw, consumer) if consumer else raw)
         return None
 
     def deallocate(self, claim: Claim) -> StillPrepared | None:
@@ -123,8 +123,8 @@ class ClaimWriter:
             self._remove(claim.uid, node)
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
-            raw = self._write(self._dialect.freed(claim), "status")
-        self._write(without_finalizer(raw))
+            raw = self._write_status(self._dialect.freed(claim))
+        self._write_metadata(raw, without_finalizer(raw))
         self._waiting_since.pop(claim.uid, None)
         return None
 
@@ -137,9 +137,9 @@ class ClaimWriter:
         others = [other for other in self._ledger.holders(claim.uid) if other != node]
         raw = claim.raw
         if FINALIZER not in claim.finalizers:
-            raw = self._write(with_finalizer(raw))
+            raw = self._write_metadata(raw, with_finalizer(raw))
         elif others:
-            raw = self._write(with_move(raw))
+            raw = self._write_metadata(raw, with_move(raw))
         for other in others:
             self._remove(claim.uid, other)
         return Claim(raw)
@@ -196,30 +196,39 @@ class ClaimWriter:
         left = since + self._unprepare_timeout - self._clock()
         return StillPrepared(node, left) if left > 0 else None
 
-    def _write(self, body: JSON, subresource: str | None = None) -> JSON:
-        stored = self._client.update(self._claims, body, subresource=subresource)
-        self._cache.written(stored)
-        return stored
+    def _write_status(self, body: JSON) -> JSON:
+        return self._stored(self._client.update(self._claims, body, subresource="status"))
+
+    def _write_metadata(self, raw: JSON, changed: JSON) -> JSON:
+        """Write some metadata of the claim that was read as `raw`, and nothing else.
+
+        A PUT of the whole claim would be refused where it carries opaque parameters: the API
+        server compares them byte by byte, and they may not be spelled here as they were stored.
+        """
+        meta = raw["metadata"]
+        patch = {"metadata": {"resourceVersion": meta.get("resourceVersion"), **changed}}
+        return self._stored(
+            self._client.patch(self._claims, meta["name"], patch, namespace=meta["namespace"])
+        )
+
+    def _stored(self, answer: JSON) -> JSON:
+        self._cache.written(answer)
+        return answer
 
 
 def with_finalizer(raw: JSON) -> JSON:
-    """Return the claim with our finalizer, the mark that it is ours to free."""
-    meta = raw["metadata"]
-    return {**raw, "metadata": {**meta, "finalizers": [*(meta.get("finalizers") or []), FINALIZER]}}
+    """Return the metadata that add our finalizer, the mark that the claim is ours to free."""
+    return {"finalizers": [*(raw["metadata"].get("finalizers") or []), FINALIZER]}
 
 
 def with_move(raw: JSON) -> JSON:
-    """Return the claim with a note that its allocation moves, which no earlier write had."""
-    meta = raw["metadata"]
-    note = {MOVED_ANNOTATION: str(meta.get("resourceVersion", ""))}
-    return {**raw, "metadata": {**meta, "annotations": {**(meta.get("annotations") or {}), **note}}}
+    """Return the metadata that note a move of the allocation, which no earlier write had."""
+    return {"annotations": {MOVED_ANNOTATION: str(raw["metadata"].get("resourceVersion", ""))}}
 
 
 def without_finalizer(raw: JSON) -> JSON:
-    """Return the claim without our finalizer."""
-    meta = raw["metadata"]
-    kept = [f for f in meta.get("finalizers") or [] if f != FINALIZER]
-    return {**raw, "metadata": {**meta, "finalizers": kept}}
+    """Return the metadata that drop our finalizer."""
+    return {"finalizers": [f for f in raw["metadata"].get("finalizers") or [] if f != FINALIZER]}
 
 
 def reserved(raw: JSON, consumer: JSON) -> JSON:

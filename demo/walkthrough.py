@@ -4,6 +4,7 @@ Exits with 1 when anything differs from what the README says.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -101,6 +102,8 @@ def main(nodes: int, keep: bool) -> None:
             _say_how_to_use(state, cluster)
         else:
             _stop(cluster)
+        if code == 0 and not keep:
+            shutil.rmtree(state, ignore_errors=True)
     sys.exit(code)
 
 
@@ -124,18 +127,35 @@ def _walk(state: Path, cluster: "subprocess.Popen[bytes]", nodes: int) -> int:
 
 def _start(state: Path, nodes: int) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "devcluster", "up", "--state-dir", str(state)]
-    # its own session: a Ctrl-C in the terminal reaches it through _stop, in order
-    return subprocess.Popen([*command, "--nodes", str(nodes)], start_new_session=True)
+    with _progress_file(state).open("ab") as log:
+        # not our output, which a pipe would wait for; and its own session: a Ctrl-C in the
+        # terminal reaches it through _stop, in order
+        return subprocess.Popen(
+            [*command, "--nodes", str(nodes)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def _progress_file(state: Path) -> Path:
+    logs = state / "logs"
+    logs.mkdir(exist_ok=True)
+    return logs / "up.log"
 
 
 def _connect(state: Path, cluster: "subprocess.Popen[bytes]") -> Client:
     """Wait for the kubeconfig, which appears when the API server answers."""
     kubeconfig = state / "kubeconfig"
     deadline = time.monotonic() + START_SECONDS
-    while not kubeconfig.exists():
-        if cluster.poll() is not None or time.monotonic() > deadline:
-            raise DemoFailed("the embedded cluster did not start")
-        time.sleep(0.1)
+    with _progress_file(state).open(encoding="utf-8") as progress:
+        while not kubeconfig.exists():
+            click.echo(progress.read(), nl=False)
+            if cluster.poll() is not None or time.monotonic() > deadline:
+                raise DemoFailed("the embedded cluster did not start")
+            time.sleep(0.1)
+        click.echo(progress.read(), nl=False)
     return Client.from_kubeconfig(str(kubeconfig), qps=100, burst=100, user_agent="walkthrough")
 
 
@@ -152,7 +172,7 @@ def _say_how_to_use(state: Path, cluster: "subprocess.Popen[bytes]") -> None:
     _lines(
         [
             f"export KUBECONFIG={state / 'kubeconfig'}",
-            "kubectl apply -f demo/fake-test1.yaml",
+            "kubectl apply -f demo/fake-test1.yaml    # `make tools` puts a kubectl into .bin",
             f"kill {cluster.pid}    # when you are done",
         ]
     )

@@ -95,7 +95,7 @@ def test_case_07_deleted_and_allocated_is_freed(mode: str) -> None:
     assert rig.api.writes() == [
         ("patch", "nodeallocationstates"),
         ("update", "resourceclaims/status"),
-        ("update", "resourceclaims"),
+        ("patch", "resourceclaims"),
     ]
 
 
@@ -131,7 +131,7 @@ def test_case_11_immediate_claim_with_finalizer_goes_on() -> None:
     rig = Rig(finalized(claim(mode=IMMEDIATE)), resource_class(), nas())
     assert rig.handle(CLAIM) == "done"
     assert finalizers(rig.claim()) == [FINALIZER]
-    assert ("update", "resourceclaims") not in rig.api.writes()
+    assert ("patch", "resourceclaims") not in rig.api.writes()
     assert rig.claim()["status"]["allocation"]
 
 
@@ -244,7 +244,7 @@ def test_case_28_selected_node_is_suitable() -> None:
     entries = rig.scheduling()["status"]["resourceClaims"]
     assert entries == [{"name": POD_CLAIM, "unsuitableNodes": []}]
     assert rig.api.calls == [
-        ("update", "resourceclaims", "default/claim"),
+        ("patch", "resourceclaims", "default/claim"),
         ("patch", "nodeallocationstates", "fake-system/node-1"),
         ("update", "resourceclaims/status", "default/claim"),
         ("update", "podschedulingcontexts/status", "default/pod"),

@@ -53,7 +53,7 @@ def rights(documents: list[JSON], component: str) -> dict[str, set[str]]:
 READ = {"get", "list", "watch"}
 RIGHTS = {
     "controller": {
-        "ClusterRole resource.k8s.io/resourceclaims": {"list", "watch", "update"},
+        "ClusterRole resource.k8s.io/resourceclaims": {"list", "watch", "patch"},
         "ClusterRole resource.k8s.io/resourceclaims/status": {"update"},
         "ClusterRole resource.k8s.io/podschedulingcontexts": {"list", "watch"},
         "ClusterRole resource.k8s.io/podschedulingcontexts/status": {"update"},
