@@ -70,19 +70,10 @@ class ResourceClass:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A ResourceClaim of any version.
-
-    Metadata and status are the same in all of them; what the spec asks for, and the allocation's
-    nodes and driver, are read as in v1alpha2 and empty in later ones: see api.deviceclaims.
-    """
+class NamespacedObject:
+    """What the metadata of any namespaced object says."""
 
     raw: JSON
-
-    @property
-    def uid(self) -> ClaimUID:
-        """Identity that survives no deletion; state is keyed by it."""
-        return ClaimUID(uid_of(self.raw))
 
     @property
     def name(self) -> str:
@@ -91,7 +82,7 @@ class Claim:
 
     @property
     def namespace(self) -> str:
-        """Namespace of the claim."""
+        """Namespace of the object."""
         return str(self.raw["metadata"]["namespace"])
 
     @property
@@ -101,8 +92,27 @@ class Claim:
 
     @property
     def deleting(self) -> bool:
-        """Whether the claim waits for its finalizers."""
+        """Whether the object waits for its finalizers or its grace period."""
         return is_deleting(self.raw)
+
+    @property
+    def owner_uid(self) -> str | None:
+        """Uid of the object that controls this one: the pod that it was made for."""
+        return controller_uid(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim(NamespacedObject):
+    """A ResourceClaim of any version.
+
+    Metadata and status are the same in all of them; what the spec asks for, and the allocation's
+    nodes and driver, are read as in v1alpha2 and empty in later ones: see api.deviceclaims.
+    """
+
+    @property
+    def uid(self) -> ClaimUID:
+        """Identity that survives no deletion; state is keyed by it."""
+        return ClaimUID(uid_of(self.raw))
 
     @property
     def finalizers(self) -> list[str]:
@@ -114,11 +124,6 @@ class Claim:
         """Name in `pod.spec.resourceClaims` that a template claim was made for."""
         annotations = self.raw["metadata"].get("annotations") or {}
         return annotations.get(POD_CLAIM_NAME_ANNOTATION)
-
-    @property
-    def owner_uid(self) -> str | None:
-        """Uid of the pod that a template claim was made for."""
-        return controller_uid(self.raw)
 
     @property
     def class_name(self) -> str:
@@ -195,30 +200,13 @@ class PodClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class Pod:
+class Pod(NamespacedObject):
     """A pod, as far as its claims go."""
-
-    raw: JSON
 
     @property
     def uid(self) -> str:
         """Uid of the pod."""
         return uid_of(self.raw)
-
-    @property
-    def name(self) -> str:
-        """Name of the pod, which its PodSchedulingContext shares."""
-        return str(self.raw["metadata"]["name"])
-
-    @property
-    def namespace(self) -> str:
-        """Namespace of the pod and of its claims."""
-        return str(self.raw["metadata"]["namespace"])
-
-    @property
-    def deleting(self) -> bool:
-        """Whether the pod is on its way out."""
-        return is_deleting(self.raw)
 
     @property
     def claims(self) -> Iterator[PodClaim]:
@@ -240,35 +228,8 @@ class Pod:
 
 
 @dataclass(frozen=True, slots=True)
-class PodSchedulingContext:
+class PodSchedulingContext(NamespacedObject):
     """The object in which scheduler and drivers negotiate a pod's node."""
-
-    raw: JSON
-
-    @property
-    def key(self) -> Key:
-        """`namespace/name`, the same as the pod's."""
-        return key_of(self.raw)
-
-    @property
-    def name(self) -> str:
-        """Name of the pod."""
-        return str(self.raw["metadata"]["name"])
-
-    @property
-    def namespace(self) -> str:
-        """Namespace of the pod."""
-        return str(self.raw["metadata"]["namespace"])
-
-    @property
-    def deleting(self) -> bool:
-        """Whether the object is on its way out."""
-        return is_deleting(self.raw)
-
-    @property
-    def owner_uid(self) -> str | None:
-        """Uid of the pod that it was made for."""
-        return controller_uid(self.raw)
 
     @property
     def selected_node(self) -> NodeName | None:
