@@ -9,8 +9,13 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from api.objects import JSON
-from devcluster.apiserver.errors import FieldError
-from devcluster.apiserver.fielderrors import bad_value, not_allowed, required, unsupported
+from devcluster.apiserver.fielderrors import (
+    FieldError,
+    bad_value,
+    not_allowed,
+    required,
+    unsupported,
+)
 from devcluster.apiserver.schemacheck import check, json_type
 
 _TYPES: Final = ("array", "boolean", "integer", "number", "object", "string")

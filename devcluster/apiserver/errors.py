@@ -17,30 +17,12 @@ Source: k8s.io/apimachinery/pkg/api/errors; the texts are those that kubectl pri
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar
 
 from api.errors import DriverError
 from api.objects import JSON
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.kinds import Kind
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One field that a validation refuses.
-
-    Attributes:
-        path: as in `spec.claims[0].name`.
-        text: what is wrong, without the path, as in `Required value`.
-        reason: of the Status cause.
-    """
-
-    path: str
-    text: str
-    reason: str = "FieldValueInvalid"
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.text}"
 
 
 class StatusError(DriverError):

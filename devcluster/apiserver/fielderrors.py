@@ -1,16 +1,33 @@
-"""Makes field errors with the texts and cause reasons of Kubernetes.
+"""Fields that a validation refuses, with the texts and cause reasons of Kubernetes.
 
 Source: k8s.io/apimachinery/pkg/util/validation/field/errors.go.
 """
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
-
-from devcluster.apiserver.errors import FieldError
 
 WRONG_TYPE: Final = "FieldValueTypeInvalid"
 """Reason of a value whose JSON type is not that of the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field that a validation refuses.
+
+    Attributes:
+        path: as in `spec.claims[0].name`.
+        text: what is wrong, without the path, as in `Required value`.
+        reason: of the Status cause.
+    """
+
+    path: str
+    text: str
+    reason: str = "FieldValueInvalid"
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.text}"
 
 
 def required(path: str, detail: str = "") -> FieldError:

@@ -6,12 +6,9 @@ Kinds are values; `devcluster.apiserver.registry` holds those that are served no
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from api.objects import JSON
-
-if TYPE_CHECKING:
-    from devcluster.apiserver.strategy import Strategy
+from devcluster.apiserver.strategy import Strategy
 
 CORE_VERBS = (
     "create",
@@ -77,7 +74,7 @@ class Kind:
     plural: str
     singular: str
     kind: str
-    strategy: "Strategy"
+    strategy: Strategy
     schema: JSON
     columns: tuple[Column, ...]
     namespaced: bool = True

@@ -10,7 +10,8 @@ from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors, names
-from devcluster.apiserver.errors import BadRequest, FieldError
+from devcluster.apiserver.errors import BadRequest
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.kinds import Kind
 
 _SERVER_OWNED: Final = (

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 
 _FORMATS: Final[Mapping[str, str]] = {
     "date-time": r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)",

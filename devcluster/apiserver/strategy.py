@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from api.objects import JSON
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.names import subdomain
 
 Prepare: TypeAlias = Callable[[JSON], None]

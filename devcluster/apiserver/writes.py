@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors, objectmeta, schema
-from devcluster.apiserver.errors import BadRequest, FieldError, conflict, invalid
+from devcluster.apiserver.errors import BadRequest, conflict, invalid
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.objectmeta import Birth
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors, names
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 
 MAX_HANDLES: Final = 32
 MAX_HANDLE_BYTES: Final = 16 * 1024

@@ -11,7 +11,7 @@ from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors, names
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.rules.allocations import allocation_errors
 from devcluster.apiserver.strategy import Strategy
 

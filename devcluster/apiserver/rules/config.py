@@ -10,7 +10,7 @@ from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.strategy import Strategy
 
 _KEY: Final = re.compile(r"[-._a-zA-Z0-9]{1,253}")

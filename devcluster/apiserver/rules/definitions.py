@@ -9,7 +9,7 @@ from typing import Final
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.crd import accepted, check_crd
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.strategy import Strategy
 
 FINALIZER: Final = "customresourcecleanup.apiextensions.k8s.io"

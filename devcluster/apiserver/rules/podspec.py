@@ -9,7 +9,7 @@ from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors, names
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 
 _RESTART: Final = ("Always", "Never", "OnFailure")
 _SOURCES: Final = ("resourceClaimName", "resourceClaimTemplateName")

@@ -8,7 +8,7 @@ from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
-from devcluster.apiserver.errors import FieldError
+from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.strategy import Strategy
 
 MAX_NODES: Final = 128
