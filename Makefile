@@ -4,10 +4,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 TOOLS  := .bin/kubectl .bin/helm
 NODES  ?= 1
-SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh tests/e2e/cluster/*.sh) .ci/run
+K8S    ?= 1.30
+SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh) .ci/run
+# only one that was asked for: the tests create and delete things in it
+CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fmt chart proto clean tools
+.PHONY: help demo test e2e check docs fmt chart proto clean tools
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -16,12 +19,16 @@ demo: $(VENV)/.run ## Run the five demos on the embedded cluster (NODES=n; KEEP=
 	@$(BIN)/python -m demo.walkthrough --nodes $(NODES) $(if $(KEEP),--keep)
 
 test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARGS="-k name")
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+
+e2e: $(VENV)/.test $(TOOLS) ## Run the tests on Kubernetes: K8S=1.30 raises one (root), KUBECONFIG=file is yours
+	$(BIN)/python -m pytest --timeout 600 tests/cluster tests/e2e $(CLUSTER) $(ARGS)
 
 check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint, shellcheck
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy -p tests.e2e.cluster
 	$(BIN)/lint-imports
 	.bin/helm lint --strict --namespace fake-system deploy/helm/fake-dra-driver
 	$(BIN)/hadolint Dockerfile
@@ -30,6 +37,9 @@ check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint
 fmt: $(VENV)/.lint ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.test ## Renew the outputs in the README from a run
+	$(BIN)/python -m tests.support.readme
 
 chart: ## Copy the CRDs of api/ into the chart
 	cp api/*_crd.yaml deploy/helm/fake-dra-driver/crds/

@@ -7,9 +7,18 @@ import click
 from api import __version__
 from api.names import DRIVER_NAME
 from controller.discovery import served_version
+from controller.election import (
+    Leadership,
+    election_options,
+    election_timing,
+    new_identity,
+    take_part,
+)
 from controller.wiring import Controller, build
+from controller.workers import Workers
 from kube.client import Client
 from kube.events import EventRecorder
+from kube.leases import Timing
 from ops.config import CommonConfig, common_config, common_options
 from ops.health import HttpServer, create_app
 from ops.lifecycle import Lifecycle
@@ -18,6 +27,7 @@ from ops.metrics import Metrics
 from ops.settings import option, program
 
 _LOG = get_logger("controller")
+_USER_AGENT = f"fake-dra-controller/{__version__}"
 
 
 @program("fake-dra-controller")
@@ -40,23 +50,31 @@ _LOG = get_logger("controller")
     "lost power never does; afterwards the devices are taken back without it.",
     remedy="give a number of seconds from 0 to 3600",
 )
+@election_options
 @common_options
-def main(workers: int, unprepare_timeout: float, **common: object) -> int:
+def main(workers: int, unprepare_timeout: float, **others: object) -> int:
     """Allocate fake devices to ResourceClaims, as the central controller of the driver.
 
     Watches ResourceClaims, PodSchedulingContexts, classes, parameters and the
     NodeAllocationStates that the kubelet plugins publish; negotiates nodes with the scheduler,
     and records every allocation in the state of its node and in the status of the claim.
     """
-    config = common_config(common)
+    config = common_config(others)
+    timing = election_timing(others)
     configure(config.logging_format, config.verbosity)
     with Lifecycle() as life:
         life.install_signals()
-        return run(life, config, workers, unprepare_timeout)
+        return run(life, config, workers, unprepare_timeout, timing)
 
 
-def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: float) -> int:
-    """Run until a signal or a crashed thread; return the exit code.
+def run(
+    life: Lifecycle,
+    config: CommonConfig,
+    workers: int,
+    unprepare_timeout: float,
+    timing: Timing | None,
+) -> int:
+    """Run until a signal, a crashed thread or lost leadership; return the exit code.
 
     Raises:
         ConfigError: of kube or ops, nothing can run with these settings or this API server.
@@ -66,7 +84,7 @@ def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: 
         config.kubeconfig,
         qps=config.kube_api_qps,
         burst=config.kube_api_burst,
-        user_agent=f"fake-dra-controller/{__version__}",
+        user_agent=_USER_AGENT,
         observer=metrics.observe_request,
         stop=life.stop,
     )
@@ -84,29 +102,51 @@ def run(life: Lifecycle, config: CommonConfig, workers: int, unprepare_timeout: 
         namespace=config.namespace,
         unprepare_timeout=unprepare_timeout,
     )
-    _start(life, controller, events, workers)
+    _start(life, controller, events)
+    crew = Workers(life, controller, workers)
+    if timing is None:
+        life.on_stop("workers", crew.stop)
+        crew.start()
+    else:
+        _elect(life, config, metrics, crew, timing)
     _serve(life, config, controller, metrics)
     gc.freeze()
     return life.wait()
 
 
-def _start(life: Lifecycle, controller: Controller, events: EventRecorder, workers: int) -> None:
+def _start(life: Lifecycle, controller: Controller, events: EventRecorder) -> None:
     events.start()
     life.on_stop("events", events.stop)
     for name, body in controller.caches.threads(life.stop):
         life.spawn(name, body)
     life.on_stop("watches", controller.caches.stop)
-    for number in range(workers):
-        life.spawn(f"worker-{number}", lambda: _work(life, controller))
-    life.on_stop("queue", controller.queue.shutdown)
 
 
-def _work(life: Lifecycle, controller: Controller) -> None:
-    """Work through the queue once every cache has seen a full list."""
-    while controller.caches.unsynced():
-        if life.stop.wait(0.05):
-            return
-    controller.reconciler.run()
+def _elect(
+    life: Lifecycle, config: CommonConfig, metrics: Metrics, crew: Workers, timing: Timing
+) -> None:
+    """Let the workers start when this controller leads."""
+    client = Client.from_kubeconfig(
+        config.kubeconfig,
+        # of its own, since a renewal must not wait for the requests of workers
+        qps=0,
+        burst=1,
+        user_agent=f"{_USER_AGENT}/leader-election",
+        observer=metrics.observe_request,
+        pool=2,
+        read_seconds=timing.renew_deadline / 4,
+        retry_seconds=0,
+    )
+    life.on_stop("API client of the election", client.close)
+    leadership = Leadership(metrics, crew.start, identity=new_identity())
+    leave = take_part(life, client, leadership, config.namespace, timing)
+
+    def stop() -> None:
+        crew.stop()
+        # not reached while a worker hangs: the lease then runs out instead of being released
+        leave()
+
+    life.on_stop("workers and lease", stop)
 
 
 def _serve(life: Lifecycle, config: CommonConfig, controller: Controller, metrics: Metrics) -> None:

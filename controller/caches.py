@@ -12,6 +12,7 @@ from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
 from controller.dialect import Resources
 from controller.nodes import HOLDERS_INDEX, holders_index
 from controller.pods import UNSCHEDULED
+from controller.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
 from kube.client import Client
 from kube.errors import KubeError
 from kube.reflector import Reflector
@@ -28,7 +29,7 @@ class Caches:
     """One cache per resource.
 
     Attributes:
-        claims: of all namespaces.
+        claims: of all namespaces, with the indexes of controller.repair.
         contexts: of all namespaces.
         classes: that claims name.
         parameters: by kind of the objects; empty where claims and classes carry them.
@@ -38,7 +39,7 @@ class Caches:
 
     def __init__(self, client: Client, resources: Resources, namespace: str) -> None:
         """Cache the resources of one version, and node states of `namespace`."""
-        self.claims = Store()
+        self.claims = Store({UID_INDEX: uid_index, NODE_INDEX: node_index})
         self.contexts = Store()
         self.classes = Store()
         self.parameters = {resource.kind: Store() for resource in resources.parameters}

@@ -8,7 +8,8 @@ syncClaim (release-1.30).
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.claims import Claim
@@ -16,9 +17,11 @@ from api.names import DRIVER_NAME, FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
 from api.objects import JSON, ClaimUID, NodeName
 from controller.allocator import Plan, Refusal
+from controller.claimlocks import ClaimLocks
 from controller.dialect import Demand, Dialect, with_status
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes import Ledger, NodeView
+from kube.cache import revision
 from kube.client import Client
 from kube.errors import Conflict, NotFound
 from kube.resources import Resource
@@ -80,6 +83,7 @@ class ClaimWriter:
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
+        self._locks = ClaimLocks()
 
     def allocate(
         self, pending: Sequence[PendingClaim], node: NodeName, consumer: JSON | None
@@ -99,14 +103,15 @@ class ClaimWriter:
             UserError: a NAS holds what cannot serve a claim; somebody has to mend it.
             KubeError: a write failed; what was written is found again by the next attempt.
         """
-        marked = [PendingClaim(self._own(p.claim, node), p.demand) for p in pending]
-        planned = self._commit(marked, node)
-        if isinstance(planned, Refusal):
-            return planned
-        for waiting in marked:
-            devices = planned[waiting.claim.uid]
-            raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
-            self._write_status(reserved(raw, consumer) if consumer else raw)
+        with self._alone([p.claim for p in pending]):
+            marked = [PendingClaim(self._own(p.claim, node), p.demand) for p in pending]
+            planned = self._commit(marked, node)
+            if isinstance(planned, Refusal):
+                return planned
+            for waiting in marked:
+                devices = planned[waiting.claim.uid]
+                raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
+                self._write_status(reserved(raw, consumer) if consumer else raw)
         return None
 
     def deallocate(self, claim: Claim) -> StillPrepared | None:
@@ -114,19 +119,107 @@ class ClaimWriter:
 
         Returns:
             None when it is done, or the node that still has the devices prepared.
+
+        Raises:
+            StaleWorld: the claim or a node changed meanwhile.
+            KubeError: a write failed; the next call goes on from there.
         """
+        with self._alone([claim]):
+            return self._deallocate(claim)
+
+    @contextmanager
+    def _alone(self, claims: Sequence[Claim]) -> Iterator[None]:
+        """Keep other workers away from some claims, which nobody may have changed since."""
+        with self._locks.holding(claim.uid for claim in claims):
+            for claim in claims:
+                latest = self._cache.get(claim.key)
+                if latest is None or revision(latest) != revision(claim.raw):
+                    raise StaleWorld(f"claim {claim.key} has changed meanwhile")
+            yield
+
+    def _deallocate(self, claim: Claim) -> StillPrepared | None:
         for node in self._ledger.holders(claim.uid):
             busy = self._still_prepared(claim.uid, node)
             if busy is not None:
                 return busy
         for node in self._ledger.holders(claim.uid):
-            self._remove(claim.uid, node)
+            self.withdraw(claim.uid, node)
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
             raw = self._write_status(self._dialect.freed(claim))
         self._write_metadata(raw, without_finalizer(raw))
         self._waiting_since.pop(claim.uid, None)
         return None
+
+    def withdraw(
+        self, uid: ClaimUID, node: NodeName, still: Callable[[], bool] = lambda: True
+    ) -> bool:
+        """Take a claim's devices on a node back.
+
+        Args:
+            uid: of the claim.
+            node: that holds them.
+            still: asked once no allocation on the node can be under way; False calls it off.
+
+        Returns:
+            Whether there was something to take back.
+
+        Raises:
+            StaleWorld: others write the NAS all the time.
+            KubeError: it could not be written.
+        """
+
+        def without(state: NodeAllocationState) -> dict[ClaimUID, AllocatedClaim] | None:
+            if uid not in state.allocated or not still():
+                return None
+            return {other: given for other, given in state.allocated.items() if other != uid}
+
+        return self._change(node, without)
+
+    def enter(
+        self,
+        claim: Claim,
+        node: NodeName,
+        entry: Callable[[NodeAllocationState], AllocatedClaim | None],
+    ) -> bool:
+        """Give a claim devices on a node again.
+
+        Args:
+            claim: allocated on the node.
+            node: that offers them.
+            entry: what to enter in this state of the node; None calls it off.
+
+        Returns:
+            Whether it was entered.
+
+        Raises:
+            StaleWorld: the claim has changed, or others write the NAS all the time.
+            KubeError: it could not be written.
+        """
+
+        def with_entry(state: NodeAllocationState) -> dict[ClaimUID, AllocatedClaim] | None:
+            given = None if claim.uid in state.allocated else entry(state)
+            return None if given is None else {**state.allocated, claim.uid: given}
+
+        with self._alone([claim]):
+            return self._change(node, with_entry)
+
+    def abandon(self, claim: Claim) -> None:
+        """Take back the devices of a claim whose allocation was never completed.
+
+        Raises:
+            StaleWorld: the claim or a node changed meanwhile.
+            KubeError: a write failed; the next call goes on from there.
+        """
+        self.deallocate(Claim(self._write_metadata(claim.raw, with_move(claim.raw))))
+
+    def protect(self, claim: Claim) -> None:
+        """Put our finalizer on a claim.
+
+        Raises:
+            KubeError: it could not be written.
+        """
+        self._write_metadata(claim.raw, with_finalizer(claim.raw))
 
     def _own(self, claim: Claim, node: NodeName) -> Claim:
         """Mark the claim as ours, and undo what an attempt on another node left in its NAS.
@@ -141,7 +234,7 @@ class ClaimWriter:
         elif others:
             raw = self._write_metadata(raw, with_move(raw))
         for other in others:
-            self._remove(claim.uid, other)
+            self.withdraw(claim.uid, other)
         return Claim(raw)
 
     def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Plan | Refusal:
@@ -159,15 +252,20 @@ class ClaimWriter:
                     return planned
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 
-    def _remove(self, uid: ClaimUID, node: NodeName) -> None:
+    def _change(
+        self,
+        node: NodeName,
+        change: Callable[[NodeAllocationState], Mapping[ClaimUID, AllocatedClaim] | None],
+    ) -> bool:
+        """Write what `change` makes of the node's newest state; False when it makes nothing."""
         with self._ledger.lock(node):
             for _ in range(NAS_ATTEMPTS):
-                view = self._ledger.state(node)
-                if view is None or uid not in view.allocated:
-                    return
-                rest = {other: given for other, given in view.allocated.items() if other != uid}
-                if self._store(view, rest):
-                    return
+                state = self._ledger.state(node)
+                wanted = None if state is None else change(state)
+                if state is None or wanted is None:
+                    return False
+                if self._store(state, wanted):
+                    return True
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 
     def _store(

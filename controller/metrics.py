@@ -9,7 +9,8 @@ from prometheus_client.registry import Collector
 
 from controller.allocator import Refusal
 from controller.nodes import Ledger
-from controller.reconcile import CLAIM, SCHEDULING
+from controller.reconcile import CLAIM, SCHEDULING, STATE
+from controller.repair import REPAIRED
 
 _PREFIX: Final = "fake_dra_controller"
 _RESULTS: Final = ("done", "waiting", "blocked", "again", "error")
@@ -34,7 +35,15 @@ class ControllerMetrics:
             ["reason"],
             registry=registry,
         )
-        for kind in (CLAIM, SCHEDULING):
+        self._repairs = Counter(
+            f"{_PREFIX}_repairs",
+            "Repairs of NodeAllocationStates and claims, by what was wrong.",
+            ["kind"],
+            registry=registry,
+        )
+        for fault in REPAIRED:
+            self._repairs.labels(fault.value)
+        for kind in (CLAIM, SCHEDULING, STATE):
             for result in _RESULTS:
                 self._reconciles.labels(kind, result)
         for reason in _REASONS:
@@ -47,6 +56,10 @@ class ControllerMetrics:
     def unsuitable(self, reason: str, nodes: int) -> None:
         """Count nodes that were refused for a reason."""
         self._refusals.labels(reason).inc(nodes)
+
+    def repaired(self, kind: str) -> None:
+        """Count one repair."""
+        self._repairs.labels(kind).inc()
 
 
 class DeviceCollector(Collector):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from api.errors import MalformedState
 from api.nas import Device, NodeAllocationState, parse_nas
-from api.objects import JSON, ClaimUID, DeviceID, NodeName, object_key
+from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
 from controller.allocator import DeviceRequest, Plan, Refusal, plan
 from kube.store import Store
 
@@ -75,9 +75,13 @@ class Ledger:
         """Return the names of all nodes that published a NAS, sorted."""
         return sorted(NodeName(obj["metadata"]["name"]) for obj in self._store.list())
 
+    def key(self, node: NodeName) -> Key:
+        """Return the cache key of a node's NAS."""
+        return object_key(self._namespace, node)
+
     def raw(self, node: NodeName) -> JSON | None:
         """Return the freshest NAS object of a node that we know."""
-        return self._store.get(object_key(self._namespace, node))
+        return self._store.get(self.key(node))
 
     def view(self, node: NodeName) -> NodeView | Refusal:
         """Return what a node offers, or why it takes no claims."""

@@ -23,6 +23,7 @@ from ops.logs import get_logger
 
 CLAIM = "claim"
 SCHEDULING = "psc"
+STATE = "nas"
 
 _LOG = get_logger("reconcile")
 
@@ -75,7 +76,7 @@ def parse_key(queued: str) -> tuple[str, Key]:
         UnknownKey: it is not `<kind>:<namespace>/<name>`.
     """
     kind, _, key = queued.partition(":")
-    if kind not in (CLAIM, SCHEDULING) or key.count("/") != 1:
+    if kind not in (CLAIM, SCHEDULING, STATE) or key.count("/") != 1:
         raise UnknownKey(f"unexpected key format: {queued}")
     return kind, Key(key)
 
@@ -93,7 +94,7 @@ class Reconciler:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Handle keys of `queue` with the kinds CLAIM and SCHEDULING."""
+        """Handle keys of `queue` with the kinds CLAIM, SCHEDULING and STATE."""
         self._queue = queue
         self._kinds = kinds
         self._waiters = waiters

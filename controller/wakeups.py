@@ -1,14 +1,19 @@
 """From watch events to queue keys: which objects to look at again when another one changes."""
 
-from api.claims import PodSchedulingContext
+from typing import Final
+
+from api.claims import Claim, PodSchedulingContext
 from api.objects import JSON, key_of
 from controller.claimsync import ANY_NODE
 from controller.nodes import Ledger
 from controller.parameters import parameters_topic
-from controller.reconcile import CLAIM, SCHEDULING, queue_key
+from controller.reconcile import CLAIM, SCHEDULING, STATE, queue_key
 from controller.waiting import Topic, Waiters
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
+
+REPAIR_SECONDS: Final = 5.0
+"""Between a change of a NAS and the look for what is wrong there: one look for many changes."""
 
 
 class Wakeups:
@@ -22,8 +27,11 @@ class Wakeups:
         self._contexts = contexts
 
     def on_claim(self, old: JSON | None, new: JSON | None) -> None:
-        """Look at a claim that was added or changed; forget the back-off of one that is gone."""
+        """Look at a claim that was added or changed, and at the holders of one that is gone."""
         self._enqueue(CLAIM, old, new)
+        if new is None and old is not None:
+            for node in self._ledger.holders(Claim(old).uid):
+                self._queue.add(queue_key(STATE, self._ledger.key(node)))
 
     def on_context(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a PodSchedulingContext; what its pod had reserved is free when it is gone."""
@@ -39,7 +47,11 @@ class Wakeups:
             self._queue.add(queue_key(SCHEDULING, key_of(new)))
 
     def on_state(self, old: JSON | None, new: JSON | None) -> None:
-        """Wake whoever waits for a node that may serve more than before."""
+        """Wake whoever waits for a node that may serve more than before; look at it later."""
+        if new is not None:
+            self._queue.add_after(queue_key(STATE, key_of(new)), REPAIR_SECONDS)
+        elif old is not None:
+            self._forget(queue_key(STATE, key_of(old)))
         if not may_serve_more(old, new):
             return
         name = (new or old or {})["metadata"]["name"]

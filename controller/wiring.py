@@ -1,6 +1,7 @@
 """Puts the controller together: caches, dialect, syncs, queue."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +13,8 @@ from controller.metrics import ControllerMetrics, DeviceCollector
 from controller.nodes import Ledger
 from controller.pending import PendingClaims
 from controller.pods import PodSource
-from controller.reconcile import CLAIM, SCHEDULING, Kind, Reconciler
+from controller.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconciler
+from controller.repair import StateRepair
 from controller.scheduling import SchedulingSync
 from controller.sources import CachedSource, Sources
 from controller.v1alpha2 import V1ALPHA2
@@ -22,7 +24,7 @@ from controller.wakeups import Wakeups
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.resources import NODES
-from kube.store import Store
+from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
 
@@ -37,6 +39,22 @@ class Controller:
     caches: Caches
     queue: WorkQueue
     reconciler: Reconciler
+    wakeups: Wakeups
+
+    def begin(self) -> None:
+        """Queue every cached object, and from now on what changes; call it once.
+
+        Not done before somebody works on the queue: in a controller that stands by for weeks the
+        keys of all claims there ever were would pile up.
+        """
+        caches, wakeups = self.caches, self.wakeups
+        _follow(caches.claims, wakeups.on_claim)
+        _follow(caches.contexts, wakeups.on_context)
+        _follow(caches.states, wakeups.on_state)
+        _follow(caches.classes, wakeups.on_class)
+        _follow(caches.pods, wakeups.on_pod)
+        for kind, store in caches.parameters.items():
+            _follow(store, wakeups.on_parameters(kind))
 
 
 def build(
@@ -47,6 +65,7 @@ def build(
     version: str,
     namespace: str,
     unprepare_timeout: float,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Controller:
     """Return a controller for a version of resource.k8s.io, not yet running.
 
@@ -57,30 +76,42 @@ def build(
         version: one of VERSIONS.
         namespace: of the NodeAllocationStates.
         unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
+        clock: monotonic seconds.
     """
     resources = VERSIONS[version].resources
     caches = Caches(client, resources, namespace)
     dialect = VERSIONS[version].dialect(_sources(client, resources, caches))
-    ledger = Ledger(caches.states, namespace)
+    ledger = Ledger(caches.states, namespace, clock=clock)
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
     writer = ClaimWriter(
-        client,
-        dialect,
-        resources.claims,
-        STATES,
-        caches.claims,
-        ledger,
+        *(client, dialect, resources.claims, STATES, caches.claims, ledger),
         unprepare_timeout=unprepare_timeout,
+        clock=clock,
+    )
+    repair = StateRepair(
+        client, resources.claims, caches, ledger, dialect, writer, events, observer, clock=clock
     )
     kinds = {
         CLAIM: _claim_kind(client, caches, dialect, ledger, writer),
         SCHEDULING: _scheduling_kind(client, resources, caches, dialect, ledger, writer, observer),
+        STATE: Kind(repair, caches.states.get),
     }
     queue = WorkQueue(observer=metrics.queue("controller"))
+    return _controller(caches, queue, ledger, kinds, events, observer)
+
+
+def _controller(
+    caches: Caches,
+    queue: WorkQueue,
+    ledger: Ledger,
+    kinds: Mapping[str, Kind],
+    events: EventRecorder,
+    observer: ControllerMetrics,
+) -> Controller:
     waiters = Waiters()
-    _subscribe(caches, Wakeups(queue, waiters, ledger, caches.contexts))
-    return Controller(caches, queue, Reconciler(queue, kinds, waiters, events, observer))
+    reconciler = Reconciler(queue, kinds, waiters, events, observer)
+    return Controller(caches, queue, reconciler, Wakeups(queue, waiters, ledger, caches.contexts))
 
 
 def _claim_kind(
@@ -122,11 +153,8 @@ def _sources(client: Client, resources: Resources, caches: Caches) -> Sources:
     return {resources.classes.kind: classes, **parameters}
 
 
-def _subscribe(caches: Caches, wakeups: Wakeups) -> None:
-    caches.claims.subscribe(wakeups.on_claim)
-    caches.contexts.subscribe(wakeups.on_context)
-    caches.states.subscribe(wakeups.on_state)
-    caches.classes.subscribe(wakeups.on_class)
-    caches.pods.subscribe(wakeups.on_pod)
-    for kind, store in caches.parameters.items():
-        store.subscribe(wakeups.on_parameters(kind))
+def _follow(store: Store, handler: Handler) -> None:
+    """Call a handler for everything in a store, and for every later change."""
+    store.subscribe(handler)
+    for obj in store.list():
+        handler(None, obj)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -52,16 +53,24 @@ class DemoFailed(Exception):
 class Session:
     """One user's work on a cluster."""
 
-    def __init__(self, client: Client, *, timeout: float = 60.0) -> None:
-        """Work through `client`; every wait ends after `timeout` seconds."""
+    def __init__(self, client: Client, *, claims: Resource = CLAIMS, timeout: float = 60.0) -> None:
+        """Work through `client`, and end every wait after some time.
+
+        Args:
+            client: of the API server.
+            claims: ResourceClaims in the version that it serves.
+            timeout: seconds.
+        """
         self._client = client
+        self._claims = claims
         self._timeout = timeout
 
     def apply(self, manifest: Path) -> list[str]:
         """Create the objects of a manifest; return `kind/name` of each."""
         told = []
         for doc in yaml.safe_load_all(manifest.read_text(encoding="utf-8")):
-            resource = _KINDS[doc["kind"]]
+            version = str(doc["apiVersion"]).rpartition("/")[2]
+            resource = replace(_KINDS[doc["kind"]], version=version)
             namespace = doc["metadata"].get("namespace") if resource.namespaced else None
             try:
                 self._client.create(resource, doc, namespace)
@@ -93,7 +102,9 @@ class Session:
         names = {demo.name for demo in demos}
 
         def free() -> list[NodeAllocationState] | None:
-            claims = [c for c in self._client.list(CLAIMS).items if Claim(c).namespace in names]
+            claims = [
+                c for c in self._client.list(self._claims).items if Claim(c).namespace in names
+            ]
             states = self.states()
             held = any(s.allocated or s.prepared for s in states)
             return states if not claims and not held else None

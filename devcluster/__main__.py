@@ -53,6 +53,13 @@ def main() -> None:
     help="Leave out the driver's definitions, class, controller and plugins, to run your own.",
 )
 @click.option(
+    "--controllers",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    help="Controllers of the driver; of several one leads and the others stand by.",
+)
+@click.option(
     "-v",
     "--verbosity",
     type=click.IntRange(0, 10),
@@ -67,11 +74,18 @@ def up(
     kubelet_version: str,
     port: int,
     without_driver: bool,
+    controllers: int,
     verbosity: int,
 ) -> None:
     """Run a cluster until SIGTERM or Ctrl-C; STATE_DIR/kubeconfig appears when it can be used."""
     config = ClusterConfig(
-        state_dir.resolve(), nodes, num_devices, kubelet_version, port, not without_driver
+        state_dir.resolve(),
+        nodes,
+        num_devices,
+        kubelet_version,
+        port,
+        not without_driver,
+        controllers,
     )
     try:
         prepare(config)

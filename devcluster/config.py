@@ -17,6 +17,7 @@ class ClusterConfig:
         kubelet_version: Kubernetes minor that the virtual kubelets behave like, e.g. `1.30`.
         port: of the API server on 127.0.0.1; 0 is any free one.
         driver: whether the driver's objects and programs are set up, too.
+        controllers: how many controllers; several elect a leader.
     """
 
     state_dir: Path
@@ -25,11 +26,18 @@ class ClusterConfig:
     kubelet_version: str = "1.30"
     port: int = 0
     driver: bool = True
+    controllers: int = 1
 
     @property
     def node_names(self) -> list[str]:
         """Names of the nodes, as kind gives them: `…-worker`, then `…-worker2` and so on."""
         return [f"{NODE_NAME}{number if number > 1 else ''}" for number in self._numbers]
+
+    @property
+    def controller_names(self) -> list[str]:
+        """Names of the controllers' processes: `controller`, then `controller-2` and so on."""
+        numbers = range(1, self.controllers + 1)
+        return [f"controller{f'-{number}' if number > 1 else ''}" for number in numbers]
 
     @property
     def kubeconfig(self) -> Path:

@@ -40,13 +40,15 @@ class Program:
 
 
 def driver_programs(config: ClusterConfig, namespace: str) -> list[Program]:
-    """Return the controller, and a kubelet plugin for each node."""
+    """Return the controllers, and a kubelet plugin for each node."""
     common = {
         "KUBECONFIG": str(config.kubeconfig),
         "POD_NAMESPACE": namespace,
         "HTTP_ENDPOINT": "127.0.0.1:0",
     }
-    programs = [Program("controller", "controller", common)]
+    # one alone has nobody to wait for, so that it works at once after a SIGKILL
+    election = {"LEADER_ELECTION": str(config.controllers > 1).lower()}
+    programs = [Program(name, "controller", common | election) for name in config.controller_names]
     for node in config.node_names:
         root = config.node_root(node)
         own = {
@@ -134,4 +136,6 @@ def _spawn(program: Program, log_file: Path) -> "subprocess.Popen[bytes]":
 
 def _write_pid(path: Path, pid: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{pid}\n", encoding="ascii")
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(f"{pid}\n", encoding="ascii")
+    temporary.replace(path)

@@ -29,7 +29,7 @@ from kube.errors import (
 )
 from kube.ratelimit import TokenBucket
 from kube.resources import Resource
-from kube.transport import RequestObserver, Transport
+from kube.transport import READ_SECONDS, RequestObserver, Transport
 from kube.watch import WatchEvent, WatchStream
 
 __all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
@@ -101,6 +101,8 @@ class Client:
         observer: RequestObserver | None = None,
         pool: int = 32,
         stop: threading.Event | None = None,
+        read_seconds: float = READ_SECONDS,
+        retry_seconds: float = _RETRY_SECONDS,
     ) -> Self:
         """Return a client for a kubeconfig.
 
@@ -113,13 +115,20 @@ class Client:
             observer: hears of every request.
             pool: connections to keep; at least watches plus workers.
             stop: see `__init__`.
+            read_seconds: longest silence of the server in the answer to a call; not for watches.
+            retry_seconds: see `__init__`.
 
         Raises:
             ConfigError: there is no usable configuration.
         """
         api = ApiClient(load_configuration(kubeconfig, pool=pool))
         api.user_agent = user_agent
-        return cls(Transport(api, observer=observer), limiter=TokenBucket(qps, burst), stop=stop)
+        return cls(
+            Transport(api, observer=observer, read_seconds=read_seconds),
+            limiter=TokenBucket(qps, burst),
+            stop=stop,
+            retry_seconds=retry_seconds,
+        )
 
     def list(
         self,

@@ -82,11 +82,12 @@ class Lifecycle:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
 
-    def spawn(self, name: str, target: Callable[[], None]) -> None:
+    def spawn(self, name: str, target: Callable[[], None]) -> threading.Thread:
         """Run `target` on a thread; an exception in it stops the program with exit code 1."""
         thread = threading.Thread(target=self._guard, args=(name, target), name=name, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def on_stop(self, name: str, action: Callable[[], None]) -> None:
         """Register what undoes something that was started; the last one registered runs first."""

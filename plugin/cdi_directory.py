@@ -5,7 +5,8 @@ claim needs any more are collected. Called by `plugin.state` under its lock.
 """
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,21 @@ from plugin.prepared import PreparedClaim
 
 _MODE: Final = 0o644
 _OURS: Final = (".json", ".yaml", TEMPORARY_SUFFIX)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How our files in a CDI directory differ from what prepared claims need.
+
+    Attributes:
+        missing: claims without file.
+        wrong: claims whose file cannot be read, or says something else.
+        surplus: names of files that no claim needs.
+    """
+
+    missing: tuple[ClaimUID, ...]
+    wrong: tuple[ClaimUID, ...]
+    surplus: tuple[str, ...]
 
 
 class CdiDirectory:
@@ -53,6 +69,24 @@ class CdiDirectory:
         self.ensure_common()
         return self._ensure(name, spec)
 
+    def survey(self, claims: Iterable[PreparedClaim]) -> Survey:
+        """Compare the files with the claims that should have one; nothing is changed.
+
+        Raises:
+            InvalidClaimUid: a uid cannot name a file.
+            CdiWriteFailed: the directory cannot be read.
+        """
+        specs = {claim.uid: cdi.claim_spec(claim) for claim in claims}
+        present = {path.name for path in self._ours()}
+        missing = [uid for uid in specs if cdi.claim_file(uid) not in present]
+        wrong = [
+            uid
+            for uid, spec in specs.items()
+            if uid not in missing and _read(self._root / cdi.claim_file(uid)) != spec
+        ]
+        surplus = present - {cdi.common_file(), *map(cdi.claim_file, specs)}
+        return Survey(tuple(missing), tuple(wrong), tuple(sorted(surplus)))
+
     def remove(self, uid: ClaimUID) -> None:
         """Remove the claim's spec; a missing one is fine.
 
@@ -61,6 +95,14 @@ class CdiDirectory:
             CdiWriteFailed: the file cannot be removed.
         """
         self._unlink(self._root / cdi.claim_file(uid))
+
+    def remove_common(self) -> None:
+        """Remove the node's own spec; a missing one is fine.
+
+        Raises:
+            CdiWriteFailed: the file cannot be removed.
+        """
+        self._unlink(self._root / cdi.common_file())
 
     def find_label(self, uid: ClaimUID) -> str:
         """Return the label in the claim's present file, empty if there is none to read."""

@@ -4,6 +4,7 @@ A JSON file with version and checksum, replaced as a whole. Called by `plugin.st
 a file that cannot be trusted is reported, never guessed at and never lost.
 """
 
+import contextlib
 import hashlib
 import itertools
 import json
@@ -47,15 +48,23 @@ class Checkpoint:
         """
         try:
             remove_temporaries(self._path)
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return self.read()
+
+    def read(self) -> dict[ClaimUID, PreparedClaim]:
+        """Do the same as `load`, and leave alone what killed writers left behind.
+
+        Raises:
+            CheckpointCorrupt: the content is not what this driver wrote; the file is untouched.
+            DirectoryUnusable: the file or its directory is not accessible.
+        """
+        try:
             content = self._path.read_bytes()
         except FileNotFoundError:
             return {}
         except OSError as error:
-            raise DirectoryUnusable(
-                f"checkpoint {self._path} cannot be read: {error.strerror or error}; make it "
-                "accessible to the plugin, or set --kubelet-plugins-directory-path "
-                "(KUBELET_PLUGINS_DIRECTORY_PATH) to another directory"
-            ) from error
+            raise self._unreadable(error) from error
         return _parse(content, self._path)
 
     def save(self, claims: Iterable[PreparedClaim]) -> None:
@@ -65,6 +74,24 @@ class Checkpoint:
             CheckpointWriteFailed: the old file is still there.
         """
         self._write(self._path, render(claims))
+
+    def remove(self) -> None:
+        """Remove the file, and its directory if nothing else is in it.
+
+        In a pod the directory is a mount, which stays.
+
+        Raises:
+            CheckpointWriteFailed: the file cannot be removed.
+        """
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            raise CheckpointWriteFailed(
+                f"checkpoint {self._path} cannot be removed: {error.strerror or error}; make its "
+                "directory writable for the plugin"
+            ) from error
+        with contextlib.suppress(OSError):
+            self._path.parent.rmdir()
 
     def keep_aside(self) -> Path:
         """Copy a corrupt file to `checkpoint.json.corrupt-<n>`, for people to look at.
@@ -79,6 +106,13 @@ class Checkpoint:
         aside = next(name for name in names if not name.exists())
         self._write(aside, self._path.read_bytes())
         return aside
+
+    def _unreadable(self, error: OSError) -> DirectoryUnusable:
+        return DirectoryUnusable(
+            f"checkpoint {self._path} cannot be read: {error.strerror or error}; make it "
+            "accessible to the plugin, or set --kubelet-plugins-directory-path "
+            "(KUBELET_PLUGINS_DIRECTORY_PATH) to another directory"
+        )
 
     def _write(self, path: Path, content: bytes) -> None:
         try:

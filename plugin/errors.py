@@ -13,6 +13,7 @@ DriverError                     (api.errors)
 │  ├─ NodeStateMissing          the NodeAllocationState itself is not there
 │  ├─ DeviceGone                an allocated device is not in the node's inventory
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
+│  ├─ PluginStopped              the plugin ends, its successor will prepare the claim
 │  ├─ UnknownKubelet            the Node does not say which kubelet wants an answer
 │  ├─ UnsupportedServer         the API server has no version of ResourceClaim that we can read
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
@@ -75,6 +76,10 @@ class DeviceGone(NodeError):
 
 class DeviceInUse(NodeError):
     """A device that was allocated is prepared for another claim at present."""
+
+
+class PluginStopped(NodeError):
+    """The plugin has taken its files away and prepares nothing any more."""
 
 
 class UnknownKubelet(NodeError):

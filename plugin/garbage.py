@@ -14,6 +14,7 @@ from plugin.claims import ClaimReader, ClaimRef, verify
 from plugin.errors import NodeError, NotForThisNode
 from plugin.metrics import PluginMetrics
 from plugin.prepared import PreparedClaim
+from plugin.repairs import Repair, Report
 from plugin.state import State
 
 _LOG = get_logger("garbage")
@@ -23,13 +24,19 @@ class Collector:
     """Compares prepared claims with the API server."""
 
     def __init__(
-        self, state: State, claims: ClaimReader, node: NodeName, metrics: PluginMetrics
+        self,
+        state: State,
+        claims: ClaimReader,
+        node: NodeName,
+        metrics: PluginMetrics,
+        report: Report,
     ) -> None:
-        """Collect from `state` what `claims` says is not for `node` any more."""
+        """Collect from `state` what `claims` says is not for `node` any more, and report it."""
         self._state = state
         self._claims = claims
         self._node = node
         self._metrics = metrics
+        self._report = report
 
     def collect(self) -> None:
         """Unprepare every claim that is gone, deallocated, or allocated elsewhere.
@@ -41,9 +48,8 @@ class Collector:
             reason = self._why_stale(holding.claim)
             if reason is not None and self._state.discard(holding):
                 self._metrics.collected()
-                _LOG.warning(
-                    "Unprepared without the kubelet", claim=holding.claim, reason=str(reason)
-                )
+                text = f"{holding.claim} was unprepared without the kubelet: {reason}"
+                self._report(Repair.STALE_CLAIM, text)
 
     def _why_stale(self, claim: PreparedClaim) -> NotForThisNode | None:
         if not claim.name:

@@ -7,6 +7,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from plugin.repairs import Repair
+
 PREPARE: Final = "prepare"
 UNPREPARE: Final = "unprepare"
 
@@ -52,6 +54,14 @@ class PluginMetrics:
             "Prepared claims that were unprepared because they are not for this node any more.",
             registry=registry,
         )
+        self._repairs = Counter(
+            f"{_PREFIX}_repairs",
+            "Repairs that nobody asked for, by what was wrong.",
+            ["kind"],
+            registry=registry,
+        )
+        for repair in Repair:
+            self._repairs.labels(repair.value)
         self._registered = Gauge(
             f"{_PREFIX}_registered",
             "1 while the kubelet has confirmed the registration of the plugin.",
@@ -76,6 +86,10 @@ class PluginMetrics:
     def collected(self) -> None:
         """Count a claim that the garbage collection unprepared."""
         self._collected.inc()
+
+    def repaired(self, kind: str) -> None:
+        """Count a repair."""
+        self._repairs.labels(kind).inc()
 
     def registered(self, yes: bool) -> None:
         """Say whether the kubelet has registered the plugin."""

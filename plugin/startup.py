@@ -2,7 +2,8 @@
 
 The node's state is recovered before any call is served, the plugin socket serves before the kubelet
 hears of it, and only then is the node Ready. The stop is the reverse: the kubelet lets go first,
-calls under way end, the node is NotReady. Called by the composition root.
+calls under way end, files go unless a claim is prepared, the node is NotReady. Called by the
+composition root.
 Source: k8s.io/dynamic-resource-allocation kubeletplugin, which starts and stops in this order.
 """
 
@@ -38,6 +39,7 @@ def start(life: Lifecycle, plugin: Plugin) -> None:
     if not persist(lambda: recover(plugin), life.stop):
         return
     life.on_stop("status", plugin.readiness.end)
+    life.on_stop("files", plugin.state.leave)
     life.on_stop("sync", plugin.queue.shutdown)
     life.spawn("sync", plugin.sync.run)
     plugin.plugin_server.start()

@@ -14,7 +14,7 @@ Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for wh
 
 import itertools
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,8 +24,15 @@ from ops.logs import get_logger
 from plugin import cdi
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
-from plugin.errors import CheckpointCorrupt, DeviceInUse, InvalidCdiSpec, InvalidClaimUid
+from plugin.errors import (
+    CheckpointCorrupt,
+    DeviceInUse,
+    InvalidCdiSpec,
+    InvalidClaimUid,
+    PluginStopped,
+)
 from plugin.prepared import Devices, PreparedClaim
+from plugin.repairs import Repair, Report
 
 _LOG = get_logger("state")
 
@@ -57,7 +64,7 @@ class State:
         checkpoint: Checkpoint,
         record: NodeRecord,
         *,
-        warn: Callable[[str], None],
+        report: Report,
     ) -> None:
         """Keep prepared claims in three places.
 
@@ -65,15 +72,16 @@ class State:
             directory: of the CDI files.
             checkpoint: what counts when the three differ.
             record: the node's NAS.
-            warn: tells people that the checkpoint had to be rebuilt.
+            report: tells people what had to be repaired.
         """
         self._directory = directory
         self._checkpoint = checkpoint
         self._record = record
-        self._warn = warn
+        self._report = report
         self._lock = threading.Lock()
         self._calls = itertools.count(1)
         self._held: dict[ClaimUID, Holding] = {}
+        self._left = False
 
     def recover(self) -> None:
         """Take up what an earlier process left; call it before anything else, again if it fails.
@@ -88,24 +96,26 @@ class State:
             shown = self._record.current()
             claims = self._load(shown)
             self._directory.ensure_common()
-            for claim in claims.values():
-                if self._directory.ensure(claim):
-                    _LOG.info("CDI file was missing, written again", claim=claim)
-            for name in self._directory.collect(claims):
-                _LOG.info("CDI file belongs to no prepared claim, removed", file=name)
+            self._mend_directory(claims)
             self._held = {uid: Holding(claim, next(self._calls)) for uid, claim in claims.items()}
-            self._publish(shown)
+            self._mend_record(shown)
 
     def prepare(self, claim: PreparedClaim) -> None:
         """Make the claim prepared with exactly these devices; any number of times.
 
         Raises:
             DeviceInUse: another claim has one of the devices; nothing was changed.
+            PluginStopped: after `leave`; nothing was changed.
             NodeError: a file cannot be written.
             MalformedState: the NAS cannot be read; nothing was changed.
             KubeError: the NAS cannot be written; the next call goes on from there.
         """
         with self._lock:
+            if self._left:
+                raise PluginStopped(
+                    f"the plugin has stopped, {claim} is prepared when it has started again; "
+                    "if it does not, see why its pod is gone"
+                )
             shown = self._record.current()
             check_free(claim, self._others(claim.uid))
             self._directory.ensure(claim)
@@ -141,7 +151,37 @@ class State:
     def reconcile(self) -> None:
         """Make the NAS show the prepared claims, whatever others wrote there."""
         with self._lock:
-            self._publish(self._record.current())
+            self._mend_record(self._record.current())
+
+    def mend_files(self) -> None:
+        """Make the checkpoint and the CDI files say again what is prepared, if others changed them.
+
+        Raises:
+            DirectoryUnusable: the checkpoint cannot be read.
+            NodeError: the checkpoint or a CDI file cannot be written.
+        """
+        with self._lock:
+            if self._left:
+                return
+            claims = {uid: held.claim for uid, held in self._held.items()}
+            self._mend_checkpoint(claims)
+            self._directory.ensure_common()
+            self._mend_directory(claims)
+
+    def leave(self) -> None:
+        """Take the node's files away for good, unless a claim is prepared.
+
+        The next start makes them again; if the driver is uninstalled there is none.
+
+        Raises:
+            NodeError: a file cannot be removed.
+        """
+        with self._lock:
+            if self._held:
+                return
+            self._left = True
+            self._directory.remove_common()
+            self._checkpoint.remove()
 
     def find(self, uid: ClaimUID) -> PreparedClaim | None:
         """Return the claim if it is prepared."""
@@ -165,10 +205,44 @@ class State:
     def _others(self, uid: ClaimUID) -> list[PreparedClaim]:
         return [held.claim for held in self._held.values() if held.claim.uid != uid]
 
-    def _publish(self, shown: NodeAllocationState) -> None:
+    def _publish(self, shown: NodeAllocationState) -> Mapping[ClaimUID, Devices | None]:
         changes = differences(shown.prepared, {u: h.claim for u, h in self._held.items()})
         if changes:
             self._record.write_prepared(changes, last=not self._held)
+        return changes
+
+    def _mend_record(self, shown: NodeAllocationState) -> None:
+        changes = self._publish(shown)
+        if changes:
+            told = ", ".join(sorted(changes))
+            self._report(Repair.PREPARED, f"preparedDevices was wrong about claim {told}, written")
+
+    def _mend_checkpoint(self, claims: Mapping[ClaimUID, PreparedClaim]) -> None:
+        try:
+            if self._checkpoint.load() == claims:
+                return
+            what = f"{self._checkpoint.path} was changed or removed by others"
+        except CheckpointCorrupt as error:
+            what = f"{error}; the file is kept as {self._checkpoint.keep_aside()}"
+        self._checkpoint.save(claims.values())
+        self._report(
+            Repair.CHECKPOINT,
+            f"{what}; written anew with {len(claims)} prepared claims from memory",
+        )
+
+    def _mend_directory(self, claims: Mapping[ClaimUID, PreparedClaim]) -> None:
+        found = self._directory.survey(claims.values())
+        for claim in claims.values():
+            self._directory.ensure(claim)
+        self._directory.collect(claims)
+        for uid in found.missing:
+            self._report(Repair.FILE_MISSING, f"CDI file of {claims[uid]} was missing, written")
+        for uid in found.wrong:
+            self._report(Repair.FILE_WRONG, f"CDI file of {claims[uid]} was wrong, written anew")
+        for name in found.surplus:
+            self._report(
+                Repair.FILE_SURPLUS, f"CDI file {name} belongs to no prepared claim, removed"
+            )
 
     def _load(self, shown: NodeAllocationState) -> dict[ClaimUID, PreparedClaim]:
         try:
@@ -177,9 +251,10 @@ class State:
             rebuilt = dict(self._rebuild(shown))
             aside = self._checkpoint.keep_aside()
             self._checkpoint.save(rebuilt.values())
-            self._warn(
+            self._report(
+                Repair.CHECKPOINT,
                 f"{error}; rebuilt with {len(rebuilt)} prepared claims from the "
-                f"NodeAllocationState, the file is kept as {aside}"
+                f"NodeAllocationState, the file is kept as {aside}",
             )
             return rebuilt
 

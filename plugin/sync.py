@@ -13,10 +13,12 @@ from api.nas import NodeAllocationState
 from api.objects import JSON
 from kube.workqueue import WorkQueue
 from ops.logs import get_logger
+from plugin.repairs import Repair, Report
 
 REPAIR: Final = "repair"
 STATUS: Final = "status"
 COLLECT: Final = "collect"
+FILES: Final = "files"
 
 PERIOD_SECONDS: Final = 60.0
 """As often as kubelets look for claims to unprepare. Source: kubernetes cm/dra/manager.go."""
@@ -45,6 +47,9 @@ class Prepared(Protocol):
     def reconcile(self) -> None:
         """Make the NAS show the prepared claims."""
 
+    def mend_files(self) -> None:
+        """Make checkpoint and CDI files say what is prepared."""
+
 
 class Collector(Protocol):
     """What is needed of plugin.garbage.Collector."""
@@ -63,6 +68,8 @@ class NodeSync:
         collector: Collector,
         write_status: Callable[[], None],
         queue: WorkQueue,
+        *,
+        report: Report,
     ) -> None:
         """Put the parts together.
 
@@ -72,6 +79,7 @@ class NodeSync:
             collector: of prepared claims that are out of date.
             write_status: writes the status that the NAS should have.
             queue: of what is to do; shutting it down ends `run`.
+            report: tells people what had to be repaired.
         """
         self._node_state = node_state
         self._queue = queue
@@ -79,7 +87,9 @@ class NodeSync:
             REPAIR: self._repair,
             STATUS: write_status,
             COLLECT: collector.collect,
+            FILES: state.mend_files,
         }
+        self._report = report
         self._state = state
 
     def on_change(self, _old: JSON | None, _new: JSON | None) -> None:
@@ -92,14 +102,14 @@ class NodeSync:
 
     def run(self) -> None:
         """Work until the queue is shut down."""
-        for task in (REPAIR, COLLECT):
+        for task in (REPAIR, COLLECT, FILES):
             self._queue.add(task)
         while (key := self._queue.get()) is not None:
             self.handle(key)
             self._queue.done(key)
 
     def handle(self, key: str) -> None:
-        """Do REPAIR, STATUS or COLLECT once, and see to it that it is done again in time."""
+        """Do REPAIR, STATUS, COLLECT or FILES once, and see to it that it is done again in time."""
         try:
             self._tasks[key]()
         except DriverError as error:
@@ -111,8 +121,12 @@ class NodeSync:
 
     def _repair(self) -> None:
         if not self._node_state.intact():
-            _LOG.warning("NodeAllocationState is missing or was changed by others, repairing")
-            if not self._node_state.current().resource_version:
+            missing = not self._node_state.current().resource_version
+            if missing:
                 self.status_changed()
             self._node_state.ensure()
+            if missing:
+                self._report(Repair.STATE_MISSING, "NodeAllocationState was gone, made anew")
+            else:
+                self._report(Repair.STATE_CHANGED, "allocatableDevice was changed, written anew")
         self._state.reconcile()

@@ -1,6 +1,7 @@
 """Puts the plugin together: node state, files, services, and the sync; nothing runs yet."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from api.names import NAS_PLURAL
@@ -26,6 +27,7 @@ from plugin.places import Places
 from plugin.protocol.server import UnixServer
 from plugin.readiness import Readiness
 from plugin.registration import Registration
+from plugin.repairs import Repair, Report, reporter
 from plugin.service import NodeService
 from plugin.state import State
 from plugin.sync import NodeSync
@@ -97,19 +99,22 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
     cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
     measured = PluginMetrics(metrics.registry)
     node_state = NodeState(client, cache, node, site.namespace, source.devices())
-    state = _state(places, node, node_state, events)
+    report = reporter(events, measured.repaired, node_object(node))
+    directory = CdiDirectory(places.cdi_root.path, node)
+    checkpoint = Checkpoint(places.directory.path)
+    state = State(directory, checkpoint, node_state, report=report)
     measured.count_prepared(lambda: len(state.holdings()))
     claims, kubelet = ClaimReader(client), Kubelet(client, node)
     registration = Registration(
         places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
     )
     readiness = Readiness(node_state, registration)
-    collector = Collector(state, claims, node, measured)
-    sync = NodeSync(node_state, state, collector, readiness.write, queue)
+    collector = Collector(state, claims, node, measured, report)
+    sync = NodeSync(node_state, state, collector, readiness.write, queue, report=report)
     cache.subscribe(sync.on_change)
     driver = NodeDriver(node, claims, node_state, source, state, metrics=measured, events=events)
     plugin_server, registration_server = _servers(
-        places, NodeService(driver, kubelet), registration
+        places, NodeService(driver, kubelet), registration, report
     )
     return Plugin(
         cache=cache,
@@ -126,21 +131,20 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
 
 
 def _servers(
-    places: Places, service: NodeService, registration: Registration
+    places: Places, service: NodeService, registration: Registration, report: Report
 ) -> tuple[UnixServer, UnixServer]:
+    def stale(path: Path) -> None:
+        report(Repair.STALE_SOCKET, f"socket {path} of a process that was killed, replaced")
+
     return (
-        UnixServer(places.plugin_socket, service.handlers(), workers=CALLS),
-        UnixServer(places.registration_socket, registration.handlers(), workers=REGISTRATION_CALLS),
+        UnixServer(places.plugin_socket, service.handlers(), workers=CALLS, on_stale=stale),
+        UnixServer(
+            places.registration_socket,
+            registration.handlers(),
+            workers=REGISTRATION_CALLS,
+            on_stale=stale,
+        ),
     )
-
-
-def _state(places: Places, node: NodeName, record: NodeState, events: EventRecorder) -> State:
-    def warn(text: str) -> None:
-        _LOG.warning("Checkpoint rebuilt", reason=text)
-        events.warning(node_object(node), "CheckpointRebuilt", text)
-
-    directory = CdiDirectory(places.cdi_root.path, node)
-    return State(directory, Checkpoint(places.directory.path), record, warn=warn)
 
 
 def _reflector(client: Client, cache: Store, node: NodeName, namespace: str) -> Reflector:

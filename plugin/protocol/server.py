@@ -8,7 +8,7 @@ plugin anew. Called by the composition root.
 Source: kubernetes pkg/kubelet/pluginmanager/pluginwatcher/plugin_watcher.go.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final
@@ -27,14 +27,23 @@ _LOG = get_logger("server")
 class UnixServer:
     """Serves handlers of `plugin.protocol.wire`; starts and stops once."""
 
-    def __init__(self, place: Place, handlers: Sequence[Handler], *, workers: int) -> None:
+    def __init__(
+        self,
+        place: Place,
+        handlers: Sequence[Handler],
+        *,
+        workers: int,
+        on_stale: Callable[[Path], None] = lambda _: None,
+    ) -> None:
         """Make a server that is not there yet.
 
         Args:
             place: of the socket; its directory exists.
             handlers: what it serves.
             workers: how many calls are served at the same time.
+            on_stale: told of a socket that a killed process had left, once it is replaced.
         """
+        self._on_stale = on_stale
         self._place = place
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix=place.path.stem)
         self._server: Any = grpc.server(self._pool, handlers=handlers)
@@ -49,6 +58,7 @@ class UnixServer:
         check_length(self._place)
         check_free(self._place)
         path, hidden = self._place.path, hidden_name(self._place.path)
+        stale = path.exists()
         try:
             self._server.add_insecure_port(f"unix:{hidden}")
             self._server.start()
@@ -62,6 +72,8 @@ class UnixServer:
                 f"file system, or set {self._place.setting} to another one"
             ) from error
         _LOG.info("Serving", socket=str(path))
+        if stale:
+            self._on_stale(path)
 
     def stop(self, grace: float) -> None:
         """Remove the socket, take no more calls, and let those under way end.

@@ -1,166 +1,161 @@
 """Claims in every manner of use, each in a namespace of its own, up and down."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from api.objects import JSON
-from demo.expect import devices_of
-from tests.support.embedded import Embedded
-from tests.support.manifests import claim, manifest, namespace, parameters, pod
+from tests.support.anycluster import CONTROLLER, DEVICES, plugin_of
+from tests.support.manifests import PRINT_AND_END, V1Alpha2, Wish, container, parameters
+from tests.support.space import Space
 from tests.support.waiting import until
 
-SPACE = "claims"
 WAKE_SECONDS = 10.0
 """Well below the 30 s after which a refused claim is looked at again anyway."""
 
-pytestmark = pytest.mark.timeout(90)
+ALL = Wish(count=DEVICES)
+
+pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture
-def space(cluster: Embedded) -> Iterator[Embedded]:
-    """A cluster with an empty namespace."""
-    cluster.kubectl.apply(manifest(namespace(SPACE)))
-    yield cluster
-    cluster.kubectl.run("delete", "namespace", SPACE)
+@pytest.mark.parameters
+def test_immediate_claim_is_allocated_without_a_pod(space: Space) -> None:
+    space.apply(*space.claim("now", Wish(immediate=True)))
+    space.allocated("now")
+    assert space.given() == {space.uid("now")}
+    space.apply(space.pod("user", "now"))
+    space.ready("user")
+    assert len(space.devices("user")) == 1
+    space.delete("pod/user")
+    assert space.status("now").get("allocation")
+    space.delete("resourceclaim/now")
+    space.cluster.settled()
 
 
-def ready(cluster: Embedded, *pods: str, seconds: float = 30.0) -> None:
-    targets = [f"pod/{name}" for name in pods]
-    limit = f"--timeout={seconds:.0f}s"
-    cluster.kubectl.run("wait", "-n", SPACE, "--for=condition=Ready", limit, *targets)
+def test_waiting_claim_is_freed_when_its_last_pod_goes(space: Space) -> None:
+    space.apply(*space.claim("later"), space.pod("user", "later"))
+    space.ready("user")
+    assert space.given() == space.prepared() == {space.uid("later")}
+    space.delete("pod/user")
+    space.unreserved("later")
+    space.delete("resourceclaim/later")
+    space.cluster.settled()
 
 
-def delete(cluster: Embedded, *targets: str) -> None:
-    cluster.kubectl.run("delete", "-n", SPACE, *targets)
+def test_pod_that_names_its_node(space: Space) -> None:
+    node = space.cluster.nodes[-1]
+    space.apply(*space.claim("c"), space.pod("placed", "c", nodeName=node))
+    space.ready("placed")
+    assert len(space.cluster.state(node).prepared) == 1
+    assert len(space.devices("placed")) == 1
 
 
-def devices(cluster: Embedded, name: str) -> list[str]:
-    def printed() -> list[str]:
-        return devices_of(cluster.kubectl.run("logs", "-n", SPACE, name))
-
-    return until(f"devices in the log of {name}", printed)
-
-
-def claim_status(cluster: Embedded, name: str) -> JSON:
-    status: JSON = cluster.kubectl.get("-n", SPACE, f"resourceclaim/{name}").get("status") or {}
-    return status
+def test_pods_that_share_a_claim_leave_one_after_the_other(space: Space) -> None:
+    space.apply(*space.claim("c"), space.pod("first", "c"), space.pod("second", "c"))
+    space.ready("first", "second")
+    assert space.devices("first") == space.devices("second")
+    space.delete("pod/first")
+    assert space.cluster.cdi_files(), "the second pod still needs the file"
+    assert space.phase("second") == "Running"
 
 
-def warnings(cluster: Embedded, kind: str, name: str) -> str:
-    """Return the text of the Warning events on an object."""
-    return cluster.kubectl.run("events", "-n", SPACE, "--for", f"{kind}/{name}", "--types=Warning")
+def test_claims_of_a_pod_fit_one_node_together(space: Space) -> None:
+    both = [*space.claim("a", Wish(count=DEVICES - 3)), *space.claim("b", Wish(count=3))]
+    space.apply(*both, space.pod("both", "a", "b"))
+    space.ready("both")
+    used = [len(state.prepared) for state in space.states()]
+    assert sorted(used, reverse=True) == [2, *[0] * (len(used) - 1)]
 
 
-def test_immediate_claim_is_allocated_without_a_pod(space: Embedded) -> None:
-    space.kubectl.apply(manifest(claim(SPACE, "now", mode="Immediate")))
-    until("allocation", lambda: claim_status(space, "now").get("allocation"))
-    assert sum(len(s.allocated) for s in space.session.states()) == 1
-    space.kubectl.apply(manifest(pod(SPACE, "user", "now")))
-    ready(space, "user")
-    assert len(devices(space, "user")) == 1
-    delete(space, "pod/user")
-    assert claim_status(space, "now").get("allocation")
-    delete(space, "resourceclaim/now")
-    space.settled()
-
-
-def test_waiting_claim_is_freed_when_its_last_pod_goes(space: Embedded) -> None:
-    space.kubectl.apply(manifest(claim(SPACE, "later"), pod(SPACE, "user", "later")))
-    ready(space, "user")
-    delete(space, "pod/user")
-    until("the claim is not reserved", lambda: "reservedFor" not in claim_status(space, "later"))
-    delete(space, "resourceclaim/later")
-    space.settled()
-
-
-def test_pod_that_names_its_node(space: Embedded) -> None:
-    node = space.config.node_names[1]
-    space.kubectl.apply(manifest(claim(SPACE, "c"), pod(SPACE, "placed", "c", nodeName=node)))
-    ready(space, "placed")
-    assert len(space.state(node).prepared) == 1
-    assert len(devices(space, "placed")) == 1
-
-
-def test_pods_that_share_a_claim_leave_one_after_the_other(space: Embedded) -> None:
-    space.kubectl.apply(
-        manifest(claim(SPACE, "c"), pod(SPACE, "first", "c"), pod(SPACE, "second", "c"))
-    )
-    ready(space, "first", "second")
-    assert devices(space, "first") == devices(space, "second")
-    delete(space, "pod/first")
-    assert space.cdi_files(), "the second pod still needs the file"
-    assert devices(space, "second")
-    delete(space, "pod/second")
-
-
-def test_claims_of_a_pod_fit_one_node_together(space: Embedded) -> None:
-    space.kubectl.apply(
-        manifest(
-            parameters(SPACE, "five", count=5),
-            parameters(SPACE, "three", count=3),
-            claim(SPACE, "a", params="five"),
-            claim(SPACE, "b", params="three"),
-            pod(SPACE, "both", "a", "b"),
-        )
-    )
-    ready(space, "both")
-    used = [len(state.prepared) for state in space.session.states()]
-    assert sorted(used) == [0, 2]
-
-
-def test_claim_that_does_not_fit_starts_as_soon_as_it_does(space: Embedded) -> None:
-    large = [parameters(SPACE, "all", count=8)]
-    holders = [f"holder{n}" for n in range(2)]
+def test_claim_that_does_not_fit_starts_as_soon_as_it_does(space: Space) -> None:
+    holders = [f"holder{n}" for n, _ in enumerate(space.cluster.nodes)]
     for name in holders:
-        large += [claim(SPACE, name, params="all"), pod(SPACE, name, name)]
-    space.kubectl.apply(manifest(*large))
-    ready(space, *holders)
-    space.kubectl.apply(manifest(claim(SPACE, "late", params="all"), pod(SPACE, "late", "late")))
-    until("a reason", lambda: "FailedScheduling" in warnings(space, "pod", "late"))
-    delete(space, f"pod/{holders[0]}", f"resourceclaim/{holders[0]}")
-    ready(space, "late", seconds=WAKE_SECONDS)
-    assert len(devices(space, "late")) == 8
+        space.apply(*space.claim(name, ALL), space.pod(name, name))
+    space.ready(*holders)
+    space.apply(*space.claim("late", ALL), space.pod("late", "late"))
+    space.told("pod", "late", "FailedScheduling")
+    assert space.phase("late") == "Pending"
+    space.delete(f"pod/{holders[0]}", f"resourceclaim/{holders[0]}")
+    space.ready("late", seconds=WAKE_SECONDS)
+    assert len(space.devices("late")) == DEVICES
 
 
-def test_missing_parameters_are_named_and_waited_for(space: Embedded) -> None:
-    space.kubectl.apply(manifest(claim(SPACE, "c", params="two"), pod(SPACE, "user", "c")))
-    until("event on the pod", lambda: "ParametersNotFound" in warnings(space, "pod", "user"))
-    assert f"{SPACE}/two" in warnings(space, "resourceclaim", "c")
-    space.kubectl.apply(manifest(parameters(SPACE, "two", count=2)))
-    ready(space, "user", seconds=WAKE_SECONDS)
-    assert len(devices(space, "user")) == 2
+def test_claim_larger_than_any_node_says_so(space: Space) -> None:
+    space.apply(*space.claim("huge", Wish(count=DEVICES + 1)), space.pod("user", "huge"))
+    space.told("pod", "user", "FailedScheduling")
+    assert space.phase("user") == "Pending"
+    assert not space.given()
 
 
-def test_claim_deleted_before_it_is_allocated(space: Embedded) -> None:
-    space.kubectl.apply(manifest(claim(SPACE, "never")))
-    delete(space, "resourceclaim/never")
-    space.settled()
+def test_split_devices_are_the_claims_own(space: Space) -> None:
+    halves = [*space.claim("a", Wish(split=2)), *space.claim("b", Wish(split=2))]
+    space.apply(*halves, space.pod("one", "a"), space.pod("two", "b"))
+    space.ready("one", "two")
+    one, two = space.devices("one"), space.devices("two")
+    assert len(set(one)) == len(set(two)) == 2
+    assert not set(one) & set(two)
 
 
-def test_pod_that_ends_frees_its_devices(space: Embedded) -> None:
-    short = pod(SPACE, "short", "c", command="export", restartPolicy="Never")
-    space.kubectl.apply(manifest(claim(SPACE, "c"), short))
-    done = "--for=jsonpath={.status.phase}=Succeeded"
-    space.kubectl.run("wait", "-n", SPACE, done, "--timeout=30s", "pod/short")
-    assert len(devices(space, "short")) == 1
-    until("unprepared", lambda: not any(s.prepared for s in space.session.states()))
-    until("the claim is not reserved", lambda: "reservedFor" not in claim_status(space, "c"))
+@pytest.mark.parameters
+def test_missing_parameters_are_named_and_waited_for(space: Space) -> None:
+    claim = V1Alpha2().bare_claim(space.name, "c", params="two")
+    space.apply(claim, space.pod("user", "c"))
+    space.told("pod", "user", "ParametersNotFound")
+    space.told("resourceclaim", "c", f"{space.name}/two")
+    space.apply(parameters(space.name, "two", count=2))
+    space.ready("user", seconds=WAKE_SECONDS)
+    assert len(space.devices("user")) == 2
 
 
-def test_restarted_programs_find_what_they_left(space: Embedded) -> None:
-    space.kubectl.apply(manifest(claim(SPACE, "c"), pod(SPACE, "user", "c")))
-    ready(space, "user")
-    before = space.session.states()
-    names = ["controller", *(f"plugin-{node}" for node in space.config.node_names)]
-    killed = {name: space.kill(name) for name in names}
-    for name, pid in killed.items():
-        until(f"{name} runs again", lambda name=name, pid=pid: space.pid(name) != pid)
-    space.kubectl.apply(manifest(claim(SPACE, "new"), pod(SPACE, "more", "new")))
-    ready(space, "more")
-    space.session.nodes_ready(2)
-    after = {s.node: s for s in space.session.states()}
+@pytest.mark.parameters
+def test_parameters_out_of_bounds_are_refused(space: Space) -> None:
+    with pytest.raises(AssertionError, match=r"spec\.count.*less than or equal to 128"):
+        space.apply(parameters(space.name, "bad", count=129))
+    with pytest.raises(AssertionError, match="flavour"):
+        space.cluster.kubectl.run(
+            "create", "-f-", "--validate=strict", input=_with_unknown_field(space.name)
+        )
+
+
+def test_claim_deleted_before_it_is_allocated(space: Space) -> None:
+    space.apply(*space.claim("never"))
+    space.delete("resourceclaim/never")
+    space.cluster.settled()
+
+
+def test_pod_deleted_while_it_waits(space: Space) -> None:
+    space.apply(*space.claim("huge", Wish(count=DEVICES + 1)), space.pod("user", "huge"))
+    space.told("pod", "user", "FailedScheduling")
+    space.delete("pod/user", "resourceclaim/huge")
+    space.cluster.settled()
+
+
+def test_pod_that_ends_frees_its_devices(space: Space) -> None:
+    prints = [container(uses=["c"], command=PRINT_AND_END)]
+    short = space.pod("short", "c", containers=prints, restartPolicy="Never")
+    space.apply(*space.claim("c"), short)
+    space.succeeded("short")
+    assert len(space.devices("short")) == 1
+    until("unprepared", lambda: not space.prepared())
+    space.unreserved("c")
+
+
+def test_restarted_programs_find_what_they_left(space: Space) -> None:
+    cluster = space.cluster
+    space.apply(*space.claim("c"), space.pod("user", "c"))
+    space.ready("user")
+    before = cluster.session.states()
+    cluster.crash(CONTROLLER, *map(plugin_of, cluster.nodes))
+    space.apply(*space.claim("new"), space.pod("more", "new"))
+    space.ready("more")
+    after = {state.node: state for state in cluster.session.states()}
     for state in before:
         assert after[state.node].allocatable == state.allocatable
         assert state.prepared.items() <= after[state.node].prepared.items()
-    assert devices(space, "more") != devices(space, "user")
+    assert space.devices("more") != space.devices("user")
+
+
+def _with_unknown_field(place: str) -> str:
+    return f"""\
+apiVersion: fake.resource.3-shake.com/v1alpha1
+kind: FakeClaimParameters
+metadata: {{name: bad, namespace: {place}}}
+spec: {{count: 1, flavour: sour}}
+"""

@@ -1,53 +1,77 @@
 """SIGKILL of a program at any moment leads to the same end.
 
 A moment is the n-th change of a ResourceClaim or of a NodeAllocationState, so that the cases walk
-through every write on the way up and on the way down, however fast the machine is.
+through every write on the way up and on the way down, however fast the machine is:
+
+    up      1 claim made      2 finalizer on it   3 allocated in the NAS   4 claim allocated
+            5 prepared in the NAS
+    down    1 claim deleted   2 unprepared        3 deallocation asked for
+            4 freed in the NAS                    5 claim not allocated    6 claim gone
 """
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
 from demo.expect import DEMOS, problems
-from demo.session import CLAIMS, STATES
+from demo.session import STATES
 from kube.reflector import Reflector
 from kube.resources import Resource
 from kube.store import Store
-from tests.support.embedded import ROOT, Embedded
+from tests.support.anycluster import CONTROLLER, Cluster, plugin_of
 from tests.support.waiting import until
 
 SPLIT = DEMOS[4]
-MOMENTS = (1, 2, 3, 4, 5, 6, 8, 10, 12)
+PLUGIN = "plugin"
+WALKS = (
+    # a program's own writes, with the change before the first of them
+    (CONTROLLER, 1, 3),
+    (PLUGIN, 4, 1),
+    (CONTROLLER, 2, 4),
+    (PLUGIN, 5, 2),
+    (CONTROLLER, 3, 5),
+)
 
 
 class Killer:
     """Kills a program at the n-th change that it is told of."""
 
-    def __init__(self, cluster: Embedded, program: str, moment: int) -> None:
+    def __init__(self, cluster: Cluster, program: str) -> None:
         self._cluster = cluster
         self._program = program
-        self._left = moment
+        self._left = 0
         self._lock = threading.Lock()
-        self.killed: int | None = None
+        self._killed: object = None
 
     def change(self, _old: object, _new: object) -> None:
         with self._lock:
             self._left -= 1
             if self._left == 0:
-                self.killed = self._cluster.kill(self._program)
+                self._killed = self._cluster.kill(self._program)
 
-    def fire(self) -> None:
-        """Kill now if the moment has not come."""
+    def arm(self, moment: int) -> None:
+        """Kill at this change, counted from now."""
         with self._lock:
-            if self.killed is None:
-                self.killed = self._cluster.kill(self._program)
-                self._left = 0
+            self._left = moment
+            self._killed = None
+
+    def finish(self) -> None:
+        """Wait until the program that was killed runs again.
+
+        Fails when the moment has not come: the numbers above are wrong then.
+        """
+        with self._lock:
+            assert self._killed is not None, f"{self._left} more changes were awaited"
+        until("the program runs again", self._runs)
+
+    def _runs(self) -> bool:
+        return self._cluster.has_restarted(self._program, self._killed)
 
 
 @contextmanager
-def watching(cluster: Embedded, resource: Resource, killer: Killer) -> Iterator[None]:
+def watching(cluster: Cluster, resource: Resource, killer: Killer) -> Iterator[None]:
     """Tell the killer about every change of a resource's objects."""
     store, stop = Store(), threading.Event()
     reflector = Reflector(cluster.client, resource, store)
@@ -63,35 +87,39 @@ def watching(cluster: Embedded, resource: Resource, killer: Killer) -> Iterator[
         thread.join(10)
 
 
-def program_of(cluster: Embedded, role: str) -> str:
-    """Return the program's name; every pod of these demos is made to run on the first node."""
-    return role if role == "controller" else f"{role}-{cluster.config.node_names[0]}"
-
-
-@pytest.mark.timeout(90)
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("role", ["controller", "plugin"])
-def test_a_kill_at_any_moment_changes_nothing(cluster: Embedded, role: str, moment: int) -> None:
-    spare = cluster.config.node_names[1]
-    cordon(cluster, spare, on=True)
-    program = program_of(cluster, role)
-    killer = Killer(cluster, program, moment)
+@contextmanager
+def cordoned(cluster: Cluster, node: str) -> Iterator[None]:
+    """Keep new pods away from a node."""
+    cluster.kubectl.run("cordon", node)
     try:
-        with watching(cluster, CLAIMS, killer), watching(cluster, STATES, killer):
-            cluster.session.apply(ROOT / "demo" / f"fake-{SPLIT.name}.yaml")
-            cluster.session.running(SPLIT)
-            logs = cluster.session.logs(SPLIT)
-            assert problems(SPLIT, logs, cluster.session.states()) == []
-            cluster.session.delete(SPLIT)
-            cluster.session.released([SPLIT])
-        killer.fire()
-        until("the program runs again", lambda: cluster.pid(program) != killer.killed)
-        cluster.session.nodes_ready(2)
-        cluster.settled()
+        yield
     finally:
-        cordon(cluster, spare, on=False)
+        cluster.kubectl.run("uncordon", node)
 
 
-def cordon(cluster: Embedded, node: str, *, on: bool) -> None:
-    """Keep new pods away from a node, or no more."""
-    cluster.kubectl.run("cordon" if on else "uncordon", node)
+@pytest.mark.embedded
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("role", "up", "down"), WALKS)
+def test_kills_on_the_way_up_and_down_change_nothing(
+    cluster: Cluster, role: str, up: int, down: int
+) -> None:
+    node, spare = cluster.nodes
+    killer = Killer(cluster, CONTROLLER if role == CONTROLLER else plugin_of(node))
+    with ExitStack() as stack:
+        stack.enter_context(cordoned(cluster, spare))
+        for resource in (cluster.access.claims, STATES):
+            stack.enter_context(watching(cluster, resource, killer))
+
+        killer.arm(up)
+        cluster.session.apply(cluster.demo(SPLIT.name))
+        cluster.session.running(SPLIT)
+        killer.finish()
+        logs = cluster.session.logs(SPLIT)
+        assert problems(SPLIT, logs, cluster.session.states()) == []
+
+        killer.arm(down)
+        cluster.session.delete(SPLIT)
+        cluster.session.released([SPLIT])
+        killer.finish()
+        cluster.session.nodes_ready(len(cluster.nodes))
+        cluster.settled()

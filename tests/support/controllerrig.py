@@ -1,5 +1,7 @@
 """The whole controller on a FakeApi, one reconcile at a time."""
 
+import time
+from collections.abc import Callable
 from unittest.mock import create_autospec
 
 from api.objects import JSON
@@ -19,7 +21,12 @@ class Rig:
     """A controller whose API server holds the given objects and whose caches have seen them."""
 
     def __init__(
-        self, *objects: JSON, api: FakeApi | None = None, version: str = "v1alpha2"
+        self,
+        *objects: JSON,
+        api: FakeApi | None = None,
+        version: str = "v1alpha2",
+        clock: Callable[[], float] = time.monotonic,
+        begun: bool = True,
     ) -> None:
         self.api = api or FakeApi()
         self.version = version
@@ -33,15 +40,18 @@ class Rig:
             version=version,
             namespace=SYSTEM,
             unprepare_timeout=60.0,
+            clock=clock,
         )
-        by_kind = {resource.kind: resource for resource in (*self._cached(), NODES)}
+        if begun:
+            self.controller.begin()
+        by_kind = {resource.kind: resource for resource in (*self.stores(), NODES)}
         for obj in objects:
             self.api.put(by_kind[obj["kind"]], obj)
         self.resync()
 
     def resync(self) -> None:
         """Let every cache see what the API server has."""
-        for resource, store in self._cached().items():
+        for resource, store in self.stores().items():
             store.replace(self.api.all(resource))
 
     def cache(self, name: str) -> Store:
@@ -89,7 +99,8 @@ class Rig:
             found.append(key)
         return sorted(found)
 
-    def _cached(self) -> dict[Resource, Store]:
+    def stores(self) -> dict[Resource, Store]:
+        """Return the cache of every resource."""
         caches = self.controller.caches
         parameters = {r: caches.parameters[r.kind] for r in self.resources.parameters}
         return {

@@ -9,35 +9,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from api.nas import NodeAllocationState
-from demo.session import Session
+from api.objects import ClaimUID
 from devcluster.config import ClusterConfig
-from kube.client import Client
-from tests.support.kubectl import Kubectl
+from plugin.cdi import claim_file
+from tests.support.anycluster import ROOT, Access, Cluster, plugin_of
 from tests.support.waiting import until
 
-ROOT = Path(__file__).parents[2]
-KUBECTL = ROOT / ".bin" / "kubectl"
 START_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A cluster that runs, and the ways to look at it."""
+@dataclass(frozen=True)
+class Embedded(Cluster):
+    """A cluster that runs, with its programs and files at hand."""
 
     config: ClusterConfig
-    client: Client
-    session: Session
-    kubectl: Kubectl
 
-    def cdi_files(self) -> list[str]:
-        """Return the CDI files of claims on all nodes."""
-        found = [
-            path
-            for node in self.config.node_names
-            for path in (self.config.node_root(node) / "cdi").iterdir()
-        ]
-        return sorted(p.name for p in found if not p.name.endswith("_common.json"))
+    def demo(self, name: str) -> Path:
+        return ROOT / "demo" / f"fake-{name}.yaml"
+
+    def cdi_entries(self, node: str) -> list[str]:
+        return sorted(path.name for path in self._cdi(node).iterdir())
+
+    def block(self, node: str, claim: ClaimUID) -> None:
+        path = self._cdi(node) / claim_file(claim)
+        path.unlink(missing_ok=True)
+        path.mkdir()
+
+    def unblock(self, node: str, claim: ClaimUID) -> None:
+        (self._cdi(node) / claim_file(claim)).rmdir()
 
     def pid(self, program: str) -> int:
         """Return the process id of `controller` or of `plugin-<node>`."""
@@ -50,16 +49,24 @@ class Embedded:
         os.kill(pid, signal.SIGKILL)
         return pid
 
-    def state(self, node: str) -> NodeAllocationState:
-        """Return one node's state."""
-        (found,) = [state for state in self.session.states() if state.node == node]
-        return found
+    def has_restarted(self, program: str, killed: object) -> bool:
+        return self.pid(program) != killed
 
-    def settled(self) -> list[NodeAllocationState]:
-        """Wait until nodes hold nothing and have no CDI file of a claim; return their states."""
-        states = self.session.released([])
-        until("no CDI file of a claim is left", lambda: not self.cdi_files())
-        return states
+    @contextmanager
+    def frozen(self, node: str) -> Iterator[None]:
+        pid = self.pid(plugin_of(node))
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def whole_log(self, program: str) -> str:
+        path = self.config.logs / f"{program}.log"
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def _cdi(self, node: str) -> Path:
+        return self.config.node_root(node) / "cdi"
 
 
 @contextmanager
@@ -68,19 +75,17 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     config = ClusterConfig(state_dir, **settings)  # type: ignore[arg-type]
     command = [sys.executable, "-m", "devcluster", "up", "--state-dir", str(state_dir)]
     options = ["--nodes", str(config.nodes), "--num-devices", str(config.num_devices)]
-    versions = ["--kubelet-version", config.kubelet_version]
-    with subprocess.Popen([*command, *options, *versions], cwd=ROOT) as process:
+    options += ["--kubelet-version", config.kubelet_version]
+    options += ["--controllers", str(config.controllers)]
+    with subprocess.Popen([*command, *options], cwd=ROOT) as process:
         try:
             until("kubeconfig of the cluster", config.kubeconfig.exists, START_SECONDS)
-            client = Client.from_kubeconfig(
-                str(config.kubeconfig), qps=1000, burst=1000, user_agent="tests"
-            )
+            access = Access.by(config.kubeconfig)
             try:
-                session = Session(client)
-                session.nodes_ready(config.nodes)
-                yield Embedded(config, client, session, Kubectl(KUBECTL, config.kubeconfig))
+                access.session.nodes_ready(config.nodes)
+                yield Embedded(access, config, nodes=config.node_names)
             finally:
-                client.close()
+                access.client.close()
         finally:
             process.terminate()
             try:

@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 
 from api.objects import JSON, Key, key_of, object_key, uid_of
+from kube.client import ListPage
 from kube.errors import AlreadyExists, Conflict, KubeError, NotFound
 from kube.resources import PODS, Resource
 
@@ -71,6 +72,24 @@ class FakeApi:
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         key = self._seen("get", resource.plural, object_key(namespace, name), None)
         return copy.deepcopy(self._existing(resource, key))
+
+    def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+    ) -> ListPage:
+        """List as the server does; of selectors it knows those that name labels with `=`."""
+        self._seen("get", resource.plural, Key(""), None)
+        wanted = dict(term.split("=") for term in (label_selector or "").split(",") if term)
+        found = [
+            obj
+            for obj in self.all(resource)
+            if namespace in (None, obj["metadata"].get("namespace"))
+            and wanted.items() <= (obj["metadata"].get("labels") or {}).items()
+        ]
+        return ListPage(found, self.version())
 
     def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
         meta = {**copy.deepcopy(body["metadata"])}

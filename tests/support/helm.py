@@ -1,4 +1,4 @@
-"""Renders and lints a chart with the real helm."""
+"""Renders, lints and installs a chart with the real helm."""
 
 import subprocess
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ import yaml
 
 from api.objects import JSON
 
+_SECONDS = 120
+
 
 class HelmFailed(AssertionError):
     """helm ended with another exit code than 0; the message is what it wrote."""
@@ -16,10 +18,13 @@ class HelmFailed(AssertionError):
 class Helm:
     """One helm program with one chart."""
 
-    def __init__(self, binary: Path | str, chart: Path | str) -> None:
-        """Use these files."""
+    def __init__(
+        self, binary: Path | str, chart: Path | str, *, kubeconfig: Path | None = None
+    ) -> None:
+        """Use these files; without a kubeconfig nothing can be installed."""
         self._binary = str(binary)
         self._chart = str(chart)
+        self._cluster = [] if kubeconfig is None else [f"--kubeconfig={kubeconfig}"]
 
     def template(
         self,
@@ -51,13 +56,35 @@ class Helm:
         """
         return self._run(values, "lint", "--strict", self._chart)
 
+    def install(self, name: str, namespace: str, values: Mapping[str, object]) -> None:
+        """Install or upgrade a release and wait until its pods are Ready.
+
+        Raises:
+            HelmFailed: the cluster refused something, or the pods do not come up.
+        """
+        place = [f"--namespace={namespace}", "--create-namespace"]
+        wait = ["--wait", f"--timeout={_SECONDS}s", *self._cluster]
+        self._run(values, "upgrade", "--install", name, self._chart, *place, *wait)
+
+    def uninstall(self, name: str, namespace: str) -> None:
+        """Uninstall a release and wait until its objects are gone.
+
+        Raises:
+            HelmFailed: with what helm found.
+        """
+        wait = ["--wait", f"--timeout={_SECONDS}s", *self._cluster]
+        self._call("uninstall", name, f"--namespace={namespace}", *wait)
+
     def _run(self, values: Mapping[str, object] | None, *command: str) -> str:
+        return self._call(*command, "--values=-", given=yaml.safe_dump(dict(values or {})))
+
+    def _call(self, *command: str, given: str = "") -> str:
         ended = subprocess.run(
-            [self._binary, *command, "--values=-"],
-            input=yaml.safe_dump(dict(values or {})),
+            [self._binary, *command],
+            input=given,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=_SECONDS + 30,
             check=False,
         )
         if ended.returncode:

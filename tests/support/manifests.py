@@ -1,58 +1,238 @@
-"""Objects that cluster tests create: claims, parameters, and pods that print their environment."""
+"""Objects that cluster tests create, in the version of resource.k8s.io that the cluster serves.
+
+A test says what it wants; `Shapes` of the version knows how that is written: v1alpha2 (Kubernetes
+1.27 to 1.30) keeps parameters in objects of their own, v1alpha3 (1.31) within the claim.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
 import yaml
 
-from api.names import CLAIM_PARAMETERS_KIND, DRIVER_GROUP_VERSION, DRIVER_NAME
+from api.names import (
+    CLAIM_PARAMETERS_KIND,
+    CLASS_PARAMETERS_KIND,
+    DRIVER_GROUP_VERSION,
+    DRIVER_NAME,
+    RESOURCE_GROUP,
+)
 from api.objects import JSON
 
 CLASS_NAME = "fake.3-shake.com"
+IMAGE = "busybox:1.36"
 PRINT_AND_STAY = "trap 'exit 0' TERM; export; sleep 9999 & wait"
+PRINT_AND_END = "export"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a claim asks for.
+
+    Attributes:
+        count: devices.
+        split: children of each.
+        model: glob of the model; empty is any.
+        of: name of the class.
+        immediate: allocated without a pod; before 1.31 only.
+    """
+
+    count: int = 1
+    split: int = 0
+    model: str = ""
+    of: str = CLASS_NAME
+    immediate: bool = False
+
+    @property
+    def details(self) -> JSON:
+        """The spec of the parameters apart from the count; empty if there is nothing to say."""
+        found: JSON = {"split": self.split} if self.split else {}
+        return found | ({"selector": {"model": self.model}} if self.model else {})
+
+
+ONE = Wish()
+
+
+class Shapes(Protocol):
+    """How one version of resource.k8s.io writes what tests want.
+
+    Attributes:
+        version: such as `v1alpha2`.
+    """
+
+    version: str
+
+    def claim(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+        """Return a claim, behind the parameters that it needs."""
+        ...
+
+    def template(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+        """Return a template for claims, behind the parameters that it needs."""
+        ...
+
+    def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
+        """Return a class of the driver.
+
+        Args:
+            name: of the class.
+            model: glob of the models that it offers; empty is all.
+            nodes: NodeSelector of those that serve it.
+        """
+        ...
+
+    def use(self, name: str, *, claim: str = "", template: str = "") -> JSON:
+        """Return an entry of a pod's resourceClaims."""
+        ...
+
+
+class V1Alpha2:
+    """Implements Shapes for Kubernetes 1.27 to 1.30."""
+
+    version = "v1alpha2"
+
+    def claim(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+        return [*_parameters_of(place, name, wish), self.bare_claim(place, name, wish)]
+
+    def bare_claim(self, place: str, name: str, wish: Wish = ONE, params: str = "") -> JSON:
+        """Return a claim alone; `params` is the name of its parameters if not its own name."""
+        spec = self._spec(params or name, wish, bool(params))
+        return _object(_group(self.version), "ResourceClaim", name, place) | {"spec": spec}
+
+    def template(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+        head = _object(_group(self.version), "ResourceClaimTemplate", name, place)
+        made = head | {"spec": {"spec": self._spec(name, wish)}}
+        return [*_parameters_of(place, name, wish), made]
+
+    def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
+        made = _object(_group(self.version), "ResourceClass", name) | {"driverName": DRIVER_NAME}
+        if nodes:
+            made["suitableNodes"] = nodes
+        if not model:
+            return [made]
+        offered = _class_parameters(model)
+        offered["metadata"] = {"name": name}
+        return [offered, made | {"parametersRef": _reference(CLASS_PARAMETERS_KIND, name)}]
+
+    def use(self, name: str, *, claim: str = "", template: str = "") -> JSON:
+        return {"name": name, "source": _source(claim, template)}
+
+    def _spec(self, name: str, wish: Wish, referring: bool = False) -> JSON:
+        mode = "Immediate" if wish.immediate else "WaitForFirstConsumer"
+        spec: JSON = {"resourceClassName": wish.of, "allocationMode": mode}
+        if referring or wish.details or wish.count != 1:
+            spec["parametersRef"] = _reference(CLAIM_PARAMETERS_KIND, name)
+        return spec
+
+
+class V1Alpha3:
+    """Implements Shapes for Kubernetes 1.31."""
+
+    version = "v1alpha3"
+
+    def claim(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+        head = _object(_group(self.version), "ResourceClaim", name, place)
+        return [head | {"spec": self._spec(wish)}]
+
+    def template(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+        head = _object(_group(self.version), "ResourceClaimTemplate", name, place)
+        return [head | {"spec": {"spec": self._spec(wish)}}]
+
+    def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
+        spec: JSON = {"suitableNodes": nodes} if nodes else {}
+        if model:
+            spec["config"] = [_opaque(_class_parameters(model))]
+        return [_object(_group(self.version), "DeviceClass", name) | {"spec": spec}]
+
+    def use(self, name: str, *, claim: str = "", template: str = "") -> JSON:
+        return {"name": name} | _source(claim, template)
+
+    def _spec(self, wish: Wish) -> JSON:
+        if wish.immediate:
+            raise ValueError("a claim of Kubernetes 1.31 always waits for its first consumer")
+        request = {"name": "fakes", "deviceClassName": wish.of, "count": wish.count}
+        devices: JSON = {"requests": [request | {"allocationMode": "ExactCount"}]}
+        if wish.details:
+            devices["config"] = [_opaque(_claim_parameters(wish.details))]
+        return {"controller": DRIVER_NAME, "devices": devices}
+
+
+ALL_SHAPES: tuple[Shapes, ...] = (V1Alpha2(), V1Alpha3())
 
 
 def namespace(name: str) -> JSON:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    """Return a namespace."""
+    return _object("v1", "Namespace", name)
 
 
 def parameters(place: str, name: str, **spec: object) -> JSON:
+    """Return FakeClaimParameters."""
+    return _claim_parameters(spec) | {"metadata": {"namespace": place, "name": name}}
+
+
+def container(name: str = "main", uses: Sequence[str] = (), command: str = PRINT_AND_STAY) -> JSON:
+    """Return a container that gets the devices of some of its pod's claims."""
     return {
-        "apiVersion": DRIVER_GROUP_VERSION,
-        "kind": CLAIM_PARAMETERS_KIND,
-        "metadata": {"namespace": place, "name": name},
-        "spec": spec,
-    }
-
-
-def claim(place: str, name: str, *, params: str = "", mode: str = "WaitForFirstConsumer") -> JSON:
-    spec: JSON = {"resourceClassName": CLASS_NAME, "allocationMode": mode}
-    if params:
-        ref = {"apiGroup": DRIVER_NAME, "kind": CLAIM_PARAMETERS_KIND, "name": params}
-        spec["parametersRef"] = ref
-    return {
-        "apiVersion": "resource.k8s.io/v1alpha2",
-        "kind": "ResourceClaim",
-        "metadata": {"namespace": place, "name": name},
-        "spec": spec,
-    }
-
-
-def pod(place: str, name: str, *claims: str, command: str = PRINT_AND_STAY, **spec: object) -> JSON:
-    """Return a pod with one container `main` that uses all of some claims."""
-    entries = [{"name": c, "source": {"resourceClaimName": c}} for c in claims]
-    container = {
-        "name": "main",
-        "image": "busybox:1.36",
+        "name": name,
+        "image": IMAGE,
         "command": ["sh", "-c", command],
-        "resources": {"claims": [{"name": c} for c in claims]},
+        "resources": {"claims": [{"name": use} for use in uses]},
     }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"namespace": place, "name": name},
-        "spec": {"containers": [container], "resourceClaims": entries, **spec},
-    }
+
+
+def pod(place: str, name: str, uses: Sequence[JSON], **spec: object) -> JSON:
+    """Return a pod, by default with one container `main` that gets all its claims.
+
+    Args:
+        place: namespace.
+        name: of the pod.
+        uses: its resourceClaims.
+        spec: fields of the spec; `containers` in place of `main`.
+    """
+    made = _object("v1", "Pod", name, place)
+    usual = {"containers": [container(uses=[use["name"] for use in uses])]}
+    return made | {"spec": usual | {"resourceClaims": list(uses)} | spec}
 
 
 def manifest(*objects: JSON) -> str:
     """Return one text for `kubectl apply`."""
     text: str = yaml.safe_dump_all(objects)
     return text
+
+
+def _group(version: str) -> str:
+    return f"{RESOURCE_GROUP}/{version}"
+
+
+def _object(api_version: str, kind: str, name: str, place: str = "") -> JSON:
+    meta: JSON = {"name": name} | ({"namespace": place} if place else {})
+    return {"apiVersion": api_version, "kind": kind, "metadata": meta}
+
+
+def _source(claim: str, template: str) -> JSON:
+    if template:
+        return {"resourceClaimTemplateName": template}
+    return {"resourceClaimName": claim}
+
+
+def _parameters_of(place: str, name: str, wish: Wish) -> list[JSON]:
+    if not wish.details and wish.count == 1:
+        return []
+    return [parameters(place, name, count=wish.count, **wish.details)]
+
+
+def _claim_parameters(spec: JSON) -> JSON:
+    return {"apiVersion": DRIVER_GROUP_VERSION, "kind": CLAIM_PARAMETERS_KIND, "spec": spec}
+
+
+def _class_parameters(model: str) -> JSON:
+    selector = [{"type": "fake", "name": model}]
+    head = {"apiVersion": DRIVER_GROUP_VERSION, "kind": CLASS_PARAMETERS_KIND}
+    return head | {"spec": {"deviceSelector": selector}}
+
+
+def _reference(kind: str, name: str) -> JSON:
+    return {"apiGroup": DRIVER_NAME, "kind": kind, "name": name}
+
+
+def _opaque(parameters: JSON) -> JSON:
+    return {"opaque": {"driver": DRIVER_NAME, "parameters": parameters}}

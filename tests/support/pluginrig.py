@@ -33,6 +33,7 @@ from plugin.driver import NodeDriver
 from plugin.garbage import Collector
 from plugin.metrics import PluginMetrics
 from plugin.nodestate import NODE_STATES, NodeState
+from plugin.repairs import Repair
 from plugin.state import State
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.fakeapi import FakeApi
@@ -159,6 +160,7 @@ class PluginRig:
         self.directory.mkdir()
         self.source = FakeDeviceSource(NODE, devices, "M")
         self.warnings: list[str] = []
+        self.repairs: list[Repair] = []
         self.restart()
 
     def restart(self) -> None:
@@ -176,9 +178,9 @@ class PluginRig:
         self.node_state = NodeState(client, self.cache, NODE, SYSTEM, self.source.devices())
         cdi_directory = CdiDirectory(self.cdi_root, NODE)
         checkpoint = Checkpoint(self.directory)
-        self.state = State(cdi_directory, checkpoint, self.node_state, warn=self.warnings.append)
+        self.state = State(cdi_directory, checkpoint, self.node_state, report=self.report)
         self.claims = ClaimReader(client)
-        self.collector = Collector(self.state, self.claims, NODE, self.metrics)
+        self.collector = Collector(self.state, self.claims, NODE, self.metrics, self.report)
         self.driver = NodeDriver(
             NODE,
             self.claims,
@@ -188,6 +190,10 @@ class PluginRig:
             metrics=self.metrics,
             events=self.events,
         )
+
+    def report(self, kind: Repair, text: str) -> None:
+        self.repairs.append(kind)
+        self.warnings.append(text)
 
     def recover(self) -> None:
         self.node_state.ensure()

@@ -11,7 +11,7 @@ import click
 
 from tests.e2e.cluster import network, versions
 from tests.e2e.cluster.cluster import Cluster
-from tests.e2e.cluster.errors import ClusterError, NotUp
+from tests.e2e.cluster.errors import ClusterError
 from tests.e2e.cluster.layout import ROOT, Layout
 
 _P = ParamSpec("_P")
@@ -82,10 +82,8 @@ def up(k8s: str) -> None:
 @_told
 def down() -> None:
     """Take the cluster down, with everything that it left on this machine."""
-    try:
-        _existing().down()
-    except NotUp:
-        click.echo("no cluster is up")
+    # also one whose `up` was interrupted before it knew its version, which makes no difference here
+    Cluster(_layout(), versions.parse(versions.DEFAULT)).down()
 
 
 @main.command()
@@ -123,14 +121,10 @@ def load_image(archive: Path) -> None:
     help="Directory with the Dockerfile; by default this project.",
 )
 @click.option("--build-arg", "arguments", multiple=True, metavar="NAME=VALUE")
-@_k8s
 @_told
-def build_image(image: str, context: Path, arguments: tuple[str, ...], k8s: str) -> None:
+def build_image(image: str, context: Path, arguments: tuple[str, ...]) -> None:
     """Build IMAGE, a name with a tag; load it now and into every later cluster."""
-    try:
-        cluster = _existing()
-    except NotUp:
-        cluster = Cluster(_layout(), versions.parse(k8s))
+    cluster = Cluster(_layout(), versions.parse(versions.DEFAULT))
     split = (argument.partition("=") for argument in arguments)
     click.echo(cluster.build_image(image, context, {name: value for name, _, value in split}))
 

@@ -53,6 +53,7 @@ def is_ready(node: JSON, since: datetime = _LONG_AGO) -> bool:
     """
     for condition in (node.get("status") or {}).get("conditions") or []:
         if condition["type"] == "Ready":
-            heard = datetime.fromisoformat(condition["lastHeartbeatTime"])
-            return bool(condition["status"] == "True" and heard >= since)
+            heard = condition.get("lastHeartbeatTime")
+            fresh = heard is not None and datetime.fromisoformat(heard) >= since
+            return bool(fresh and condition["status"] == "True")
     return False

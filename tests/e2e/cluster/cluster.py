@@ -153,11 +153,13 @@ class Cluster:
             self._clear_node()
             self._components.stop_all()
             network.delete()
-            Footprint.load(self.layout.state / "footprint.json").erase()
+            footprint.remove_cgroups()
+            if (before := self.layout.state / "footprint.json").exists():
+                Footprint.load(before).erase()
             shutil.rmtree(self.layout.state)
 
     def start(self, component: str) -> None:
-        """Start a component that is stopped and wait until it works.
+        """Start a component and wait until it works; nothing happens to one that runs.
 
         Raises:
             NotReady: it did not come to work; the message ends with its log.
@@ -267,7 +269,7 @@ class Cluster:
 
     def _prepare(self) -> None:
         owned = [self.layout.kubelet_root, self.layout.cdi]
-        before = footprint.take(owned)
+        before = footprint.take([*owned, *footprint.OWNED], footprint.SHARED)
         self.layout.state.mkdir(mode=0o755, parents=True)
         before.save(self.layout.state / "footprint.json")
         (self.layout.state / "version").write_text(str(self.version), encoding="ascii")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from tests.e2e.cluster.errors import CommandFailed
 
@@ -62,12 +63,10 @@ class Progress:
     """Tells one line for each step: what it is and how many seconds it took."""
 
     def __init__(
-        self,
-        write: Callable[[str], object] = sys.stderr.write,
-        clock: Callable[[], float] = time.monotonic,
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Tell through `write`."""
-        self._write = write
+        """Tell a stream, which is standard error by default."""
+        self._stream = stream or sys.stderr
         self._clock = clock
 
     @contextmanager
@@ -75,13 +74,16 @@ class Progress:
         """Tell about what is done inside; steps do not nest."""
         began = self._clock()
         self._write(f"{what} ... ")
-        sys.stderr.flush()
         try:
             yield
         except BaseException:
             self._write(f"failed after {self._clock() - began:.1f} s\n")
             raise
         self._write(f"{self._clock() - began:.1f} s\n")
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
 
 
 def _shown(words: Sequence[str]) -> str:

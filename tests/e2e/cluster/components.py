@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.e2e.cluster import containerd, controlplane, kubelet, network
 from tests.e2e.cluster.administrator import Administrator
@@ -44,13 +44,15 @@ class Components:
         return {name: self._runs(name) for name in self._commands}
 
     def start(self, name: str) -> None:
-        """Start a component that is stopped and wait until it works.
+        """Start a component and wait until it works; nothing happens to one that runs.
 
         Raises:
             UnknownComponent: there is none of that name.
             NotReady: it did not come to work; the message ends with its log.
         """
         command = network.inside(*self._command(name))
+        if self._runs(name):
+            return
         works = self._look(name)
         self._daemons.start(name, *command, environment=_environment(self._layout))
         self._wait(name, works)
@@ -65,9 +67,9 @@ class Components:
         self._daemons.stop(name)
 
     def stop_all(self) -> None:
-        """Stop everything that runs, clients before servers."""
+        """Stop everything that runs, clients before servers, without leave to finish anything."""
         for name in _STOPPING_ORDER:
-            self._daemons.stop(name)
+            self._daemons.stop(name, gently=False)
 
     def log(self, name: str, lines: int) -> str:
         """Return the last lines that a component wrote.
@@ -85,12 +87,12 @@ class Components:
 
     def _look(self, name: str) -> Callable[[], bool]:
         """Return how to see that a component works; taken before it starts."""
-        # the API server keeps whole seconds of a report
-        now = datetime.now(UTC).replace(microsecond=0)
+        # a report has whole seconds: one of this second may be of the kubelet before
+        began = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
         looks: Mapping[str, Callable[[], bool]] = {
             controlplane.API_SERVER: self._administrator.api_server_ready,
             containerd.NAME: lambda: containerd.answers(self._layout),
-            kubelet.NAME: lambda: self._administrator.node_ready(self._node, since=now),
+            kubelet.NAME: lambda: self._administrator.node_ready(self._node, since=began),
         }
         return looks.get(name, lambda: True)
 
@@ -112,12 +114,13 @@ class Components:
 def _commands(
     layout: Layout, version: Version, pki: Authority, node: str
 ) -> Mapping[str, list[str]]:
-    programs = layout.kubernetes_programs(version)
+    programs, volumes = layout.kubernetes_programs(version), layout.volume_plugins
+    manager = controlplane.controller_manager(programs, version, pki, volumes)
     return {
         controlplane.ETCD: controlplane.etcd(layout.state / "etcd"),
         controlplane.API_SERVER: controlplane.api_server(programs, version, pki),
         controlplane.SCHEDULER: controlplane.scheduler(programs, version, pki),
-        controlplane.CONTROLLER_MANAGER: controlplane.controller_manager(programs, version, pki),
+        controlplane.CONTROLLER_MANAGER: manager,
         containerd.NAME: containerd.command(layout),
         kubelet.NAME: kubelet.command(layout, version, pki, node),
     }

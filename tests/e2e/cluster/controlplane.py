@@ -72,7 +72,9 @@ def scheduler(programs: Path, version: Version, pki: Authority) -> list[str]:
     ]
 
 
-def controller_manager(programs: Path, version: Version, pki: Authority) -> list[str]:
+def controller_manager(
+    programs: Path, version: Version, pki: Authority, volume_plugins: Path
+) -> list[str]:
     """Return the command line of the controller manager."""
     return [
         str(programs / "kube-controller-manager"),
@@ -80,6 +82,7 @@ def controller_manager(programs: Path, version: Version, pki: Authority) -> list
         f"--service-account-private-key-file={pki.key('service-account')}",
         f"--root-ca-file={pki.certificate('ca')}",
         "--use-service-account-credentials=true",
+        f"--flex-volume-plugin-dir={volume_plugins}",
         gates(version.gates),
     ]
 

@@ -18,7 +18,7 @@ from tests.support.waiting import NotSeen, until
 
 _LAUNCH = 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@" >>"$LOG" 2>&1 </dev/null'
 _START_SECONDS = 10.0
-_STOP_SECONDS = 15.0
+_STOP_SECONDS = 5.0
 
 
 class Daemons:
@@ -63,13 +63,17 @@ class Daemons:
         ours = not words or str(self._pids.parent).encode() in words
         return pid if ours and state[0] != "Z" else None
 
-    def stop(self, name: str) -> None:
-        """Stop a component if it runs; kill it if it does not end by itself.
+    def stop(self, name: str, *, gently: bool = True) -> None:
+        """Stop a component if it runs.
+
+        Args:
+            name: of the component.
+            gently: let it end by itself for a while before it is killed.
 
         Raises:
             NotReady: not even that ended it.
         """
-        for number in (signal.SIGTERM, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL) if gently else (signal.SIGKILL,):
             pid = self.running(name)
             if pid is None or self._ends(name, pid, number):
                 (self._pids / name).unlink(missing_ok=True)

@@ -11,14 +11,15 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.e2e.cluster.errors import Unsuitable
 from tests.e2e.cluster.mounts import unmount_below
 
-_OWNED = ("/var/log/pods", "/var/log/containers")
+OWNED: Final = (Path("/var/log/pods"), Path("/var/log/containers"))
 """Directories of the node alone, besides those of the layout."""
 
-_SHARED = ("/run/containerd", "/var/lib/cni")
+SHARED: Final = (Path("/run/containerd"), Path("/run/netns"), Path("/var/lib/cni"))
 """Directories that other runtimes may use at the same time."""
 
 _SYSCTLS = (
@@ -31,7 +32,6 @@ _SYSCTLS = (
 )
 """Source: kubernetes pkg/kubelet/cm/container_manager_linux.go, setupKernelTunables."""
 
-_CGROUPS = Path("/sys/fs/cgroup")
 _SYS = Path("/proc/sys")
 
 
@@ -69,28 +69,28 @@ class Footprint:
         for name, value in self.sysctls.items():
             with suppress(OSError):
                 (_SYS / name).write_text(value, encoding="ascii")
-        _remove_cgroups()
 
 
-def take(owned: Iterable[Path]) -> Footprint:
+def take(owned: Iterable[Path], shared: Iterable[Path]) -> Footprint:
     """Return the footprint of the host as it is.
 
     Args:
         owned: directories that may hold no files, as nobody else's may be lost.
+        shared: directories that are removed afterwards if they are not there now.
 
     Raises:
         Unsuitable: one of them holds a file.
     """
     emptied: list[str] = []
     created: list[str] = []
-    for path in [*owned, *map(Path, _OWNED)]:
+    for path in owned:
         if found := next((p for p in path.rglob("*") if not p.is_dir()), None):
             raise Unsuitable(
                 f"{path} holds {found.name}: another kubelet or runtime uses it, or did; "
                 "use another machine, or remove it"
             )
         (emptied if path.is_dir() else created).append(str(path))
-    created += [name for name in _SHARED if not Path(name).exists()]
+    created += [str(path) for path in shared if not path.exists()]
     return Footprint(emptied, created, _sysctls())
 
 
@@ -111,9 +111,9 @@ def _sysctls() -> dict[str, str]:
     return found
 
 
-def _remove_cgroups() -> None:
+def remove_cgroups(cgroups: Path = Path("/sys/fs/cgroup")) -> None:
     """Remove the control groups of pods, which are one tree or, in version 1, one for each kind."""
-    for top in [*_CGROUPS.glob("kubepods"), *_CGROUPS.glob("*/kubepods")]:
+    for top in [*cgroups.glob("kubepods"), *cgroups.glob("*/kubepods")]:
         for directory, _, _ in os.walk(top, topdown=False):
             with suppress(OSError):
                 Path(directory).rmdir()

@@ -7,16 +7,19 @@ build that was interrupted goes on where it was.
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from api.objects import JSON
 from tests.e2e.cluster.commands import Progress, run
+from tests.e2e.cluster.errors import Unsuitable
 from tests.e2e.cluster.versions import Version
 
 _STAGING = "./staging/src/"
-_STAMP = "k8s.io/component-base/version"
+_STAMPED = ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version")
+"""Packages that know the version; up to 1.27 the API server answers with that of the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,9 @@ def kubernetes(version: Version) -> Source:
         version=version.module,
         packages={name: f"k8s.io/kubernetes/cmd/{name}" for name in names},
         stamps={
-            f"{_STAMP}.gitVersion": version.module,
-            f"{_STAMP}.gitMajor": "1",
-            f"{_STAMP}.gitMinor": str(version.minor),
+            f"{package}.{variable}": value
+            for package in _STAMPED
+            for variable, value in _stamps(version).items()
         },
         staging_version=version.staging_module,
     )
@@ -79,11 +82,14 @@ def build(source: Source, sources: Path, programs: Path, progress: Progress) -> 
         progress: told one step for each program.
 
     Raises:
+        Unsuitable: there is no go.
         CommandFailed: go could not.
     """
     missing = [name for name in source.packages if not (programs / name).exists()]
     if not missing:
         return
+    if not shutil.which("go"):
+        raise Unsuitable("there is no go to build with; 1.24 or newer is needed")
     with progress.step(f"modules of {source.module} {source.version}"):
         _write_module(source, sources)
     programs.mkdir(parents=True, exist_ok=True)
@@ -111,6 +117,11 @@ def go_mod(source: Source, upstream: JSON) -> str:
     lines = ["module programs", "", f"go {upstream['Go']}", ""]
     lines += [f"require {source.module} {source.version}", ""]
     return "\n".join([*lines, *_replaced(upstream, source.staging_version), ""])
+
+
+def _stamps(version: Version) -> Mapping[str, str]:
+    major, minor = "1", str(version.minor)
+    return {"gitVersion": version.module, "gitMajor": major, "gitMinor": minor}
 
 
 def _replaced(upstream: JSON, staging_version: str) -> Iterator[str]:

@@ -62,6 +62,7 @@ def build(
         _build([*buildah, "bud", "--isolation=chroot", "--pull"], context, image, wanted)
         archive.unlink(missing_ok=True)
         run(*buildah, "push", image, f"docker-archive:{archive}:{image}")
+        run(*buildah, "rmi", "--prune")
     return archive
 
 

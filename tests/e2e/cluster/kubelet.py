@@ -16,7 +16,8 @@ NAME: Final = "kubelet"
 SOCKET_DIRECTORIES: Final = ("plugins", "plugins_registry", "device-plugins", "pod-resources")
 """Below the kubelet root; what is served there ends with the programs that serve it."""
 
-_STATUS_SECONDS = 5
+_STATUS_SECONDS = 2
+_SYNC_SECONDS = 10
 
 
 def config(layout: Layout, version: Version, pki: Authority) -> JSON:
@@ -35,7 +36,11 @@ def config(layout: Layout, version: Version, pki: Authority) -> JSON:
         "failSwapOn": False,
         # also makes the kubelet report itself as often, which `up` and `restart` wait for
         "nodeStatusUpdateFrequency": f"{_STATUS_SECONDS}s",
-        "volumePluginDir": str(layout.state / "volume-plugins"),
+        # up to 1.30, a pod whose devices cannot be prepared is tried again no sooner than this
+        "syncFrequency": f"{_SYNC_SECONDS}s",
+        "volumePluginDir": str(layout.volume_plugins),
+        "clusterDNS": [network.DNS_SERVICE_IP],
+        "clusterDomain": "cluster.local",
         # a machine of tests is not a good judge of what is too full
         "evictionHard": {
             "memory.available": "50Mi",

@@ -35,7 +35,7 @@ class Layout:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Layout":
         """Return the layout that $FAKE_DRA_E2E_CACHE and $FAKE_DRA_E2E_STATE ask for."""
-        home = Path(environment.get("HOME") or "/root")
+        home = Path(environment.get("HOME") or Path.home())
         cache = environment.get("FAKE_DRA_E2E_CACHE") or home / ".cache" / "fake-dra-e2e"
         state = environment.get("FAKE_DRA_E2E_STATE") or "/var/lib/fake-dra-e2e"
         return cls(Path(cache).absolute(), Path(state).absolute())
@@ -44,6 +44,11 @@ class Layout:
     def kubeconfig(self) -> Path:
         """Of the administrator."""
         return self.pki / "admin.kubeconfig"
+
+    @property
+    def volume_plugins(self) -> Path:
+        """Empty; without it, programs would make a directory elsewhere on the host."""
+        return self.state / "volume-plugins"
 
     @property
     def pki(self) -> Path:

@@ -2,7 +2,8 @@
 
 The host and the node are the two ends of one cable, so the host reaches the API server and the pods
 by their own addresses, and the node has no way out. There is no kube-proxy: one rule makes the
-service `kubernetes` work, which is what pods need to reach the API server.
+service `kubernetes` work, which is what pods need to reach the API server. There is no DNS either,
+and looking up a name fails at once, since there is no route to where it would be.
 """
 
 import os
@@ -17,6 +18,7 @@ HOST_IP = "198.51.100.2"
 PODS = "10.244.0.0/24"
 SERVICES = "10.96.0.0/16"
 API_SERVICE_IP = "10.96.0.1"
+DNS_SERVICE_IP = "10.96.0.10"
 API_PORT = 6443
 
 _HOST_END = "fake-dra-e2e"
@@ -35,7 +37,7 @@ def commands() -> Iterator[list[str]]:
     yield f"{node} addr add {NODE_IP}/30 dev {_NODE_END}".split()
     yield f"{node} link set {_NODE_END} up".split()
     # a packet needs a route before the rule below may send it elsewhere
-    yield f"{node} route add {SERVICES} via {HOST_IP}".split()
+    yield f"{node} route add {API_SERVICE_IP} via {HOST_IP}".split()
     yield inside("sysctl", "-qw", "net.ipv4.ip_forward=1")
     for chain in ("PREROUTING", "OUTPUT"):
         match = f"-d {API_SERVICE_IP} -p tcp --dport 443".split()

@@ -16,8 +16,8 @@ NODE = (
     "iproute2",
     "iptables",
     "openssl",
+    "procps",
     "runc",
-    "socat",
     "util-linux",
 )
 """What `up` needs."""

@@ -51,6 +51,7 @@ def test_validation_would_find_an_unknown_field(rendered: list[JSON]) -> None:
     [
         {"resourceClass": {"create": False}},
         {"serviceAccount": {"create": False, "name": "present"}},
+        {"uninstallHooks": {"enabled": False}},
         {"metrics": {"service": {"enabled": False}}},
         {"kubeletPlugin": {"nodeRestriction": {"enabled": False}}},
         {"controller": {"probes": {"startup": None, "liveness": None, "readiness": None}}},

@@ -6,11 +6,15 @@ import pytest
 
 from api.names import DRIVER_NAME, NAS_GROUP, NAS_PLURAL
 from api.objects import JSON
+from controller.election import LEASE_NAME
 from tests.support.helm import Helm
 
 Find = Callable[[list[JSON], str, str], JSON]
 
 WORKLOADS = {"controller": "Deployment", "kubeletplugin": "DaemonSet"}
+ACCOUNTS = {c: (kind, f"-{c}") for c, kind in WORKLOADS.items()} | {
+    "uninstall": ("Job", "-post-delete")
+}
 COMPONENTS = pytest.mark.parametrize("component", sorted(WORKLOADS))
 
 
@@ -39,14 +43,15 @@ def test_only_the_plugin_is_root(find: Find, rendered: list[JSON]) -> None:
 
 
 def rights(documents: list[JSON], component: str) -> dict[str, set[str]]:
-    """What a component may do: `Role group/resource` to verbs."""
+    """What a component may do: `Role group/resource`, maybe with the one object, to verbs."""
     return {
-        f"{role['kind']} {group}/{resource}": set(rule["verbs"])
+        f"{role['kind']} {group}/{resource}{name}": set(rule["verbs"])
         for role in documents
         if role["kind"] in ("Role", "ClusterRole") and role["metadata"]["name"].endswith(component)
         for rule in role["rules"]
         for group in rule["apiGroups"]
         for resource in rule["resources"]
+        for name in [f" {name}" for name in rule.get("resourceNames", [])] or [""]
     }
 
 
@@ -65,6 +70,8 @@ RIGHTS = {
         "ClusterRole /nodes": {"get"},
         "ClusterRole /events": {"create", "patch"},
         f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"patch"},
+        "Role coordination.k8s.io/leases": {"create"},
+        f"Role coordination.k8s.io/leases {LEASE_NAME}": READ | {"update"},
     },
     "kubeletplugin": {
         "ClusterRole /nodes": {"get"},
@@ -72,19 +79,29 @@ RIGHTS = {
         "ClusterRole /events": {"create", "patch"},
         f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"create", "patch"},
     },
+    "uninstall": {
+        "ClusterRole resource.k8s.io/resourceclaims": {"list"},
+        f"Role {NAS_GROUP}/{NAS_PLURAL}": {"list", "delete"},
+        "Role /pods": {"list"},
+    },
 }
 
 
-@COMPONENTS
+@pytest.mark.parametrize("component", sorted(RIGHTS))
 def test_rights_are_those_that_the_code_uses(rendered: list[JSON], component: str) -> None:
     assert rights(rendered, component) == RIGHTS[component]
+
+
+def test_without_an_election_there_are_no_rights_to_leases(helm: Helm) -> None:
+    documents = helm.template({"controller": {"leaderElection": {"enabled": False}}})
+    assert not [right for right in rights(documents, "controller") if "leases" in right]
 
 
 @pytest.mark.parametrize("account", [{}, {"create": False, "name": "present"}], ids=str)
 def test_rights_are_bound_to_the_account_of_the_pods(helm: Helm, find: Find, account: JSON) -> None:
     documents = helm.template({"serviceAccount": account})
-    for component, kind in WORKLOADS.items():
-        pod = find(documents, kind, component)["spec"]["template"]["spec"]
+    for component, (kind, suffix) in ACCOUNTS.items():
+        pod = find(documents, kind, suffix)["spec"]["template"]["spec"]
         subject = {
             "kind": "ServiceAccount",
             "name": pod["serviceAccountName"],
@@ -95,7 +112,7 @@ def test_rights_are_bound_to_the_account_of_the_pods(helm: Helm, find: Find, acc
             assert bound["subjects"] == [subject]
             assert find(documents, bound["roleRef"]["kind"], bound["roleRef"]["name"])
     made = {d["metadata"]["name"] for d in documents if d["kind"] == "ServiceAccount"}
-    pods = {f"fake-dra-driver-{c}" for c in WORKLOADS}
+    pods = {f"fake-dra-driver-{c}" for c in ACCOUNTS}
     assert made == (set() if account else pods)
 
 

@@ -19,6 +19,7 @@ Find = Callable[[list[JSON], str, str], JSON]
 
 PROGRAMS = {"controller": controller_program, "kubeletplugin": plugin_program}
 WORKLOADS = {"controller": "Deployment", "kubeletplugin": "DaemonSet"}
+SELECTOR = {"app.kubernetes.io/component": "controller"}
 COMPONENTS = pytest.mark.parametrize("component", sorted(PROGRAMS))
 
 
@@ -72,6 +73,10 @@ def test_controller_reads_the_values(
     assert settings("controller", container, monkeypatch) == COMMON | {
         "workers": 10,
         "unprepare_timeout": 60.0,
+        "leader_election": True,
+        "lease_duration": 15,
+        "renew_deadline": 10.0,
+        "retry_period": 5.0,
     }
 
 
@@ -104,6 +109,8 @@ def test_overridden_values_reach_the_programs(
     container = container_of(find, documents, "controller")
     from_env = settings("controller", container, monkeypatch, args=[])
     assert (from_env["workers"], from_env["unprepare_timeout"]) == (4, 2.5)
+    assert from_env["leader_election"] is False
+    assert (from_env["lease_duration"], from_env["renew_deadline"]) == (30, 20.5)
     assert settings("controller", container, monkeypatch)["workers"] == 5
 
 
@@ -182,7 +189,46 @@ def test_disruption_budget_comes_with_the_second_replica(
     helm: Helm, replicas: int, budget: bool
 ) -> None:
     documents = helm.template({"controller": {"replicas": replicas}})
-    assert ("PodDisruptionBudget" in {d["kind"] for d in documents}) is budget
+    found = [d["spec"] for d in documents if d["kind"] == "PodDisruptionBudget"]
+    assert [spec["maxUnavailable"] for spec in found] == ([1] if budget else [])
+    assert all(SELECTOR.items() <= spec["selector"]["matchLabels"].items() for spec in found)
+
+
+@pytest.mark.parametrize(
+    ("affinity", "kinds"),
+    [
+        ({}, {"nodeAffinity", "podAntiAffinity"}),
+        ({"nodeAffinity": None}, {"podAntiAffinity"}),
+        ({"podAffinity": {}}, {"nodeAffinity", "podAntiAffinity", "podAffinity"}),
+    ],
+    ids=["of the chart", "none", "one more"],
+)
+def test_several_controllers_prefer_nodes_of_their_own(
+    helm: Helm, find: Find, affinity: JSON, kinds: set[str]
+) -> None:
+    documents = helm.template({"controller": {"replicas": 2, "affinity": affinity}})
+    pod = find(documents, "Deployment", "")["spec"]["template"]
+    assert set(pod["spec"]["affinity"]) == kinds
+    ((term,),) = pod["spec"]["affinity"]["podAntiAffinity"].values()
+    assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+    selected = term["podAffinityTerm"]["labelSelector"]["matchLabels"]
+    assert SELECTOR.items() <= selected.items() <= pod["metadata"]["labels"].items()
+
+
+@pytest.mark.parametrize(
+    "own",
+    [{}, {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}],
+    ids=["none", "another"],
+)
+def test_an_anti_affinity_of_the_user_wins(helm: Helm, find: Find, own: JSON) -> None:
+    documents = helm.template({"controller": {"replicas": 2, "affinity": {"podAntiAffinity": own}}})
+    pod = find(documents, "Deployment", "")["spec"]["template"]["spec"]
+    assert pod["affinity"]["podAntiAffinity"] == own
+
+
+def test_one_controller_has_no_anti_affinity(find: Find, rendered: list[JSON]) -> None:
+    pod = find(rendered, "Deployment", "")["spec"]["template"]["spec"]
+    assert set(pod["affinity"]) == {"nodeAffinity"}
 
 
 def test_plugins_are_updated_without_surge(find: Find, rendered: list[JSON]) -> None:

@@ -36,6 +36,7 @@ WITHOUT_EFFECT = {
     "allowDefaultNamespace",
     "serviceAccount.create",
     "resourceClass.create",
+    "uninstallHooks.enabled",
     "metrics.service.enabled",
     "kubeletPlugin.nodeRestriction.enabled",
 }
@@ -148,6 +149,7 @@ def test_schema_is_strict_and_explains_everything(schema: JSON) -> None:
         ("kubeletRoot", "/var/lib/kubelet/"),
         ("resourceClass.name", ""),
         ("resourceClass.create", "yes"),
+        ("uninstallHooks.enabled", "yes"),
         ("fullnameOverride", "Upper"),
     ],
 )

@@ -84,3 +84,13 @@ def runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def test_only_several_controllers_elect_a_leader(tmp_path: Path) -> None:
+    alone = driver_programs(ClusterConfig(tmp_path), "fake-system")
+    assert next((p.name, p.env.get("LEADER_ELECTION")) for p in alone) == ("controller", "false")
+    several = driver_programs(ClusterConfig(tmp_path, controllers=2), "fake-system")
+    assert [(p.name, p.env.get("LEADER_ELECTION")) for p in several][:2] == [
+        ("controller", "true"),
+        ("controller-2", "true"),
+    ]

@@ -22,6 +22,11 @@ def node(status: str = "True", kind: str = "Ready") -> JSON:
         pytest.param(node("Unknown"), False, id="not heard of"),
         pytest.param(node(kind="PIDPressure"), False, id="other conditions"),
         pytest.param({}, False, id="no status yet"),
+        pytest.param(
+            {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+            False,
+            id="without a report",
+        ),
     ],
 )
 def test_ready(seen: JSON, ready: bool) -> None:

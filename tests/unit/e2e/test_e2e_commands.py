@@ -63,6 +63,13 @@ class TestDaemons:
             daemons.stop("it")
         assert daemons.running("it") is None
 
+    def test_is_killed_where_there_is_nothing_to_finish(self, tmp_path: Path) -> None:
+        script = "trap '' TERM; echo deaf; while :; do sleep 0.1; done"
+        daemons = self.start(tmp_path, script)
+        until("output", lambda: daemons.log("it", 5), 10)
+        daemons.stop("it", gently=False)
+        assert daemons.running("it") is None
+
     def test_that_ended_by_itself_does_not_run(self, tmp_path: Path) -> None:
         daemons = self.start(tmp_path, "exit 0")
         until("end", lambda: daemons.running("it") is None, 10)

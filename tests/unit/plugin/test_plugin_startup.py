@@ -10,22 +10,25 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.names import STATUS_NOT_READY, STATUS_READY
-from api.nas import new_nas
+from api.nas import PreparedDevice, new_nas
+from api.objects import ClaimUID
 from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
 from kube.resources import NODES
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
-from plugin.checkpoint import FILE_NAME
+from plugin.cdi import claim_file, common_file
+from plugin.checkpoint import FILE_NAME, Checkpoint
 from plugin.devices import FakeDeviceSource
 from plugin.errors import CannotServe, NodeUnknown, SocketUnusable
 from plugin.nodestate import NODE_STATES
 from plugin.places import Places
+from plugin.prepared import PreparedClaim
 from plugin.startup import persist, readiness_checks, start
 from plugin.wiring import Site, build
-from tests.support.build import SYSTEM
+from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
-from tests.support.pluginrig import NODE, NodeApi, Tripwire, node_object
+from tests.support.pluginrig import CLAIMS, NODE, NodeApi, Tripwire, node_object
 
 SECONDS = 10.0
 
@@ -39,13 +42,13 @@ class Node:
         registrar = root / "registry"
         registrar.mkdir()
         self.places = Places.of(str(root / "cdi"), str(registrar), str(root / "plugins"))
-        self.places.make_usable()
         self.statuses: list[str] = []
         self.told = Event()
         self.api.fault = self._note_status
         self.boot()
 
     def boot(self) -> None:
+        self.places.make_usable()
         client: Any = self.api
         self.metrics = Metrics()
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
@@ -163,6 +166,56 @@ def test_restart_makes_both_sockets_anew(node: Node) -> None:
     node.start()
     node.wait_status(STATUS_READY)
     assert path.stat().st_ino != keep.stat().st_ino
+
+
+def test_stop_without_claims_leaves_nothing_on_the_node(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    assert [p.name for p in node.places.cdi_root.path.iterdir()] == [common_file()]
+    node.stop()
+    assert list(node.places.cdi_root.path.iterdir()) == []
+    assert not node.places.directory.path.exists()
+    node.boot()
+    node.start()
+    node.wait_status(STATUS_READY)
+    assert [p.name for p in node.places.cdi_root.path.iterdir()] == [common_file()]
+
+
+def test_stop_with_a_claim_leaves_its_files(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    device = PreparedDevice(FakeDeviceSource(NODE, 2, "M").devices()[0].id, None)
+    node.api.put(CLAIMS, allocated(claim("a")))
+    prepared = PreparedClaim(ClaimUID("uid-a"), NAMESPACE, "a", "label", (device,))
+    node.plugin.state.prepare(prepared)
+    before = files(node)
+    node.stop()
+    assert files(node) == before
+    assert set(before) == {common_file(), claim_file(prepared.uid), FILE_NAME}
+    node.boot()
+    node.start()
+    assert node.plugin.state.find(prepared.uid) == prepared
+
+
+def test_stop_before_the_node_was_recovered_leaves_what_an_earlier_process_left(
+    node: Node,
+) -> None:
+    node.api.remove(NODES, NODE)
+    Checkpoint(node.places.directory.path).save([])
+    before = files(node)
+    starting = Thread(target=node.start)
+    starting.start()
+    assert node.plugin.cache.wait_synced(SECONDS)
+    node.stop()
+    starting.join(SECONDS)
+    assert files(node) == before
+    assert set(before) == {FILE_NAME}
+
+
+def files(node: Node) -> dict[str, bytes]:
+    """What is on the node, but for sockets."""
+    places = (node.places.cdi_root.path, node.places.directory.path)
+    return {p.name: p.read_bytes() for place in places for p in place.iterdir() if p.is_file()}
 
 
 def test_nothing_serves_while_the_node_is_unknown(node: Node) -> None:

@@ -7,7 +7,7 @@ from api.errors import MalformedState
 from kube.errors import ConnectFailed
 from plugin import cdi
 from plugin.checkpoint import FILE_NAME
-from plugin.errors import DeviceInUse
+from plugin.errors import DeviceInUse, PluginStopped
 from plugin.nodestate import NODE_STATES
 from plugin.state import differences, restored
 from tests.support.build import SYSTEM
@@ -37,6 +37,40 @@ def test_unprepare_leaves_nothing_but_the_common_file(rig: PluginRig) -> None:
     assert [p.name for p in rig.cdi_root.iterdir()] == [cdi.common_file()]
     assert rig.saved() == rig.shown() == {}
     assert "preparedDevices" not in rig.nas()["spec"]
+
+
+def test_leave_takes_the_files_and_keeps_others_from_making_them(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    rig.driver.unprepare(ref)
+    rig.state.leave()
+    assert list(rig.cdi_root.iterdir()) == []
+    assert not rig.directory.exists()
+    rig.state.mend_files()
+    with pytest.raises(PluginStopped, match="has started again"):
+        rig.driver.prepare(ref)
+    rig.driver.unprepare(ref)
+    assert list(rig.cdi_root.iterdir()) == []
+    assert rig.shown() == {}
+
+
+def test_leave_with_a_prepared_claim_changes_nothing(rig: PluginRig) -> None:
+    rig.driver.prepare(rig.allocate("a", 0))
+    before = _contents(rig)
+    rig.state.leave()
+    assert _contents(rig) == before
+    rig.driver.prepare(rig.allocate("b", 1))
+    rig.assert_agreed()
+
+
+def test_leave_may_be_repeated_and_spares_files_of_others(rig: PluginRig) -> None:
+    other = rig.directory / f"{FILE_NAME}.corrupt-1"
+    other.write_bytes(b"for people")
+    (rig.cdi_root / "vendor.json").write_text("{}")
+    rig.state.leave()
+    rig.state.leave()
+    assert list(rig.directory.iterdir()) == [other]
+    assert [path.name for path in rig.cdi_root.iterdir()] == ["vendor.json"]
 
 
 def test_unprepare_again_writes_nothing(rig: PluginRig) -> None:

@@ -11,7 +11,7 @@ from plugin.errors import CdiWriteFailed, NodeUnknown
 from plugin.garbage import Collector
 from plugin.nodestate import NodeState
 from plugin.state import State
-from plugin.sync import COLLECT, PERIOD_SECONDS, REPAIR, RETRY_SECONDS, STATUS, NodeSync
+from plugin.sync import COLLECT, FILES, PERIOD_SECONDS, REPAIR, RETRY_SECONDS, STATUS, NodeSync
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE
 
@@ -24,9 +24,15 @@ class SyncRig:
         self.state = create_autospec(State, instance=True, spec_set=True)
         self.collector = create_autospec(Collector, instance=True, spec_set=True)
         self.write_status = Mock()
+        self.report = Mock()
         self.queue = create_autospec(WorkQueue, instance=True, spec_set=True)
         self.sync = NodeSync(
-            self.node_state, self.state, self.collector, self.write_status, self.queue
+            self.node_state,
+            self.state,
+            self.collector,
+            self.write_status,
+            self.queue,
+            report=self.report,
         )
 
 
@@ -109,7 +115,7 @@ def test_changes_wake(made: SyncRig) -> None:
 def test_run_begins_with_everything_and_gives_keys_back(made: SyncRig) -> None:
     made.queue.get.side_effect = [REPAIR, STATUS, None]
     made.sync.run()
-    assert [call.args[0] for call in made.queue.add.call_args_list] == [REPAIR, COLLECT]
+    assert [call.args[0] for call in made.queue.add.call_args_list] == [REPAIR, COLLECT, FILES]
     assert [call.args[0] for call in made.queue.done.call_args_list] == [REPAIR, STATUS]
 
 

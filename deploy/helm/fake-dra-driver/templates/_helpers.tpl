@@ -143,3 +143,33 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
+
+{{/* Affinity that prefers a node of its own for each of several controllers; empty for one. */}}
+{{- define "fake-dra-driver.controllersApart" -}}
+{{- if gt (int .Values.controller.replicas) 1 -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: kubernetes.io/hostname
+        labelSelector:
+          matchLabels:
+            {{- include "fake-dra-driver.selectorLabels" (list . "controller") | nindent 12 }}
+{{- end -}}
+{{- end -}}
+
+{{/* Annotations of what both uninstall hooks need, made before them: its weight. */}}
+{{- define "fake-dra-driver.uninstallHook" -}}
+helm.sh/hook: pre-delete,post-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{/* Selector of the kubelet plugin's pods, as a list request takes it. */}}
+{{- define "fake-dra-driver.pluginSelector" -}}
+{{- $pairs := list -}}
+{{- range $key, $value := include "fake-dra-driver.selectorLabels" (list . "kubeletplugin") | fromYaml -}}
+{{- $pairs = append $pairs (printf "%s=%s" $key $value) -}}
+{{- end -}}
+{{- join "," $pairs -}}
+{{- end -}}

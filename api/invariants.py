@@ -1,0 +1,304 @@
+"""What holds for node states, claims and the files of a node, whatever has failed before.
+
+Pure: values in, violations out. The controller and the plugin repair what they find here, the
+command `fake-dra fsck` reports it, and the tests use it as their oracle. While a claim is on its
+way up or down some of it is between two writes, so a violation counts when it lasts.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+from api.claims import Claim
+from api.names import DRIVER_NAME, FINALIZER
+from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice
+from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName
+
+
+class Fault(StrEnum):
+    """The kinds of violations; also the values of the label `kind` of the metrics of repairs."""
+
+    MALFORMED = "MalformedState"
+    DEVICE_SHARED = "DeviceShared"
+    NOT_OFFERED = "NotOffered"
+    ORPHANED = "OrphanedAllocation"
+    MISPLACED = "MisplacedAllocation"
+    ABANDONED = "AbandonedAllocation"
+    UNPROTECTED = "MissingFinalizer"
+    LOST = "LostAllocation"
+    NOT_ALLOCATED = "PreparedNotAllocated"
+    WRONG_CHILDREN = "WrongChildren"
+    FILE_MISSING = "CDIFileMissing"
+    FILE_SURPLUS = "CDIFileSurplus"
+    FILE_WRONG = "CDIFileWrong"
+    CHECKPOINT_CORRUPT = "CheckpointCorrupt"
+    PREPARED_DIFFERS = "PreparedDiffers"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Violation:
+    """One thing that is not as it should be.
+
+    Attributes:
+        kind: of the violation.
+        node: on which it is.
+        claim: uid, empty where it is about no single claim.
+        message: what is wrong, and with what.
+        remedy: who repairs it, or what to do.
+    """
+
+    kind: Fault
+    node: NodeName
+    claim: ClaimUID
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimFacts:
+    """What the invariants need of a ResourceClaim, in any version of resource.k8s.io.
+
+    Attributes:
+        uid: identity.
+        key: `namespace/name`.
+        allocated: whether there is an allocation.
+        elsewhere: whether another driver has made it.
+        node: of an allocation by this driver.
+        protected: whether our finalizer is on it.
+        leaving: whether it is being deleted or deallocated.
+    """
+
+    uid: ClaimUID
+    key: Key
+    allocated: bool = False
+    elsewhere: bool = False
+    node: NodeName | None = None
+    protected: bool = False
+    leaving: bool = False
+
+    @classmethod
+    def of(cls, raw: JSON) -> "ClaimFacts":
+        """Read a ResourceClaim of v1alpha2 or v1alpha3."""
+        claim = Claim(raw)
+        allocation = claim.allocation or {}
+        ours = DRIVER_NAME in (claim.driver_name, allocation.get("controller"))
+        return cls(
+            claim.uid,
+            claim.key,
+            bool(allocation),
+            bool(allocation) and not ours,
+            next(_named_nodes(allocation), None) if ours else None,
+            FINALIZER in claim.finalizers,
+            claim.deleting or claim.deallocation_requested,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeFiles:
+    """The files of one node, as its disk has them.
+
+    Attributes:
+        checkpoint: prepared devices by claim; None for a checkpoint that cannot be trusted.
+        missing: claims of the checkpoint without CDI file.
+        wrong: claims whose CDI file is not what the checkpoint says.
+        surplus: names of CDI files of ours that no claim of the checkpoint needs.
+    """
+
+    checkpoint: Mapping[ClaimUID, tuple[PreparedDevice, ...]] | None = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    missing: tuple[ClaimUID, ...] = ()
+    wrong: tuple[ClaimUID, ...] = ()
+    surplus: tuple[str, ...] = ()
+
+
+def check(states: Iterable[NodeAllocationState], claims: Iterable[ClaimFacts]) -> list[Violation]:
+    """Return what is wrong with node states and claims, sorted.
+
+    Args:
+        states: of all nodes.
+        claims: all of the cluster, also those of other drivers.
+    """
+    by_node = {state.node: state for state in states}
+    by_uid = {claim.uid: claim for claim in claims}
+    found = [violation for state in by_node.values() for violation in check_node(state, by_uid)]
+    return sorted([*found, *lost(by_node, by_uid.values())])
+
+
+def check_node(
+    state: NodeAllocationState, claims: Mapping[ClaimUID, ClaimFacts]
+) -> Iterator[Violation]:
+    """Yield what is wrong with one node's state, given all claims by uid."""
+    yield from shared(state)
+    yield from not_offered(state)
+    yield from not_allocated(state)
+    for uid, entry in state.allocated.items():
+        yield from entry_faults(state.node, uid, entry, claims.get(uid))
+
+
+def shared(state: NodeAllocationState) -> Iterator[Violation]:
+    """Yield devices that several claims of a node hold."""
+    holders: dict[DeviceID, list[ClaimUID]] = {}
+    for uid, entry in state.allocated.items():
+        for device in entry.devices:
+            holders.setdefault(device.id, []).append(uid)
+    for device_id, uids in holders.items():
+        if len(uids) > 1:
+            yield Violation(
+                Fault.DEVICE_SHARED,
+                state.node,
+                uids[-1],
+                f"device {device_id} is allocated to {', '.join(uids)}",
+                "delete the pods of all but one of these claims, and then these claims",
+            )
+
+
+def not_offered(state: NodeAllocationState) -> Iterator[Violation]:
+    """Yield allocated devices that the node does not have."""
+    offered = {device.id for device in state.allocatable}
+    for uid, entry in state.allocated.items():
+        for device in entry.devices:
+            if device.id not in offered:
+                yield Violation(
+                    Fault.NOT_OFFERED,
+                    state.node,
+                    uid,
+                    f"device {device.id} of {_named(entry, uid)} is not offered by the node",
+                    "bring the device back (NUM_DEVICES), or delete the pod and its claim",
+                )
+
+
+def not_allocated(state: NodeAllocationState) -> Iterator[Violation]:
+    """Yield prepared devices that are not, or not so, allocated to their claim."""
+    for uid, devices in state.prepared.items():
+        entry = state.allocated.get(uid)
+        if entry is None:
+            yield Violation(
+                Fault.NOT_ALLOCATED,
+                state.node,
+                uid,
+                f"claim {uid} is prepared and not allocated",
+                "the plugin unprepares it once its claim is gone; the controller enters it again "
+                "while its claim is allocated",
+            )
+        elif not _made_of(devices, entry.devices):
+            yield Violation(
+                Fault.WRONG_CHILDREN,
+                state.node,
+                uid,
+                f"the prepared devices of {_named(entry, uid)} are not those allocated, nor all "
+                "of their children",
+                "delete the pod so that the claim is prepared anew",
+            )
+
+
+def entry_faults(
+    node: NodeName, uid: ClaimUID, entry: AllocatedClaim, claim: ClaimFacts | None
+) -> Iterator[Violation]:
+    """Yield what is wrong between an entry of `allocatedClaims` and its claim.
+
+    Args:
+        node: that has the entry.
+        uid: of the entry.
+        entry: its value.
+        claim: of that uid; None if there is none.
+    """
+    name = _named(entry, uid)
+    takes_back = "the controller takes the devices back"
+    if claim is None:
+        yield Violation(
+            Fault.ORPHANED,
+            node,
+            uid,
+            f"devices are allocated to {name}, which is gone",
+            f"{takes_back}, or fake-dra fsck --repair",
+        )
+    elif claim.elsewhere or claim.node not in (None, node):
+        where = f"on node {claim.node}" if claim.node else "by another driver"
+        message = f"devices are allocated to {name}, which is allocated {where}"
+        yield Violation(Fault.MISPLACED, node, uid, message, takes_back)
+    elif not claim.protected:
+        yield Violation(
+            Fault.UNPROTECTED,
+            node,
+            uid,
+            f"devices are allocated to {name}, which lacks the finalizer {FINALIZER}",
+            "the controller adds the finalizer, or fake-dra fsck --repair",
+        )
+    elif not claim.allocated:
+        message = f"devices are allocated to {name}, whose allocation was never completed"
+        remedy = "the controller completes it, or takes the devices back after some minutes"
+        yield Violation(Fault.ABANDONED, node, uid, message, remedy)
+
+
+def lost(
+    states: Mapping[NodeName, NodeAllocationState], claims: Iterable[ClaimFacts]
+) -> Iterator[Violation]:
+    """Yield claims that are allocated on a node whose state has no devices for them."""
+    for claim in claims:
+        if claim.node is None or claim.leaving:
+            continue
+        state = states.get(claim.node)
+        if state is None or claim.uid not in state.allocated:
+            yield Violation(
+                Fault.LOST,
+                claim.node,
+                claim.uid,
+                f"ResourceClaim {claim.key} is allocated, and the node has no devices for it",
+                "the controller enters them again while they are free; else delete the pod and "
+                "the claim",
+            )
+
+
+def check_files(state: NodeAllocationState, files: NodeFiles) -> list[Violation]:
+    """Return where the NAS of a node, its checkpoint and its CDI files differ, sorted."""
+    return sorted(_file_faults(state, files))
+
+
+def _file_faults(state: NodeAllocationState, files: NodeFiles) -> Iterator[Violation]:
+    remedy = "the plugin repairs it within a minute; see its log if it does not"
+    node, nobody = state.node, ClaimUID("")
+    if files.checkpoint is None:
+        text = "the checkpoint cannot be trusted"
+        yield Violation(Fault.CHECKPOINT_CORRUPT, node, nobody, text, remedy)
+        return
+    for uid in files.missing:
+        yield Violation(Fault.FILE_MISSING, node, uid, f"claim {uid} has no CDI file", remedy)
+    for uid in files.wrong:
+        text = f"the CDI file of claim {uid} is not what its checkpoint says"
+        yield Violation(Fault.FILE_WRONG, node, uid, text, remedy)
+    for name in files.surplus:
+        text = f"CDI file {name} belongs to no prepared claim"
+        yield Violation(Fault.FILE_SURPLUS, node, nobody, text, remedy)
+    for uid in sorted({*files.checkpoint, *state.prepared}):
+        if files.checkpoint.get(uid) != state.prepared.get(uid):
+            text = f"checkpoint and preparedDevices differ about claim {uid}"
+            yield Violation(Fault.PREPARED_DIFFERS, node, uid, text, remedy)
+
+
+def whole(devices: Iterable[PreparedDevice]) -> tuple[AllocatedDevice, ...]:
+    """Return the allocation that prepared devices were made from, in their order."""
+    children: dict[DeviceID, int] = {}
+    for device in devices:
+        parent = device.parent or device.id
+        children[parent] = children.get(parent, 0) + (device.parent is not None)
+    return tuple(AllocatedDevice(parent, split) for parent, split in children.items())
+
+
+def _made_of(prepared: tuple[PreparedDevice, ...], allocated: tuple[AllocatedDevice, ...]) -> bool:
+    given = tuple(AllocatedDevice(d.id, d.split if d.split > 1 else 0) for d in allocated)
+    return whole(prepared) == given and len({d.id for d in prepared}) == len(prepared)
+
+
+def _named(entry: AllocatedClaim, uid: ClaimUID) -> str:
+    return f"ResourceClaim {entry.namespace}/{entry.name} ({uid})" if entry.name else f"claim {uid}"
+
+
+def _named_nodes(allocation: JSON) -> Iterator[NodeName]:
+    """Yield the nodes that the selector of an allocation names, as this driver writes it."""
+    selector = allocation.get("availableOnNodes") or allocation.get("nodeSelector") or {}
+    for term in selector.get("nodeSelectorTerms") or []:
+        for match in term.get("matchFields") or []:
+            if match.get("key") == "metadata.name" and match.get("operator") == "In":
+                yield from map(NodeName, match.get("values") or [])

@@ -1,0 +1,199 @@
+"""`python -m bench`: measures a controller and a kubelet plugin, and prints tables."""
+
+import dataclasses
+import shlex
+import sys
+import tempfile
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+
+import click
+
+from api.errors import DriverError
+from api.names import DRIVER_NAME, NAS_GROUP
+from bench import apiservers, freeing, kubelet, negotiating, report, scaling
+from bench.apiservers import ApiServer
+from bench.counting import OwnRequests
+from bench.figures import Figures
+from bench.negotiating import Stage
+from bench.objects import Driver
+from bench.procfs import Neighbours
+from bench.settings import DEVICES, QUICK, Amount, Subject
+from bench.site import Site
+from kube.client import Client
+
+_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_OURS = "-P -m"
+_PARTS = ("negotiation", "freed", "scale", "plugin")
+
+
+@click.command(context_settings=_CONTEXT)
+@click.option(
+    "--api-server",
+    metavar="BINARY",
+    envvar="BENCH_API_SERVER",
+    show_envvar=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="kube-apiserver of Kubernetes 1.27 to 1.30. Without it the embedded cluster serves, which "
+    "is so slow that it hides much of what a driver costs, and counts no requests.",
+)
+@click.option("--etcd", metavar="BINARY", default="etcd", show_default=True, help="For that.")
+@click.option(
+    "--controller",
+    metavar="COMMAND",
+    default=f"{sys.executable} {_OURS} controller",
+    help="Controller under test; it finds KUBECONFIG and POD_NAMESPACE in its environment. By "
+    "default the one of this project.",
+)
+@click.option(
+    "--plugin",
+    metavar="COMMAND",
+    default=f"{sys.executable} {_OURS} plugin",
+    help="Kubelet plugin under test; it finds its settings in its environment, by the names that "
+    "the chart uses.",
+)
+@click.option("--driver-name", default=DRIVER_NAME, show_default=True, help="For ResourceClasses.")
+@click.option("--nas-group", default=NAS_GROUP, show_default=True, help="Of the node states.")
+@click.option("--nas-namespace", default="fake-system", show_default=True, help="Likewise.")
+@click.option("--class-name", default="bench", show_default=True, help="ResourceClass to claim.")
+@click.option("--quick", is_flag=True, help="Small samples and no large store: a minute.")
+@click.option("--nodes", type=click.IntRange(128), help="Instead of 128; an even number.")
+@click.option("--claims", type=click.IntRange(8, 1024), help="Negotiations at full concurrency.")
+@click.option("--potential", metavar="N,...", help="Potential nodes instead of 1,16,128.")
+@click.option("--scale", metavar="N,...", help="Nodes of large stores instead of 1000,5000.")
+@click.option(
+    "--only",
+    type=click.Choice(_PARTS),
+    multiple=True,
+    help="Only this part; may be given several times.",
+)
+@click.option(
+    "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Result as JSON."
+)
+@click.option(
+    "--logs",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Directory for logs and data; by default a temporary one that goes at the end.",
+)
+def main(
+    api_server: Path | None,
+    etcd: str,
+    controller: str,
+    plugin: str,
+    driver_name: str,
+    nas_group: str,
+    nas_namespace: str,
+    class_name: str,
+    quick: bool,
+    nodes: int | None,
+    claims: int | None,
+    potential: str | None,
+    scale: str | None,
+    only: tuple[str, ...],
+    json_file: Path | None,
+    logs: Path | None,
+) -> None:
+    """Measure a classic DRA driver against a client that makes only the unavoidable writes."""
+    driver = Driver(driver_name, nas_group, nas_namespace, class_name)
+    neighbours = Neighbours()
+    amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale)
+    with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
+        directory = (logs or Path(temporary)).absolute()
+        subject = Subject(
+            tuple(shlex.split(controller)), tuple(shlex.split(plugin)), driver, directory
+        )
+        try:
+            with _server(api_server, etcd, directory) as server:
+                figures = run(server, subject, amount, set(only or _PARTS), directory)
+        except DriverError as error:
+            raise click.ClickException(str(error)) from error
+    figures.others = neighbours.share()
+    click.echo(report.text(figures))
+    if json_file is not None:
+        json_file.write_text(report.as_json(figures), encoding="utf-8")
+
+
+def run(
+    server: ApiServer,
+    subject: Subject,
+    amount: Amount,
+    parts: set[str],
+    directory: Path,
+) -> Figures:
+    """Measure the parts that were asked for.
+
+    Raises:
+        DriverError: something did not start, or did not do what it should.
+    """
+    own = OwnRequests()
+    figures = Figures(server.name, amount.lanes)
+    client = Client.from_kubeconfig(
+        str(server.kubeconfig), qps=0, burst=1, user_agent="bench", observer=own, pool=64
+    )
+    with closing(client):
+        site = Site(server, subject.driver, client, own)
+        site.prepare()
+        nodes = site.add_nodes(range(amount.nodes), DEVICES)
+        stage = Stage(site, subject, amount, nodes)
+        if "negotiation" in parts:
+            for potential in amount.potential:
+                _say(f"{potential} potential nodes")
+                figures.negotiations.append(negotiating.measure(stage, potential))
+        if "freed" in parts:
+            _say("freed devices")
+            figures.freed = freeing.measure(stage)
+        if "plugin" in parts and subject.plugin:
+            _say("kubelet plugin")
+            figures.node = kubelet.measure(site, subject, amount, directory / "node")
+        if "scale" in parts:
+            _scales(stage, figures)
+    return figures
+
+
+def _scales(stage: Stage, figures: Figures) -> None:
+    site, amount = stage.site, stage.amount
+    if not amount.scale:
+        return
+    _say(f"storing {amount.stored} claims")
+    names = [f"stored-{number:05}" for number in range(amount.stored)]
+    site.add_claims(names, site.driver.class_name)
+    nodes = list(stage.nodes)
+    for count in amount.scale:
+        _say(f"{count} nodes")
+        nodes += site.add_nodes(range(len(nodes), count), DEVICES)
+        larger = dataclasses.replace(stage, nodes=nodes)
+        figures.scales.append(scaling.measure(larger, amount.stored))
+
+
+def _server(binary: Path | None, etcd: str, directory: Path) -> AbstractContextManager[ApiServer]:
+    if binary is None:
+        return apiservers.embedded(directory)
+    return apiservers.real(binary, etcd, directory)
+
+
+def _amount(
+    amount: Amount, nodes: int | None, claims: int | None, potential: str | None, scale: str | None
+) -> Amount:
+    """Return what to measure: the default, changed by what was given."""
+    return dataclasses.replace(
+        amount,
+        nodes=amount.nodes if nodes is None else nodes + nodes % 2,
+        claims=claims or amount.claims,
+        potential=amount.potential if potential is None else _numbers(potential),
+        scale=amount.scale if scale is None else _numbers(scale),
+    )
+
+
+def _numbers(listed: str) -> tuple[int, ...]:
+    try:
+        return tuple(sorted({int(word) for word in listed.split(",") if word}))
+    except ValueError as error:
+        raise click.BadParameter(f"{listed!r} is not a list of numbers like 1,16,128") from error
+
+
+def _say(text: str) -> None:
+    click.echo(f"  {text}", err=True)
+
+
+if __name__ == "__main__":
+    main()

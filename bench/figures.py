@@ -1,0 +1,159 @@
+"""What is measured, as values; `--json` writes exactly these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bench.statistics import Latency
+
+UNAVOIDABLE_UP = 4
+"""Writes of a driver to allocate: finalizer, NAS, claim status, PodSchedulingContext status."""
+
+UNAVOIDABLE_DOWN = 3
+"""Writes of a driver to deallocate: NAS, claim status, finalizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """What a client reaches that makes only the unavoidable writes.
+
+    Attributes:
+        up: claims per second, allocated.
+        down: claims per second, unreserved, deleted and freed.
+        status_write: update of a PodSchedulingContext's status, one at a time.
+        state_write: merge patch of a NAS, one at a time.
+        cpu_ms: CPU time of the client per claim, up and down, in milliseconds: all 11 writes, of
+            which a driver makes 7 and the benchmark 4.
+    """
+
+    up: float
+    down: float
+    status_write: Latency
+    state_write: Latency
+    cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Negotiation:
+    """Claims with a number of potential nodes.
+
+    Attributes:
+        potential: how many nodes the scheduler names for each pod.
+        floor: in the same minute, on the same server, while the driver was stopped.
+        ask: from the scheduler's write to the answer's arrival, one pod at a time.
+        allocate: from the selected node's write to the allocation's arrival.
+        free: from the deletion of an unreserved claim to its end.
+        up: claims per second.
+        down: claims per second.
+        writes: of the driver per claim, up and down; None where nobody counts requests.
+        reads: gets and lists of the driver per claim; likewise.
+        requests: of the driver per claim, by `verb resource status`.
+        cpu_ms: CPU time of the driver per claim, up and down, in milliseconds.
+        bench_cpu_ms: of the benchmark, which has to watch and write as a scheduler does.
+        first_answer: seconds from the start of the program to its first answer.
+        peak_rss_mib: of the driver.
+    """
+
+    potential: int
+    floor: Floor
+    ask: Latency
+    allocate: Latency
+    free: Latency
+    up: float
+    down: float
+    writes: float | None
+    reads: float | None
+    requests: Mapping[str, float]
+    cpu_ms: float
+    bench_cpu_ms: float
+    first_answer: float
+    peak_rss_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A pod that waits for the only device of its node.
+
+    Attributes:
+        answered: from the NAS without the former claim to an answer without the node.
+        allocated: from the same moment to the allocation, with the scheduler's write in between.
+    """
+
+    answered: Latency
+    allocated: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """A large store.
+
+    Attributes:
+        nodes: NodeAllocationStates.
+        claims: ResourceClaims that nobody negotiates.
+        first_answer: seconds from the start of the program.
+        rss_mib: after that.
+        peak_rss_mib: the most until the end.
+        ask: for 128 potential nodes.
+        answer_cpu_ms: CPU time of the driver per such answer.
+        cold_answer_cpu_ms: per answer about nodes that it was never asked for since its start.
+        reads: gets and lists of the driver per such answer; None where nobody counts.
+        event_cpu_ms: CPU time of the driver per change of a NAS that it does not care about.
+    """
+
+    nodes: int
+    claims: int
+    first_answer: float
+    rss_mib: float
+    peak_rss_mib: float
+    ask: Latency
+    answer_cpu_ms: float
+    cold_answer_cpu_ms: float
+    reads: float | None
+    event_cpu_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls over the plugin's socket, so many at the same time."""
+
+    lanes: int
+    prepare: Latency
+    unprepare: Latency
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The kubelet plugin of one node with 8 devices.
+
+    Attributes:
+        calls: by concurrency.
+        state_write: merge patch of a NAS of the same size, one at a time.
+        cpu_ms: CPU time of the plugin per prepare and unprepare.
+        first_answer: seconds from the start of the program until it answered the kubelet.
+        peak_rss_mib: of the plugin.
+    """
+
+    calls: Sequence[Calls]
+    state_write: Latency
+    cpu_ms: float
+    first_answer: float
+    peak_rss_mib: float
+
+
+@dataclass(slots=True)
+class Figures:
+    """All of one run; parts that were not asked for are missing.
+
+    Attributes:
+        server: what was measured on.
+        lanes: claims at the same time.
+        others: share of the machine that other programs used meanwhile, 0 to 1; of much more than
+            a tenth, latencies and rates say little, while CPU times and requests hold.
+    """
+
+    server: str
+    lanes: int
+    negotiations: list[Negotiation] = field(default_factory=list)
+    freed: Freed | None = None
+    scales: list[Scale] = field(default_factory=list)
+    node: Node | None = None
+    others: float = 0.0

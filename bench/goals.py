@@ -1,0 +1,95 @@
+"""What the driver promises, as bounds on figures of one run; pure.
+
+Where it can be, a bound is a ratio to the floor or to a single write of the same run, so that it
+means the same on every machine.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bench.figures import (
+    UNAVOIDABLE_DOWN,
+    UNAVOIDABLE_UP,
+    Figures,
+    Freed,
+    Negotiation,
+    Node,
+    Scale,
+)
+from bench.statistics import ratio
+
+Sense = Literal["at least", "at most"]
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound and what was measured.
+
+    Attributes:
+        name: what is bounded, with its unit.
+        sense: on which side of the bound it has to be.
+        bound: the bound.
+        value: measured.
+    """
+
+    name: str
+    sense: Sense
+    bound: float
+    value: float
+
+    @property
+    def met(self) -> bool:
+        """Whether the promise is kept."""
+        return self.value >= self.bound if self.sense == "at least" else self.value <= self.bound
+
+
+def goals(figures: Figures) -> list[Goal]:
+    """Return every goal that the figures say something about."""
+    found: list[Goal] = []
+    for negotiation in figures.negotiations:
+        found += _negotiation(negotiation)
+    if figures.freed is not None:
+        found += _freed(figures.freed)
+    for scale in figures.scales:
+        found += _scale(scale)
+    if figures.node is not None:
+        found += _node(figures.node)
+    return found
+
+
+def _negotiation(figures: Negotiation) -> Iterator[Goal]:
+    of = f"{figures.potential} potential nodes"
+    floor = figures.floor
+    yield Goal(f"claims/s up ÷ floor, {of}", "at least", 0.8, ratio(figures.up, floor.up))
+    yield Goal(f"claims/s down ÷ floor, {of}", "at least", 0.8, ratio(figures.down, floor.down))
+    if figures.writes is not None and figures.reads is not None:
+        unavoidable = UNAVOIDABLE_UP + UNAVOIDABLE_DOWN
+        made = figures.writes + figures.reads
+        yield Goal(f"requests ÷ unavoidable writes, {of}", "at most", 1.1, made / unavoidable)
+        yield Goal(f"reads per claim, {of}", "at most", 0.0, figures.reads)
+    slowest = ratio(figures.ask.p99, floor.status_write.p50)
+    yield Goal(f"unsuitableNodes p99 ÷ status write, {of}", "at most", 3.0, slowest)
+
+
+def _freed(figures: Freed) -> Iterator[Goal]:
+    value = 1000 * figures.answered.p99
+    yield Goal("freed device to answer p99, ms", "at most", 100.0, value)
+
+
+def _scale(figures: Scale) -> Iterator[Goal]:
+    of = f"{figures.nodes} nodes"
+    yield Goal(f"CPU of an answer for 128 nodes, ms, {of}", "at most", 5.0, figures.answer_cpu_ms)
+    yield Goal(f"controller's peak RSS, MiB, {of}", "at most", 300.0, figures.peak_rss_mib)
+    yield Goal(f"first answer after start, s, {of}", "at most", 10.0, figures.first_answer)
+    if figures.reads is not None:
+        yield Goal(f"reads per answer, {of}", "at most", 0.0, figures.reads)
+
+
+def _node(figures: Node) -> Iterator[Goal]:
+    for calls in figures.calls:
+        if calls.lanes == 1:
+            value = ratio(calls.prepare.p50, figures.state_write.p50)
+            yield Goal("prepare p50 ÷ NAS write", "at most", 2.0, value)
+    yield Goal("plugin's peak RSS, MiB", "at most", 60.0, figures.peak_rss_mib)
+    yield Goal("plugin's cold start, s", "at most", 1.0, figures.first_answer)

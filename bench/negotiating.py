@@ -1,0 +1,165 @@
+"""Measures a controller and the floor for one number of potential nodes."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bench import floor, objects
+from bench.counting import Meter
+from bench.errors import NotSeen
+from bench.figures import Floor, Negotiation
+from bench.floor import Task
+from bench.lanes import concurrently
+from bench.objects import Consumer
+from bench.programs import Program
+from bench.scheduling import Scheduler
+from bench.settings import Amount, Subject
+from bench.site import Site
+from bench.statistics import Latency
+from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
+
+PROCESSES = 2
+"""Of the floor: as many as there are with a driver, which are the benchmark and the controller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """What every measurement of a controller needs.
+
+    Attributes:
+        site: the API server.
+        subject: the programs under test.
+        amount: sizes of samples.
+        nodes: names of the nodes with a NAS.
+    """
+
+    site: Site
+    subject: Subject
+    amount: Amount
+    nodes: Sequence[str]
+
+    def controller(self) -> Program:
+        """Return the controller under test, not yet running."""
+        environment = self.subject.environment(self.site.server.kubeconfig)
+        log = self.subject.logs / "controller.log"
+        return Program("the controller", self.subject.controller, log, environment)
+
+    def potential(self, number: int, count: int) -> list[str]:
+        """Return `count` nodes for the claim of a number; neighbours begin with different ones."""
+        start = number % len(self.nodes)
+        return [self.nodes[(start + index) % len(self.nodes)] for index in range(count)]
+
+    def meter(self, program: Program) -> Meter:
+        """Begin to measure a phase."""
+        return Meter(program, self.site.own, self.site.server.metrics)
+
+
+def measure_floor(stage: Stage, potential: int) -> Floor:
+    """Measure the floor; the controller must not run."""
+    alone = _floor(stage, potential, stage.amount.samples, 1, 1)
+    count = stage.amount.claims
+    together = _floor(stage, potential, count, PROCESSES, stage.amount.lanes // PROCESSES)
+    return floor.summary(count, alone, together)
+
+
+def _floor(
+    stage: Stage, potential: int, count: int, processes: int, lanes: int
+) -> tuple[floor.Span, floor.Span]:
+    names = [f"floor-{number:05}" for number in range(count)]
+    claims = stage.site.add_claims(names, objects.FLOOR)
+    tasks = []
+    for number, claim in enumerate(claims):
+        # nobody looks for the pod, so there is none
+        consumer = Consumer({"metadata": {"name": names[number], "uid": names[number]}}, claim)
+        nodes = stage.potential(number, potential)
+        tasks.append(Task(consumer, tuple(nodes), nodes[0]))
+    try:
+        return floor.measure(
+            str(stage.site.server.kubeconfig),
+            stage.site.driver,
+            tasks,
+            processes=processes,
+            lanes=lanes,
+        )
+    finally:
+        stage.site.remove(SCHEDULING_CONTEXTS, names)
+        stage.site.remove(CLAIMS, names)
+
+
+def measure(stage: Stage, potential: int) -> Negotiation:
+    """Measure the floor, then a fresh controller: one claim at a time, then in all lanes."""
+    lowest = measure_floor(stage, potential)
+    amount = stage.amount
+    count = 1 + amount.samples + amount.claims
+    with Scheduler(stage.site) as scheduler, stage.site.consumers(f"p{potential}", count) as all_:
+        first, singles, rest = all_[0], all_[1 : 1 + amount.samples], all_[1 + amount.samples :]
+        with stage.controller() as program:
+            first_answer = first_answer_of(program, scheduler, first, stage.potential(0, potential))
+            program.settle()
+            ask, allocate, free = _singly(stage, scheduler, singles, potential)
+            meter = stage.meter(program)
+            own_cpu = time.process_time()
+            up, down = _together(stage, scheduler, rest, potential)
+            own_cpu = time.process_time() - own_cpu
+            effort = meter.effort()
+            used = program.usage()
+    return Negotiation(
+        potential=potential,
+        floor=lowest,
+        ask=ask,
+        allocate=allocate,
+        free=free,
+        up=up,
+        down=down,
+        writes=effort.writes(amount.claims),
+        reads=effort.reads(amount.claims),
+        requests=effort.breakdown(amount.claims),
+        cpu_ms=effort.cpu_ms(amount.claims),
+        bench_cpu_ms=1000 * own_cpu / amount.claims,
+        first_answer=first_answer,
+        peak_rss_mib=used.peak_rss_mib,
+    )
+
+
+def first_answer_of(
+    program: Program, scheduler: Scheduler, consumer: Consumer, potential: Sequence[str]
+) -> float:
+    """Return the seconds from a program's start to its first answer to a pod.
+
+    Raises:
+        NotStarted: the program has ended.
+        NotSeen: it gives no answer.
+    """
+    try:
+        return scheduler.ask(consumer, potential).seen - program.started
+    except NotSeen:
+        program.check()
+        raise
+
+
+def _singly(
+    stage: Stage, scheduler: Scheduler, consumers: Sequence[Consumer], potential: int
+) -> tuple[Latency, Latency, Latency]:
+    asked, allocated, freed = [], [], []
+    for number, consumer in enumerate(consumers):
+        answer, allocation = scheduler.run(consumer, stage.potential(number, potential))
+        asked.append(answer)
+        allocated.append(allocation)
+        freed.append(scheduler.free(consumer))
+    return Latency.of(asked), Latency.of(allocated), Latency.of(freed)
+
+
+def _together(
+    stage: Stage, scheduler: Scheduler, consumers: Sequence[Consumer], potential: int
+) -> tuple[float, float]:
+    """Return claims per second, up and down."""
+    lanes = stage.amount.lanes
+    numbered = list(enumerate(consumers))
+    began = time.monotonic()
+    concurrently(
+        lambda item: scheduler.run(item[1], stage.potential(item[0], potential)), numbered, lanes
+    )
+    allocated = time.monotonic()
+    concurrently(scheduler.free, consumers, lanes)
+    freed = time.monotonic()
+    return len(consumers) / (allocated - began), len(consumers) / (freed - allocated)

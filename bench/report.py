@@ -1,0 +1,125 @@
+"""The figures as one text for people and as one JSON object for programs; pure."""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+
+from bench.figures import Figures, Freed, Negotiation, Node, Scale
+from bench.goals import goals
+from bench.statistics import Latency, ratio
+from bench.tables import Row, markdown
+
+
+def text(figures: Figures) -> str:
+    """Return all tables."""
+    where = f"{figures.server}, {figures.lanes} claims at the same time"
+    others = f"other programs used {100 * figures.others:.0f} % of the machine"
+    parts = [f"measured on {where}; {others}\n"]
+    rows = list(_rows(figures))
+    parts.append(markdown(("figure", "driver", "floor", "ratio"), rows))
+    parts.append(markdown(("goal", "bound", "value", "met"), list(_goals(figures))))
+    return "\n".join(parts)
+
+
+def as_json(figures: Figures) -> str:
+    """Return the figures, in seconds and MiB, with the goals."""
+    found = [dataclasses.asdict(goal) | {"met": goal.met} for goal in goals(figures)]
+    return json.dumps(dataclasses.asdict(figures) | {"goals": found}, indent=1)
+
+
+def _goals(figures: Figures) -> Iterator[Row]:
+    for goal in goals(figures):
+        sign = "≥" if goal.sense == "at least" else "≤"
+        yield goal.name, f"{sign} {goal.bound:g}", _number(goal.value), "yes" if goal.met else "NO"
+
+
+def _rows(figures: Figures) -> Iterator[Row]:
+    for negotiation in figures.negotiations:
+        yield from _negotiation(negotiation)
+    if figures.freed is not None:
+        yield from _freed(figures.freed)
+    for scale in figures.scales:
+        yield from _scale(scale)
+    if figures.node is not None:
+        yield from _node(figures.node)
+
+
+def _negotiation(figures: Negotiation) -> Iterator[Row]:
+    floor = figures.floor
+    yield _title(f"{figures.potential} potential nodes")
+    yield _latency(
+        "unsuitableNodes p50/p99, ms; floor: status write", figures.ask, floor.status_write
+    )
+    yield _latency("allocation p50/p99, ms", figures.allocate)
+    yield _latency("deallocation p50/p99, ms", figures.free)
+    yield _compared("claims/s up", figures.up, floor.up)
+    yield _compared("claims/s down", figures.down, floor.down)
+    yield _compared("writes per claim", figures.writes, 7.0)
+    yield _alone("reads per claim", figures.reads)
+    for request, count in figures.requests.items():
+        yield _alone(f"- {request}", count)
+    yield _compared("CPU per claim, ms; floor: all 11 writes", figures.cpu_ms, floor.cpu_ms)
+    yield _alone("CPU of the benchmark per claim, ms", figures.bench_cpu_ms)
+    yield _alone("first answer after start, s", figures.first_answer)
+    yield _alone("peak RSS, MiB", figures.peak_rss_mib)
+
+
+def _freed(figures: Freed) -> Iterator[Row]:
+    yield _title("a pod waits for a device")
+    yield _latency("freed device to answer p50/p99, ms", figures.answered)
+    yield _latency("freed device to allocation p50/p99, ms", figures.allocated)
+
+
+def _scale(figures: Scale) -> Iterator[Row]:
+    yield _title(f"{figures.nodes} nodes, {figures.claims} claims")
+    yield _latency("unsuitableNodes of 128 p50/p99, ms", figures.ask)
+    yield _alone("CPU per answer, ms", figures.answer_cpu_ms)
+    yield _alone("CPU per answer about nodes never asked for, ms", figures.cold_answer_cpu_ms)
+    yield _alone("reads per answer", figures.reads)
+    yield _alone("CPU per NAS event, ms", figures.event_cpu_ms)
+    yield _alone("first answer after start, s", figures.first_answer)
+    yield _alone("RSS, MiB", figures.rss_mib)
+    yield _alone("peak RSS, MiB", figures.peak_rss_mib)
+
+
+def _node(figures: Node) -> Iterator[Row]:
+    yield _title("kubelet plugin, 8 devices")
+    for calls in figures.calls:
+        at = f"{calls.lanes} at a time p50/p99, ms; floor: NAS write"
+        yield _latency(f"prepare, {at}", calls.prepare, figures.state_write)
+        yield _latency(f"unprepare, {at}", calls.unprepare, figures.state_write)
+    yield _alone("CPU per call, ms", figures.cpu_ms)
+    yield _alone("cold start, s", figures.first_answer)
+    yield _alone("peak RSS, MiB", figures.peak_rss_mib)
+
+
+def _title(name: str) -> Row:
+    return f"**{name}**", "", "", ""
+
+
+def _latency(name: str, driver: Latency, floor: Latency | None = None) -> Row:
+    if floor is None:
+        return name, _pair(driver), "", ""
+    shares: Sequence[float] = (ratio(driver.p50, floor.p50), ratio(driver.p99, floor.p99))
+    return name, _pair(driver), _pair(floor), "/".join(_number(share) for share in shares)
+
+
+def _compared(name: str, driver: float | None, floor: float) -> Row:
+    if driver is None:
+        return name, "not counted", _number(floor), ""
+    return name, _number(driver), _number(floor), _number(ratio(driver, floor))
+
+
+def _alone(name: str, driver: float | None) -> Row:
+    return name, "not counted" if driver is None else _number(driver), "", ""
+
+
+def _pair(latency: Latency) -> str:
+    return f"{_number(1000 * latency.p50)}/{_number(1000 * latency.p99)}"
+
+
+def _number(value: float) -> str:
+    """Return about three digits: 0.123, 1.23, 12.3, 123."""
+    if value >= 100:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

@@ -1,0 +1,71 @@
+"""How much is measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bench.objects import Driver
+
+DEVICES: Final = 8
+"""Of every node."""
+
+_MORE_THAN_ENOUGH: Final = "10000"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The programs under test.
+
+    Attributes:
+        controller: command; gets KUBECONFIG.
+        plugin: command; gets KUBECONFIG, NODE_NAME and directories; empty for none.
+        driver: what they call themselves.
+        logs: directory.
+    """
+
+    controller: tuple[str, ...]
+    plugin: tuple[str, ...]
+    driver: Driver
+    logs: Path
+
+    def environment(self, kubeconfig: Path) -> Mapping[str, str]:
+        """Return the settings of both programs; nothing of theirs may wait for a token."""
+        return {
+            "KUBECONFIG": str(kubeconfig),
+            "POD_NAMESPACE": self.driver.namespace,
+            "KUBE_API_QPS": _MORE_THAN_ENOUGH,
+            "KUBE_API_BURST": _MORE_THAN_ENOUGH,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Sizes of samples.
+
+    Attributes:
+        nodes: for everything but scale; an even number of at least 128.
+        potential: numbers of potential nodes.
+        lanes: claims at the same time.
+        samples: one-by-one negotiations for each number of potential nodes.
+        claims: negotiations in all lanes for each number.
+        freed: devices that a pod waits for.
+        scale: numbers of nodes of large stores, ascending.
+        stored: claims in large stores.
+        events: changes of node states in large stores.
+        calls: prepares and unprepares at each concurrency.
+    """
+
+    nodes: int = 128
+    potential: tuple[int, ...] = (1, 16, 128)
+    lanes: int = 8
+    samples: int = 100
+    claims: int = 480
+    freed: int = 30
+    scale: tuple[int, ...] = (1000, 5000)
+    stored: int = 10_000
+    events: int = 500
+    calls: int = 160
+
+
+QUICK: Final = Amount(samples=25, claims=120, freed=10, scale=(), events=0, calls=40)

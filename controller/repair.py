@@ -1,0 +1,242 @@
+"""Repairs what is wrong between a node's state and the claims, if it stays wrong.
+
+Nobody else would: an entry in `allocatedClaims` whose claim was deleted past our finalizer, or
+moved on; a finalizer that somebody removed; a NAS that was deleted and made anew while its devices
+are in use. A fault has to be seen for GRACE_SECONDS, in a cache that has synced, and then once more
+in claims that are read live. Called by the reconciler some seconds after every change of a NAS, and
+every minute.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+from api.claims import Claim
+from api.deviceclaims import device_name
+from api.invariants import ClaimFacts, Fault, Violation, entry_faults, lost, whole
+from api.nas import AllocatedClaim, Device, NodeAllocationState, parse_nas
+from api.objects import JSON, DeviceID, Key, NodeName, uid_of
+from controller.allocator import Refusal
+from controller.claims import ClaimWriter
+from controller.dialect import Demand, Dialect
+from controller.nodes import Ledger
+from controller.outcome import After, Done, Outcome
+from kube.client import Client
+from kube.resources import Resource
+from kube.store import Store
+from ops.logs import get_logger
+
+GRACE_SECONDS: Final = 10.0
+ABANDONED_SECONDS: Final = 300.0
+"""Until then a pod may still wait for an allocation to be completed on that very node."""
+
+PERIOD_SECONDS: Final = 60.0
+UID_INDEX: Final = "uid"
+NODE_INDEX: Final = "allocated-node"
+
+REPAIRED: Final = (
+    Fault.ORPHANED,
+    Fault.MISPLACED,
+    Fault.ABANDONED,
+    Fault.UNPROTECTED,
+    Fault.LOST,
+)
+
+_LOG = get_logger("repair")
+
+
+class Caches(Protocol):
+    """What is needed of controller.caches.Caches."""
+
+    claims: Store
+    states: Store
+
+
+class Events(Protocol):
+    """What is needed of kube.events.EventRecorder."""
+
+    def warning(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Warning about an object."""
+        ...
+
+
+class Observer(Protocol):
+    """Counts repairs."""
+
+    def repaired(self, kind: str) -> None:
+        """Count one repair of a kind of fault."""
+        ...
+
+
+def uid_index(obj: JSON) -> Iterable[str]:
+    """Index a claim by its uid."""
+    return [uid_of(obj)]
+
+
+def node_index(obj: JSON) -> Iterable[str]:
+    """Index a claim by the node that we allocated it on."""
+    node = ClaimFacts.of(obj).node
+    return [] if node is None else [node]
+
+
+class StateRepair:
+    """Brings one NAS and the claims on its node to agree; implements reconcile.Sync."""
+
+    def __init__(
+        self,
+        client: Client,
+        claims: Resource,
+        caches: Caches,
+        ledger: Ledger,
+        dialect: Dialect,
+        writer: ClaimWriter,
+        events: Events,
+        observer: Observer,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Compare the node states in `caches` with the claims there.
+
+        Args:
+            client: reads claims live.
+            claims: ResourceClaim in the version that the server has.
+            caches: of claims, with UID_INDEX and NODE_INDEX, and of node states.
+            ledger: of the nodes.
+            dialect: reads what a claim asks for.
+            writer: for the repairs.
+            events: told of each repair, on the NAS.
+            observer: counts them.
+            clock: monotonic seconds.
+        """
+        self._client = client
+        self._claims = claims
+        self._caches = caches
+        self._ledger = ledger
+        self._dialect = dialect
+        self._writer = writer
+        self._events = events
+        self._observer = observer
+        self._clock = clock
+        self._seen: dict[Key, dict[Violation, float]] = {}
+
+    def sync(self, key: Key) -> Outcome:
+        """Repair what has been wrong with one NAS for long enough.
+
+        Raises:
+            MalformedState: somebody has to mend the NAS.
+            StaleWorld: try again soon.
+            KubeError: a request failed.
+        """
+        raw = self._caches.states.get(key)
+        if raw is None:
+            self._seen.pop(key, None)
+            return Done()
+        state = parse_nas(raw)
+        now, before = self._clock(), self._seen.get(key, {})
+        seen = {fault: before.get(fault, now) for fault in faults(state, self._cached(state))}
+        due = [fault for fault, since in seen.items() if now - since >= grace(fault)]
+        self._seen[key] = seen | {fault: now + PERIOD_SECONDS - grace(fault) for fault in due}
+        if due:
+            self._repair(raw, state, due)
+        waits = [since + grace(fault) - now for fault, since in self._seen[key].items()]
+        return After(min([PERIOD_SECONDS, *waits]))
+
+    def _cached(self, state: NodeAllocationState) -> list[Claim]:
+        store = self._caches.claims
+        on_node = store.by_index(NODE_INDEX, state.node)
+        held = [raw for uid in state.allocated for raw in store.by_index(UID_INDEX, uid)]
+        return [Claim(raw) for raw in (*held, *on_node)]
+
+    def _repair(self, raw: JSON, state: NodeAllocationState, due: list[Violation]) -> None:
+        live = [Claim(obj) for obj in self._client.list(self._claims).items]
+        still = set(faults(state, live))
+        by_uid = {claim.uid: claim for claim in live}
+        for fault in due:
+            claim = by_uid.get(fault.claim)
+            if fault not in still:
+                continue
+            if self._mend(state.node, fault, claim):
+                _LOG.warning("repaired", kind=fault.kind, node=state.node, fault=fault.message)
+                self._observer.repaired(fault.kind)
+                self._events.warning(raw, fault.kind, f"repaired: {fault.message}")
+            elif fault.kind == Fault.LOST and claim is not None:
+                text = f"{fault.message}; {fault.remedy}"
+                self._events.warning(claim.raw, fault.kind, text)
+
+    def _mend(self, node: NodeName, fault: Violation, claim: Claim | None) -> bool:
+        """Repair one fault; False if it turns out to be none, or one that nobody can repair."""
+        if fault.kind in (Fault.ORPHANED, Fault.MISPLACED):
+            return self._writer.withdraw(fault.claim, node, lambda: self._unwanted(fault))
+        if claim is None or claim.deleting or claim.deallocation_requested:
+            return False
+        if fault.kind == Fault.UNPROTECTED:
+            self._writer.protect(claim)
+            return True
+        if fault.kind == Fault.ABANDONED:
+            self._writer.abandon(claim)
+            return True
+        return self._writer.enter(claim, node, lambda state: self._entry(state, claim))
+
+    def _entry(self, state: NodeAllocationState, claim: Claim) -> AllocatedClaim | None:
+        """Return what a claim that was lost had before: as it is prepared, else planned anew.
+
+        What its allocation says counts, so a plan that would change the allocation is none.
+        """
+        if claim.uid in state.prepared:
+            return restored(state, claim)
+        view, demand = self._ledger.view(state.node), self._dialect.read(claim)
+        if isinstance(view, Refusal) or not isinstance(demand, Demand):
+            return None
+        planned = view.plan(demand.requests, unnamed(claim, view.free))
+        if isinstance(planned, Refusal):
+            return None
+        devices = planned[claim.uid]
+        same = self._dialect.allocated(claim, demand, state.node, devices)["status"]
+        if same["allocation"] != claim.allocation:
+            return None
+        return AllocatedClaim(devices, claim.namespace, claim.name)
+
+    def _unwanted(self, fault: Violation) -> bool:
+        """Tell whether the claim of an entry is still not on its node, by our own latest writes."""
+        known = self._caches.claims.by_index(UID_INDEX, fault.claim)
+        facts = [ClaimFacts.of(raw) for raw in known]
+        return all(each.elsewhere or each.node not in (None, fault.node) for each in facts)
+
+
+def faults(state: NodeAllocationState, claims: Iterable[Claim]) -> list[Violation]:
+    """Return what can be repaired of what is wrong between a node's state and the claims."""
+    facts = {claim.uid: ClaimFacts.of(claim.raw) for claim in claims}
+    entries = [
+        fault
+        for uid, entry in state.allocated.items()
+        for fault in entry_faults(state.node, uid, entry, facts.get(uid))
+    ]
+    here = [claim for claim in facts.values() if claim.node == state.node]
+    return [*entries, *lost({state.node: state}, here)]
+
+
+def grace(fault: Violation) -> float:
+    """Return the seconds that a fault has to last."""
+    return ABANDONED_SECONDS if fault.kind == Fault.ABANDONED else GRACE_SECONDS
+
+
+def unnamed(claim: Claim, devices: Iterable[Device]) -> frozenset[DeviceID]:
+    """Return those devices that an allocation, if it names devices at all, does not name."""
+    results = ((claim.allocation or {}).get("devices") or {}).get("results")
+    if results is None:
+        return frozenset()
+    named = {result.get("device") for result in results}
+    return frozenset(d.id for d in devices if device_name(d.id) not in named)
+
+
+def restored(state: NodeAllocationState, claim: Claim) -> AllocatedClaim | None:
+    """Return the entry that a claim had before it was lost, as far as that is beyond doubt.
+
+    Its prepared devices tell: all of them have to be offered, and no other claim may hold one.
+    """
+    devices = whole(state.prepared.get(claim.uid, ()))
+    others = (given for uid, given in state.prepared.items() if uid != claim.uid)
+    taken = state.used() | {d.id for given in others for d in whole(given)}
+    offered = {device.id for device in state.allocatable}
+    clear = all(d.id in offered and d.id not in taken for d in devices)
+    return AllocatedClaim(devices, claim.namespace, claim.name) if devices and clear else None

@@ -1,0 +1,1 @@
+"""The command `fake-dra`: looks a cluster over for what must never be, and repairs it."""

@@ -1,0 +1,227 @@
+"""`fake-dra uninstall`: asks whether the driver may go, and removes what Helm does not know of.
+
+The chart runs it as two hooks of `helm uninstall`. With `--check`, before anything is deleted: a
+claim that is in use would keep its finalizer for ever, with nobody left to take it away. Without,
+after everything was deleted: plugins make their NodeAllocationState again, so that it can only be
+removed when the last of them has ended.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import click
+
+from api import __version__
+from api.claims import Claim
+from api.errors import DriverError
+from api.names import FINALIZER
+from api.nas import parse_nas
+from api.objects import JSON, ClaimUID
+from controller.caches import STATES
+from fsck.looks import UnsupportedCluster, claims_resource
+from kube.client import Client, ListPage
+from kube.errors import NotFound
+from kube.resources import PODS, Resource
+from ops.config import cluster_options, logging_options, namespace_of
+from ops.logs import configure, get_logger
+from ops.settings import option, program
+
+PERIOD_SECONDS: Final = 1.0
+PLUGINS: Final = "app.kubernetes.io/component=kubeletplugin"
+SECTION: Final = "Uninstall"
+SHOWN: Final = 20
+"""Claims that a message names at most."""
+
+_LOG = get_logger("uninstall")
+
+
+class StillInUse(DriverError):
+    """A claim has devices of the driver, or its finalizer."""
+
+
+class PluginsRemain(DriverError):
+    """A plugin may still run, which would make its NodeAllocationState again."""
+
+
+class Api(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def versions(self, group: str) -> list[str]:
+        """Return the served versions of an API group."""
+
+    def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+    ) -> ListPage:
+        """Return all objects of a collection."""
+
+    def delete(self, resource: Resource, name: str, namespace: str | None = None) -> None:
+        """Delete an object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait for plugins.
+
+    Attributes:
+        seconds: at most.
+        clock: monotonic seconds.
+        sleep: waits for some seconds.
+    """
+
+    seconds: float
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+
+@program("uninstall")
+@option(
+    "--check",
+    "UNINSTALL_CHECK",
+    section=SECTION,
+    is_flag=True,
+    help="Remove nothing; fail if a claim has devices of the driver, or its finalizer.",
+    remedy="give it without a value",
+)
+@option(
+    "--plugin-selector",
+    "PLUGIN_SELECTOR",
+    section=SECTION,
+    metavar="SELECTOR",
+    default=PLUGINS,
+    help="Labels of the pods of the kubelet plugin, which have to be gone first.",
+    remedy="give a label selector as kubectl takes it",
+)
+@option(
+    "--timeout",
+    "UNINSTALL_TIMEOUT",
+    section=SECTION,
+    type=click.FloatRange(0, 3600),
+    default=120.0,
+    help="Seconds to wait for these pods.",
+    remedy="give a number of seconds from 0 to 3600",
+)
+@cluster_options
+@logging_options
+def uninstall(**values: Any) -> int:
+    """Remove the NodeAllocationStates once no plugin is left, or check whether the driver may go.
+
+    `helm uninstall` runs both; run it by hand where the driver was taken away without Helm's hooks.
+    """
+    configure(values["logging_format"], values["verbosity"])
+    namespace = namespace_of(values)
+    client = Client.from_kubeconfig(
+        values["kubeconfig"], qps=0, burst=1, user_agent=f"fake-dra-uninstall/{__version__}"
+    )
+    try:
+        if values["check"]:
+            check_unused(client, namespace)
+        else:
+            await_plugins(client, namespace, values["plugin_selector"], Patience(values["timeout"]))
+            remove_states(client, namespace)
+    finally:
+        client.close()
+    return 0
+
+
+def check_unused(client: Api, namespace: str) -> None:
+    """Check that nobody would miss the driver.
+
+    Args:
+        client: the API server.
+        namespace: of the node states.
+
+    Raises:
+        StillInUse: naming the claims.
+        MalformedState: a node state cannot be read.
+        KubeError: something could not be listed.
+    """
+    used = {**_claims_in_states(client, namespace), **_claims_with_finalizer(client)}
+    if not used:
+        _LOG.info("No claim has devices of the driver or its finalizer")
+        return
+    raise StillInUse(
+        f"the driver is in use by {_named(used.values())}; delete the pods and claims first, or "
+        "uninstall with --no-hooks and take the finalizer "
+        f"{FINALIZER} from these claims by hand"
+    )
+
+
+def await_plugins(client: Api, namespace: str, selector: str, patience: Patience) -> None:
+    """Wait until no pod of the plugin is left.
+
+    Raises:
+        PluginsRemain: some are left when the time is over.
+        KubeError: pods could not be listed.
+    """
+    deadline = patience.clock() + patience.seconds
+    while left := _pods(client, namespace, selector):
+        if patience.clock() >= deadline:
+            raise PluginsRemain(
+                f"pods of the plugin are left in namespace {namespace} after "
+                f"{patience.seconds:g} s: {_named(left)}; delete them (with --force where the "
+                "node is gone), and uninstall again"
+            )
+        _LOG.debug("Waiting for plugins to end", pods=len(left))
+        patience.sleep(PERIOD_SECONDS)
+
+
+def remove_states(client: Api, namespace: str) -> None:
+    """Delete all node states; none, or no such kind, is fine.
+
+    Raises:
+        KubeError: one could not be deleted.
+    """
+    for state in _states(client, namespace):
+        name = state["metadata"]["name"]
+        try:
+            client.delete(STATES, name, namespace)
+        except NotFound:
+            continue
+        _LOG.info("NodeAllocationState deleted", node=name, namespace=namespace)
+
+
+def _claims_in_states(client: Api, namespace: str) -> dict[ClaimUID, str]:
+    used: dict[ClaimUID, str] = {}
+    for state in map(parse_nas, _states(client, namespace)):
+        for uid in state.prepared:
+            used[uid] = f"claim with uid {uid} on node {state.node}"
+        for uid, given in state.allocated.items():
+            used[uid] = f"{given.namespace}/{given.name}"
+    return used
+
+
+def _claims_with_finalizer(client: Api) -> dict[ClaimUID, str]:
+    try:
+        resource = claims_resource(client)
+    except UnsupportedCluster:
+        return {}
+    claims = map(Claim, client.list(resource).items)
+    return {
+        claim.uid: f"{claim.namespace}/{claim.name}"
+        for claim in claims
+        if FINALIZER in claim.finalizers
+    }
+
+
+def _states(client: Api, namespace: str) -> list[JSON]:
+    try:
+        return client.list(STATES, namespace=namespace).items
+    except NotFound:
+        return []
+
+
+def _pods(client: Api, namespace: str, selector: str) -> list[str]:
+    page = client.list(PODS, namespace=namespace, label_selector=selector)
+    return [pod["metadata"]["name"] for pod in page.items]
+
+
+def _named(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    more = len(ordered) - SHOWN
+    return ", ".join(ordered[:SHOWN]) + (f" and {more} more" if more > 0 else "")

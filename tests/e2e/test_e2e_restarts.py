@@ -1,0 +1,97 @@
+"""Whatever restarts on a node, its pods keep their devices and new pods get others."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from api.objects import JSON
+from plugin.cdi import claim_file
+from tests.e2e.cluster import containerd, kubelet
+from tests.support.anycluster import CONTROLLER, plugin_of
+from tests.support.manifests import Wish
+from tests.support.realcluster import RaisedCluster
+from tests.support.space import Space
+from tests.support.waiting import until
+
+OLD = ("whole", "halves")
+PATIENCE = 150.0
+
+pytestmark = [pytest.mark.raised, pytest.mark.timeout(500)]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happens to a node.
+
+    Attributes:
+        name: of the case.
+        happen: makes it happen, and returns when the node works again.
+        ends_pods: whether the containers of pods end with it.
+    """
+
+    name: str
+    happen: Callable[[RaisedCluster], None]
+    ends_pods: bool = False
+
+
+EVENTS = (
+    Event("plugin", lambda it: it.crash(plugin_of(it.nodes[0]))),
+    Event("controller", lambda it: it.crash(CONTROLLER)),
+    Event("kubelet", lambda it: it.machine.restart(kubelet.NAME)),
+    Event("containerd", lambda it: it.machine.restart(containerd.NAME)),
+    Event("reboot", lambda it: it.machine.reboot(), ends_pods=True),
+    Event("power-cut", lambda it: it.machine.reboot(keep_sockets=True), ends_pods=True),
+)
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
+def test_pods_keep_their_devices(space: Space, raised: RaisedCluster, event: Event) -> None:
+    space.apply(*space.claim("whole"), *space.claim("halves", Wish(count=2, split=2)))
+    space.apply(*(space.pod(name, name) for name in OLD))
+    space.ready(*OLD)
+    devices = {name: space.devices(name) for name in OLD}
+    containers = {name: container_id(space.get("pod", name)) for name in OLD}
+    (before,) = space.states()
+
+    event.happen(raised)
+
+    if event.ends_pods:
+        until("pods run anew", lambda: all(anew(space, n, containers[n]) for n in OLD), PATIENCE)
+    space.ready(*OLD, seconds=PATIENCE)
+    unchanged = [container_id(space.get("pod", n)) == containers[n] for n in OLD]
+    assert unchanged == [not event.ends_pods] * len(OLD)
+    assert {name: space.devices(name) for name in OLD} == devices
+    raised.session.nodes_ready(1)
+    (after,) = space.states()
+    assert after.allocatable == before.allocatable
+    assert after.prepared == before.prepared
+    assert after.allocated == before.allocated
+
+    space.apply(*space.claim("new", Wish(count=5)), space.pod("new", "new"))
+    space.ready("new", seconds=PATIENCE)
+    nothing_is_given_twice(space)
+    files = sorted(claim_file(space.uid(name)) for name in (*OLD, "new"))
+    assert raised.cdi_files() == files
+
+    space.delete(*(f"pod/{name}" for name in (*OLD, "new")))
+    raised.settled()
+
+
+def nothing_is_given_twice(space: Space) -> None:
+    """Check that no device is in two allocated claims."""
+    (state,) = space.states()
+    given = [device.id for claim in state.allocated.values() for device in claim.devices]
+    assert len(given) == len(set(given)) == 8
+
+
+def container_id(pod: JSON) -> str:
+    """Return the id of the container of a pod."""
+    (status,) = pod["status"]["containerStatuses"]
+    return str(status["containerID"])
+
+
+def anew(space: Space, pod: str, old: str) -> bool:
+    """Tell whether another container of a pod runs than the old one."""
+    (status,) = space.get("pod", pod)["status"]["containerStatuses"]
+    return bool(status["ready"] and status["containerID"] != old)

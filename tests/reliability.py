@@ -1,0 +1,201 @@
+"""`make reliability`: makes every fault happen, counts what was lost, and writes the table.
+
+    python -m tests.reliability [--lives N] [--kills N] [--output docs/reliability.md]
+
+Injected faults are those of tests/support/faults.py, all of them, and random lives of a cluster by
+tests/support/machine.py. Real ones are programs of the embedded cluster that get SIGKILL while the
+demos come up, run and go; fsck looks at the cluster and at its nodes afterwards. Exits with 1 if
+anything was lost.
+"""
+
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+
+import click
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.errors import HypothesisException
+from hypothesis.stateful import run_state_machine_as_test
+
+from api.names import DRIVER_NAME
+from api.objects import NodeName
+from demo.expect import DEMOS, problems
+from fsck.__main__ import Wish, inspect
+from fsck.nodefiles import read_files
+from ops.logs import configure
+from tests.support.anycluster import CONTROLLER, ROOT, plugin_of
+from tests.support.embedded import Embedded, embedded
+from tests.support.faults import Case, cases, survived
+from tests.support.machine import machine_in
+from tests.support.worldrig import World
+
+BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
+STEPS = 40
+SPLIT = DEMOS[4]
+
+
+@dataclass
+class Row:
+    """One line of the table.
+
+    Attributes:
+        fault: what happened.
+        how: how it was made to happen.
+        times: how often.
+        lost: what was lost or wrong afterwards, each time that something was.
+    """
+
+    fault: str
+    how: str
+    times: int = 0
+    lost: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        lost = "nothing" if not self.lost else "; ".join(sorted(set(self.lost)))
+        return f"| {self.fault} | {self.how} | {self.times} | {lost} |"
+
+
+@click.command()
+@click.option("--lives", default=500, show_default=True, help="Random lives of a cluster.")
+@click.option("--kills", default=30, show_default=True, help="SIGKILLs of real programs.")
+@click.option("--seed", type=int, default=None, help="Of the random kills; a new one by default.")
+@click.option("--output", type=click.Path(path_type=Path), default=ROOT / "docs" / "reliability.md")
+def main(lives: int, kills: int, seed: int | None, output: Path) -> None:
+    """Make every fault happen and write the table of docs/reliability.md."""
+    configure("text", 0)
+    chosen = random.randrange(2**32) if seed is None else seed
+    began = time.monotonic()
+    rows = []
+    for row in [*injected(), random_lives(lives), *real_kills(kills, random.Random(chosen))]:
+        rows.append(row)
+        click.echo(str(row))
+    seconds = round(time.monotonic() - began)
+    write(output, rows, f"{sum(r.times for r in rows)} faults and lives in {seconds} s.")
+    raise SystemExit(any(row.lost for row in rows))
+
+
+def injected() -> Iterator[Row]:
+    """Do every case of the catalogue."""
+    ordered = sorted(cases(), key=lambda case: case.fault)
+    for (fault, how), group in groupby(ordered, key=lambda case: (case.fault, case.how)):
+        row = Row(fault, how)
+        for case in group:
+            row.times += 1
+            row.lost += [f"{case.place}: {what}" for what in _in_a_world(case)]
+        yield row
+
+
+def _in_a_world(case: Case) -> list[str]:
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("os.fsync", lambda _descriptor: None)
+        try:
+            return survived(case, World(Path(root), patch))
+        except AssertionError as error:
+            return [str(error) or "an assertion failed"]
+
+
+def random_lives(lives: int) -> Row:
+    """Let a cluster live through anything, many times."""
+    how = f"{STEPS} random steps each: pods, errors, stalled watches, kills, nodes, edits, files"
+    row = Row("anything, in any order", how, lives)
+    with tempfile.TemporaryDirectory() as root:
+        profile = settings(
+            max_examples=lives,
+            stateful_step_count=STEPS,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate],
+            suppress_health_check=list(HealthCheck),
+        )
+        try:
+            run_state_machine_as_test(machine_in(Path(root)), settings=profile)
+        except (AssertionError, HypothesisException) as error:
+            row.lost.append(" ".join(str(error).split())[:300])
+    return row
+
+
+def real_kills(kills: int, chance: random.Random) -> list[Row]:
+    """Kill programs of an embedded cluster at random moments of the life of a demo."""
+    with (
+        tempfile.TemporaryDirectory(prefix="r") as root,
+        embedded(Path(root) / "cluster", nodes=2) as cluster,
+    ):
+        return [_kill_often(cluster, who, kills, chance) for who in (CONTROLLER, "plugin", "both")]
+
+
+def _kill_often(cluster: Embedded, who: str, kills: int, chance: random.Random) -> Row:
+    name = {CONTROLLER: "the controller", "plugin": "the plugins"}.get(who, "all programs")
+    row = Row(f"SIGKILL of {name}", "real processes, at random moments of pods coming and going")
+    plugins = [plugin_of(node) for node in cluster.nodes]
+    victims = {CONTROLLER: [CONTROLLER], "plugin": plugins}.get(who, [CONTROLLER, *plugins])
+    while row.times < kills:
+        for act in (_up, _down):
+            row.times += 1
+            row.lost += _interrupted(cluster, victims, act, chance.uniform(0, 0.6))
+    return row
+
+
+def _interrupted(
+    cluster: Embedded, victims: list[str], act: Callable[[Embedded], list[str]], pause: float
+) -> list[str]:
+    try:
+        begun = _BEGIN[act](cluster)
+        time.sleep(pause)
+        cluster.crash(*victims)
+        return [*begun, *act(cluster), *_fsck(cluster)]
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the table
+        return [" ".join(str(error).split())[:300]]
+
+
+def _begin_up(cluster: Embedded) -> list[str]:
+    cluster.session.apply(cluster.demo(SPLIT.name))
+    return []
+
+
+def _up(cluster: Embedded) -> list[str]:
+    cluster.session.running(SPLIT)
+    return problems(SPLIT, cluster.session.logs(SPLIT), cluster.session.states())
+
+
+def _begin_down(cluster: Embedded) -> list[str]:
+    cluster.session.delete(SPLIT)
+    return []
+
+
+def _down(cluster: Embedded) -> list[str]:
+    cluster.session.released([SPLIT])
+    cluster.settled()
+    return []
+
+
+_BEGIN = {_up: _begin_up, _down: _begin_down}
+
+
+def _fsck(cluster: Embedded) -> list[str]:
+    def files() -> dict[NodeName, object]:
+        roots = {node: cluster.config.node_root(node) for node in cluster.nodes}
+        return {
+            NodeName(node): read_files(root / "cdi", root / "plugins" / DRIVER_NAME, NodeName(node))
+            for node, root in roots.items()
+        }
+
+    found = inspect(cluster.client, "fake-system", files, Wish(False, False, 2.0))
+    return [f"{each.violation.kind}: {each.violation.message}" for each in found]
+
+
+def write(output: Path, rows: list[Row], summary: str) -> None:
+    """Replace the table in a document."""
+    before, rest = output.read_text(encoding="utf-8").split(BEGIN)
+    after = rest.split(END)[1]
+    table = ["| fault | how | how often | lost |", "|---|---|---:|---|", *map(str, rows)]
+    body = "\n".join([BEGIN, "", *table, "", summary, END])
+    output.write_text(before + body + after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""Makes the cluster that the options of pytest ask for."""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from demo.session import SYSTEM
+from tests.e2e.cluster import versions
+from tests.e2e.cluster.cluster import Cluster as Machine
+from tests.e2e.cluster.errors import NotUp
+from tests.e2e.cluster.layout import Layout
+from tests.support.anycluster import ROOT, Access, Cluster
+from tests.support.embedded import embedded
+from tests.support.helm import Helm
+from tests.support.realcluster import RaisedCluster, RealCluster, nodes_of
+
+CHART: Final = ROOT / "deploy" / "helm" / "fake-dra-driver"
+RELEASE: Final = "fake-dra-driver"
+IMAGE: Final = ("fake-dra-driver", "e2e")
+"""Repository and tag."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user asked for.
+
+    Attributes:
+        kubeconfig: of a cluster that is up; empty if none was given.
+        k8s: version of the one to raise; empty if none was given.
+    """
+
+    kubeconfig: str = ""
+    k8s: str = ""
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> "Choice":
+        """Read the options of pytest."""
+        return cls(options.kubeconfig or "", options.k8s or "")
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether neither was given."""
+        return not (self.kubeconfig or self.k8s)
+
+    @property
+    def is_raised(self) -> bool:
+        """Whether the node is one that tests.e2e.cluster has raised or will raise."""
+        return bool(self.k8s) or (
+            bool(self.kubeconfig) and _machine_of(self.kubeconfig) is not None
+        )
+
+
+@contextmanager
+def chosen(choice: Choice) -> Iterator[Cluster]:
+    """Make a cluster, and take it down afterwards unless it was there before."""
+    if choice.is_embedded:
+        # pytest's own temporary directories make socket paths too long
+        with (
+            tempfile.TemporaryDirectory(prefix="dra-") as path,
+            embedded(Path(path), nodes=2) as it,
+        ):
+            yield it
+    elif choice.k8s:
+        with _raised(choice.k8s) as machine:
+            helm_install(machine.kubeconfig)
+            with _real(machine.kubeconfig, machine) as it:
+                yield it
+    else:
+        with _real(Path(choice.kubeconfig), _machine_of(choice.kubeconfig)) as it:
+            yield it
+
+
+def helm_install(kubeconfig: Path) -> None:
+    """Install the chart with the image that was loaded, and wait until its pods are Ready."""
+    repository, tag = IMAGE
+    _helm(kubeconfig).install(
+        RELEASE,
+        SYSTEM,
+        {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"}},
+    )
+
+
+def helm_uninstall(kubeconfig: Path) -> None:
+    """Uninstall the chart and wait until its pods are gone."""
+    _helm(kubeconfig).uninstall(RELEASE, SYSTEM)
+
+
+@contextmanager
+def _raised(k8s: str) -> Iterator[Machine]:
+    machine = Machine(Layout.from_environment(os.environ), versions.parse(k8s))
+    machine.build()
+    with ExitStack() as stack:
+        machine.up()
+        stack.callback(machine.down)
+        machine.build_image(":".join(IMAGE))
+        yield machine
+
+
+@contextmanager
+def _real(kubeconfig: Path, machine: Machine | None) -> Iterator[RealCluster]:
+    access = Access.by(kubeconfig)
+    try:
+        nodes = nodes_of(access)
+        assert nodes, "no node has a NodeAllocationState; install the chart into fake-system"
+        access.session.nodes_ready(len(nodes))
+        if machine:
+            yield RaisedCluster(access, machine, nodes=nodes)
+        else:
+            yield RealCluster(access, nodes=nodes)
+    finally:
+        access.client.close()
+
+
+def _machine_of(kubeconfig: str) -> Machine | None:
+    """Return the machine that a kubeconfig belongs to, if tests.e2e.cluster has raised it."""
+    try:
+        machine = Machine.existing(Layout.from_environment(os.environ))
+    except NotUp:
+        return None
+    return machine if machine.kubeconfig == Path(kubeconfig).absolute() else None
+
+
+def _helm(kubeconfig: Path) -> Helm:
+    return Helm(ROOT / ".bin" / "helm", CHART, kubeconfig=kubeconfig)

@@ -1,0 +1,160 @@
+"""A namespace in which one test works, with short names for what tests do all the time."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from api.nas import NodeAllocationState
+from api.objects import JSON, ClaimUID
+from demo.expect import devices_of
+from kube.errors import NotFound
+from kube.resources import NAMESPACES, PODS
+from tests.support.anycluster import Cluster
+from tests.support.manifests import ONE, Wish, manifest, pod
+from tests.support.waiting import until
+
+READY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """One namespace of a cluster.
+
+    Attributes:
+        cluster: with nothing allocated when the test begins.
+        name: of the namespace.
+    """
+
+    cluster: Cluster
+    name: str
+
+    def clear(self) -> None:
+        """Delete everything in the namespace and the namespace, without waiting for the end."""
+        for resource in (PODS, self.cluster.access.claims):
+            for obj in self.cluster.client.list(resource, namespace=self.name).items:
+                with suppress(NotFound):
+                    self.cluster.client.delete(resource, obj["metadata"]["name"], self.name)
+        self.cluster.client.delete(NAMESPACES, self.name)
+
+    def apply(self, *objects: JSON) -> None:
+        """Apply objects."""
+        self.cluster.kubectl.apply(manifest(*objects))
+
+    def claim(self, name: str, wish: Wish = ONE) -> list[JSON]:
+        """Return a claim with what belongs to it."""
+        return self.cluster.shapes.claim(self.name, name, wish)
+
+    def template(self, name: str, wish: Wish = ONE) -> list[JSON]:
+        """Return a template with what belongs to it."""
+        return self.cluster.shapes.template(self.name, name, wish)
+
+    def pod(self, name: str, *claims: str, **spec: object) -> JSON:
+        """Return a pod that uses claims, under their own names."""
+        return pod(self.name, name, [self.using(claim) for claim in claims], **spec)
+
+    def inline_pod(self, name: str, *templates: str, **spec: object) -> JSON:
+        """Return a pod with a claim from each of some templates, under their names."""
+        uses = [self.cluster.shapes.use(each, template=each) for each in templates]
+        return pod(self.name, name, uses, **spec)
+
+    def using(self, claim: str) -> JSON:
+        """Return a pod's entry for a claim."""
+        return self.cluster.shapes.use(claim, claim=claim)
+
+    @contextmanager
+    def classes(self, name: str, model: str = "", nodes: JSON | None = None) -> Iterator[None]:
+        """Have a class of the driver, with these arguments of Shapes.device_class."""
+        made = self.cluster.shapes.device_class(name, model, nodes)
+        self.apply(*made)
+        try:
+            yield
+        finally:
+            self.cluster.kubectl.run("delete", "--filename=-", input=manifest(*made))
+
+    def run(self, verb: str, *args: str) -> str:
+        """Run a kubectl command in the namespace."""
+        return self.cluster.kubectl.run(verb, "-n", self.name, *args)
+
+    def delete(self, *targets: str) -> None:
+        """Delete objects, as `kind/name`, and wait until they are gone."""
+        self.run("delete", *targets)
+
+    def ready(self, *pods: str, seconds: float = READY_SECONDS) -> None:
+        """Wait until pods are Ready."""
+        targets = [f"pod/{name}" for name in pods]
+        self.run("wait", "--for=condition=Ready", f"--timeout={seconds:.0f}s", *targets)
+
+    def succeeded(self, *pods: str, seconds: float = READY_SECONDS) -> None:
+        """Wait until pods have succeeded."""
+        targets = [f"pod/{name}" for name in pods]
+        done = "--for=jsonpath={.status.phase}=Succeeded"
+        self.run("wait", done, f"--timeout={seconds:.0f}s", *targets)
+
+    def devices(self, pod: str, container: str = "main") -> list[str]:
+        """Return the devices in the environment that a container has printed."""
+
+        def printed() -> list[str]:
+            return devices_of(self.run("logs", pod, "-c", container))
+
+        return until(f"devices in the log of {pod}", printed)
+
+    def get(self, kind: str, name: str) -> JSON:
+        """Return an object."""
+        return self.cluster.kubectl.get("-n", self.name, f"{kind}/{name}")
+
+    def pods(self) -> list[JSON]:
+        """Return all pods."""
+        return self.cluster.client.list(PODS, namespace=self.name).items
+
+    def phase(self, pod: str) -> str:
+        """Return the phase of a pod."""
+        return str((self.get("pod", pod).get("status") or {}).get("phase"))
+
+    def claims(self) -> list[JSON]:
+        """Return all claims."""
+        return self.cluster.client.list(self.cluster.access.claims, namespace=self.name).items
+
+    def uid(self, claim: str) -> ClaimUID:
+        """Return the uid of a claim."""
+        return ClaimUID(self.get("resourceclaim", claim)["metadata"]["uid"])
+
+    def status(self, claim: str) -> JSON:
+        """Return the status of a claim."""
+        found: JSON = self.get("resourceclaim", claim).get("status") or {}
+        return found
+
+    def allocated(self, claim: str) -> None:
+        """Wait until a claim is allocated."""
+        until(f"allocation of {claim}", lambda: self.status(claim).get("allocation"))
+
+    def unreserved(self, claim: str) -> None:
+        """Wait until no pod has a claim reserved."""
+        until(f"{claim} is not reserved", lambda: not self.status(claim).get("reservedFor"))
+
+    def warnings(self, kind: str, name: str) -> str:
+        """Return the text of the Warning events on an object."""
+        return self.run("events", "--for", f"{kind}/{name}", "--types=Warning")
+
+    def told(self, kind: str, name: str, text: str) -> str:
+        """Wait until a Warning event on an object has this text; return all its warnings."""
+        what = f"{text!r} in an event of {kind}/{name}"
+        until(what, lambda: text in self.warnings(kind, name))
+        return self.warnings(kind, name)
+
+    def states(self) -> Sequence[NodeAllocationState]:
+        """Return the states of all nodes."""
+        return self.cluster.session.states()
+
+    def node_with(self, claim: str) -> str:
+        """Return the node on which a claim is allocated."""
+        uid = self.uid(claim)
+        (node,) = [state.node for state in self.states() if uid in state.allocated]
+        return node
+
+    def prepared(self) -> set[ClaimUID]:
+        """Return the claims that are prepared on any node."""
+        return {uid for state in self.states() for uid in state.prepared}
+
+    def given(self) -> set[ClaimUID]:
+        """Return the claims that are allocated on any node."""
+        return {uid for state in self.states() for uid in state.allocated}

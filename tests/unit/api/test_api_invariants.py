@@ -1,0 +1,143 @@
+"""What counts as a violation, in both versions of claims."""
+
+from collections.abc import Callable
+
+import pytest
+
+from api.invariants import (
+    ClaimFacts,
+    Fault,
+    NodeFiles,
+    Violation,
+    check,
+    check_files,
+    whole,
+)
+from api.nas import AllocatedDevice, PreparedDevice, parse_nas
+from api.objects import JSON, ClaimUID, DeviceID
+from tests.support.build import (
+    allocated,
+    claim,
+    deallocating,
+    deleted,
+    device_allocated,
+    device_claim,
+    finalized,
+    holding,
+    nas,
+    preparing,
+)
+
+UID = ClaimUID("uid-claim")
+HELD = holding(nas(), UID, 0)
+READY = holding(preparing(nas(), UID, 0), UID, 0)
+MADE = finalized(allocated(claim()))
+
+
+def kinds(states: list[JSON], claims: list[JSON]) -> list[Fault]:
+    found = check([parse_nas(s) for s in states], [ClaimFacts.of(c) for c in claims])
+    return [violation.kind for violation in found]
+
+
+def split(*children: str) -> JSON:
+    devices = [{"uuid": child, "parentUUID": "node-1-0"} for child in children]
+    state = preparing(HELD, UID, 0)
+    state["spec"]["allocatedClaims"][UID] = {
+        "fake": {"devices": [{"uuid": "node-1-0", "split": 2}]}
+    }
+    state["spec"]["preparedDevices"] = {UID: {"fake": {"devices": devices}}}
+    return state
+
+
+@pytest.mark.parametrize(
+    ("states", "claims", "expected"),
+    [
+        ([nas()], [], []),
+        ([READY], [MADE], []),
+        ([HELD], [finalized(device_allocated(device_claim()))], []),
+        ([split("x", "y")], [MADE], []),
+        ([nas()], [allocated(claim(), driver="other")], []),
+        ([nas()], [deleted(MADE)], []),
+        ([nas()], [deallocating(MADE)], []),
+        ([HELD], [], [Fault.ORPHANED]),
+        ([HELD], [finalized(claim())], [Fault.ABANDONED]),
+        ([HELD], [claim()], [Fault.UNPROTECTED]),
+        ([HELD], [finalized(allocated(claim(), driver="other"))], [Fault.MISPLACED]),
+        ([nas()], [MADE], [Fault.LOST]),
+        ([], [MADE], [Fault.LOST]),
+        (
+            [HELD, holding(nas("node-2"), UID, 0)],
+            [finalized(allocated(claim(), "node-2"))],
+            [Fault.MISPLACED],
+        ),
+        ([preparing(nas(), UID, 0)], [claim()], [Fault.NOT_ALLOCATED]),
+        ([holding(preparing(nas(), UID, 1), UID, 0)], [MADE], [Fault.WRONG_CHILDREN]),
+        ([split("x")], [MADE], [Fault.WRONG_CHILDREN]),
+        ([split("x", "x")], [MADE], [Fault.WRONG_CHILDREN]),
+        ([holding(nas(devices=1), UID, 1)], [MADE], [Fault.NOT_OFFERED]),
+        (
+            [holding(HELD, "uid-other", 0)],
+            [MADE, finalized(allocated(claim("other")))],
+            [Fault.DEVICE_SHARED],
+        ),
+    ],
+    ids=[
+        "empty",
+        "prepared",
+        "allocated in 1.31",
+        "split",
+        "another driver's",
+        "deleted, not freed yet",
+        "deallocated, not freed yet",
+        "claim gone",
+        "never completed",
+        "no finalizer",
+        "taken over by another driver",
+        "entry lost",
+        "state lost",
+        "on two nodes",
+        "prepared only",
+        "prepared another device",
+        "a child too few",
+        "the same child twice",
+        "device gone",
+        "device in two claims",
+    ],
+)
+def test_states_and_claims(states: list[JSON], claims: list[JSON], expected: list[Fault]) -> None:
+    assert kinds(states, claims) == expected
+
+
+DEVICES = (PreparedDevice(DeviceID("node-1-0")),)
+NOBODY = ClaimUID("")
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (NodeFiles({UID: DEVICES}), []),
+        (NodeFiles(None), [(Fault.CHECKPOINT_CORRUPT, NOBODY)]),
+        (NodeFiles({UID: DEVICES}, missing=(UID,)), [(Fault.FILE_MISSING, UID)]),
+        (NodeFiles({UID: DEVICES}, wrong=(UID,)), [(Fault.FILE_WRONG, UID)]),
+        (NodeFiles({UID: DEVICES}, surplus=("x",)), [(Fault.FILE_SURPLUS, NOBODY)]),
+        (NodeFiles({}), [(Fault.PREPARED_DIFFERS, UID)]),
+    ],
+    ids=["right", "corrupt", "missing", "wrong", "surplus", "differs"],
+)
+def test_files(files: NodeFiles, expected: list[tuple[Fault, ClaimUID]]) -> None:
+    found = check_files(parse_nas(READY), files)
+    assert [(violation.kind, violation.claim) for violation in found] == expected
+
+
+def test_whole_devices_of_prepared_ones() -> None:
+    parent, lone = DeviceID("p"), DeviceID("d")
+    prepared = [PreparedDevice(DeviceID(c), parent) for c in "xy"] + [PreparedDevice(lone)]
+    assert whole(prepared) == (AllocatedDevice(parent, 2), AllocatedDevice(lone))
+
+
+@pytest.mark.parametrize("make", [lambda: check([parse_nas(HELD)], [])], ids=["orphan"])
+def test_a_violation_says_what_and_what_to_do(make: Callable[[], list[Violation]]) -> None:
+    (violation,) = make()
+    assert UID in violation.message
+    assert "fsck --repair" in violation.remedy
+    assert violation.node == "node-1"

@@ -1,0 +1,197 @@
+"""Two controllers that both believe they lead never give a device to two claims.
+
+Both work on the same claims at the same time, with caches that lag and turns that change before
+every request, while pods come, go, and change their node.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
+
+import pytest
+
+from api.names import DRIVER_NAME
+from api.objects import JSON, object_key
+from controller.caches import STATES
+from controller.nodes import RESERVATION_SECONDS
+from controller.wiring import VERSIONS
+from kube.errors import Conflict
+from kube.resources import PODS
+from tests.support.build import (
+    SYSTEM,
+    claim,
+    device_claim,
+    device_class,
+    device_request,
+    nas,
+    pod,
+    resource_class,
+    scheduling,
+)
+from tests.support.twocontrollers import History, Lagging, Turns
+
+NODES = [f"node-{n}" for n in range(3)]
+DEVICES = 8
+PODS_AT_ONCE = 14
+ROUNDS = 14
+
+
+class Load:
+    """Pods that come and go, each with two claims, and what was given to them."""
+
+    def __init__(self, version: str, seed: int) -> None:
+        self.version = version
+        self.resources = VERSIONS[version].resources
+        self.rand = random.Random(seed)
+        self.turns = Turns(self.rand)
+        self.api = History(self.turns, self.check)
+        self.pods: list[str] = []
+        self.made = 0
+        self.wrong: list[str] = []
+        self.given: set[tuple[str, str]] = set()
+        self.api.put(self.resources.classes, self._class())
+        for name in NODES:
+            self.api.put(STATES, nas(name, DEVICES))
+        self.now = 0.0
+        self.controllers = [Lagging(self.api, version, lambda: self.now) for _ in range(2)]
+
+    def check(self, api: History) -> None:
+        """Note a device in two claims, and an allocation without its entry in the NAS.
+
+        Raises nothing, since a controller would take that for an error of its own.
+        """
+        states = {n: api.objects[STATES.plural, object_key(SYSTEM, n)] for n in NODES}
+        held = {n: self._held(state) for n, state in states.items()}
+        self.given.update((n, uid) for n, entries in held.items() for uid in entries)
+        told: Counter[str] = Counter()
+        for raw in self._claims():
+            uid = raw["metadata"]["uid"]
+            for name, devices in self._allocated(raw):
+                told.update(devices)
+                if uid not in held[name]:
+                    self.wrong.append(f"{uid} is allocated on {name}, which knows nothing of it")
+        in_states = Counter(d for entries in held.values() for g in entries.values() for d in g)
+        for devices_of in (in_states, told):
+            self.wrong += [f"{d} is in {n} claims" for d, n in devices_of.items() if n > 1]
+
+    def round(self) -> None:
+        """Let pods come and go, and both controllers look at everything."""
+        while len(self.pods) < PODS_AT_ONCE:
+            self._come()
+        keys = [*self._keys(), *self._keys()]
+        self.rand.shuffle(keys)
+        # the same order for both, so that they often meet at one claim
+        bodies = [partial(each.work, keys, self.rand) for each in self.controllers]
+        self.turns.run(*bodies, self._schedule)
+        assert not self.wrong
+        for name in self.rand.sample(self.pods, 7):
+            self._go(name)
+
+    def settle(self) -> None:
+        """Let every cache see everything, and both controllers go on until nothing changes.
+
+        Before, the reservations run out that only one of them knows of: until then the two answer
+        the scheduler differently.
+        """
+        self.now += RESERVATION_SECONDS
+        for _ in range(20):
+            before = len(self.api.changes)
+            for controller in self.controllers:
+                for key in self._keys():
+                    controller.see()
+                    controller.rig.controller.reconciler.handle(key)
+            if len(self.api.changes) == before:
+                return
+        raise AssertionError("does not settle")
+
+    def left(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
+        """Return node and claim of every entry in a NAS, and of every allocation."""
+        held = {(n, uid) for n in NODES for uid in self._held(self.api.find(STATES, n, SYSTEM))}
+        told = {
+            (name, raw["metadata"]["uid"])
+            for raw in self._claims()
+            for name, _ in self._allocated(raw)
+        }
+        return held, told
+
+    def _schedule(self) -> None:
+        """Change the nodes of pods while the controllers work."""
+        for _ in range(3 * PODS_AT_ONCE):
+            with suppress(Conflict):
+                self._select(self.rand.choice(self.pods))
+
+    def _keys(self) -> list[str]:
+        claims = [f"claim:default/{r['metadata']['name']}" for r in self._claims()]
+        return [f"psc:default/{name}" for name in self.pods] + claims
+
+    def _claims(self) -> list[JSON]:
+        """Return the claims as stored, not copied: they are read after every write."""
+        plural = self.resources.claims.plural
+        return [obj for (stored, _), obj in self.api.objects.items() if stored == plural]
+
+    def _come(self) -> None:
+        self.made += 1
+        name = f"pod-{self.made}"
+        claims = [f"{name}-a", f"{name}-b"]
+        for each in claims:
+            self.api.put(self.resources.claims, self._claim(each))
+        self.api.put(PODS, pod(name, *((each, each) for each in claims)))
+        self.api.put(self.resources.contexts, scheduling(name, potential=NODES))
+        self.pods.append(name)
+        self._select(name)
+
+    def _select(self, name: str) -> None:
+        """Select a node, as a scheduler does that has just dropped another one."""
+        psc = self.api.find(self.resources.contexts, name, "default")
+        psc["spec"]["selectedNode"] = self.rand.choice(NODES)
+        self.api.update(self.resources.contexts, psc)
+
+    def _go(self, name: str) -> None:
+        self.pods.remove(name)
+        self.api.delete(self.resources.contexts, name, "default")
+        self.api.delete(PODS, name, "default")
+        for each in (f"{name}-a", f"{name}-b"):
+            raw = self.api.find(self.resources.claims, each, "default")
+            raw["status"] = {**raw.get("status", {}), "reservedFor": []}
+            self.api.update(self.resources.claims, raw, subresource="status")
+            self.api.delete(self.resources.claims, each, "default")
+
+    def _class(self) -> JSON:
+        return resource_class() if self.version == "v1alpha2" else device_class()
+
+    def _claim(self, name: str) -> JSON:
+        if self.version == "v1alpha2":
+            return claim(name)
+        return device_claim(name, device_request("r", self.rand.choice([1, 1, 2])))
+
+    @staticmethod
+    def _held(state: JSON) -> dict[str, list[str]]:
+        entries = state["spec"].get("allocatedClaims") or {}
+        return {uid: [d["uuid"] for d in e["fake"]["devices"]] for uid, e in entries.items()}
+
+    def _allocated(self, raw: JSON) -> Iterator[tuple[str, list[str]]]:
+        """Yield node and devices of an allocation that is in use; v1alpha2 names no devices."""
+        allocation = raw.get("status", {}).get("allocation")
+        if not allocation or raw["metadata"].get("deletionTimestamp"):
+            return
+        selector = allocation.get("availableOnNodes") or allocation.get("nodeSelector")
+        (term,) = selector["nodeSelectorTerms"]
+        (name,) = term["matchFields"][0]["values"]
+        results = (allocation.get("devices") or {}).get("results") or []
+        assert all(r["driver"] == DRIVER_NAME and r["pool"] == name for r in results)
+        yield name, [r["device"] for r in results]
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("version", sorted(VERSIONS))
+def test_no_device_is_given_twice(version: str, seed: int) -> None:
+    load = Load(version, seed)
+    for _ in range(ROUNDS):
+        load.round()
+    load.settle()
+    assert not load.wrong
+    held, told = load.left()
+    assert held == told
+    assert len(load.given) >= 100

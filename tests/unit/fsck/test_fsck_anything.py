@@ -1,0 +1,20 @@
+"""Anything may happen in any order, and nothing is lost; `make reliability` tries much more."""
+
+from pathlib import Path
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.support.machine import machine_in
+
+
+def test_random_lives_of_a_cluster_end_well(tmp_path: Path) -> None:
+    run_state_machine_as_test(
+        machine_in(tmp_path),
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=20,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
