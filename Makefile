@@ -10,7 +10,7 @@ SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh) .c
 CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e check docs fmt chart proto clean tools
+.PHONY: help demo test e2e bench reliability check docs fmt chart proto clean tools
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -37,6 +37,12 @@ check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint
 fmt: $(VENV)/.lint ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench: $(VENV)/.run ## Measure the driver against what the API server can do (ARGS=--help lists options)
+	@$(BIN)/python -m bench $(ARGS)
+
+reliability: $(VENV)/.test $(TOOLS) ## Make every fault happen and renew the table of docs/reliability.md
+	$(BIN)/python -m tests.reliability $(ARGS)
 
 docs: $(VENV)/.test ## Renew the outputs in the README from a run
 	$(BIN)/python -m tests.support.readme

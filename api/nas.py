@@ -7,7 +7,7 @@ The plugin owns `spec.allocatableDevice`, `spec.preparedDevices` and `status`, t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
@@ -100,7 +100,7 @@ def parse_nas(obj: JSON) -> NodeAllocationState:
     """
     meta = obj["metadata"]
     try:
-        spec = _SpecSchema().load(obj.get("spec") or {})
+        spec = _SPEC.load(obj.get("spec") or {})
         status = _STATUS.deserialize(obj.get("status") or STATUS_NOT_READY)
     except ValidationError as error:
         found = describe_errors(error, "spec" if isinstance(error.messages, dict) else "status")
@@ -295,3 +295,6 @@ class _SpecSchema(_Tolerant):
             if name in frozen:
                 frozen[name] = MappingProxyType(frozen[name])
         return frozen
+
+
+_SPEC: Final = _SpecSchema()

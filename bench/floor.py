@@ -18,6 +18,7 @@ from threading import Lock
 
 from api.objects import JSON
 from bench import objects
+from bench.errors import NotSeen
 from bench.figures import Floor
 from bench.lanes import concurrently, timed
 from bench.objects import NAMESPACE, Consumer, Driver
@@ -131,6 +132,9 @@ def measure(
         tasks: no node may belong to tasks of different processes, which get every n-th task.
         processes: how many.
         lanes: of each process.
+
+    Raises:
+        NotSeen: a process has failed.
     """
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(processes)
@@ -145,7 +149,10 @@ def measure(
         running.append((process, ours))
     spans: list[tuple[Span, Span]] = []
     for process, ours in running:
-        spans.append(ours.recv())
+        try:
+            spans.append(ours.recv())
+        except EOFError as error:
+            raise NotSeen("a process of the floor has failed; its error is above") from error
         process.join()
         ours.close()
     return joined([up for up, _ in spans]), joined([down for _, down in spans])

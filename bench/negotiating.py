@@ -16,7 +16,6 @@ from bench.scheduling import Scheduler
 from bench.settings import Amount, Subject
 from bench.site import Site
 from bench.statistics import Latency
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
 
 PROCESSES = 2
 """Of the floor: as many as there are with a driver, which are the benchmark and the controller."""
@@ -65,15 +64,11 @@ def measure_floor(stage: Stage, potential: int) -> Floor:
 def _floor(
     stage: Stage, potential: int, count: int, processes: int, lanes: int
 ) -> tuple[floor.Span, floor.Span]:
-    names = [f"floor-{number:05}" for number in range(count)]
-    claims = stage.site.add_claims(names, objects.FLOOR)
-    tasks = []
-    for number, claim in enumerate(claims):
-        # nobody looks for the pod, so there is none
-        consumer = Consumer({"metadata": {"name": names[number], "uid": names[number]}}, claim)
-        nodes = stage.potential(number, potential)
-        tasks.append(Task(consumer, tuple(nodes), nodes[0]))
-    try:
+    with stage.site.consumers("floor", count, objects.FLOOR) as consumers:
+        tasks = []
+        for number, consumer in enumerate(consumers):
+            nodes = stage.potential(number, potential)
+            tasks.append(Task(consumer, tuple(nodes), nodes[0]))
         return floor.measure(
             str(stage.site.server.kubeconfig),
             stage.site.driver,
@@ -81,9 +76,6 @@ def _floor(
             processes=processes,
             lanes=lanes,
         )
-    finally:
-        stage.site.remove(SCHEDULING_CONTEXTS, names)
-        stage.site.remove(CLAIMS, names)
 
 
 def measure(stage: Stage, potential: int) -> Negotiation:

@@ -66,10 +66,18 @@ class Site:
         return concurrently(lambda body: self.client.create(PODS, body), bodies, _BULK_LANES)
 
     @contextmanager
-    def consumers(self, prefix: str, count: int) -> Iterator[list[Consumer]]:
-        """Make pods with claims of the driver; remove them and their contexts afterwards."""
+    def consumers(
+        self, prefix: str, count: int, class_name: str | None = None
+    ) -> Iterator[list[Consumer]]:
+        """Make pods with claims; remove them and their contexts when the context ends well.
+
+        Args:
+            prefix: of their names.
+            count: how many.
+            class_name: of the claims; None is the driver's.
+        """
         names = [f"{prefix}-{number:05}" for number in range(count)]
-        claims = self.add_claims(names, self.driver.class_name)
+        claims = self.add_claims(names, class_name or self.driver.class_name)
         pods = self.add_pods(names)
         yield [Consumer(pod, claim) for pod, claim in zip(pods, claims, strict=True)]
         for resource in (SCHEDULING_CONTEXTS, PODS, CLAIMS):

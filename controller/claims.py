@@ -13,14 +13,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.claims import Claim
-from api.names import DRIVER_NAME, FINALIZER
+from api.names import FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
 from api.objects import JSON, ClaimUID, NodeName
 from controller.allocator import Plan, Refusal
+from controller.claimedits import reserved, with_finalizer, with_move, without_finalizer
 from controller.claimlocks import ClaimLocks
-from controller.dialect import Demand, Dialect, with_status
+from controller.dialect import Demand, Dialect
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes import Ledger, NodeView
+from controller.recently import Recently
 from kube.cache import revision
 from kube.client import Client
 from kube.errors import Conflict, NotFound
@@ -28,7 +30,7 @@ from kube.resources import Resource
 from kube.store import Store
 
 NAS_ATTEMPTS = 5
-MOVED_ANNOTATION = f"{DRIVER_NAME}/moved-at"
+GONE_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class ClaimWriter:
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
         self._locks = ClaimLocks()
+        self._gone = Recently[ClaimUID](GONE_REMEMBERED)
 
     def allocate(
         self, pending: Sequence[PendingClaim], node: NodeName, consumer: JSON | None
@@ -125,7 +128,7 @@ class ClaimWriter:
             KubeError: a write failed; the next call goes on from there.
         """
         with self._alone([claim]):
-            return self._deallocate(claim)
+            return None if claim.uid in self._gone else self._deallocate(claim)
 
     @contextmanager
     def _alone(self, claims: Sequence[Claim]) -> Iterator[None]:
@@ -149,6 +152,8 @@ class ClaimWriter:
             raw = self._write_status(self._dialect.freed(claim))
         self._write_metadata(raw, without_finalizer(raw))
         self._waiting_since.pop(claim.uid, None)
+        if claim.deleting:
+            self._gone.add(claim.uid)
         return None
 
     def withdraw(
@@ -312,26 +317,6 @@ class ClaimWriter:
     def _stored(self, answer: JSON) -> JSON:
         self._cache.written(answer)
         return answer
-
-
-def with_finalizer(raw: JSON) -> JSON:
-    """Return the metadata that add our finalizer, the mark that the claim is ours to free."""
-    return {"finalizers": [*(raw["metadata"].get("finalizers") or []), FINALIZER]}
-
-
-def with_move(raw: JSON) -> JSON:
-    """Return the metadata that note a move of the allocation, which no earlier write had."""
-    return {"annotations": {MOVED_ANNOTATION: str(raw["metadata"].get("resourceVersion", ""))}}
-
-
-def without_finalizer(raw: JSON) -> JSON:
-    """Return the metadata that drop our finalizer."""
-    return {"finalizers": [f for f in raw["metadata"].get("finalizers") or [] if f != FINALIZER]}
-
-
-def reserved(raw: JSON, consumer: JSON) -> JSON:
-    """Return the claim reserved for its first consumer."""
-    return with_status(raw, reservedFor=[consumer])
 
 
 def _merged(

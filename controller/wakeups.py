@@ -34,8 +34,12 @@ class Wakeups:
                 self._queue.add(queue_key(STATE, self._ledger.key(node)))
 
     def on_context(self, old: JSON | None, new: JSON | None) -> None:
-        """Look at a PodSchedulingContext; what its pod had reserved is free when it is gone."""
-        self._enqueue(SCHEDULING, old, new)
+        """Look at a PodSchedulingContext; what its pod had reserved is free when it is gone.
+
+        A change of its status alone is an answer, ours or another driver's, and asks nothing.
+        """
+        if old is None or new is None or _question(old) != _question(new):
+            self._enqueue(SCHEDULING, old, new)
         if new is None and old is not None:
             node = self._ledger.release(PodSchedulingContext(old).owner_uid or "")
             if node is not None:
@@ -96,6 +100,11 @@ def may_serve_more(old: JSON | None, new: JSON | None) -> bool:
     grew = all(_within(before[key], after[key]) for key in ("allocated", "prepared"))
     same = before["offer"] == after["offer"]
     return not (grew and same)
+
+
+def _question(context: JSON) -> tuple[object, object, object]:
+    meta = context["metadata"]
+    return (meta.get("uid"), meta.get("deletionTimestamp"), context.get("spec"))
 
 
 def _within(before: JSON, after: JSON) -> bool:

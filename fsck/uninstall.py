@@ -165,7 +165,8 @@ def await_plugins(client: Api, namespace: str, selector: str, patience: Patience
             raise PluginsRemain(
                 f"pods of the plugin are left in namespace {namespace} after "
                 f"{patience.seconds:g} s: {_named(left)}; delete them (with --force where the "
-                "node is gone), and uninstall again"
+                "node is gone), and then what they have made: kubectl delete nas --all "
+                f"--namespace {namespace}"
             )
         _LOG.debug("Waiting for plugins to end", pods=len(left))
         patience.sleep(PERIOD_SECONDS)

@@ -54,14 +54,7 @@ class PluginMetrics:
             "Prepared claims that were unprepared because they are not for this node any more.",
             registry=registry,
         )
-        self._repairs = Counter(
-            f"{_PREFIX}_repairs",
-            "Repairs that nobody asked for, by what was wrong.",
-            ["kind"],
-            registry=registry,
-        )
-        for repair in Repair:
-            self._repairs.labels(repair.value)
+        self._repairs = _repairs(registry)
         self._registered = Gauge(
             f"{_PREFIX}_registered",
             "1 while the kubelet has confirmed the registration of the plugin.",
@@ -98,3 +91,15 @@ class PluginMetrics:
     def count_prepared(self, count: Callable[[], int]) -> None:
         """Take the number of prepared claims from `count` whenever metrics are read."""
         self._prepared.set_function(count)
+
+
+def _repairs(registry: CollectorRegistry) -> Counter:
+    counter = Counter(
+        f"{_PREFIX}_repairs",
+        "Repairs that nobody asked for, by what was wrong.",
+        ["kind"],
+        registry=registry,
+    )
+    for repair in Repair:
+        counter.labels(repair.value)
+    return counter

@@ -8,12 +8,13 @@ demos come up, run and go; fsck looks at the cluster and at its nodes afterwards
 anything was lost.
 """
 
+import io
 import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 
 import click
@@ -30,7 +31,8 @@ from fsck.nodefiles import read_files
 from ops.logs import configure
 from tests.support.anycluster import CONTROLLER, ROOT, plugin_of
 from tests.support.embedded import Embedded, embedded
-from tests.support.faults import Case, cases, survived
+from tests.support.faultcase import Case
+from tests.support.faults import cases, survived
 from tests.support.machine import machine_in
 from tests.support.worldrig import World
 
@@ -67,11 +69,12 @@ class Row:
 @click.option("--output", type=click.Path(path_type=Path), default=ROOT / "docs" / "reliability.md")
 def main(lives: int, kills: int, seed: int | None, output: Path) -> None:
     """Make every fault happen and write the table of docs/reliability.md."""
-    configure("text", 0)
+    configure("text", 0, stream=io.StringIO())
     chosen = random.randrange(2**32) if seed is None else seed
     began = time.monotonic()
-    rows = []
-    for row in [*injected(), random_lives(lives), *real_kills(kills, random.Random(chosen))]:
+    rows: list[Row] = []
+    lived = map(random_lives, [lives])
+    for row in chain(injected(), lived, real_kills(kills, random.Random(chosen))):
         rows.append(row)
         click.echo(str(row))
     seconds = round(time.monotonic() - began)
@@ -119,13 +122,14 @@ def random_lives(lives: int) -> Row:
     return row
 
 
-def real_kills(kills: int, chance: random.Random) -> list[Row]:
+def real_kills(kills: int, chance: random.Random) -> Iterator[Row]:
     """Kill programs of an embedded cluster at random moments of the life of a demo."""
     with (
         tempfile.TemporaryDirectory(prefix="r") as root,
         embedded(Path(root) / "cluster", nodes=2) as cluster,
     ):
-        return [_kill_often(cluster, who, kills, chance) for who in (CONTROLLER, "plugin", "both")]
+        for who in (CONTROLLER, "plugin", "both"):
+            yield _kill_often(cluster, who, kills, chance)
 
 
 def _kill_often(cluster: Embedded, who: str, kills: int, chance: random.Random) -> Row:

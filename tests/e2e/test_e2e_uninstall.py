@@ -38,7 +38,9 @@ def finalizers(space: Space, claim: str) -> list[str]:
 def objects_of_the_release(cluster: RaisedCluster) -> list[str]:
     """Return what of the driver is in the cluster, but for its CRDs."""
     kinds = "deployments,daemonsets,jobs,pods,services,serviceaccounts,roles,rolebindings"
-    whole = "clusterroles,clusterrolebindings,validatingadmissionpolicies"
+    whole = "clusterroles,clusterrolebindings"
+    if cluster.minor >= 30:
+        whole += ",validatingadmissionpolicies"
     found = cluster.kubectl.run("get", kinds, "-n", SYSTEM, "-o", "name").splitlines()
     found += cluster.kubectl.run("get", whole, "-o", "name").splitlines()
     return [name for name in found if RELEASE in name]
@@ -47,7 +49,7 @@ def objects_of_the_release(cluster: RaisedCluster) -> list[str]:
 def test_uninstall_leaves_nothing(space: Space, removable: RaisedCluster) -> None:
     """As the chart's README tells: first what uses the devices, then the release, then the CRDs."""
     demo = DEMOS[-1]
-    removable.session.apply(removable.demo(demo.name))
+    removable.kubectl.run("apply", "-f", str(removable.demo(demo.name)))
     removable.session.running(demo)
     removable.kubectl.run("delete", "-f", str(removable.demo(demo.name)))
     removable.settled()

@@ -20,8 +20,10 @@ from api.objects import object_key
 from controller.caches import STATES
 from kube.errors import KubeError
 from tests.support.build import NAMESPACE, SYSTEM
-from tests.support.faults import ANSWERS, FILE_FAULTS
-from tests.support.worldrig import V1ALPHA2, WISHES, NodeProgram, World
+from tests.support.damages import FILE_FAULTS
+from tests.support.faults import ANSWERS
+from tests.support.nodeprogram import NodeProgram
+from tests.support.worldrig import V1ALPHA2, WISHES, World
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NODES = st.sampled_from(["node-1", "node-2"])

@@ -37,6 +37,7 @@ from tests.support.build import (
 from tests.support.fakeapi import FakeApi
 from tests.support.nodeprogram import NodeProgram
 from tests.support.pluginrig import Killed, Tripwire
+from tests.support.worldapi import Clock, WorldApi
 
 V1ALPHA2 = VERSIONS["v1alpha2"].resources
 PARAMETERS = V1ALPHA2.parameters[0]
@@ -46,56 +47,6 @@ WISHES = {
     "split": ClaimParameters(count=1, split=3),
 }
 ROUNDS = 25
-
-
-class WorldApi(FakeApi):
-    """A FakeApi whose writes pass a tripwire."""
-
-    def __init__(self, tripwire: Tripwire) -> None:
-        super().__init__()
-        self._tripwire = tripwire
-        self._answers_left: int | None = None
-        self._lost: KubeError | None = None
-
-    def versions(self, group: str) -> list[str]:
-        return ["v1alpha2"]
-
-    def losing(self, after: int | None, error: KubeError | None = None) -> None:
-        """Lose the answer to the write after that many writes; None loses no more."""
-        self._lost, self._answers_left = error, after
-
-    def create(self, *args: Any, **kwargs: Any) -> JSON:
-        with self._writing():
-            return super().create(*args, **kwargs)
-
-    def update(self, *args: Any, **kwargs: Any) -> JSON:
-        with self._writing():
-            return super().update(*args, **kwargs)
-
-    def patch(self, *args: Any, **kwargs: Any) -> JSON:
-        with self._writing():
-            return super().patch(*args, **kwargs)
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._tripwire.around():
-            yield
-        if self._answers_left is None:
-            return
-        self._answers_left -= 1
-        if self._answers_left < 0 and self._lost is not None:
-            error, self._answers_left = self._lost, None
-            raise error
-
-
-class Clock:
-    """Monotonic seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class World:

@@ -8,6 +8,8 @@ from controller.wakeups import may_serve_more
 from tests.support.build import (
     POD_CLAIM,
     claim,
+    deleted,
+    finalized,
     holding,
     nas,
     owned,
@@ -149,3 +151,25 @@ def test_a_pod_whose_claims_are_recorded_later_wakes_its_context() -> None:
     assert PSC in rig.queued()
     assert rig.handle(PSC) == "waiting"
     assert rig.allocated() == {"uid-made-x7k2p": ["node-1-0"]}
+
+
+def test_an_answer_asks_nothing_and_a_new_question_does() -> None:
+    rig = waiting_for_room()
+    rig.queued()
+    asked = rig.scheduling()
+    answered = {**asked, "status": {"resourceClaims": [{"name": POD_CLAIM}]}}
+    rig.cache("contexts").apply(newer(answered, "9001"))
+    assert rig.queued() == []
+    moved = {**answered, "spec": {**asked["spec"], "selectedNode": "node-1"}}
+    rig.cache("contexts").apply(newer(moved, "9002"))
+    assert rig.queued() == [PSC]
+
+
+def test_a_claim_that_was_let_go_is_not_freed_again() -> None:
+    held = deleted(finalized(claim()))
+    rig = Rig(held, resource_class(), nas())
+    rig.handle("claim:default/claim")
+    before = rig.api.writes()
+    rig.cache("claims").apply(newer(held))
+    rig.handle("claim:default/claim")
+    assert rig.api.writes() == before

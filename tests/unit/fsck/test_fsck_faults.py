@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.faults import WALKS, Case, Walk, cases, survived
+from tests.support.faultcase import Case
+from tests.support.faults import WALKS, Walk, cases, survived
 from tests.support.worldrig import World
 
 
