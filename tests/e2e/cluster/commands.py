@@ -82,6 +82,9 @@ class Progress:
         self._write(f"{self._clock() - began:.1f} s\n")
 
     def _write(self, text: str) -> None:
+        if self._stream.closed:
+            # an interrupted pytest has closed what it captured, and the cluster still goes down
+            return
         self._stream.write(text)
         self._stream.flush()
 
