@@ -1,6 +1,6 @@
 """Raw Kubernetes objects: their JSON type, identities, and the accessors that every layer needs."""
 
-from typing import Any, NewType, TypeAlias, TypedDict
+from typing import Any, NewType, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
 """An API object as `json.loads` gives it; read-only for everyone but its creator."""
@@ -12,17 +12,6 @@ DeviceID = NewType("DeviceID", str)
 
 Key = NewType("Key", str)
 """`namespace/name`, or `name` alone for an object without a namespace."""
-
-
-class OwnerReference(TypedDict, total=False):
-    """`metadata.ownerReferences[]`."""
-
-    apiVersion: str
-    kind: str
-    name: str
-    uid: str
-    controller: bool
-    blockOwnerDeletion: bool
 
 
 def object_key(namespace: str | None, name: str) -> Key:

@@ -3,7 +3,6 @@
 DriverError                     api.errors
 └─ DevclusterError              what its user has to change, or a part that failed
    ├─ StateDirError             the state directory cannot be used
-   ├─ ProgramsError             the driver's programs could not be set up
    ├─ ClaimNotMade              a pod's claim cannot be made from its template
    └─ KubeletError              devcluster.kubelet.errors
 """
@@ -17,10 +16,6 @@ class DevclusterError(DriverError):
 
 class StateDirError(DevclusterError):
     """The state directory is too long for sockets, not empty, or not writable."""
-
-
-class ProgramsError(DevclusterError):
-    """The driver's objects or programs could not be set up."""
 
 
 class ClaimNotMade(DevclusterError):
