@@ -94,9 +94,10 @@ def helm_uninstall(kubeconfig: Path) -> None:
 def _raised(k8s: str) -> Iterator[Machine]:
     machine = Machine(Layout.from_environment(os.environ), versions.parse(k8s))
     machine.build()
+    machine.check()
     with ExitStack() as stack:
-        machine.up()
         stack.callback(machine.down)
+        machine.up()
         machine.build_image(":".join(IMAGE))
         yield machine
 

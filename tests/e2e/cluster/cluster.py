@@ -119,16 +119,33 @@ class Cluster:
         if fetch_kubectl.main([str(self.layout.tools)]):
             raise NotBuilt(f"kubectl and helm are not in {self.layout.tools}")
 
-    def up(self) -> None:
-        """Raise the cluster and wait until its node is Ready.
+    def check(self) -> None:
+        """Refuse to raise a cluster here; nothing is changed.
 
         Raises:
             AlreadyUp: there is one.
             NotBuilt: `build` has to come first.
-            Unsuitable: this machine cannot be a node; nothing was changed.
+            Unsuitable: this machine cannot be a node.
+        """
+        if os.geteuid() != 0:
+            raise Unsuitable("root is needed to raise a node")
+        if self.layout.state.exists():
+            raise AlreadyUp("a cluster is up, or was not taken down cleanly; use `down` first")
+        programs = self.layout.kubernetes_programs(self.version)
+        needed = [programs / "kubelet", self.layout.containerd_programs / "ctr"]
+        if missing := [str(p) for p in [*needed, self.layout.kubectl] if not p.exists()]:
+            raise NotBuilt(f"{', '.join(missing)} is not there; use `build` first")
+
+    def up(self) -> None:
+        """Raise the cluster and wait until its node is Ready.
+
+        Raises:
+            AlreadyUp: as `check`.
+            NotBuilt: as `check`.
+            Unsuitable: as `check`.
             ClusterError: with what failed; `logs` shows more, and `down` cleans up.
         """
-        self._check()
+        self.check()
         with self._progress.step(f"prepare the node for Kubernetes {self.version}"):
             self._prepare()
         with self._progress.step("start the control plane"):
@@ -256,16 +273,6 @@ class Cluster:
     def _build_programs(self, source: gobuild.Source, programs: Path) -> None:
         sources = self.layout.cache / "src" / programs.name
         gobuild.build(source, sources, programs, self._progress)
-
-    def _check(self) -> None:
-        if os.geteuid() != 0:
-            raise Unsuitable("root is needed to raise a node")
-        if self.layout.state.exists():
-            raise AlreadyUp("a cluster is up, or was not taken down cleanly; use `down` first")
-        programs = self.layout.kubernetes_programs(self.version)
-        needed = [programs / "kubelet", self.layout.containerd_programs / "ctr"]
-        if missing := [str(p) for p in [*needed, self.layout.kubectl] if not p.exists()]:
-            raise NotBuilt(f"{', '.join(missing)} is not there; use `build` first")
 
     def _prepare(self) -> None:
         owned = [self.layout.kubelet_root, self.layout.cdi]
