@@ -18,6 +18,7 @@ MARKERS = (
     "raised: needs the node that --k8s raises",
     "nodes(n): needs so many nodes",
     "parameters: needs parameters in objects of their own, and Immediate claims; not on 1.31",
+    "since(minor, why): earlier Kubernetes cannot pass it, and why",
 )
 _numbers = itertools.count(1)
 
@@ -86,6 +87,9 @@ def cluster(shared_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator
         pytest.skip(f"needs {needed.args[0]} nodes")
     if request.node.get_closest_marker("parameters") and shared_cluster.minor >= 31:
         pytest.skip("claims of Kubernetes 1.31 cannot say it")
+    since = request.node.get_closest_marker("since")
+    if since and shared_cluster.minor < since.args[0]:
+        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
     shared_cluster.settled()
     yield shared_cluster
     shared_cluster.settled()

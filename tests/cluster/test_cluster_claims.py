@@ -39,9 +39,8 @@ def test_waiting_claim_is_freed_when_its_last_pod_goes(space: Space) -> None:
     space.cluster.settled()
 
 
+@pytest.mark.since(28, "nobody asks for the claims of a pod that names its node")
 def test_pod_that_names_its_node(space: Space) -> None:
-    if space.cluster.minor < 28:
-        pytest.skip("before 1.28 nobody asks for the claims of a pod that names its node")
     node = space.cluster.nodes[-1]
     space.apply(*space.claim("c"), space.pod("placed", "c", nodeName=node))
     space.ready("placed")
@@ -132,6 +131,7 @@ def test_pod_deleted_while_it_waits(space: Space) -> None:
     space.cluster.settled()
 
 
+@pytest.mark.since(28, "a pod keeps its reservation until it is deleted")
 def test_pod_that_ends_frees_its_devices(space: Space) -> None:
     prints = [container(uses=["c"], command=PRINT_AND_END)]
     short = space.pod("short", "c", containers=prints, restartPolicy="Never")

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from api.names import DRIVER_NAME
-from tests.support.anycluster import plugin_of
+from tests.support.anycluster import Cluster, plugin_of
 from tests.support.manifests import ONE, PRINT_AND_END, Wish, container
 from tests.support.space import Space
 from tests.support.waiting import until
@@ -21,6 +21,7 @@ PODS = ("pod0", "pod1", "pod2")
 CONTAINERS = ("ctr0", "ctr1", "ctr2")
 AT_A_TIME = 4
 OTHER_POD = {"resource": "pods", "name": "another", "uid": "123e4567-e89b-12d3-a456-426614174000"}
+KEPT = "a pod keeps its reservations until it is deleted"
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -114,9 +115,11 @@ SCENARIOS: tuple[Callable[[Space, Wish], None], ...] = (
     external_claim_for_three_pods,
     external_claim_for_containers_of_three_pods,
     init_container_has_the_devices_already,
+    generated_claim_stays_while_its_pod_restarts,
+)
+OF_PODS_THAT_ARE_DONE = (
     reservation_goes_with_a_pod_that_is_done,
     generated_claim_goes_with_a_pod_that_is_done,
-    generated_claim_stays_while_its_pod_restarts,
 )
 
 
@@ -210,10 +213,12 @@ def test_e2e_75_init_container_has_the_devices_already(space: Space) -> None:
     init_container_has_the_devices_already(space, ONE)
 
 
+@pytest.mark.since(28, KEPT)
 def test_e2e_76_removes_the_reservation_of_a_pod_that_is_done(space: Space) -> None:
     reservation_goes_with_a_pod_that_is_done(space, ONE)
 
 
+@pytest.mark.since(28, KEPT)
 def test_e2e_77_deletes_generated_claims_of_a_pod_that_is_done(space: Space) -> None:
     generated_claim_goes_with_a_pod_that_is_done(space, ONE)
 
@@ -222,6 +227,7 @@ def test_e2e_78_keeps_generated_claims_of_a_pod_that_restarts(space: Space) -> N
     generated_claim_stays_while_its_pod_restarts(space, ONE)
 
 
+@pytest.mark.since(28, "an allocation lasts as long as its claim")
 def test_e2e_79_deallocates_after_use(space: Space) -> None:
     space.apply(*space.claim("c"), space.pod("pod", "c"))
     space.ready("pod")
@@ -230,9 +236,8 @@ def test_e2e_79_deallocates_after_use(space: Space) -> None:
     assert not space.given()
 
 
+@pytest.mark.since(28, "pods have no resourceClaimStatuses")
 def test_e2e_85_pod_without_generated_claim(space: Space) -> None:
-    if space.cluster.minor < 28:
-        pytest.skip("pods have no resourceClaimStatuses before 1.28")
     space.apply(space.inline_pod("pod", "none"))
     none = json.dumps({"status": {"resourceClaimStatuses": [{"name": "none"}]}})
     space.run("patch", "pod", "pod", "--subresource=status", "--type=merge", "-p", none)
@@ -241,11 +246,12 @@ def test_e2e_85_pod_without_generated_claim(space: Space) -> None:
 
 
 @pytest.mark.parameters
-def test_e2e_86_with_immediate_allocation(spaces: Callable[[], Space]) -> None:
+def test_e2e_86_with_immediate_allocation(cluster: Cluster, spaces: Callable[[], Space]) -> None:
     def run(scenario: Callable[[Space, Wish], None]) -> None:
         scenario(spaces(), Wish(immediate=True))
 
+    scenarios = SCENARIOS + (OF_PODS_THAT_ARE_DONE if cluster.minor >= 28 else ())
     with ThreadPoolExecutor(AT_A_TIME) as pool:
-        running = [pool.submit(run, scenario) for scenario in SCENARIOS]
+        running = [pool.submit(run, scenario) for scenario in scenarios]
     for scenario in running:
         scenario.result()

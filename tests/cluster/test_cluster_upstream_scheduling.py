@@ -79,9 +79,8 @@ def test_e2e_90_uses_all_resources_with_immediate_allocation(space: Space) -> No
     fills_every_node(space, Wish(count=DEVICES, immediate=True))
 
 
+@pytest.mark.since(28, "names of generated claims are not truncated")
 def test_e2e_91_truncates_names_of_generated_claims(space: Space) -> None:
-    if space.cluster.minor < 28:
-        pytest.skip("names of generated claims are not truncated before 1.28")
     pod, use = "p" * LONG, "c" * LONG
     made = space.inline_pod(pod, "t", containers=[container(uses=[use])])
     made["spec"]["resourceClaims"] = [space.cluster.shapes.use(use, template="t")]

@@ -75,6 +75,7 @@ def controller_elsewhere(raised: RaisedCluster) -> Iterator[None]:
             process.terminate()
 
 
+@pytest.mark.since(28, "an allocation lasts as long as its claim")
 def test_e2e_88_frees_the_devices_of_a_node_that_is_out_of_service(
     space: Space, raised: RaisedCluster
 ) -> None:
