@@ -16,7 +16,6 @@ from api.objects import JSON
 from devcluster.kubelet.errors import (
     InvalidContainer,
     PrepareFailed,
-    UnprepareFailed,
     UnresolvableDevices,
 )
 from devcluster.kubelet.launching import Launcher
@@ -149,10 +148,8 @@ class PodWorker:
         except PrepareFailed as error:
             text = f"Failed to prepare dynamic resources: {error}"
             self._warn("FailedPrepareDynamicResources", text)
-        except UnprepareFailed as error:
-            text = f"Failed to unprepare dynamic resources: {error}"
-            self._warn("FailedUnprepareDynamicResources", text)
         except (DriverError, OSError) as error:
+            # no event when unprepare fails, as in Kubernetes
             self._log.warning("Pod not synced", err=error)
         else:
             self._failures = 0

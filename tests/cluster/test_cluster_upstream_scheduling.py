@@ -20,10 +20,12 @@ NOWHERE: JSON = {
 }
 MANY = 10
 LONG = 63
+UNASKED = "nobody asks for the claims of a pod that names its node"
 
 pytestmark = pytest.mark.timeout(240)
 
 
+@pytest.mark.since(28, "a pod keeps its reservations until it is deleted")
 def test_e2e_80_reuses_resources(space: Space) -> None:
     pods = [f"pod{n}" for n in range(2 * len(space.cluster.nodes) + 1)]
     ends = [container(uses=["all"], command=PRINT_AND_END)]
@@ -101,6 +103,7 @@ def test_e2e_93_shares_an_allocated_immediate_claim(space: Space) -> None:
     assert len({tuple(space.devices(name)) for name in pods}) == 1
 
 
+@pytest.mark.since(28, UNASKED)
 def test_e2e_94_scheduled_pod_with_inline_claim(space: Space) -> None:
     node = space.cluster.nodes[-1]
     space.apply(*space.template("t"), space.inline_pod("pod", "t", nodeName=node))
@@ -109,6 +112,7 @@ def test_e2e_94_scheduled_pod_with_inline_claim(space: Space) -> None:
     assert len(space.devices("pod")) == 1
 
 
+@pytest.mark.since(28, UNASKED)
 def test_e2e_95_scheduled_pod_with_external_claim(space: Space) -> None:
     node = space.cluster.nodes[-1]
     space.apply(*space.claim("c"), space.pod("pod", "c", nodeName=node))

@@ -113,10 +113,7 @@ def test_a_finished_pod_is_unprepared_before_its_phase_is_published(tmp_path: Pa
     rig.claims.broken = "plugin is away"
     rig.settle()
     assert rig.status["phase"] == "Running"
-    assert rig.events.seen[-1][1:] == (
-        "FailedUnprepareDynamicResources",
-        "Failed to unprepare dynamic resources: plugin is away",
-    )
+    assert "unprepare" not in " ".join(rig.events.reasons).lower()
     rig.claims.broken = ""
     rig.settle()
     assert rig.status["phase"] == "Succeeded"
@@ -218,7 +215,7 @@ def test_a_pod_stays_until_its_claims_are_unprepared(rig: PodRig) -> None:
     rig.worker.step()
     assert [rig.worker.step() for _ in range(3)] == [1.0, 2.0, 4.0]
     assert "delete" not in rig.verbs
-    assert rig.events.reasons.count("FailedUnprepareDynamicResources") == 3
+    assert rig.claims.calls.count(("unprepare", "uid-pod")) == 3
     rig.claims.broken = ""
     assert rig.settle() is None
     assert rig.verbs[-1] == "delete"
