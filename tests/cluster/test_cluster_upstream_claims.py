@@ -137,13 +137,14 @@ def test_e2e_65_retries_prepare(space: Space) -> None:
     uid = space.uid("c")
     with space.cluster.blocked(uid):
         space.apply(space.pod("pod", "c"))
-        space.told("pod", "pod", "FailedPrepareDynamicResources")
+        space.told_that_prepare_failed("pod", "c")
         assert space.phase("pod") == "Pending"
     space.ready("pod")
     assert len(space.devices("pod")) == 1
 
 
 @pytest.mark.parameters
+@pytest.mark.since(28, "kubelets do not tell of it")
 def test_e2e_66_does_not_run_a_pod_that_has_no_reservation(space: Space) -> None:
     space.apply(*space.claim("c"))
     claim = space.get("resourceclaim", "c")

@@ -12,7 +12,7 @@ from tests.support.manifests import PRINT_AND_END, container
 from tests.support.space import Space
 from tests.support.waiting import until
 
-FAILED = "FailedPrepareDynamicResources"
+HOSTNAME = "kubernetes.io/hostname"
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(240)
 def test_node_100_registers_after_a_restart_of_the_plugin(space: Space) -> None:
     node = space.cluster.nodes[0]
     space.cluster.crash(plugin_of(node))
-    space.apply(*space.claim("c"), space.pod("pod", "c", nodeName=node))
+    space.apply(*space.claim("c"), space.pod("pod", "c", nodeSelector={HOSTNAME: node}))
     space.ready("pod")
 
 
@@ -28,7 +28,7 @@ def test_node_102_waits_for_a_plugin_that_does_not_answer(space: Space) -> None:
     node = space.cluster.nodes[0]
     space.apply(*space.claim("c"))
     with space.cluster.frozen(node):
-        space.apply(space.pod("pod", "c", nodeName=node))
+        space.apply(space.pod("pod", "c", nodeSelector={HOSTNAME: node}))
         until("the pod is the node's", lambda: space.status("c").get("reservedFor"))
         assert space.phase("pod") == "Pending"
         assert not space.prepared()
@@ -40,7 +40,7 @@ def test_node_103_prepare_fails_then_succeeds(space: Space) -> None:
     space.apply(*space.claim("c"))
     with space.cluster.blocked(space.uid("c")):
         space.apply(space.pod("pod", "c", containers=ends, restartPolicy="Never"))
-        space.told("pod", "pod", FAILED)
+        space.told_that_prepare_failed("pod", "c")
         assert space.phase("pod") == "Pending"
     space.succeeded("pod", seconds=120)
 

@@ -20,6 +20,7 @@ NOWHERE: JSON = {
 }
 MANY = 10
 LONG = 63
+UNSEEN = "the scheduler does not look at a pod again when a class changes"
 UNASKED = "nobody asks for the claims of a pod that names its node"
 
 pytestmark = pytest.mark.timeout(240)
@@ -43,6 +44,7 @@ def test_e2e_81_shares_a_claim_concurrently(space: Space) -> None:
     assert len(space.status("c")["reservedFor"]) == MANY
 
 
+@pytest.mark.since(29, UNSEEN)
 def test_e2e_83_schedules_once_the_class_exists(space: Space) -> None:
     late = f"{space.name}-late"
     space.apply(*space.claim("c", Wish(of=late)), space.pod("pod", "c"))
@@ -52,6 +54,7 @@ def test_e2e_83_schedules_once_the_class_exists(space: Space) -> None:
         space.delete("pod/pod", "resourceclaim/c")
 
 
+@pytest.mark.since(29, UNSEEN)
 def test_e2e_84_schedules_once_the_class_changes(space: Space) -> None:
     some = f"{space.name}-some"
     with space.classes(some, nodes=NOWHERE):

@@ -22,7 +22,6 @@ from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
 from tests.support.waiting import until
 
-FAILED = "FailedPrepareDynamicResources"
 REGISTERED = "Registered by the kubelet"
 RETRY_SECONDS = 150.0
 """Enough for the kubelet's longest pause between two tries."""
@@ -122,7 +121,7 @@ def test_node_105_prepare_fails_over_a_restart_of_the_kubelet(
     uid = space.uid("c")
     with raised.blocked(uid):
         ends(space)
-        space.told("pod", "pod", FAILED)
+        space.told_that_prepare_failed("pod", "c")
         raised.machine.restart(kubelet.NAME)
         more_calls(raised, cannot(uid, "written"))
         assert space.phase("pod") == "Pending"
@@ -165,7 +164,7 @@ def test_node_109_pod_deleted_while_the_kubelet_is_down(
     uid = space.uid("c")
     with raised.blocked(uid):
         space.apply(space.pod("pod", "c"))
-        space.told("pod", "pod", FAILED)
+        space.told_that_prepare_failed("pod", "c")
         with kubelet_down(raised):
             space.delete("pod/pod", "--force", "--grace-period=0")
             before = calls(raised, cannot(uid, "written"))

@@ -75,9 +75,8 @@ def test_pods_keep_their_devices(space: Space, raised: RaisedCluster, event: Eve
     assert raised.cdi_files() == files
 
     space.delete(*(f"pod/{name}" for name in (*OLD, "new")))
-    if raised.minor < 28:
-        # nothing but the end of a claim ends its allocation there
-        space.delete(*(f"resourceclaim/{name}" for name in (*OLD, "new")))
+    for name in (*OLD, "new"):
+        space.freed(name)
     raised.settled()
 
 

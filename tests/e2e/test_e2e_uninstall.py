@@ -30,11 +30,6 @@ def removable(raised: RaisedCluster) -> Iterator[RaisedCluster]:
     until("the nodes offer devices again", lambda: raised.session.nodes_ready(1))
 
 
-def finalizers(space: Space, claim: str) -> list[str]:
-    """Return the finalizers of a claim."""
-    return list(space.get("resourceclaim", claim)["metadata"].get("finalizers") or [])
-
-
 def objects_of_the_release(cluster: RaisedCluster) -> list[str]:
     """Return what of the driver is in the cluster, but for its CRDs."""
     kinds = "deployments,daemonsets,jobs,pods,services,serviceaccounts,roles,rolebindings"
@@ -56,7 +51,7 @@ def test_uninstall_leaves_nothing(space: Space, removable: RaisedCluster) -> Non
     space.apply(*space.claim("kept"), space.pod("pod", "kept"))
     space.ready("pod")
     space.delete("pod/pod")
-    until("kept is free", lambda: FINALIZER not in finalizers(space, "kept"))
+    space.freed("kept")
     removable.settled()
 
     helm_uninstall(removable.machine.kubeconfig)
@@ -64,7 +59,7 @@ def test_uninstall_leaves_nothing(space: Space, removable: RaisedCluster) -> Non
     assert removable.plugin_pids() == []
     assert removable.cdi_entries(removable.nodes[0]) == []
     assert removable.plugin_sockets() == []
-    assert not finalizers(space, "kept")
+    assert not any(claim["metadata"].get("finalizers") for claim in space.claims())
     until("nothing else is left", lambda: not objects_of_the_release(removable), 60)
 
     removable.kubectl.run("delete", "-f", str(CRDS))
@@ -85,7 +80,7 @@ def test_uninstall_is_refused_while_a_claim_is_in_use(
     assert told in removable.kubectl.run("logs", "-n", SYSTEM, f"job/{CHECK}")
     (pod,) = removable.kubectl.get("pods", "-n", SYSTEM, "-l", f"job-name={CHECK}")["items"]
     assert told in last_words(pod)
-    assert FINALIZER in finalizers(space, "held")
+    assert FINALIZER in space.finalizers("held")
     assert len(removable.plugin_pids()) == 1
 
     space.apply(space.pod("other", "held"))

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from api.names import FINALIZER
 from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID
 from demo.expect import devices_of
@@ -131,6 +132,17 @@ class Space:
         """Wait until no pod has a claim reserved."""
         until(f"{claim} is not reserved", lambda: not self.status(claim).get("reservedFor"))
 
+    def freed(self, claim: str) -> None:
+        """Wait until a claim that no pod uses has no devices; before 1.28 it ends for that."""
+        if self.cluster.minor < 28:
+            self.delete(f"resourceclaim/{claim}")
+        else:
+            until(f"{claim} is free", lambda: FINALIZER not in self.finalizers(claim))
+
+    def finalizers(self, claim: str) -> list[str]:
+        """Return the finalizers of a claim."""
+        return list(self.get("resourceclaim", claim)["metadata"].get("finalizers") or [])
+
     def warnings(self, kind: str, name: str) -> str:
         """Return the text of the Warning events on an object."""
         return self.run("events", "--for", f"{kind}/{name}", "--types=Warning")
@@ -140,6 +152,12 @@ class Space:
         what = f"{text!r} in an event of {kind}/{name}"
         until(what, lambda: text in self.warnings(kind, name))
         return self.warnings(kind, name)
+
+    def told_that_prepare_failed(self, pod: str, claim: str) -> None:
+        """Wait until the plugin and the kubelet have told; kubelets before 1.28 do not."""
+        self.told("resourceclaim", claim, "PrepareFailed")
+        if self.cluster.minor >= 28:
+            self.told("pod", pod, "FailedPrepareDynamicResources")
 
     def states(self) -> Sequence[NodeAllocationState]:
         """Return the states of all nodes."""
