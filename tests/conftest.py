@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.get_closest_marker("embedded") and not choice.is_embedded:
             item.add_marker(pytest.mark.skip("only the embedded cluster has what it needs"))
         if item.get_closest_marker("raised") and not choice.is_raised:
-            item.add_marker(pytest.mark.skip("needs a node to restart; give --k8s 1.30"))
+            item.add_marker(pytest.mark.skip("needs the node that --k8s raises; give --k8s 1.30"))
 
 
 @pytest.hookimpl(wrapper=True)

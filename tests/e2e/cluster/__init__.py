@@ -25,6 +25,7 @@ Tests use `tests.e2e.cluster.cluster.Cluster` instead of the command line. One i
     network         the network namespace of the node
     certificates    certificate authority, certificates, kubeconfigs
     controlplane    etcd, API server, scheduler, controller manager
+    audit           what the API server writes down of requests
     containerd      the container runtime
     kubelet         the kubelet
     archives        images written file by file

@@ -18,7 +18,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.objects import JSON
 from tests.e2e.cluster import (
+    audit,
     containerd,
     controlplane,
     footprint,
@@ -227,6 +229,10 @@ class Cluster:
         """Return the last lines that a component wrote."""
         return self._components.log(component, lines)
 
+    def audited(self) -> list[JSON]:
+        """Return the audit events of the API server so far, as tests.e2e.cluster.audit asks."""
+        return audit.events(self.layout)
+
     def load_image(self, archive: Path) -> None:
         """Load the images of a tar file, as `docker save` writes it, into the node.
 
@@ -284,6 +290,7 @@ class Cluster:
             directory.mkdir(parents=True, exist_ok=True)
         network.create()
         self._pki.issue_all(NODE_NAME)
+        audit.write_policy(self.layout)
         containerd.write_config(self.layout)
         kubelet.write_config(self.layout, self.version, self._pki)
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from tests.e2e.cluster import containerd, controlplane, kubelet, network
+from tests.e2e.cluster import audit, containerd, controlplane, kubelet, network
 from tests.e2e.cluster.administrator import Administrator
 from tests.e2e.cluster.certificates import Authority
 from tests.e2e.cluster.daemons import Daemons
@@ -118,7 +118,10 @@ def _commands(
     manager = controlplane.controller_manager(programs, version, pki, volumes)
     return {
         controlplane.ETCD: controlplane.etcd(layout.state / "etcd"),
-        controlplane.API_SERVER: controlplane.api_server(programs, version, pki),
+        controlplane.API_SERVER: [
+            *controlplane.api_server(programs, version, pki),
+            *audit.flags(layout),
+        ],
         controlplane.SCHEDULER: controlplane.scheduler(programs, version, pki),
         controlplane.CONTROLLER_MANAGER: manager,
         containerd.NAME: containerd.command(layout),

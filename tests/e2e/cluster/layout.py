@@ -56,6 +56,16 @@ class Layout:
         return self.state / "pki"
 
     @property
+    def audit_policy(self) -> Path:
+        """What the API server writes down."""
+        return self.state / "audit-policy.json"
+
+    @property
+    def audit_log(self) -> Path:
+        """Where it does; older parts have a date in their names."""
+        return self.state / "audit" / "audit.log"
+
+    @property
     def kubectl(self) -> Path:
         """The program."""
         return self.tools / "kubectl"

@@ -1,5 +1,6 @@
 """The driver has the rights that its code uses, in the API and on the node, and no others."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,57 @@ def test_only_the_plugin_is_root(find: Find, rendered: list[JSON]) -> None:
     assert users["controller"]["runAsNonRoot"] is True
     assert users["controller"]["runAsUser"] > 0
     assert users["kubeletplugin"]["runAsUser"] == 0
+
+
+def pods(documents: list[JSON]) -> dict[str, JSON]:
+    """The pods of all workloads, by the end of their names."""
+    found = [d for d in documents if "template" in (d.get("spec") or {})]
+    return {
+        d["metadata"]["name"].removeprefix("fake-dra-driver-"): d["spec"]["template"]["spec"]
+        for d in found
+    }
+
+
+@pytest.mark.parametrize("version", ["v1.27.0", "v1.31.0"])
+def test_every_pod_meets_the_restricted_standard_but_for_what_the_plugin_is_for(
+    helm: Helm, version: str
+) -> None:
+    """Source: Kubernetes documentation, "Pod Security Standards"."""
+    found = pods(helm.template(None, f"--kube-version={version}"))
+    assert set(found) == {"controller", "kubeletplugin", "pre-delete", "post-delete"}
+    beyond = {name: breaches(pod) for name, pod in found.items()}
+    assert beyond.pop("kubeletplugin") == {"root", "hostPath"}
+    assert set().union(*beyond.values()) == set()
+
+
+def breaches(pod: JSON) -> set[str]:
+    """What of a pod the standard `restricted` does not admit, and writable places in it."""
+    context = pod.get("securityContext") or {}
+    found = {key for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)}
+    found |= {kind for volume in pod.get("volumes") or () for kind in volume if kind != "name"}
+    for container in (*pod["containers"], *pod.get("initContainers", ())):
+        own = {**context, **container["securityContext"]}
+        checks = {
+            "root": own.get("runAsNonRoot") is not True or not own.get("runAsUser"),
+            "privileged": bool(own.get("privileged")),
+            "escalation": own.get("allowPrivilegeEscalation") is not False,
+            "writable": own.get("readOnlyRootFilesystem") is not True,
+            "capabilities": own.get("capabilities") != {"drop": ["ALL"]},
+            "seccomp": own.get("seccompProfile") != {"type": "RuntimeDefault"},
+            "ports of the host": any("hostPort" in port for port in container.get("ports") or ()),
+        }
+        found |= {name for name, broken in checks.items() if broken}
+    return found
+
+
+def test_a_token_is_mounted_by_the_pods_that_need_one_and_by_no_others(
+    rendered: list[JSON],
+) -> None:
+    accounts = [d for d in rendered if d["kind"] == "ServiceAccount"]
+    assert [d["automountServiceAccountToken"] for d in accounts] == [False] * len(accounts)
+    mounting = {name for name, pod in pods(rendered).items() if pod["automountServiceAccountToken"]}
+    bound = {d["subjects"][0]["name"] for d in rendered if d["kind"] == "RoleBinding"}
+    assert {pods(rendered)[name]["serviceAccountName"] for name in mounting} == bound
 
 
 def rights(documents: list[JSON], component: str) -> dict[str, set[str]]:
@@ -131,3 +183,30 @@ def test_node_restriction_guards_the_account_of_the_plugin(
     assert (rule["apiGroups"], rule["resources"]) == ([NAS_GROUP], [NAS_PLURAL])
     bound = find(documents, "ValidatingAdmissionPolicyBinding", "")
     assert bound["spec"]["policyName"] == policy["metadata"]["name"]
+
+
+def test_node_restriction_covers_every_write_and_fails_closed(helm: Helm, find: Find) -> None:
+    documents = helm.template(None, "--kube-version=v1.30.0")
+    spec = find(documents, "ValidatingAdmissionPolicy", "")["spec"]
+    (rule,) = spec["matchConstraints"]["resourceRules"]
+    assert set(rule["operations"]) == {"CREATE", "UPDATE", "DELETE"}
+    assert spec["failurePolicy"] == "Fail"
+    bound = find(documents, "ValidatingAdmissionPolicyBinding", "")["spec"]
+    assert bound["validationActions"] == ["Deny"]
+    assert not {"matchResources", "paramRef"} & set(bound)
+
+
+def test_node_restriction_compares_the_node_of_the_token_with_the_name_of_the_state(
+    helm: Helm, find: Find
+) -> None:
+    documents = helm.template(None, "--kube-version=v1.30.0")
+    spec = find(documents, "ValidatingAdmissionPolicy", "")["spec"]
+    variables = {each["name"]: each["expression"] for each in spec["variables"]}
+    assert '"authentication.kubernetes.io/node-name"' in variables["node"]
+    # a deletion has no object, and what is created none that was there before
+    assert variables["state"] == "(object == null ? oldObject : object).metadata.name"
+    checks = [each["expression"] for each in spec["validations"]]
+    assert checks == ['variables.node != ""', "variables.node == variables.state"]
+    texts = [text for each in spec["validations"] for text in each.values()]
+    used = {name for text in texts for name in re.findall(r"variables\.(\w+)", text)}
+    assert used == set(variables)
