@@ -5,91 +5,33 @@ The plugin owns `spec.allocatableDevice`, `spec.preparedDevices` and `status`, t
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Final
 
-from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
+from api.names import NAS_GROUP_VERSION, NAS_KIND, STATUS_NOT_READY
+from api.nasreader import read_nas
+from api.nasschema import load_nas
+from api.nasvalues import (
+    Allocated,
+    AllocatedClaim,
+    AllocatedDevice,
+    Device,
+    NodeAllocationState,
+    PreparedDevice,
+)
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
 
-from api.errors import MalformedState
-from api.names import NAS_GROUP_VERSION, NAS_KIND, STATUS_NOT_READY, STATUS_READY
-from api.objects import JSON, ClaimUID, DeviceID, NodeName, key_of
-from api.schemas import describe_errors
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """A whole device that the node offers."""
-
-    id: DeviceID
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class AllocatedDevice:
-    """A device given to a claim; `split` children of it when that is 2 or more."""
-
-    id: DeviceID
-    split: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedDevice:
-    """A device, or child of `parent`, that containers of the node may see."""
-
-    id: DeviceID
-    parent: DeviceID | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AllocatedClaim:
-    """The devices of one claim, and the claim's place for people who look at the NAS."""
-
-    devices: tuple[AllocatedDevice, ...]
-    namespace: str = ""
-    name: str = ""
-
-
-_Allocated = Mapping[ClaimUID, AllocatedClaim]
-_Prepared = Mapping[ClaimUID, tuple[PreparedDevice, ...]]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeAllocationState:
-    """One NAS as a value.
-
-    Attributes:
-        allocatable: in the order of the object, which is the order of preference.
-        allocated: by claim uid.
-        prepared: by claim uid.
-        resource_version: of the object that was read; guards every write of `allocated`.
-    """
-
-    node: NodeName
-    namespace: str
-    resource_version: str = ""
-    status: str = STATUS_NOT_READY
-    allocatable: tuple[Device, ...] = ()
-    allocated: _Allocated = field(default_factory=lambda: MappingProxyType({}))
-    prepared: _Prepared = field(default_factory=lambda: MappingProxyType({}))
-
-    @property
-    def ready(self) -> bool:
-        """Whether the node's plugin serves the kubelet."""
-        return self.status == STATUS_READY
-
-    def used(self) -> frozenset[DeviceID]:
-        """Return the ids of all devices that some claim holds."""
-        return frozenset(d.id for claim in self.allocated.values() for d in claim.devices)
-
-    def occupied(self) -> frozenset[DeviceID]:
-        """Return the ids of all devices that may not be given to another claim.
-
-        Besides those that are held these are the ones that a container may still see: of a claim
-        that was taken back without its node, or whose entry somebody deleted.
-        """
-        prepared = (d for devices in self.prepared.values() for d in devices)
-        return self.used() | {d.parent or d.id for d in prepared}
+__all__ = [
+    "AllocatedClaim",
+    "AllocatedDevice",
+    "Device",
+    "NodeAllocationState",
+    "PreparedDevice",
+    "allocated_patch",
+    "inventory_patch",
+    "new_nas",
+    "parse_nas",
+    "prepared_patch",
+    "status_patch",
+]
 
 
 def parse_nas(obj: JSON) -> NodeAllocationState:
@@ -98,23 +40,7 @@ def parse_nas(obj: JSON) -> NodeAllocationState:
     Raises:
         MalformedState: with the object, the field, and what is wrong there.
     """
-    meta = obj["metadata"]
-    try:
-        spec = _SPEC.load(obj.get("spec") or {})
-        status = _STATUS.deserialize(obj.get("status") or STATUS_NOT_READY)
-    except ValidationError as error:
-        found = describe_errors(error, "spec" if isinstance(error.messages, dict) else "status")
-        raise MalformedState(
-            f"{NAS_KIND} {key_of(obj)} is malformed: {found}; "
-            "correct the field, or delete the object and its plugin makes it anew"
-        ) from error
-    return NodeAllocationState(
-        node=NodeName(meta["name"]),
-        namespace=str(meta.get("namespace", "")),
-        resource_version=str(meta.get("resourceVersion", "")),
-        status=str(status),
-        **spec,
-    )
+    return read_nas(obj) or load_nas(obj)
 
 
 def new_nas(node: NodeName, namespace: str, node_uid: str) -> JSON:
@@ -138,7 +64,7 @@ def inventory_patch(state: NodeAllocationState, devices: Iterable[Device]) -> JS
     )
 
 
-def allocated_patch(state: NodeAllocationState, allocated: _Allocated) -> JSON:
+def allocated_patch(state: NodeAllocationState, allocated: Allocated) -> JSON:
     """Return the merge patch that makes `allocated` the whole of `allocatedClaims`.
 
     It carries the resourceVersion that `state` was read with: the API server answers 409 when
@@ -206,95 +132,3 @@ def _allocated_json(claim: AllocatedClaim) -> JSON:
 def _prepared_json(devices: tuple[PreparedDevice, ...]) -> JSON:
     made = [{"uuid": d.id} | ({"parentUUID": d.parent} if d.parent else {}) for d in devices]
     return {"fake": {"devices": made}}
-
-
-_STATUS = fields.String(validate=validate.OneOf([STATUS_READY, STATUS_NOT_READY]))
-
-
-class _Tolerant(Schema):
-    class Meta:
-        unknown = EXCLUDE
-
-
-class _ModelSchema(_Tolerant):
-    uuid = fields.String(required=True, validate=validate.Length(1, 128))
-    name = fields.String(required=True)
-
-
-class _OfferedSchema(_Tolerant):
-    fake = fields.Nested(_ModelSchema(), required=True)
-
-    @post_load
-    def make(self, data: Mapping[str, Any], **_: object) -> Device:
-        return Device(DeviceID(data["fake"]["uuid"]), data["fake"]["name"])
-
-
-class _AllocatedDeviceSchema(_Tolerant):
-    uuid = fields.String(required=True, validate=validate.Length(1, 128))
-    split = fields.Integer(strict=True, validate=validate.Range(0))
-
-    @post_load
-    def make(self, data: Mapping[str, Any], **_: object) -> AllocatedDevice:
-        return AllocatedDevice(DeviceID(data["uuid"]), data.get("split", 0))
-
-
-class _AllocatedListSchema(_Tolerant):
-    devices = fields.List(fields.Nested(_AllocatedDeviceSchema()), required=True)
-
-
-class _ClaimInfoSchema(_Tolerant):
-    namespace = fields.String(load_default="")
-    name = fields.String(load_default="")
-
-
-class _AllocatedClaimSchema(_Tolerant):
-    claim_info = fields.Nested(_ClaimInfoSchema(), data_key="claimInfo", load_default=dict)
-    fake = fields.Nested(_AllocatedListSchema(), required=True)
-
-    @post_load
-    def make(self, data: Mapping[str, Any], **_: object) -> AllocatedClaim:
-        return AllocatedClaim(tuple(data["fake"]["devices"]), **data["claim_info"])
-
-
-class _PreparedDeviceSchema(_Tolerant):
-    uuid = fields.String(required=True, validate=validate.Length(1, 128))
-    parent = fields.String(data_key="parentUUID", load_default=None)
-
-    @post_load
-    def make(self, data: Mapping[str, Any], **_: object) -> PreparedDevice:
-        return PreparedDevice(DeviceID(data["uuid"]), data["parent"])
-
-
-class _PreparedListSchema(_Tolerant):
-    devices = fields.List(fields.Nested(_PreparedDeviceSchema()), required=True)
-
-
-class _PreparedClaimSchema(_Tolerant):
-    fake = fields.Nested(_PreparedListSchema(), required=True)
-
-    @post_load
-    def make(self, data: Mapping[str, Any], **_: object) -> tuple[PreparedDevice, ...]:
-        return tuple(data["fake"]["devices"])
-
-
-class _SpecSchema(_Tolerant):
-    allocatable = fields.List(fields.Nested(_OfferedSchema()), data_key="allocatableDevice")
-    allocated = fields.Dict(
-        fields.String(), fields.Nested(_AllocatedClaimSchema()), data_key="allocatedClaims"
-    )
-    prepared = fields.Dict(
-        fields.String(), fields.Nested(_PreparedClaimSchema()), data_key="preparedDevices"
-    )
-
-    @post_load
-    def freeze(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
-        frozen = dict(data)
-        if "allocatable" in frozen:
-            frozen["allocatable"] = tuple(frozen["allocatable"])
-        for name in ("allocated", "prepared"):
-            if name in frozen:
-                frozen[name] = MappingProxyType(frozen[name])
-        return frozen
-
-
-_SPEC: Final = _SpecSchema()

@@ -85,7 +85,9 @@ def plan(
 def _match(
     free: Sequence[Device], requests: Sequence[DeviceRequest]
 ) -> list[list[Device]] | Refusal:
-    eligible = [[i for i, d in enumerate(free) if r.admits(d)] for r in requests]
+    eligible = _eligible(free, requests)
+    if len(requests) == 1:
+        return _first(free, eligible[0], requests[0])
     owner: dict[int, int] = {}
     by_scarcity = sorted(range(len(requests)), key=lambda n: (len(eligible[n]), n))
     for number in by_scarcity:
@@ -95,6 +97,26 @@ def _match(
     return [
         [free[i] for i in sorted(owner) if owner[i] == number] for number in range(len(requests))
     ]
+
+
+def _eligible(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list[list[int]]:
+    """Return the indexes of the devices that may serve each request.
+
+    A model is matched once however many devices have it: nodes have many devices of few models.
+    """
+    by_model = {device.model: device for device in free}
+    admitted = [{m for m, device in by_model.items() if r.admits(device)} for r in requests]
+    return [[i for i, d in enumerate(free) if d.model in models] for models in admitted]
+
+
+def _first(
+    free: Sequence[Device], eligible: list[int], request: DeviceRequest
+) -> list[list[Device]] | Refusal:
+    """Match the only request: it competes with no other, so the first devices will do."""
+    count = request.wanted.count
+    if len(eligible) < count:
+        return _mismatch(request, len(eligible))
+    return [[free[i] for i in eligible[:count]]]
 
 
 def _take(number: int, eligible: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:

@@ -14,22 +14,22 @@ from dataclasses import dataclass
 
 from api.claims import Claim
 from api.names import FINALIZER
-from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
+from api.nas import AllocatedClaim, NodeAllocationState
+from api.nasvalues import Allocated
 from api.objects import JSON, ClaimUID, NodeName
 from controller.allocator import Plan, Refusal
 from controller.claimedits import reserved, with_finalizer, with_move, without_finalizer
 from controller.claimlocks import ClaimLocks
+from controller.commits import NodeCommits
 from controller.dialect import Demand, Dialect
-from controller.errors import NodeUnavailable, StaleWorld
-from controller.nodes import Ledger, NodeView
+from controller.errors import StaleWorld
+from controller.nodes import Ledger, view_of
 from controller.recently import Recently
 from kube.cache import revision
 from kube.client import Client
-from kube.errors import Conflict, NotFound
 from kube.resources import Resource
 from kube.store import Store
 
-NAS_ATTEMPTS = 5
 GONE_REMEMBERED = 10_000
 
 
@@ -79,9 +79,9 @@ class ClaimWriter:
         self._client = client
         self._dialect = dialect
         self._claims = claims
-        self._states = states
         self._cache = cache
         self._ledger = ledger
+        self._commits = NodeCommits(client, states, ledger)
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
@@ -173,13 +173,17 @@ class ClaimWriter:
             StaleWorld: others write the NAS all the time.
             KubeError: it could not be written.
         """
+        withdrawn = False
 
-        def without(state: NodeAllocationState) -> dict[ClaimUID, AllocatedClaim] | None:
-            if uid not in state.allocated or not still():
+        def without(state: NodeAllocationState | None) -> Allocated | None:
+            nonlocal withdrawn
+            withdrawn = state is not None and uid in state.allocated and still()
+            if state is None or not withdrawn:
                 return None
             return {other: given for other, given in state.allocated.items() if other != uid}
 
-        return self._change(node, without)
+        self._commits.commit(node, without)
+        return withdrawn
 
     def enter(
         self,
@@ -192,7 +196,8 @@ class ClaimWriter:
         Args:
             claim: allocated on the node.
             node: that offers them.
-            entry: what to enter in this state of the node; None calls it off.
+            entry: what to enter in this state of the node, decided on nothing newer or older;
+                None calls it off.
 
         Returns:
             Whether it was entered.
@@ -201,13 +206,17 @@ class ClaimWriter:
             StaleWorld: the claim has changed, or others write the NAS all the time.
             KubeError: it could not be written.
         """
+        entered = False
 
-        def with_entry(state: NodeAllocationState) -> dict[ClaimUID, AllocatedClaim] | None:
-            given = None if claim.uid in state.allocated else entry(state)
-            return None if given is None else {**state.allocated, claim.uid: given}
+        def with_entry(state: NodeAllocationState | None) -> Allocated | None:
+            nonlocal entered
+            given = None if state is None or claim.uid in state.allocated else entry(state)
+            entered = given is not None
+            return None if state is None or given is None else {**state.allocated, claim.uid: given}
 
         with self._alone([claim]):
-            return self._change(node, with_entry)
+            self._commits.commit(node, with_entry)
+        return entered
 
     def abandon(self, claim: Claim) -> None:
         """Take back the devices of a claim whose allocation was never completed.
@@ -245,51 +254,21 @@ class ClaimWriter:
     def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Plan | Refusal:
         requests = [request for p in pending for request in p.demand.requests]
         names = {p.claim.uid: p.claim for p in pending}
-        with self._ledger.lock(node):
-            for _ in range(NAS_ATTEMPTS):
-                view = self._ledger.view(node)
-                if isinstance(view, Refusal):
-                    return view
-                planned = view.plan(requests)
-                if isinstance(planned, Refusal):
-                    return planned
-                if self._store(view.state, _merged(view, planned, names)):
-                    return planned
-        raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
+        outcome: Plan | Refusal = {}
 
-    def _change(
-        self,
-        node: NodeName,
-        change: Callable[[NodeAllocationState], Mapping[ClaimUID, AllocatedClaim] | None],
-    ) -> bool:
-        """Write what `change` makes of the node's newest state; False when it makes nothing."""
-        with self._ledger.lock(node):
-            for _ in range(NAS_ATTEMPTS):
-                state = self._ledger.state(node)
-                wanted = None if state is None else change(state)
-                if state is None or wanted is None:
-                    return False
-                if self._store(state, wanted):
-                    return True
-        raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
+        def with_plan(state: NodeAllocationState | None) -> Allocated | None:
+            nonlocal outcome
+            view = view_of(state)
+            outcome = view if isinstance(view, Refusal) else view.plan(requests)
+            if state is None or isinstance(outcome, Refusal):
+                return None
+            return _merged(state, outcome, names)
 
-    def _store(
-        self, state: NodeAllocationState, allocated: Mapping[ClaimUID, AllocatedClaim]
-    ) -> bool:
-        """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""
-        if allocated == state.allocated:
-            return True
-        patch = allocated_patch(state, allocated)
-        try:
-            self._ledger.written(
-                self._client.patch(self._states, state.node, patch, namespace=state.namespace)
-            )
-        except Conflict:
-            self._ledger.written(self._client.get(self._states, state.node, state.namespace))
-            return False
-        except NotFound as error:
-            raise NodeUnavailable(f"NodeAllocationState of node {state.node} is gone") from error
-        return True
+        view = self._ledger.view(node)
+        if isinstance(view, Refusal):
+            return view
+        self._commits.commit(node, with_plan)
+        return outcome
 
     def _still_prepared(self, uid: ClaimUID, node: NodeName) -> StillPrepared | None:
         state = self._ledger.state(node)
@@ -320,11 +299,11 @@ class ClaimWriter:
 
 
 def _merged(
-    view: NodeView, planned: Plan, claims: Mapping[ClaimUID, Claim]
-) -> dict[ClaimUID, AllocatedClaim]:
+    state: NodeAllocationState, planned: Plan, claims: Mapping[ClaimUID, Claim]
+) -> Allocated:
     given = {
-        uid: view.state.allocated.get(uid)
+        uid: state.allocated.get(uid)
         or AllocatedClaim(devices, claims[uid].namespace, claims[uid].name)
         for uid, devices in planned.items()
     }
-    return {**view.state.allocated, **given}
+    return {**state.allocated, **given}

@@ -7,7 +7,7 @@ allocation itself never trusts it.
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -15,9 +15,9 @@ from api.errors import MalformedState
 from api.nas import Device, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
 from controller.allocator import DeviceRequest, Plan, Refusal, plan
+from controller.reservations import Reservations
 from kube.store import Store
 
-RESERVATION_SECONDS = 10.0
 HOLDERS_INDEX = "allocated-claim"
 
 
@@ -29,24 +29,32 @@ class NodeView:
     free: tuple[Device, ...]
 
     def plan(
-        self, requests: Iterable[DeviceRequest], reserved: frozenset[DeviceID] = frozenset()
+        self, requests: Sequence[DeviceRequest], reserved: frozenset[DeviceID] = frozenset()
     ) -> Plan | Refusal:
         """Plan requests on this node, leaving reserved devices out."""
         free = tuple(d for d in self.free if d.id not in reserved) if reserved else self.free
-        wanted = list(requests)
-        held = {
-            r.claim: self.state.allocated[r.claim].devices
-            for r in wanted
-            if r.claim in self.state.allocated
-        }
-        return plan(free, held, wanted)
+        allocated = self.state.allocated
+        held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
+        return plan(free, held, requests)
 
 
 @dataclass(frozen=True, slots=True)
-class _Reservation:
-    node: NodeName
-    devices: frozenset[DeviceID]
-    expires: float
+class _Known:
+    """What one version of a NAS was read as; a malformed one has no state, only its refusal."""
+
+    version: str
+    state: NodeAllocationState | Refusal
+    view: NodeView | Refusal
+
+
+def view_of(state: NodeAllocationState | None) -> NodeView | Refusal:
+    """Return what a node in this state offers, or why it takes no claims."""
+    if state is None:
+        return Refusal("NotPublished", "no plugin has published its devices")
+    if not state.ready:
+        return Refusal("NotReady", f"its plugin reports status {state.status}")
+    occupied = state.occupied()
+    return NodeView(state, tuple(d for d in state.allocatable if d.id not in occupied))
 
 
 def holders_index(obj: JSON) -> Iterable[str]:
@@ -65,11 +73,11 @@ class Ledger:
         """Read from `store`, a cache of the NAS objects of `namespace` with holders_index."""
         self._store = store
         self._namespace = namespace
-        self._clock = clock
         self._guard = threading.Lock()
-        self._views: dict[NodeName, tuple[str, NodeView | Refusal]] = {}
-        self._reservations: dict[str, _Reservation] = {}
+        self._known: dict[NodeName, _Known] = {}
+        self._reservations = Reservations(clock)
         self._locks: dict[NodeName, threading.Lock] = {}
+        store.subscribe(self._changed)
 
     def nodes(self) -> list[NodeName]:
         """Return the names of all nodes that published a NAS, sorted."""
@@ -85,16 +93,8 @@ class Ledger:
 
     def view(self, node: NodeName) -> NodeView | Refusal:
         """Return what a node offers, or why it takes no claims."""
-        obj = self.raw(node)
-        if obj is None:
-            self._views.pop(node, None)
-            return Refusal("NotPublished", "no plugin has published its devices")
-        version = str(obj["metadata"].get("resourceVersion", ""))
-        cached = self._views.get(node)
-        if cached is None or cached[0] != version:
-            cached = (version, _view(obj))
-            self._views[node] = cached
-        return cached[1]
+        known = self._look(node)
+        return view_of(None) if known is None else known.view
 
     def state(self, node: NodeName) -> NodeAllocationState | None:
         """Return the state of a node whether it is ready or not, None when there is none.
@@ -102,28 +102,28 @@ class Ledger:
         Raises:
             MalformedState: somebody else wrote what we cannot read.
         """
-        obj = self.raw(node)
-        return None if obj is None else parse_nas(obj)
+        known = self._look(node)
+        if known is None:
+            return None
+        if isinstance(known.state, Refusal):
+            raise MalformedState(known.state.message)
+        return known.state
 
-    def plan(self, node: NodeName, requests: Iterable[DeviceRequest], owner: str) -> Plan | Refusal:
+    def plan(self, node: NodeName, requests: Sequence[DeviceRequest], owner: str) -> Plan | Refusal:
         """Plan on a node as the pod `owner` may see it: without what others have reserved."""
         view = self.view(node)
         if isinstance(view, Refusal):
             return view
-        return view.plan(requests, self._reserved(node, owner))
+        return view.plan(requests, self._reservations.of_others(node, owner))
 
     def reserve(self, owner: str, node: NodeName, planned: Plan) -> None:
         """Note that pod `owner` is being allocated on `node`; replaces its former reservation."""
         devices = frozenset(d.id for given in planned.values() for d in given)
-        expires = self._clock() + RESERVATION_SECONDS
-        with self._guard:
-            self._reservations[owner] = _Reservation(node, devices, expires)
+        self._reservations.reserve(owner, node, devices)
 
     def release(self, owner: str) -> NodeName | None:
         """Drop the reservation of a pod; return the node it was on."""
-        with self._guard:
-            dropped = self._reservations.pop(owner, None)
-        return dropped.node if dropped else None
+        return self._reservations.release(owner)
 
     def holders(self, claim: ClaimUID) -> list[NodeName]:
         """Return the nodes whose NAS holds devices for a claim, sorted."""
@@ -139,22 +139,26 @@ class Ledger:
         """Take in the API server's answer to a read or write of a NAS."""
         self._store.written(obj)
 
-    def _reserved(self, node: NodeName, owner: str) -> frozenset[DeviceID]:
-        if not self._reservations:
-            return frozenset()
-        now = self._clock()
-        with self._guard:
-            self._reservations = {o: r for o, r in self._reservations.items() if r.expires > now}
-            others = [r for o, r in self._reservations.items() if o != owner and r.node == node]
-        return frozenset(d for r in others for d in r.devices)
+    def _changed(self, old: JSON | None, new: JSON | None) -> None:
+        """Read a NAS when it changes, so that no question has to wait for that."""
+        self._look(NodeName((new or old or {})["metadata"]["name"]))
+
+    def _look(self, node: NodeName) -> _Known | None:
+        obj = self.raw(node)
+        if obj is None:
+            self._known.pop(node, None)
+            return None
+        known = self._known.get(node)
+        version = str(obj["metadata"].get("resourceVersion", ""))
+        if known is None or known.version != version:
+            known = self._known[node] = _read(version, obj)
+        return known
 
 
-def _view(obj: JSON) -> NodeView | Refusal:
+def _read(version: str, obj: JSON) -> _Known:
     try:
         state = parse_nas(obj)
     except MalformedState as error:
-        return Refusal("Malformed", str(error))
-    if not state.ready:
-        return Refusal("NotReady", f"its plugin reports status {state.status}")
-    occupied = state.occupied()
-    return NodeView(state, tuple(d for d in state.allocatable if d.id not in occupied))
+        malformed = Refusal("Malformed", str(error))
+        return _Known(version, malformed, malformed)
+    return _Known(version, state, view_of(state))

@@ -19,7 +19,7 @@ from api.objects import JSON, DeviceID, Key, NodeName, uid_of
 from controller.allocator import Refusal
 from controller.claims import ClaimWriter
 from controller.dialect import Demand, Dialect
-from controller.nodes import Ledger
+from controller.nodes import Ledger, view_of
 from controller.outcome import After, Done, Outcome
 from kube.client import Client
 from kube.resources import Resource
@@ -184,7 +184,7 @@ class StateRepair:
         """
         if claim.uid in state.prepared:
             return restored(state, claim)
-        view, demand = self._ledger.view(state.node), self._dialect.read(claim)
+        view, demand = view_of(state), self._dialect.read(claim)
         if isinstance(view, Refusal) or not isinstance(demand, Demand):
             return None
         planned = view.plan(demand.requests, unnamed(claim, view.free))

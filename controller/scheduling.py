@@ -3,6 +3,7 @@
 Source: k8s.io/dynamic-resource-allocation controller.go, syncPodSchedulingContexts (release-1.30).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -124,8 +125,8 @@ class SchedulingSync:
             self._cache.written(self._client.update(self._resource, body, subresource="status"))
         except NotFound:
             return False
-        for refusal in answer.refusals.values():
-            self._observer.unsuitable(refusal.reason, 1)
+        for reason, nodes in Counter(r.reason for r in answer.refusals.values()).items():
+            self._observer.unsuitable(reason, nodes)
         return True
 
     def _next(

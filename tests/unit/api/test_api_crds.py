@@ -7,14 +7,14 @@ import pytest
 import yaml
 from marshmallow import Schema, fields, validate
 
-from api import names, nas, parameters
+from api import names, nas, nasschema, parameters
 from api.objects import JSON, NodeName
 from api.parameters import ClaimParameters, parse_claim_parameters
 
 FOLDER = Path(nas.__file__).parent
 FILES = ["nas_crd.yaml", "claimparameters_crd.yaml", "classparameters_crd.yaml"]
 SCHEMAS: dict[str, Schema] = {
-    "nas_crd.yaml": nas._SpecSchema(),
+    "nas_crd.yaml": nasschema._SpecSchema(),
     "claimparameters_crd.yaml": parameters._ClaimParametersSchema(),
     "classparameters_crd.yaml": parameters._ClassParametersSchema(),
 }
@@ -106,7 +106,7 @@ def test_the_crd_checks_what_the_driver_checks(file: str) -> None:
 
 def test_the_status_of_a_nas_is_the_one_that_the_driver_reads() -> None:
     found = root("nas_crd.yaml")["properties"]
-    assert bare(found["status"]) == openapi(nas._STATUS)
+    assert bare(found["status"]) == openapi(nasschema._STATUS)
     assert set(found) == {"apiVersion", "kind", "metadata", "spec", "status", "summary"}
 
 

@@ -153,6 +153,28 @@ def test_a_plan_is_found_exactly_when_there_is_one(
     assert not any(left.values())
 
 
+@given(
+    st.lists(st.sampled_from(["A", "B", "AB"]), max_size=6),
+    st.integers(1, 3),
+    st.sampled_from([None, "A", "A*", "?", "*"]),
+    st.sampled_from(["*", "A*", "B"]),
+)
+def test_a_request_alone_gets_the_first_devices_that_it_admits(
+    models: list[str], count: int, model: str | None, offered: str
+) -> None:
+    free = [device(i, name) for i, name in enumerate(models)]
+    asked = request("x", count, 0, model, offered)
+    admitted = [d.id for d in free if asked.admits(d)]
+    planned = plan(free, {}, [asked])
+    if len(admitted) >= count:
+        assert ids(planned, "x") == admitted[:count]
+    else:
+        assert isinstance(planned, Refusal)
+        few = planned.reason == "TooFewFree"
+        assert few is (len(free) < count)
+        assert few or f" {len(admitted)} of the free ones match" in planned.message
+
+
 def _cut(devices: list[AllocatedDevice], count: int) -> tuple[list[AllocatedDevice], ...]:
     return devices[:count], devices[count:]
 

@@ -3,11 +3,13 @@
 import pytest
 
 from api.errors import MalformedState
-from api.nas import AllocatedDevice
-from api.objects import ClaimUID, DeviceID, NodeName
+from api.nas import AllocatedDevice, NodeAllocationState, parse_nas
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters
+from controller import nodes
 from controller.allocator import DeviceRequest, Refusal
-from controller.nodes import HOLDERS_INDEX, RESERVATION_SECONDS, Ledger, NodeView, holders_index
+from controller.nodes import HOLDERS_INDEX, Ledger, NodeView, holders_index
+from controller.reservations import RESERVATION_SECONDS
 from kube.store import Store
 from tests.support.build import SYSTEM, holding, nas, preparing
 
@@ -25,10 +27,11 @@ class Clock:
 
 def ledger(*states: dict, clock: Clock | None = None) -> tuple[Ledger, Store]:  # type: ignore[type-arg]
     store = Store({HOLDERS_INDEX: holders_index})
+    book = Ledger(store, SYSTEM, clock=clock or Clock())
     for number, state in enumerate(states):
         state["metadata"].setdefault("resourceVersion", str(number + 1))
     store.replace(list(states))
-    return Ledger(store, SYSTEM, clock=clock or Clock()), store
+    return book, store
 
 
 @pytest.mark.parametrize(
@@ -88,6 +91,70 @@ def test_a_reservation_counts_for_others_until_it_is_released_or_expires() -> No
     book.reserve("me", NODE, planned)
     clock.now = RESERVATION_SECONDS
     assert not isinstance(book.plan(NODE, [REQUEST], "other"), Refusal)
+
+
+def test_the_latest_reservation_of_a_pod_counts_and_other_nodes_know_nothing_of_it() -> None:
+    book, _ = ledger(nas(devices=2), nas("node-2", devices=2))
+    other = NodeName("node-2")
+    for node in (NODE, other):
+        book.reserve("me", node, {ClaimUID("u"): (AllocatedDevice(DeviceID(f"{node}-0")),)})
+    assert not isinstance(book.plan(NODE, [REQUEST], "you"), Refusal)
+    assert isinstance(book.plan(other, [REQUEST], "you"), Refusal)
+    assert book.release("me") == other
+
+
+def test_reservations_of_several_pods_on_a_node_add_up() -> None:
+    clock = Clock()
+    book, _ = ledger(nas(devices=4), clock=clock)
+    for number, owner in enumerate(["a", "b", "c"]):
+        clock.now = number
+        device = AllocatedDevice(DeviceID(f"node-1-{number}"))
+        book.reserve(owner, NODE, {ClaimUID(owner): (device,)})
+    assert isinstance(book.plan(NODE, [REQUEST], "you"), Refusal)
+    assert not isinstance(book.plan(NODE, [REQUEST], "a"), Refusal)
+    book.release("b")
+    assert not isinstance(book.plan(NODE, [REQUEST], "you"), Refusal)
+
+
+def test_a_reservation_that_was_never_released_is_forgotten_at_the_next_one() -> None:
+    clock = Clock()
+    book, _ = ledger(nas(devices=2), clock=clock)
+    planned = {ClaimUID("u"): (AllocatedDevice(DeviceID("node-1-0")),)}
+    book.reserve("me", NODE, planned)
+    clock.now = RESERVATION_SECONDS
+    book.reserve("you", NODE, planned)
+    assert book.release("me") is None
+
+
+def test_a_state_is_read_once_for_all_questions_and_before_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[str] = []
+
+    def reading(obj: JSON) -> NodeAllocationState:
+        read.append(obj["metadata"]["resourceVersion"])
+        return parse_nas(obj)
+
+    monkeypatch.setattr(nodes, "parse_nas", reading)
+    book, store = ledger(nas(devices=2))
+    newer = holding(nas(devices=2), "a", 0)
+    newer["metadata"]["resourceVersion"] = "7"
+    store.apply(newer)
+    assert read == ["1", "7"]
+    assert isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
+    assert book.state(NODE) is book.state(NODE)
+    assert read == ["1", "7"]
+
+
+def test_a_node_that_is_gone_is_not_remembered() -> None:
+    book, store = ledger(nas(devices=2))
+    gone = nas(devices=2)
+    gone["metadata"]["resourceVersion"] = "9"
+    store.remove(gone)
+    refusal = book.view(NODE)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "NotPublished"
+    assert book.state(NODE) is None
 
 
 def test_holders_are_found_by_claim_on_every_node() -> None:

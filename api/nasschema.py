@@ -1,0 +1,140 @@
+"""The schema of a NAS: decides what a NAS may be, and says what is wrong with one.
+
+It is what counts. Since it is slow, api.nas asks api.nasreader first, and comes here with what that
+one does not know.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
+
+from api.errors import MalformedState
+from api.names import NAS_KIND, STATUS_NOT_READY, STATUS_READY
+from api.nasvalues import (
+    AllocatedClaim,
+    AllocatedDevice,
+    Device,
+    NodeAllocationState,
+    PreparedDevice,
+)
+from api.objects import JSON, DeviceID, NodeName, key_of
+from api.schemas import describe_errors
+
+
+def load_nas(obj: JSON) -> NodeAllocationState:
+    """Read a NAS object, or explain why that is impossible.
+
+    Raises:
+        MalformedState: with the object, the field, and what is wrong there.
+    """
+    meta = obj["metadata"]
+    try:
+        spec = _SPEC.load(obj.get("spec") or {})
+        status = _STATUS.deserialize(obj.get("status") or STATUS_NOT_READY)
+    except ValidationError as error:
+        found = describe_errors(error, "spec" if isinstance(error.messages, dict) else "status")
+        raise MalformedState(
+            f"{NAS_KIND} {key_of(obj)} is malformed: {found}; "
+            "correct the field, or delete the object and its plugin makes it anew"
+        ) from error
+    return NodeAllocationState(
+        node=NodeName(meta["name"]),
+        namespace=str(meta.get("namespace", "")),
+        resource_version=str(meta.get("resourceVersion", "")),
+        status=str(status),
+        **spec,
+    )
+
+
+_STATUS = fields.String(validate=validate.OneOf([STATUS_READY, STATUS_NOT_READY]))
+
+
+class _Tolerant(Schema):
+    class Meta:
+        unknown = EXCLUDE
+
+
+class _ModelSchema(_Tolerant):
+    uuid = fields.String(required=True, validate=validate.Length(1, 128))
+    name = fields.String(required=True)
+
+
+class _OfferedSchema(_Tolerant):
+    fake = fields.Nested(_ModelSchema(), required=True)
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> Device:
+        return Device(DeviceID(data["fake"]["uuid"]), data["fake"]["name"])
+
+
+class _AllocatedDeviceSchema(_Tolerant):
+    uuid = fields.String(required=True, validate=validate.Length(1, 128))
+    split = fields.Integer(strict=True, validate=validate.Range(0))
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> AllocatedDevice:
+        return AllocatedDevice(DeviceID(data["uuid"]), data.get("split", 0))
+
+
+class _AllocatedListSchema(_Tolerant):
+    devices = fields.List(fields.Nested(_AllocatedDeviceSchema()), required=True)
+
+
+class _ClaimInfoSchema(_Tolerant):
+    namespace = fields.String(load_default="")
+    name = fields.String(load_default="")
+
+
+class _AllocatedClaimSchema(_Tolerant):
+    claim_info = fields.Nested(_ClaimInfoSchema(), data_key="claimInfo", load_default=dict)
+    fake = fields.Nested(_AllocatedListSchema(), required=True)
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> AllocatedClaim:
+        return AllocatedClaim(tuple(data["fake"]["devices"]), **data["claim_info"])
+
+
+class _PreparedDeviceSchema(_Tolerant):
+    uuid = fields.String(required=True, validate=validate.Length(1, 128))
+    parent = fields.String(data_key="parentUUID", load_default=None)
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> PreparedDevice:
+        return PreparedDevice(DeviceID(data["uuid"]), data["parent"])
+
+
+class _PreparedListSchema(_Tolerant):
+    devices = fields.List(fields.Nested(_PreparedDeviceSchema()), required=True)
+
+
+class _PreparedClaimSchema(_Tolerant):
+    fake = fields.Nested(_PreparedListSchema(), required=True)
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> tuple[PreparedDevice, ...]:
+        return tuple(data["fake"]["devices"])
+
+
+class _SpecSchema(_Tolerant):
+    allocatable = fields.List(fields.Nested(_OfferedSchema()), data_key="allocatableDevice")
+    allocated = fields.Dict(
+        fields.String(), fields.Nested(_AllocatedClaimSchema()), data_key="allocatedClaims"
+    )
+    prepared = fields.Dict(
+        fields.String(), fields.Nested(_PreparedClaimSchema()), data_key="preparedDevices"
+    )
+
+    @post_load
+    def freeze(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        frozen = dict(data)
+        if "allocatable" in frozen:
+            frozen["allocatable"] = tuple(frozen["allocatable"])
+        for name in ("allocated", "prepared"):
+            if name in frozen:
+                frozen[name] = MappingProxyType(frozen[name])
+        return frozen
+
+
+_SPEC: Final = _SpecSchema()

@@ -1,0 +1,87 @@
+"""NodeAllocationState (NAS) as values: what a node offers, who got it, what is prepared there.
+
+Made by the readers of api.nas, from which everybody takes them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TypeAlias
+
+from api.names import STATUS_NOT_READY, STATUS_READY
+from api.objects import ClaimUID, DeviceID, NodeName
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A whole device that the node offers."""
+
+    id: DeviceID
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class AllocatedDevice:
+    """A device given to a claim; `split` children of it when that is 2 or more."""
+
+    id: DeviceID
+    split: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedDevice:
+    """A device, or child of `parent`, that containers of the node may see."""
+
+    id: DeviceID
+    parent: DeviceID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AllocatedClaim:
+    """The devices of one claim, and the claim's place for people who look at the NAS."""
+
+    devices: tuple[AllocatedDevice, ...]
+    namespace: str = ""
+    name: str = ""
+
+
+Allocated: TypeAlias = Mapping[ClaimUID, AllocatedClaim]
+Prepared: TypeAlias = Mapping[ClaimUID, tuple[PreparedDevice, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAllocationState:
+    """One NAS as a value.
+
+    Attributes:
+        allocatable: in the order of the object, which is the order of preference.
+        allocated: by claim uid.
+        prepared: by claim uid.
+        resource_version: of the object that was read; guards every write of `allocated`.
+    """
+
+    node: NodeName
+    namespace: str
+    resource_version: str = ""
+    status: str = STATUS_NOT_READY
+    allocatable: tuple[Device, ...] = ()
+    allocated: Allocated = field(default_factory=lambda: MappingProxyType({}))
+    prepared: Prepared = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def ready(self) -> bool:
+        """Whether the node's plugin serves the kubelet."""
+        return self.status == STATUS_READY
+
+    def used(self) -> frozenset[DeviceID]:
+        """Return the ids of all devices that some claim holds."""
+        return frozenset(d.id for claim in self.allocated.values() for d in claim.devices)
+
+    def occupied(self) -> frozenset[DeviceID]:
+        """Return the ids of all devices that may not be given to another claim.
+
+        Besides those that are held these are the ones that a container may still see: of a claim
+        that was taken back without its node, or whose entry somebody deleted.
+        """
+        prepared = (d for devices in self.prepared.values() for d in devices)
+        return self.used() | {d.parent or d.id for d in prepared}

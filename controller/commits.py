@@ -1,0 +1,120 @@
+"""Writes of `allocatedClaims`: one for everybody who wants something of a node at the same time.
+
+Whoever comes while a write to the node's NAS is under way puts its wish down and waits for the lock
+of the node. The next one to get it writes all wishes that are there, each on top of the former; the
+others find theirs fulfilled. Nobody waits longer than for the lock, and a wish that is alone is
+written at once. Used by controller.claims.
+
+A write carries the resourceVersion of the state that all its wishes were asked about, so the API
+server refuses it when anybody else was faster.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from api.errors import DriverError
+from api.nas import NodeAllocationState, allocated_patch
+from api.nasvalues import Allocated
+from api.objects import NodeName
+from controller.errors import NodeUnavailable, StaleWorld
+from controller.nodes import Ledger
+from kube.client import Client
+from kube.errors import Conflict, NotFound
+from kube.resources import Resource
+
+NAS_ATTEMPTS: Final = 5
+
+Wish: TypeAlias = Callable[[NodeAllocationState | None], Allocated | None]
+"""Gets a node's state, None if there is none; returns what ought to be allocated there.
+
+None leaves everything as it is. It is asked anew for each attempt, perhaps by another thread, which
+holds the lock of the node; its last answer is the one that counts.
+"""
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    wish: Wish
+    settled: bool = False
+
+
+class NodeCommits:
+    """Thread-safe."""
+
+    def __init__(self, client: Client, states: Resource, ledger: Ledger) -> None:
+        """Write `states`, the NAS objects of the nodes in `ledger`, and feed the answers to it."""
+        self._client = client
+        self._states = states
+        self._ledger = ledger
+        self._guard = threading.Lock()
+        self._waiting: dict[NodeName, list[_Waiting]] = {}
+
+    def commit(self, node: NodeName, wish: Wish) -> None:
+        """Write what a wish makes of a node's newest state.
+
+        An error tells only that this wish may not have been written; it is asked again by the next
+        attempt, and then sees what is there. Others who waited go on by themselves.
+
+        Raises:
+            StaleWorld: others write the NAS all the time.
+            MalformedState: the NAS cannot be read; somebody has to mend it.
+            KubeError: it could not be written.
+        """
+        mine = _Waiting(wish)
+        with self._guard:
+            self._waiting.setdefault(node, []).append(mine)
+        with self._ledger.lock(node):
+            if not mine.settled:
+                self._settle(node, mine)
+
+    def _settle(self, node: NodeName, mine: _Waiting) -> None:
+        """Write a wish with all that wait; it may have been in another's attempt that failed."""
+        with self._guard:
+            others = [each for each in self._waiting.pop(node, []) if each is not mine]
+        for _ in range(NAS_ATTEMPTS):
+            state = self._ledger.state(node)
+            wanted = mine.wish(state)
+            if state is None:
+                return
+            merged, served = _merged(state, state.allocated if wanted is None else wanted, others)
+            if self._store(state, merged):
+                for each in served:
+                    each.settled = True
+                return
+        raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
+
+    def _store(self, state: NodeAllocationState, allocated: Allocated) -> bool:
+        """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""
+        if allocated == state.allocated:
+            return True
+        patch = allocated_patch(state, allocated)
+        try:
+            self._ledger.written(
+                self._client.patch(self._states, state.node, patch, namespace=state.namespace)
+            )
+        except Conflict:
+            self._ledger.written(self._client.get(self._states, state.node, state.namespace))
+            return False
+        except NotFound as error:
+            raise NodeUnavailable(f"NodeAllocationState of node {state.node} is gone") from error
+        return True
+
+
+def _merged(
+    state: NodeAllocationState, allocated: Allocated, others: Iterable[_Waiting]
+) -> tuple[Allocated, list[_Waiting]]:
+    """Return what is allocated after all wishes, and those that could be asked.
+
+    One that fails is left to its owner, who asks it again and gets the error.
+    """
+    served = []
+    for each in others:
+        try:
+            wanted = each.wish(replace(state, allocated=allocated))
+        except DriverError:
+            continue
+        allocated = allocated if wanted is None else wanted
+        served.append(each)
+    return allocated, served

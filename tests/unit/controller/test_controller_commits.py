@@ -1,0 +1,322 @@
+"""Wishes of several workers for one node at the same time, which share its NAS write."""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+
+import pytest
+
+from api.errors import DriverError, ParametersNotFound
+from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState
+from api.nasvalues import Allocated
+from api.objects import ClaimUID, DeviceID, NodeName
+from controller.caches import STATES
+from controller.commits import NodeCommits, Wish
+from controller.errors import StaleWorld
+from controller.nodes import HOLDERS_INDEX, Ledger, holders_index
+from controller.repair import GRACE_SECONDS
+from kube.errors import Conflict, ConnectFailed, KubeError
+from kube.store import Store
+from tests.support.build import (
+    POD_CLAIM,
+    SYSTEM,
+    allocated,
+    claim,
+    deleted,
+    finalized,
+    holding,
+    nas,
+    pod,
+    resource_class,
+    scheduling,
+)
+from tests.support.controllerrig import Rig
+from tests.support.fakeapi import FakeApi
+
+NODE = NodeName("node-1")
+PATIENCE = 10
+
+
+class Crowd:
+    """Lets several threads come to a node while its lock is held, and waits until all are there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._lock = threading.Lock()
+        self._arrived = threading.Semaphore(0)
+        monkeypatch.setattr(Ledger, "lock", lambda _ledger, _node: self._locking())
+
+    def _locking(self) -> AbstractContextManager[bool]:
+        self._arrived.release()
+        return self._lock
+
+    def run(self, *works: Callable[[], object]) -> list[Exception | None]:
+        """Return what each of the works raised, if anything."""
+        raised: list[Exception | None] = [None for _ in works]
+
+        def run(number: int) -> None:
+            try:
+                works[number]()
+            except DriverError as error:
+                raised[number] = error
+
+        threads = [threading.Thread(target=run, args=(n,)) for n in range(len(works))]
+        with self._lock:
+            for thread in threads:
+                thread.start()
+                assert self._arrived.acquire(timeout=PATIENCE)
+        for thread in threads:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
+        return raised
+
+
+class World:
+    """One node with eight devices, and whoever writes to it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, published: bool = True) -> None:
+        self.api = FakeApi()
+        self.store = Store({HOLDERS_INDEX: holders_index})
+        self.ledger = Ledger(self.store, SYSTEM)
+        if published:
+            self.store.replace([self.api.put(STATES, nas())])
+        self.commits = NodeCommits(self.api, STATES, self.ledger)  # type: ignore[arg-type]
+        self.crowd = Crowd(monkeypatch)
+
+    def run(self, *wishes: Wish) -> list[Exception | None]:
+        def work(wish: Wish) -> Callable[[], None]:
+            return lambda: self.commits.commit(NODE, wish)
+
+        return self.crowd.run(*map(work, wishes))
+
+    def allocated(self) -> dict[str, str]:
+        spec = self.api.find(STATES, NODE, SYSTEM)["spec"]
+        given = spec.get("allocatedClaims") or {}
+        return {uid: entry["fake"]["devices"][0]["uuid"] for uid, entry in given.items()}
+
+    def attempts(self) -> int:
+        return [verb for verb, _, _ in self.api.calls].count("patch")
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    return World(monkeypatch)
+
+
+def first_free(uid: str) -> Wish:
+    """Return the wish for the first device that nobody has."""
+
+    def wish(state: NodeAllocationState | None) -> Allocated | None:
+        if state is None:
+            return None
+        free = next(d.id for d in state.allocatable if d.id not in state.used())
+        given = AllocatedClaim((AllocatedDevice(DeviceID(free)),), "default", uid)
+        return {**state.allocated, ClaimUID(uid): given}
+
+    return wish
+
+
+def without(uid: str) -> Wish:
+    def wish(state: NodeAllocationState | None) -> Allocated | None:
+        return {u: g for u, g in state.allocated.items() if u != uid} if state else None
+
+    return wish
+
+
+def test_a_wish_alone_is_written_at_once(world: World) -> None:
+    assert world.run(first_free("a")) == [None]
+    assert world.allocated() == {"a": "node-1-0"}
+    assert world.attempts() == 1
+
+
+def test_wishes_at_the_same_time_are_one_write_each_on_top_of_the_former(world: World) -> None:
+    assert world.run(*map(first_free, "abcd")) == [None] * 4
+    assert sorted(world.allocated().values()) == [f"node-1-{i}" for i in range(4)]
+    assert world.attempts() == 1
+
+
+def test_what_is_given_and_taken_at_the_same_time_is_one_write(world: World) -> None:
+    world.run(first_free("a"), first_free("b"))
+    assert world.run(without("a"), first_free("c"), without("b")) == [None] * 3
+    assert list(world.allocated()) == ["c"]
+    assert world.attempts() == 2
+
+
+def test_one_that_wants_nothing_after_all_does_not_disturb_the_others(world: World) -> None:
+    assert world.run(first_free("a"), lambda _: None, first_free("b")) == [None] * 3
+    assert sorted(world.allocated()) == ["a", "b"]
+    assert world.attempts() == 1
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_error_of_one_is_its_own(world: World, place: int) -> None:
+    error = ParametersNotFound("no such parameters")
+
+    def fails(_: NodeAllocationState | None) -> Allocated | None:
+        raise error
+
+    wishes = [first_free("a"), first_free("b")]
+    wishes.insert(place, fails)
+    raised = world.run(*wishes)
+    assert raised[place] is error
+    assert raised.count(None) == 2
+    assert sorted(world.allocated()) == ["a", "b"]
+
+
+def test_when_a_write_fails_the_others_go_on_by_themselves(world: World) -> None:
+    error = KubeError("connection lost")
+    failures = [error]
+    world.api.fault = lambda verb, *_: failures.pop() if verb == "patch" and failures else None
+    raised = world.run(*map(first_free, "abc"))
+    assert raised.count(error) == 1
+    assert raised.count(None) == 2
+    assert len(world.allocated()) == 2
+    assert all(raised["abc".index(uid)] is None for uid in world.allocated())
+
+
+def test_a_write_that_lost_its_answer_is_not_repeated(world: World) -> None:
+    error = KubeError("connection lost")
+    patch, failures = world.api.patch, [error]
+
+    def losing(*args: object, **fields: object) -> object:
+        answer = patch(*args, **fields)  # type: ignore[arg-type]
+        if failures:
+            raise failures.pop()
+        return answer
+
+    world.api.patch = losing  # type: ignore[assignment,method-assign]
+    raised = world.run(*map(keeping, "abc"))
+    assert raised.count(error) == 1
+    assert sorted(world.allocated()) == ["a", "b", "c"]
+    assert len(set(world.allocated().values())) == 3
+
+
+def keeping(uid: str) -> Wish:
+    """Return the wish for a device, unless there is one already."""
+
+    def wish(state: NodeAllocationState | None) -> Allocated | None:
+        return None if state is None or uid in state.allocated else first_free(uid)(state)
+
+    return wish
+
+
+def test_when_somebody_else_was_faster_all_are_asked_again(world: World) -> None:
+    other = AllocatedClaim((AllocatedDevice(DeviceID("node-1-0")),), "default", "other")
+    entry = {"fake": {"devices": [{"uuid": d.id} for d in other.devices]}}
+    raw = world.api.find(STATES, NODE, SYSTEM)
+    world.api.put_spec({**raw, "spec": {**raw["spec"], "allocatedClaims": {"other": entry}}})
+    assert world.run(first_free("a"), first_free("b")) == [None, None]
+    assert world.allocated()["other"] == "node-1-0"
+    assert {world.allocated()["a"], world.allocated()["b"]} == {"node-1-1", "node-1-2"}
+
+
+def test_who_is_always_late_gives_up(world: World) -> None:
+    conflict = Conflict(409, "Conflict", "written by others", {})
+    world.api.fault = lambda verb, *_: conflict if verb == "patch" else None
+    (raised,) = world.run(first_free("a"))
+    assert isinstance(raised, StaleWorld)
+    assert "5 times in a row" in str(raised)
+
+
+def test_everybody_hears_that_there_is_no_such_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[object] = []
+    world = World(monkeypatch, published=False)
+    assert world.run(heard.append, heard.append) == [None, None]
+    assert heard == [None, None]
+    assert world.attempts() == 0
+
+
+PODS = ("a", "b", "c")
+WANTED = (POD_CLAIM, "claim")
+
+
+def pods_on_one_node() -> Rig:
+    objects = [
+        made
+        for name in PODS
+        for made in (
+            claim(name),
+            pod(name, (POD_CLAIM, name)),
+            scheduling(name, potential=[NODE], selected=NODE),
+        )
+    ]
+    return Rig(resource_class(), nas(), *objects)
+
+
+def together(rig: Rig, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = [f"{kind}:default/{name}" for name in PODS]
+    handle = rig.controller.reconciler.handle
+    Crowd(monkeypatch).run(*[partial(handle, key) for key in keys])
+
+
+def nas_writes(rig: Rig) -> int:
+    return rig.api.writes().count(("patch", STATES.plural))
+
+
+def test_pods_that_come_to_a_node_together_share_its_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = pods_on_one_node()
+    together(rig, "psc", monkeypatch)
+    assert nas_writes(rig) == 1
+    given = rig.allocated(NODE)
+    assert sorted(given) == ["uid-a", "uid-b", "uid-c"]
+    assert len({device for devices in given.values() for device in devices}) == 3
+    assert all("allocation" in rig.claim(name)["status"] for name in PODS)
+
+
+def test_claims_that_leave_a_node_together_share_its_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    state = nas()
+    for number, name in enumerate(PODS):
+        state = holding(state, f"uid-{name}", number)
+    claims = [deleted(finalized(allocated(claim(name)))) for name in PODS]
+    rig = Rig(resource_class(), holding(state, "uid-stays", 7), *claims, claim("stays"))
+    together(rig, "claim", monkeypatch)
+    assert nas_writes(rig) == 1
+    assert rig.allocated(NODE) == {"uid-stays": ["node-1-7"]}
+    assert [each["metadata"]["name"] for each in rig.api.all(rig.resources.claims)] == ["stays"]
+
+
+def test_a_controller_killed_after_the_shared_write_goes_on_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = pods_on_one_node()
+    written = threading.Event()
+
+    def dying(verb: str, plural: str, _: object) -> KubeError | None:
+        if written.is_set():
+            return ConnectFailed("killed")
+        if (verb, plural) == ("patch", STATES.plural):
+            written.set()
+        return None
+
+    rig.api.fault = dying
+    together(rig, "psc", monkeypatch)
+    given = rig.allocated(NODE)
+    assert sorted(given) == ["uid-a", "uid-b", "uid-c"]
+    assert not any("allocation" in rig.claim(name).get("status", {}) for name in PODS)
+    rig.api.fault = lambda *_: None
+    monkeypatch.undo()
+    restarted = Rig(api=rig.api)
+    for name in PODS:
+        restarted.handle(f"psc:default/{name}")
+        assert "allocation" in restarted.claim(name)["status"]
+    assert restarted.allocated(NODE) == given
+    assert nas_writes(restarted) == 1
+
+
+def test_a_repair_leaves_alone_what_an_allocation_gets_in_the_same_write(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = [0.0]
+    objects = (nas(devices=2), finalized(allocated(claim("lost"))), claim(), pod("pod", WANTED))
+    question = scheduling(potential=[NODE], selected=NODE)
+    rig = Rig(resource_class(), *objects, question, clock=lambda: seconds[0])
+    state, handle = f"nas:{SYSTEM}/{NODE}", rig.controller.reconciler.handle
+    handle(state)
+    seconds[0] += GRACE_SECONDS
+    Crowd(monkeypatch).run(partial(handle, "psc:default/pod"), partial(handle, state))
+    assert nas_writes(rig) == 1
+    assert sorted(rig.allocated(NODE)) == ["uid-claim", "uid-lost"]
+    devices = [device for given in rig.allocated(NODE).values() for device in given]
+    assert sorted(devices) == ["node-1-0", "node-1-1"]
