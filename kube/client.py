@@ -11,24 +11,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Self, TypeAlias, TypeVar
 
-from kubernetes.client import ApiClient
 from tenacity import RetryCallState, Retrying
 
 from api.objects import JSON
 from kube import calls
 from kube.calls import Call, Patch, Scope
-from kube.config import load_configuration
-from kube.errors import (
-    ApiError,
-    ConnectFailed,
-    Gone,
-    NotFound,
-    ServerError,
-    TooManyRequests,
-    TransportError,
-)
+from kube.config import load_access
+from kube.connections import open_connections
+from kube.errors import Gone, KubeError, NotFound
 from kube.ratelimit import TokenBucket
 from kube.resources import Resource
+from kube.retries import passes_by_itself, pause
 from kube.transport import READ_SECONDS, RequestObserver, Transport
 from kube.watch import WatchEvent, WatchStream
 
@@ -36,8 +29,6 @@ __all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
 
 _PAGE: Final = 500
 _RETRY_SECONDS: Final = 10.0
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 3.0
 _Names: TypeAlias = list[str]
 _T = TypeVar("_T")
 
@@ -121,10 +112,16 @@ class Client:
         Raises:
             ConfigError: there is no usable configuration.
         """
-        api = ApiClient(load_configuration(kubeconfig, pool=pool))
-        api.user_agent = user_agent
+        access = load_access(kubeconfig)
+        transport = Transport(
+            access,
+            open_connections(access, size=pool),
+            user_agent=user_agent,
+            observer=observer,
+            read_seconds=read_seconds,
+        )
         return cls(
-            Transport(api, observer=observer, read_seconds=read_seconds),
+            transport,
             limiter=TokenBucket(qps, burst),
             stop=stop,
             retry_seconds=retry_seconds,
@@ -279,8 +276,25 @@ class Client:
 
     def _retried(self, send: Callable[[Call], _T], call: Call) -> _T:
         deadline = self._clock() + self._retry_seconds
+        try:
+            return self._send_once(send, call)
+        except KubeError as error:
+            # most calls succeed, and the machinery of retries costs as much as the call itself
+            return self._send_again(send, call, error, deadline)
+
+    def _send_again(
+        self, send: Callable[[Call], _T], call: Call, error: KubeError, deadline: float
+    ) -> _T:
+        """Repeat a call as its first failure, `error`, allows; raise the last failure."""
+        failed = [error]
+
+        def attempt() -> _T:
+            if failed:
+                raise failed.pop()
+            return self._send_once(send, call)
+
         retrying = Retrying(
-            retry=lambda state: _passes_by_itself(call, _error_of(state)),
+            retry=lambda state: passes_by_itself(call, _error_of(state)),
             wait=self._pause,
             stop=lambda state: (
                 self._stop.is_set() or self._clock() + state.upcoming_sleep > deadline
@@ -288,7 +302,7 @@ class Client:
             sleep=self._wait,
             reraise=True,
         )
-        answer: _T = retrying(self._send_once, send, call)
+        answer: _T = retrying(attempt)
         return answer
 
     def _send_once(self, send: Callable[[Call], _T], call: Call) -> _T:
@@ -304,22 +318,11 @@ class Client:
         self._sleep(seconds)
 
     def _pause(self, state: RetryCallState) -> float:
-        error = _error_of(state)
-        if isinstance(error, ApiError) and error.retry_after is not None:
-            return error.retry_after
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**state.attempt_number)
-        return longest * (1 + self._rand()) / 2
+        return pause(_error_of(state), state.attempt_number, self._rand())
 
 
 def _error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
-
-
-def _passes_by_itself(call: Call, error: BaseException | None) -> bool:
-    """Tell whether to send a call again after an error."""
-    if isinstance(error, ConnectFailed | TooManyRequests):
-        return True
-    return call.repeatable and isinstance(error, TransportError | ServerError)
 
 
 def _joined(resource: Resource, pages: Iterator[JSON]) -> ListPage:

@@ -1,8 +1,8 @@
 """One HTTP exchange with the API server, in JSON, with every failure mapped to kube.errors.
 
-The client decides what to ask and how often; this module carries it out over the connection pool
-and the credentials of `kubernetes.client.ApiClient`. The typed API classes of that package are not
-used: they are slow to import, drop unknown fields, and do not know the classic DRA resources.
+The client decides what to ask and how often; this module carries it out over connections.py with
+the credentials of access.py. JSON goes out without white space: the API server of 1.31 compares a
+claim's opaque parameters byte by byte, and refuses each later change if they were sent with any.
 """
 
 import json
@@ -10,15 +10,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Final, Protocol
+from urllib.parse import urlencode
 
-from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config import ConfigException
-from urllib3 import BaseHTTPResponse
+from urllib3 import BaseHTTPResponse, Timeout
 from urllib3 import exceptions as http
 
 from api.objects import JSON
+from kube.access import Access
 from kube.calls import Call
+from kube.connections import Connections
+from kube.decoding import decode_json
 from kube.errors import (
     BrokenAnswer,
     ConfigError,
@@ -34,6 +35,7 @@ READ_SECONDS: Final = 30.0
 _WATCH_GRACE_SECONDS: Final = 30.0
 _CHUNK: Final = 1 << 16
 _SHOWN: Final = 200
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 
 class RequestObserver(Protocol):
@@ -55,21 +57,27 @@ class Transport:
 
     def __init__(
         self,
-        api: ApiClient,
+        access: Access,
+        connections: Connections,
         *,
+        user_agent: str,
         observer: RequestObserver | None = None,
         read_seconds: float = READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Use the connections and credentials of `api`.
+        """Talk to one API server.
 
         Args:
-            api: configured client; this object closes it.
+            access: where it is, and the credentials.
+            connections: to it; this object closes them.
+            user_agent: for the audit log of the API server.
             observer: hears of every request.
             read_seconds: longest silence of the server in the answer to a call; not for watches.
             clock: seconds, monotonic.
         """
-        self._api = api
+        self._access = access
+        self._connections = connections
+        self._user_agent = user_agent
         self._observer = observer
         self._read_seconds = read_seconds
         self._clock = clock
@@ -106,7 +114,7 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections."""
-        self._api.rest_client.close()
+        self._connections.close()
 
     def _answer(self, call: Call) -> bytes:
         response, body = self._observed(call, lambda: self._exchange(call))
@@ -131,34 +139,24 @@ class Transport:
             return response, response.data
 
     def _open(self, call: Call, read_seconds: float) -> BaseHTTPResponse:
-        url, headers = self._addressed(call)
-        with self._mapped(call):
-            answer = self._api.call_api(
-                call.method,
-                url,
-                headers,
-                call.body,
-                _request_timeout=(CONNECT_SECONDS, read_seconds),
-            )
-        response: BaseHTTPResponse = answer.response
-        return response
-
-    def _addressed(self, call: Call) -> tuple[str, dict[str, str]]:
-        """Return URL and headers; lets the package refresh a token that is about to expire."""
-        headers = {"Accept": "application/json, */*"}
+        headers, body = self._headers(call), None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
+            body = _ENCODER.encode(call.body).encode()
+        path = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
+        timeout = Timeout(connect=CONNECT_SECONDS, read=read_seconds)
+        with self._mapped(call):
+            return self._connections.request(call.method, path, headers, body, timeout)
+
+    def _headers(self, call: Call) -> dict[str, str]:
+        headers = {"Accept": "application/json, */*", "User-Agent": self._user_agent}
         try:
-            _, url, headers, _, _ = self._api.param_serialize(
-                call.method,
-                call.path,
-                query_params=list(call.query.items()),
-                header_params=headers,
-                auth_settings=["BearerToken"],
-            )
-        except (ConfigException, OSError) as error:
-            raise ConfigError(f"{call}: the credentials cannot be read: {error}") from error
-        return url, headers
+            authorization = self._access.authorization()
+        except ConfigError as error:
+            raise ConfigError(f"{call}: {error}") from error
+        if authorization:
+            headers["Authorization"] = authorization
+        return headers
 
     @contextmanager
     def _mapped(self, call: Call) -> Iterator[None]:
@@ -171,7 +169,7 @@ class Transport:
             ) from error
         except http.ReadTimeoutError as error:
             raise ReadTimeout(f"{call}: {self._host} did not answer in time: {error}") from error
-        except (http.SSLError, ApiException) as error:
+        except http.SSLError as error:
             raise TlsFailed(
                 f"{call}: TLS with {self._host} failed: {error}; "
                 "does the certificate authority of the kubeconfig belong to this server?"
@@ -183,7 +181,7 @@ class Transport:
 
     @property
     def _host(self) -> str:
-        return str(self._api.configuration.host)
+        return self._access.host
 
 
 class _Body:
@@ -221,7 +219,7 @@ def _check(call: Call, response: BaseHTTPResponse, body: bytes) -> None:
 def _status_of(body: bytes) -> JSON:
     """Return the Status object of a refusal; a proxy in between may send text instead."""
     with suppress(ValueError):
-        decoded = json.loads(body)
+        decoded = decode_json(body)
         if isinstance(decoded, dict):
             return decoded
     return {"message": body[:_SHOWN].decode(errors="replace").strip()}
@@ -234,7 +232,7 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
 
 def _decoded(call: Call, body: bytes) -> JSON:
     try:
-        decoded = json.loads(body)
+        decoded = decode_json(body)
     except ValueError as error:
         raise BrokenAnswer(f"{call}: the answer is not JSON: {body[:_SHOWN]!r}") from error
     if not isinstance(decoded, dict):

@@ -5,7 +5,6 @@ ByteStream, which transport.py makes of an HTTP answer. Used by the client only.
 Source: Kubernetes API concepts, "Efficient detection of changes".
 """
 
-import json
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from types import TracebackType
 from typing import Final, Literal, Protocol, Self, cast, get_args
 
 from api.objects import JSON
+from kube.decoding import decode_json
 from kube.errors import BrokenAnswer, TransportError, api_error
 
 EventType = Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
@@ -70,7 +70,7 @@ def decode(line: bytes, *, call: str) -> WatchEvent:
         BrokenAnswer: the line is not a watch event.
     """
     try:
-        event = json.loads(line)
+        event = decode_json(line)
         kind, obj = str(event["type"]), event["object"]
         if kind == "ERROR":
             raise api_error(int(obj.get("code") or 500), obj, call=call)

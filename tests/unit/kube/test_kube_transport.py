@@ -3,18 +3,16 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from unittest.mock import create_autospec
+from unittest.mock import Mock, create_autospec
 
 import pytest
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.exceptions import ApiException
-from kubernetes.client.rest import RESTResponse
-from kubernetes.config import ConfigException
 from urllib3 import exceptions as http
 
 from kube import calls, errors
+from kube.access import Access
 from kube.calls import Call, Scope
+from kube.connections import Connections, open_connections
 from kube.resources import PODS
 from kube.transport import CONNECT_SECONDS, Transport
 
@@ -23,23 +21,20 @@ GET = calls.get_object(PODS, "b", "a")
 WATCH = calls.watch_objects(PODS, Scope(), "1", 300)
 
 
-def answer(body: bytes, status: int = 200, **headers: str) -> RESTResponse:
+def answer(body: bytes, status: int = 200, **headers: str) -> urllib3.HTTPResponse:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    made = urllib3.HTTPResponse(io.BytesIO(body), named, status, preload_content=False)
-    return RESTResponse(made)
+    return urllib3.HTTPResponse(io.BytesIO(body), named, status, preload_content=False)
+
+
+@pytest.fixture
+def authorization():
+    return Mock(return_value="Bearer t0k")
 
 
 @pytest.fixture
 def api():
-    """The kubernetes client with real serialization and no connections."""
-    configuration = Configuration(host=HOST)
-    configuration.api_key = {"authorization": "t0k"}
-    configuration.api_key_prefix = {"authorization": "Bearer"}
-    real = ApiClient(configuration)
-    mock = create_autospec(real, spec_set=True)
-    mock.configuration = configuration
-    mock.param_serialize.side_effect = real.param_serialize
-    mock.call_api.return_value = answer(b"{}")
+    mock = create_autospec(Connections, instance=True, spec_set=True)
+    mock.request.return_value = answer(b"{}")
     return mock
 
 
@@ -49,20 +44,41 @@ def seen() -> list[tuple]:
 
 
 @pytest.fixture
-def transport(api, clock, seen) -> Transport:
-    return Transport(api, observer=lambda *each: seen.append(each), read_seconds=30.0, clock=clock)
+def transport(api, authorization, clock, seen) -> Transport:
+    return Transport(
+        Access(HOST, authorization),
+        api,
+        user_agent="test/1",
+        observer=lambda *each: seen.append(each),
+        read_seconds=30.0,
+        clock=clock,
+    )
 
 
 class TestRequest:
-    def test_has_method_url_credentials_and_timeouts(self, transport, api) -> None:
+    def test_has_method_path_credentials_and_timeouts(self, transport, api) -> None:
         transport.send(calls.list_objects(PODS, Scope("a", label_selector="x=y,z")))
-        (method, url, headers, body), timeouts = api.call_api.call_args
+        method, path, headers, body, timeout = api.request.call_args.args
         assert method == "GET"
-        assert url == f"{HOST}/api/v1/namespaces/a/pods?labelSelector=x%3Dy%2Cz"
-        assert headers["authorization"] == "Bearer t0k"
+        assert path == "/api/v1/namespaces/a/pods?labelSelector=x%3Dy%2Cz"
+        assert headers["Authorization"] == "Bearer t0k"
+        assert headers["User-Agent"] == "test/1"
         assert headers["Accept"].startswith("application/json")
         assert body is None
-        assert timeouts == {"_request_timeout": (CONNECT_SECONDS, 30.0)}
+        assert (timeout.connect_timeout, timeout.read_timeout) == (CONNECT_SECONDS, 30.0)
+
+    def test_without_credentials_has_no_header_for_them(
+        self, transport, api, authorization
+    ) -> None:
+        authorization.return_value = ""
+        transport.send(GET)
+        assert "Authorization" not in api.request.call_args.args[2]
+
+    def test_has_the_credentials_of_its_time(self, transport, api, authorization) -> None:
+        for token in ("Bearer old", "Bearer new"):
+            authorization.return_value = token
+            transport.send(GET)
+            assert api.request.call_args.args[2]["Authorization"] == token
 
     @pytest.mark.parametrize(
         ("patch", "content_type"),
@@ -73,39 +89,41 @@ class TestRequest:
     )
     def test_body_has_its_content_type(self, transport, api, patch, content_type) -> None:
         transport.send(calls.patch_object(PODS, "b", patch, "a", None))
-        (_, _, headers, body), _ = api.call_api.call_args
+        _, _, headers, body, _ = api.request.call_args.args
         assert headers["Content-Type"] == content_type
-        assert body == patch
+        assert json.loads(body) == patch
+
+    def test_json_has_no_white_space(self, transport, api) -> None:
+        transport.send(calls.patch_object(PODS, "b", {"a": [1, {"b": "c d"}], "e": 2}, "a", None))
+        assert api.request.call_args.args[3] == b'{"a":[1,{"b":"c d"}],"e":2}'
 
     def test_quoted_path_is_not_quoted_again(self, transport, api) -> None:
         transport.send(calls.get_object(PODS, "b c", "a"))
-        assert api.call_api.call_args.args[1].endswith("/pods/b%20c")
+        assert api.request.call_args.args[1].endswith("/pods/b%20c")
 
     def test_watch_may_be_silent_for_longer_than_it_lasts(self, transport, api) -> None:
         with transport.stream(WATCH, seconds=300):
-            assert api.call_api.call_args.kwargs["_request_timeout"][1] > 300
+            assert api.request.call_args.args[4].read_timeout > 300
 
 
 class TestAnswer:
     def test_is_decoded(self, transport, api) -> None:
-        api.call_api.return_value = answer(b'{"kind": "Pod"}')
+        api.request.return_value = answer(b'{"kind": "Pod"}')
         assert transport.send(GET) == {"kind": "Pod"}
 
     def test_may_be_text(self, transport, api) -> None:
-        api.call_api.return_value = answer("größe\n".encode() + b"\xff")
+        api.request.return_value = answer("größe\n".encode() + b"\xff")
         assert transport.text(calls.pod_log("a", "b", "c")) == "größe\n\ufffd"
 
     def test_streams_events(self, transport, api) -> None:
         lines = [{"type": "ADDED", "object": {"n": n}} for n in range(3)]
-        api.call_api.return_value = answer(
-            b"\n".join(json.dumps(x).encode() for x in lines) + b"\n"
-        )
+        api.request.return_value = answer(b"\n".join(json.dumps(x).encode() for x in lines) + b"\n")
         with transport.stream(WATCH, seconds=300) as stream:
             assert [event.object["n"] for event in stream] == [0, 1, 2]
 
     @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"\xff"])
     def test_that_is_no_object_is_broken(self, transport, api, body: bytes) -> None:
-        api.call_api.return_value = answer(body)
+        api.request.return_value = answer(body)
         with pytest.raises(errors.BrokenAnswer, match="get pods a/b"):
             transport.send(GET)
 
@@ -113,24 +131,24 @@ class TestAnswer:
 class TestRefusal:
     def test_is_raised_with_what_the_status_says(self, transport, api) -> None:
         status = {"reason": "Expired", "message": "too old", "details": {"kind": "pods"}}
-        api.call_api.return_value = answer(json.dumps(status).encode(), 410)
+        api.request.return_value = answer(json.dumps(status).encode(), 410)
         with pytest.raises(errors.Gone, match="get pods a/b: 410 Expired: too old") as caught:
             transport.send(GET)
         assert caught.value.details == {"kind": "pods"}
 
     @pytest.mark.parametrize("send", ["send", "text"])
     def test_of_a_text_request_too(self, transport, api, send: str) -> None:
-        api.call_api.return_value = answer(b"{}", 404)
+        api.request.return_value = answer(b"{}", 404)
         with pytest.raises(errors.NotFound):
             getattr(transport, send)(GET)
 
     def test_of_a_watch_is_raised_before_there_is_a_stream(self, transport, api) -> None:
-        api.call_api.return_value = answer(b'{"reason": "Expired"}', 410)
+        api.request.return_value = answer(b'{"reason": "Expired"}', 410)
         with pytest.raises(errors.Gone, match="watch pods"):
             transport.stream(WATCH, seconds=300)
 
     def test_by_a_proxy_shows_its_text(self, transport, api) -> None:
-        api.call_api.return_value = answer(b"no upstream\n", 503)
+        api.request.return_value = answer(b"no upstream\n", 503)
         with pytest.raises(errors.ServerError) as caught:
             transport.send(GET)
         assert caught.value.message == "no upstream"
@@ -145,7 +163,7 @@ class TestRefusal:
         ],
     )
     def test_may_say_when_to_come_again(self, transport, api, header, expected) -> None:
-        api.call_api.return_value = answer(b"{}", 429, Retry_After=header)
+        api.request.return_value = answer(b"{}", 429, Retry_After=header)
         with pytest.raises(errors.TooManyRequests) as caught:
             transport.send(GET)
         assert caught.value.retry_after == expected
@@ -159,7 +177,6 @@ FAILURES = [
     pytest.param(http.ProxyError("proxy", OSError()), errors.ConnectFailed, id="proxy"),
     pytest.param(http.ReadTimeoutError(POOL, "/", "slow"), errors.ReadTimeout, id="read-slow"),
     pytest.param(http.SSLError("bad certificate"), errors.TlsFailed, id="tls"),
-    pytest.param(ApiException(0, "SSLError"), errors.TlsFailed, id="tls-of-the-package"),
     pytest.param(http.ProtocolError("reset"), errors.BrokenAnswer, id="reset"),
     pytest.param(http.IncompleteRead(3, 5), errors.BrokenAnswer, id="incomplete"),
     pytest.param(http.DecodeError("gzip"), errors.BrokenAnswer, id="decode"),
@@ -170,7 +187,7 @@ FAILURES = [
 class TestFailure:
     @pytest.mark.parametrize(("failure", "expected"), FAILURES)
     def test_of_the_connection_is_one_of_ours(self, transport, api, failure, expected) -> None:
-        api.call_api.side_effect = failure
+        api.request.side_effect = failure
         with pytest.raises(expected, match="get pods a/b") as caught:
             transport.send(GET)
         assert caught.value.__cause__ is failure
@@ -181,35 +198,35 @@ class TestFailure:
         self, transport, api, failure, expected, monkeypatch
     ) -> None:
         reply = answer(b"")
-        api.call_api.return_value = reply
+        api.request.return_value = reply
 
         def fail(size: int) -> bytes:
             raise failure
 
-        monkeypatch.setattr(reply.response, "read1", fail)
+        monkeypatch.setattr(reply, "read1", fail)
         with transport.stream(WATCH, seconds=300) as stream, pytest.raises(expected):
             next(stream)
 
-    @pytest.mark.parametrize("failure", [ConfigException("expired"), OSError("no such file")])
-    def test_of_the_credentials_is_a_config_error(self, transport, api, failure) -> None:
-        api.param_serialize.side_effect = failure
-        with pytest.raises(errors.ConfigError, match="credentials cannot be read"):
+    def test_of_the_credentials_names_the_call(self, transport, api, authorization) -> None:
+        authorization.side_effect = errors.ConfigError("the credentials cannot be read")
+        with pytest.raises(errors.ConfigError, match="get pods a/b: the credentials cannot"):
             transport.send(GET)
+        api.request.assert_not_called()
 
 
 class TestObserver:
     def test_hears_verb_resource_code_and_time(self, transport, api, seen, clock) -> None:
-        def slow(*args: object, **timeouts: object) -> RESTResponse:
+        def slow(*args: object, **timeouts: object) -> urllib3.HTTPResponse:
             clock.advance(1.5)
             return answer(b"{}", 404)
 
-        api.call_api.side_effect = slow
+        api.request.side_effect = slow
         with pytest.raises(errors.NotFound):
             transport.send(GET)
         assert seen == [("get", "pods", 404, 1.5)]
 
     def test_hears_of_a_request_without_an_answer(self, transport, api, seen) -> None:
-        api.call_api.side_effect = http.NewConnectionError(POOL, "refused")
+        api.request.side_effect = http.NewConnectionError(POOL, "refused")
         with pytest.raises(errors.ConnectFailed):
             transport.send(GET)
         assert seen == [("get", "pods", 0, 0.0)]
@@ -248,6 +265,11 @@ class _Server(BaseHTTPRequestHandler):
         pass
 
 
+def direct(host: str) -> Transport:
+    access = Access(host)
+    return Transport(access, open_connections(access, size=1, environ={}), user_agent="test")
+
+
 @pytest.fixture
 def connected() -> Iterator[Transport]:
     """A transport with real connections to a server on the loopback interface."""
@@ -255,9 +277,7 @@ def connected() -> Iterator[Transport]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        configuration = Configuration(host=f"http://127.0.0.1:{server.server_port}")
-        configuration.retries = False
-        made = Transport(ApiClient(configuration))
+        made = direct(f"http://127.0.0.1:{server.server_port}")
         yield made
         made.close()
         handler.over.set()
@@ -296,7 +316,5 @@ def test_kind_of_patch_reaches_the_server(connected: Transport, patch, content_t
 
 
 def test_nobody_listens() -> None:
-    configuration = Configuration(host="http://127.0.0.1:1")
-    configuration.retries = False
     with pytest.raises(errors.ConnectFailed, match="is it up"):
-        Transport(ApiClient(configuration)).send(GET)
+        direct("http://127.0.0.1:1").send(GET)

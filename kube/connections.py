@@ -1,0 +1,133 @@
+"""The connections to one API server: TLS, proxy, and how long a silent peer is believed in.
+
+Called by client.py; transport.py sends over what is made here.
+Source: kubernetes client/rest.py and utils/keepalive.py, for what a kubeconfig may ask for.
+"""
+
+import os
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
+
+from kube.access import Access
+from kube.errors import ConfigError
+from kube.proxies import proxy_for
+
+_IDLE_SECONDS: Final = 30
+_INTERVAL_SECONDS: Final = 15
+_PROBES: Final = 9
+_DEAD_PEER_MS: Final = 30_000
+
+
+class Connections:
+    """A pool of connections; thread-safe."""
+
+    def __init__(self, pool: urllib3.HTTPConnectionPool, base: str) -> None:
+        """Send over `pool`; `base` goes before each path."""
+        self._pool = pool
+        self._base = base
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout: urllib3.Timeout,
+    ) -> urllib3.BaseHTTPResponse:
+        """Send a request and return the answer, whose body is still to be read.
+
+        Nothing is repeated: one policy of ours decides about retries, and urllib3's would send a
+        PUT again without a word. No redirect is followed, so that no other server gets the token.
+
+        Raises:
+            urllib3.exceptions.HTTPError: there is no answer.
+        """
+        return self._pool.urlopen(
+            method,
+            self._base + path,
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            assert_same_host=False,
+            timeout=timeout,
+            preload_content=False,
+        )
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        self._pool.close()
+
+
+def open_connections(
+    access: Access, *, size: int, environ: Mapping[str, str] = os.environ
+) -> Connections:
+    """Return a pool that connects when it has something to send.
+
+    Files of certificates are read for each new connection, so that they may be renewed.
+
+    Args:
+        access: where to.
+        size: connections that stay open; at least watches plus workers.
+        environ: environment variables, for proxies.
+
+    Raises:
+        ConfigError: the URL of the server or of the proxy is unusable.
+    """
+    options = {**_tls(access), "socket_options": _socket_options(), "maxsize": size}
+    server = urlsplit(access.host)
+    try:
+        proxy = proxy_for(access.host, access.proxy, environ)
+        pool = _manager(proxy, options).connection_from_url(access.host)
+    except (HTTPError, ValueError, ImportError) as error:
+        raise ConfigError(
+            f"no way to the API server {access.host}: {error}; correct the server of the "
+            "kubeconfig, or its proxy-url, HTTPS_PROXY and NO_PROXY"
+        ) from error
+    # a proxy that does not tunnel has to be told the server
+    return Connections(pool, access.host if proxy and server.scheme == "http" else server.path)
+
+
+def _manager(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:
+    if proxy is None:
+        return urllib3.PoolManager(**options)
+    if proxy.lower().startswith("socks"):
+        # Here and not above, since it needs a package that only these proxies need.
+        from urllib3.contrib.socks import SOCKSProxyManager
+
+        return SOCKSProxyManager(proxy, **options)
+    return urllib3.ProxyManager(proxy, **options)
+
+
+def _tls(access: Access) -> dict[str, Any]:
+    given = {
+        "cert_reqs": ssl.CERT_REQUIRED if access.verify else ssl.CERT_NONE,
+        "ca_certs": access.ca_file,
+        "cert_file": access.cert_file,
+        "key_file": access.key_file,
+        "server_hostname": access.server_name,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _socket_options() -> list[tuple[int, int, int]]:
+    """Find out within a minute that the peer of an idle watch or an unanswered request is gone."""
+    tcp = socket.IPPROTO_TCP
+    options = [
+        *HTTPConnection.default_socket_options,
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+        (tcp, socket.TCP_KEEPINTVL, _INTERVAL_SECONDS),
+        (tcp, socket.TCP_KEEPCNT, _PROBES),
+    ]
+    if hasattr(socket, "TCP_KEEPIDLE"):
+        options.append((tcp, socket.TCP_KEEPIDLE, _IDLE_SECONDS))
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        options.append((tcp, socket.TCP_USER_TIMEOUT, _DEAD_PEER_MS))
+    return options

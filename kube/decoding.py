@@ -1,0 +1,55 @@
+"""JSON of any depth, as values that all other code can handle.
+
+The API server takes objects of up to 10,000 levels, e.g. in the opaque parameters of a claim, so
+any user can make one. Python's decoder, encoder and comparison end in a RecursionError at some
+hundred levels, fewer the deeper the caller stands. So what lies too deep is read as null, and
+whoever validates the object says what is wrong with it. Called by transport.py and watch.py.
+Source: sigs.k8s.io/json, which sets the API server's limit.
+"""
+
+import json
+import re
+from typing import Any, Final
+
+LEVELS: Final = 100
+"""Kubernetes' own objects have fewer than 30."""
+
+_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_OPENING: Final = b"[{"
+_CLOSING: Final = b"]}"
+
+
+def decode_json(text: bytes) -> Any:
+    """Return the value, with null in place of lists and objects below LEVELS levels of them.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    return json.loads(_cut(text) if _may_be_deep(text) else text)
+
+
+def _may_be_deep(text: bytes) -> bool:
+    """Tell whether it takes a closer look; brackets within strings may be counted wrongly."""
+    brackets = text.translate(None, _NO_BRACKETS)
+    for _ in range(LEVELS):
+        if not brackets:
+            return False
+        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+    return bool(brackets)
+
+
+def _cut(text: bytes) -> bytes:
+    kept, level, start = [], 0, 0
+    for token in _TOKEN.finditer(text):
+        first = text[token.start()]
+        if first in _OPENING:
+            level += 1
+            if level == LEVELS + 1:
+                kept.append(text[start : token.start()] + b"null")
+        elif first in _CLOSING:
+            level -= 1
+            if level == LEVELS:
+                start = token.end()
+    # what does not end again is no JSON without its end either
+    return b"".join([*kept, text[start:]] if level <= LEVELS else kept)

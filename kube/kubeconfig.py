@@ -1,0 +1,65 @@
+"""Access as a kubeconfig describes it, with all that those know: several files, exec, OIDC.
+
+The `kubernetes` package reads them. It imports a model of every type of Kubernetes with it, which
+takes 21 MiB and 0.3 s; so config.py imports this module only when there is a file to read.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import yaml
+from kubernetes.client import Configuration
+from kubernetes.config import ConfigException, load_kube_config
+
+from kube.access import Access
+from kube.errors import ConfigError
+
+_UNREADABLE: Final = (
+    ConfigException,
+    OSError,
+    yaml.YAMLError,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+)
+_load: Callable[..., None] = load_kube_config
+
+
+def read_kubeconfig(path: str) -> Access:
+    """Return the access of the current context.
+
+    Args:
+        path: of the file, or several with colons between them.
+
+    Raises:
+        ConfigError: nothing usable was found.
+    """
+    found = Configuration()
+    try:
+        _load(config_file=path, client_configuration=found, persist_config=False)
+    except _UNREADABLE as error:
+        raise ConfigError(
+            f"kubeconfig {path}: {error}; "
+            "set --kubeconfig or KUBECONFIG to a kubeconfig that this user can read"
+        ) from error
+    # Each renewal of the token sets the host, which would look through the environment again.
+    found.proxy = found.proxy
+    return Access(
+        host=found.host,
+        authorization=lambda: _authorization(found),
+        ca_file=found.ssl_ca_cert,
+        cert_file=found.cert_file,
+        key_file=found.key_file,
+        verify=found.verify_ssl,
+        server_name=found.tls_server_name,
+        proxy=found.proxy,
+    )
+
+
+def _authorization(found: Configuration) -> str:
+    """Return the present header; the package runs the exec plugin anew when it has expired."""
+    try:
+        return found.get_api_key_with_prefix("BearerToken", alias="authorization") or ""
+    except _UNREADABLE as error:
+        raise ConfigError(f"the credentials cannot be read: {error}") from error

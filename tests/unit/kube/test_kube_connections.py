@@ -1,0 +1,141 @@
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+import urllib3
+
+from kube.access import Access
+from kube.connections import Connections, open_connections
+from kube.errors import ConfigError
+
+TIMEOUT = urllib3.Timeout(connect=5, read=5)
+
+
+class _Server(BaseHTTPRequestHandler):
+    """Takes down what it is asked and leads elsewhere."""
+
+    protocol_version = "HTTP/1.1"
+    requests: list[tuple[str, str, str]]
+
+    def do_GET(self) -> None:
+        self.requests.append((self.command, self.path, self.headers["Host"]))
+        self.send_response(307)
+        self.send_header("Location", "/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def do_CONNECT(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[ThreadingHTTPServer]:
+    handler = type("Handler", (_Server,), {"requests": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as made:
+        made.daemon_threads = True
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+        thread.start()
+        yield made
+        made.shutdown()
+        thread.join()
+
+
+def requests(server: ThreadingHTTPServer) -> list[tuple[str, str, str]]:
+    return server.RequestHandlerClass.requests
+
+
+def get(connections: Connections, path: str = "/x?y=z") -> int:
+    response = connections.request("GET", path, {}, None, TIMEOUT)
+    assert response.data == b""
+    connections.close()
+    return response.status
+
+
+def test_path_of_the_server_goes_before_that_of_the_call(server) -> None:
+    host = f"127.0.0.1:{server.server_port}"
+    get(open_connections(Access(f"http://{host}/clusters/c"), size=1, environ={}))
+    assert requests(server) == [("GET", "/clusters/c/x?y=z", host)]
+
+
+def test_redirect_is_not_followed(server) -> None:
+    access = Access(f"http://127.0.0.1:{server.server_port}")
+    assert get(open_connections(access, size=1, environ={})) == 307
+    assert len(requests(server)) == 1
+
+
+def test_proxy_is_told_the_server(server) -> None:
+    environ = {"HTTP_PROXY": f"http://127.0.0.1:{server.server_port}"}
+    get(open_connections(Access("http://api.example:8080"), size=1, environ=environ))
+    assert requests(server) == [("GET", "http://api.example:8080/x?y=z", "api.example:8080")]
+
+
+def test_proxy_is_asked_for_a_tunnel_to_a_server_with_tls(server) -> None:
+    proxy = f"http://127.0.0.1:{server.server_port}"
+    connections = open_connections(
+        Access("https://api.example:6443", proxy=proxy), size=1, environ={}
+    )
+    with pytest.raises(urllib3.exceptions.ProxyError):
+        get(connections)
+    assert [each[:2] for each in requests(server)] == [("CONNECT", "api.example:6443")]
+
+
+def test_exception_of_the_proxy_counts(server) -> None:
+    access = Access(f"http://127.0.0.1:{server.server_port}", proxy="http://127.0.0.1:1")
+    assert get(open_connections(access, size=1, environ={"NO_PROXY": "127.0.0.0/8"})) == 307
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What a pool is made with."""
+    options: dict[str, object] = {}
+    real = urllib3.PoolManager
+
+    def manager(**given: object) -> urllib3.PoolManager:
+        options.update(given)
+        return real(**given)
+
+    monkeypatch.setattr(urllib3, "PoolManager", manager)
+    return options
+
+
+def test_dead_peers_are_noticed(made) -> None:
+    open_connections(Access("https://a"), size=7, environ={})
+    assert made["maxsize"] == 7
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in made["socket_options"]
+    assert (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30) in made["socket_options"]
+    assert (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000) in made["socket_options"]
+    assert (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1) in made["socket_options"]
+
+
+def test_server_is_checked_unless_the_access_says_otherwise(made) -> None:
+    open_connections(Access("https://a", ca_file="ca"), size=1, environ={})
+    assert (made["cert_reqs"], made["ca_certs"]) == (ssl.CERT_REQUIRED, "ca")
+    open_connections(Access("https://a", verify=False), size=1, environ={})
+    assert made["cert_reqs"] == ssl.CERT_NONE
+
+
+def test_client_certificate_and_server_name_are_used(made) -> None:
+    access = Access("https://a", cert_file="cert", key_file="key", server_name="name")
+    open_connections(access, size=1, environ={})
+    assert (made["cert_file"], made["key_file"]) == ("cert", "key")
+    assert made["server_hostname"] == "name"
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy"),
+    [
+        pytest.param("", None, id="no-server"),
+        pytest.param("ftp://a", None, id="no-web-server"),
+        pytest.param("https://a:x", None, id="no-port"),
+        pytest.param("https://a", "ftp://b", id="no-web-proxy"),
+    ],
+)
+def test_malformed_url_is_a_config_error(host: str, proxy: str | None) -> None:
+    with pytest.raises(ConfigError, match="no way to the API server"):
+        open_connections(Access(host, proxy=proxy), size=1, environ={})

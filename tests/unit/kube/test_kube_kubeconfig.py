@@ -1,0 +1,113 @@
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+import yaml
+from kubernetes.client import configuration
+from kubernetes.config import ConfigException
+
+from kube import kubeconfig
+from kube.errors import ConfigError
+from kube.kubeconfig import read_kubeconfig
+
+SERVER = "https://api.example:6443"
+
+
+def write(directory: Path, user: dict[str, object], **cluster: object) -> str:
+    path = directory / "config"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "k", "user": "u"}}],
+        "clusters": [{"name": "k", "cluster": {"server": SERVER, **cluster}}],
+        "users": [{"name": "u", "user": user}],
+    }
+    path.write_text(yaml.safe_dump(document))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        pytest.param({"token": "t0k"}, "Bearer t0k", id="token"),
+        pytest.param({"username": "a", "password": "b"}, "Basic YTpi", id="password"),
+        pytest.param({}, "", id="nobody"),
+    ],
+)
+def test_user_becomes_the_authorization(tmp_path: Path, user, expected: str) -> None:
+    found = read_kubeconfig(write(tmp_path, user))
+    assert found.host == SERVER
+    assert found.authorization() == expected
+
+
+def test_environment_is_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = read_kubeconfig(write(tmp_path, {"token": "t0k"}))
+    looked = Mock(return_value={})
+    monkeypatch.setattr(configuration, "getproxies", looked)
+    found.authorization()
+    looked.assert_not_called()
+
+
+def test_certificates_are_files(tmp_path: Path) -> None:
+    names = {}
+    for name in ("ca", "cert", "key"):
+        (tmp_path / name).write_text(name)
+        names[name] = str(tmp_path / name)
+    user = {"client-certificate": names["cert"], "client-key": names["key"]}
+    path = write(tmp_path, user, **{"certificate-authority": names["ca"]})
+    found = read_kubeconfig(path)
+    files = (found.ca_file, found.cert_file, found.key_file)
+    assert [Path(str(file)).read_text() for file in files] == ["ca", "cert", "key"]
+    assert found.verify
+
+
+def test_cluster_says_how_it_is_reached(tmp_path: Path) -> None:
+    cluster = {
+        "insecure-skip-tls-verify": True,
+        "tls-server-name": "name",
+        "proxy-url": "http://proxy:3128",
+    }
+    found = read_kubeconfig(write(tmp_path, {}, **cluster))
+    assert not found.verify
+    assert found.server_name == "name"
+    assert found.proxy == "http://proxy:3128"
+
+
+@pytest.mark.parametrize("failure", [ConfigException("expired"), OSError("no such file")])
+def test_credentials_that_cannot_be_renewed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def load(client_configuration, **_: object) -> None:
+        def refresh(_: object) -> None:
+            raise failure
+
+        client_configuration.refresh_api_key_hook = refresh
+
+    monkeypatch.setattr(kubeconfig, "_load", load)
+    found = read_kubeconfig("x")
+    with pytest.raises(ConfigError, match="credentials cannot be read"):
+        found.authorization()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(None, id="missing"),
+        pytest.param("", id="empty"),
+        pytest.param("{", id="not-yaml"),
+        pytest.param("- a", id="list"),
+        pytest.param("contexts: 3", id="wrong-type"),
+        pytest.param("current-context: x\ncontexts: []\n", id="no-such-context"),
+    ],
+)
+def test_unreadable_file_is_named_with_the_remedy(tmp_path: Path, content: str | None) -> None:
+    path = tmp_path / "config"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ConfigError) as caught:
+        read_kubeconfig(str(path))
+    assert str(path) in str(caught.value)
+    assert "--kubeconfig" in str(caught.value)

@@ -1,0 +1,37 @@
+import pytest
+
+from kube import calls
+from kube.errors import BrokenAnswer, ConnectFailed, KubeError, NotFound, TooManyRequests
+from kube.resources import PODS
+from kube.retries import passes_by_itself, pause
+
+READ = calls.get_object(PODS, "b", "a")
+WRITE = calls.create_object(PODS, {"metadata": {"name": "b"}}, "a")
+
+
+@pytest.mark.parametrize(
+    ("error", "read", "write"),
+    [
+        (ConnectFailed("refused"), True, True),
+        (TooManyRequests(429), True, True),
+        (BrokenAnswer("reset"), True, False),
+        (NotFound(404), False, False),
+    ],
+    ids=["no-connection", "429", "lost-answer", "refused"],
+)
+def test_worth_another_try(error: KubeError, read: bool, write: bool) -> None:
+    assert passes_by_itself(READ, error) == read
+    assert passes_by_itself(WRITE, error) == write
+
+
+def test_pauses_grow_to_a_limit() -> None:
+    pauses = [pause(ConnectFailed("x"), attempt, 1.0) for attempt in range(1, 7)]
+    assert pauses == pytest.approx([0.4, 0.8, 1.6, 3.0, 3.0, 3.0])
+
+
+def test_jitter_halves_at_most() -> None:
+    assert pause(ConnectFailed("x"), 1, 0.0) == pytest.approx(0.2)
+
+
+def test_server_says_when() -> None:
+    assert pause(TooManyRequests(429, retry_after=2.5), 4, 0.0) == 2.5
