@@ -42,8 +42,8 @@ _PARTS = ("negotiation", "freed", "scale", "plugin")
     "--controller",
     metavar="COMMAND",
     default=f"{sys.executable} {_OURS} controller",
-    help="Controller under test; it finds KUBECONFIG and POD_NAMESPACE in its environment. By "
-    "default the one of this project.",
+    help="Controller under test; it finds the service account of a pod, or else KUBECONFIG, "
+    "and POD_NAMESPACE in its environment. By default the one of this project.",
 )
 @click.option(
     "--plugin",
@@ -126,9 +126,9 @@ def run(
         DriverError: something did not start, or did not do what it should.
     """
     own = OwnRequests()
-    figures = Figures(server.name, amount.lanes)
+    figures = Figures(f"{server.name} by {server.way}", amount.lanes)
     client = Client.from_kubeconfig(
-        str(server.kubeconfig), qps=0, burst=1, user_agent="bench", observer=own, pool=64
+        str(server.way.kubeconfig), qps=0, burst=1, user_agent="bench", observer=own, pool=64
     )
     with closing(client):
         site = Site(server, subject.driver, client, own)

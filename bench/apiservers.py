@@ -6,6 +6,7 @@ get in between. (The embedded cluster has its own, which look at nothing of ours
 """
 
 import json
+import shutil
 import socket
 import ssl
 import subprocess
@@ -21,6 +22,7 @@ from typing import Final
 from api.names import RESOURCE_GROUP
 from api.objects import JSON
 from bench.errors import NotStarted
+from bench.pods import Account, Way
 from bench.programs import Program
 
 _START_SECONDS: Final = 60.0
@@ -34,12 +36,12 @@ class ApiServer:
 
     Attributes:
         name: for the report.
-        kubeconfig: of an administrator.
+        way: how programs find it.
         metrics: returns the text of /metrics; None if the server counts no requests.
     """
 
     name: str
-    kubeconfig: Path
+    way: Way
     metrics: Callable[[], str] | None
 
 
@@ -70,11 +72,9 @@ def real(binary: Path, etcd: str, directory: Path) -> Iterator[ApiServer]:
 
         server.until("to be ready", lambda: _answers(get), _START_SECONDS)
         version = json.loads(get("/version"))["gitVersion"]
-        yield ApiServer(
-            f"kube-apiserver {version}",
-            _kubeconfig(directory, f"https://{_HOST}:{port}", certificate),
-            lambda: get("/metrics"),
-        )
+        kubeconfig = _kubeconfig(directory, f"https://{_HOST}:{port}", certificate)
+        way = Way(kubeconfig, _account(directory, port, certificate))
+        yield ApiServer(f"kube-apiserver {version}", way, lambda: get("/metrics"))
 
 
 @contextmanager
@@ -92,7 +92,7 @@ def embedded(directory: Path) -> Iterator[ApiServer]:
     with program:
         kubeconfig = state / "kubeconfig"
         program.until("its kubeconfig", kubeconfig.exists, _START_SECONDS)
-        yield ApiServer("devcluster", kubeconfig, None)
+        yield ApiServer("devcluster", Way(kubeconfig), None)
 
 
 def _etcd(program: str, directory: Path, client: int, peer: int) -> list[str]:
@@ -150,6 +150,14 @@ def _kubeconfig(directory: Path, url: str, certificate: Path) -> Path:
     path = directory / "kubeconfig"
     path.write_text(json.dumps(config, indent=1), encoding="utf-8")
     return path
+
+
+def _account(directory: Path, port: int, certificate: Path) -> Account:
+    files = directory / "serviceaccount"
+    files.mkdir()
+    (files / "token").write_text(_TOKEN, encoding="ascii")
+    shutil.copyfile(certificate, files / "ca.crt")
+    return Account(_HOST, port, files)
 
 
 def _answers(get: Callable[[str], str]) -> bool:

@@ -63,14 +63,15 @@ def measure(site: Site, subject: Subject, amount: Amount, directory: Path) -> No
 def plugin(site: Site, subject: Subject, directory: Path) -> Program:
     """Return the plugin under test, not yet running."""
     environment = {
-        **subject.environment(site.server.kubeconfig),
+        **subject.environment(),
         "NODE_NAME": NAME,
         "NUM_DEVICES": str(DEVICES),
         "CDI_ROOT": str(directory / "cdi"),
         "KUBELET_REGISTRAR_DIRECTORY_PATH": str(directory / "registry"),
         "KUBELET_PLUGINS_DIRECTORY_PATH": str(directory / "plugins"),
     }
-    return Program("the plugin", subject.plugin, subject.logs / "plugin.log", environment)
+    log = subject.logs / "plugin.log"
+    return site.server.way.program("the plugin", subject.plugin, log, environment)
 
 
 def add_node(site: Site) -> None:

@@ -39,9 +39,9 @@ class Stage:
 
     def controller(self) -> Program:
         """Return the controller under test, not yet running."""
-        environment = self.subject.environment(self.site.server.kubeconfig)
-        log = self.subject.logs / "controller.log"
-        return Program("the controller", self.subject.controller, log, environment)
+        subject, log = self.subject, self.subject.logs / "controller.log"
+        way = self.site.server.way
+        return way.program("the controller", subject.controller, log, subject.environment())
 
     def potential(self, number: int, count: int) -> list[str]:
         """Return `count` nodes for the claim of a number; neighbours begin with different ones."""
@@ -70,7 +70,7 @@ def _floor(
             nodes = stage.potential(number, potential)
             tasks.append(Task(consumer, tuple(nodes), nodes[0]))
         return floor.measure(
-            str(stage.site.server.kubeconfig),
+            str(stage.site.server.way.kubeconfig),
             stage.site.driver,
             tasks,
             processes=processes,

@@ -18,8 +18,8 @@ class Subject:
     """The programs under test.
 
     Attributes:
-        controller: command; gets KUBECONFIG.
-        plugin: command; gets KUBECONFIG, NODE_NAME and directories; empty for none.
+        controller: command; gets a service account or KUBECONFIG.
+        plugin: command; gets the same, NODE_NAME and directories; empty for none.
         driver: what they call themselves.
         logs: directory.
     """
@@ -29,10 +29,11 @@ class Subject:
     driver: Driver
     logs: Path
 
-    def environment(self, kubeconfig: Path) -> Mapping[str, str]:
-        """Return the settings of both programs; nothing of theirs may wait for a token."""
+    def environment(self) -> Mapping[str, str]:
+        """Return the settings of both programs, as in image and chart, and without a rate limit."""
         return {
-            "KUBECONFIG": str(kubeconfig),
+            "HTTP_ENDPOINT": "127.0.0.1:0",
+            "MALLOC_ARENA_MAX": "1",
             "POD_NAMESPACE": self.driver.namespace,
             "KUBE_API_QPS": _MORE_THAN_ENOUGH,
             "KUBE_API_BURST": _MORE_THAN_ENOUGH,

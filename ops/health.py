@@ -9,7 +9,7 @@ they tell nothing secret, and they change nothing.
 import errno
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from flask import Flask, Response, request
@@ -17,13 +17,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
+from ops.checks import Check, run_checks
 from ops.config import parse_endpoint
 from ops.errors import ConfigError
 from ops.logs import get_logger
 from ops.stacks import Sampler, dump
-
-Check = Callable[[], str | None]
-"""Returns None when all is well, else the reason why not."""
 
 LONGEST_PROFILE: Final = 60
 """Seconds."""
@@ -75,19 +73,6 @@ def create_app(
         paths.append(pprof_path)
     app.register_error_handler(404, lambda _: _text("".join(f"{p}\n" for p in paths), 404))
     return app
-
-
-def run_checks(checks: Mapping[str, Check]) -> dict[str, str | None]:
-    """Return the reason of each failing check, None for the others; a check that raises fails."""
-    return {name: _run_check(name, check) for name, check in checks.items()}
-
-
-def _run_check(name: str, check: Check) -> str | None:
-    try:
-        return check()
-    except Exception as error:  # noqa: BLE001 - the probe has to be answered
-        _log.error("Check raised", exc=error, check=name)
-        return f"{type(error).__name__}: {error}"
 
 
 def _answer(endpoint: str, checks: Mapping[str, Check]) -> Response:

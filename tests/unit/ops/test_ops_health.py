@@ -4,7 +4,8 @@ import pytest
 from flask.testing import FlaskClient
 from prometheus_client import CollectorRegistry, Counter
 
-from ops.health import LONGEST_PROFILE, Check, create_app, run_checks
+from ops.checks import Check
+from ops.health import LONGEST_PROFILE, create_app
 from ops.stacks import Sampler
 
 
@@ -85,11 +86,6 @@ def test_checks_are_answered(
     text: str,
 ) -> None:
     assert ask(path, checks) == (code, text)
-
-
-def test_every_check_runs_although_one_raises() -> None:
-    results = run_checks({"a": raising, "b": fine, "c": broken})
-    assert results == {"a": "ValueError: bad", "b": None, "c": "no list yet of pods"}
 
 
 @pytest.mark.parametrize(
