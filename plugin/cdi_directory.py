@@ -13,7 +13,7 @@ from typing import Final
 from api.objects import JSON, ClaimUID, NodeName
 from plugin import cdi
 from plugin.errors import CdiWriteFailed
-from plugin.files import TEMPORARY_SUFFIX, write_atomically
+from plugin.files import TEMPORARY_SUFFIX, read_regular, write_atomically
 from plugin.prepared import PreparedClaim
 
 _MODE: Final = 0o644
@@ -174,7 +174,7 @@ class CdiDirectory:
 def _read(path: Path) -> JSON | None:
     """Return the file's content, None for whatever has to be written anew."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None

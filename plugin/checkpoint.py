@@ -17,12 +17,22 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from api.schemas import describe_errors
-from plugin.errors import CheckpointCorrupt, CheckpointWriteFailed, DirectoryUnusable
-from plugin.files import remove_temporaries, write_atomically
+from plugin import cdi
+from plugin.errors import (
+    CheckpointCorrupt,
+    CheckpointWriteFailed,
+    DirectoryUnusable,
+    InvalidCdiSpec,
+    InvalidClaimUid,
+)
+from plugin.files import read_regular, remove_temporaries, write_atomically
 from plugin.prepared import PreparedClaim
 
 FILE_NAME: Final = "checkpoint.json"
 VERSION: Final = "v1"
+
+_LONGEST_ID: Final = 128
+"""Characters of a device's id, as in the definition of NodeAllocationState."""
 
 _MODE: Final = 0o600
 
@@ -60,12 +70,14 @@ class Checkpoint:
             DirectoryUnusable: the file or its directory is not accessible.
         """
         try:
-            content = self._path.read_bytes()
+            content = read_regular(self._path)
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise self._unreadable(error) from error
-        return _parse(content, self._path)
+        claims = _parse(content, self._path)
+        _check_usable(claims.values(), self._path)
+        return claims
 
     def save(self, claims: Iterable[PreparedClaim]) -> None:
         """Replace the file.
@@ -104,7 +116,7 @@ class Checkpoint:
         """
         names = (self._path.with_name(f"{FILE_NAME}.corrupt-{n}") for n in itertools.count(1))
         aside = next(name for name in names if not name.exists())
-        self._write(aside, self._path.read_bytes())
+        self._write(aside, read_regular(self._path))
         return aside
 
     def _unreadable(self, error: OSError) -> DirectoryUnusable:
@@ -153,6 +165,20 @@ def _parse(content: bytes, path: Path) -> dict[ClaimUID, PreparedClaim]:
     return {
         ClaimUID(uid): PreparedClaim(uid=ClaimUID(uid), **claim) for uid, claim in claims.items()
     }
+
+
+def _check_usable(claims: Iterable[PreparedClaim], path: Path) -> None:
+    """Check that CDI files and a NAS can hold claims, else the plugin could not start with them."""
+    for claim in claims:
+        if any(len(device.id) > _LONGEST_ID for device in claim.devices):
+            raise CheckpointCorrupt(
+                f"{path} has a claim that cannot be: the id of a device of {claim} is too long"
+            )
+        try:
+            cdi.claim_file(claim.uid)
+            cdi.validate(cdi.claim_spec(claim))
+        except (InvalidClaimUid, InvalidCdiSpec) as error:
+            raise CheckpointCorrupt(f"{path} has a claim that cannot be: {error}") from error
 
 
 def _claim_json(claim: PreparedClaim) -> JSON:

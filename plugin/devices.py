@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
+from api.errors import MalformedState
 from api.names import DEVICE_PREFIX, DRIVER_NAME
 from api.nas import AllocatedDevice, Device, PreparedDevice
 from api.objects import DeviceID, NodeName
+from api.parameters import MAX_SPLIT
 from plugin.errors import DeviceGone
 
 MAX_DEVICES: Final = 128
@@ -57,9 +59,11 @@ def prepared_devices(
     A split of 2 or more gives that many children, anything less the device itself.
 
     Raises:
+        MalformedState: a split that no claim can ask for; somebody edited it.
         DeviceGone: with every device that the node does not have.
     """
     given = tuple(allocated)
+    _check_splits(given)
     offered = {device.id for device in source.devices()}
     gone = [device.id for device in given if device.id not in offered]
     if gone:
@@ -68,6 +72,17 @@ def prepared_devices(
             "back (see NUM_DEVICES and NODE_NAME), or delete the pod and its claim"
         )
     return tuple(made for device in given for made in _split(source, device))
+
+
+def _check_splits(allocated: Iterable[AllocatedDevice]) -> None:
+    """Refuse what would be more children than memory has room for."""
+    for device in allocated:
+        if device.split > MAX_SPLIT:
+            raise MalformedState(
+                f"device {device.id} is allocated with split {device.split}, which must be 0 to "
+                f"{MAX_SPLIT}; correct spec.allocatedClaims of the NodeAllocationState, or delete "
+                "the pod and its claim"
+            )
 
 
 def _split(source: DeviceSource, device: AllocatedDevice) -> Iterator[PreparedDevice]:

@@ -1,7 +1,8 @@
 """Prepares and unprepares claims on request of the kubelet, whichever protocol carries it.
 
-Everything slow or doubtful comes first and without a lock: the claim and the node's NAS are read
-live and checked. Then `plugin.state` does the rest. Called by `plugin.service`.
+Everything slow or doubtful comes first and without a lock: the claim is read live and checked, and
+the allocation is taken from the watch cache, or read live if that does not do. Then `plugin.state`
+does the rest. Called by `plugin.service`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,14 +12,15 @@ from typing import Protocol
 
 from api.deviceclaims import device_name
 from api.errors import DriverError
-from api.nas import NodeAllocationState
+from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from ops.logs import get_logger
 from plugin import cdi
 from plugin.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
 from plugin.devices import DeviceSource, prepared_devices
-from plugin.errors import NotInNodeState
+from plugin.errors import NodeError, NotInNodeState
 from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
+from plugin.nodestate import Seen
 from plugin.prepared import PreparedClaim
 from plugin.state import State
 
@@ -27,6 +29,9 @@ _LOG = get_logger("driver")
 
 class NodeStateReader(Protocol):
     """Where allocations are read."""
+
+    def seen(self, uid: ClaimUID) -> Seen | None:
+        """Return a claim's allocation as the watch cache has it."""
 
     def read(self) -> NodeAllocationState:
         """Return the node's NAS as it is stored now."""
@@ -126,19 +131,37 @@ class NodeDriver:
 
     def _prepare(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
         verify(claim, ref, self._node)
-        wanted = self._wanted(claim, ref)
-        self._state.prepare(wanted)
+        prepared = self._prepare_seen(claim, ref)
+        if prepared is None:
+            prepared = self._wanted(claim, ref)
+            self._state.prepare(prepared)
+        return prepared
+
+    def _prepare_seen(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim | None:
+        """Prepare a claim as the watch cache has it, which saves a request.
+
+        The cache may be behind: what it says is only good for success. Without that nothing was
+        changed, and None is returned.
+        """
+        seen = self._node_state.seen(ref.uid)
+        if seen is None or not seen.claim.devices or self._state.find(ref.uid) is not None:
+            return None
+        try:
+            wanted = self._allocated(claim, ref, seen.claim)
+            self._state.prepare(wanted, seen.raw)
+        except NodeError as error:
+            _LOG.debug("Reading the allocation live", claim=ref, err=str(error))
+            return None
         return wanted
 
     def _wanted(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
-        """Return what the claim should be prepared as.
+        """Return what the claim should be prepared as, by a live look.
 
         A NAS that was deleted loses its allocations; a claim that is prepared keeps its devices.
         """
         allocated = self._node_state.read().allocated.get(ref.uid)
         if allocated is not None and allocated.devices:
-            devices = prepared_devices(self._source, allocated.devices)
-            return PreparedClaim(ref.uid, ref.namespace, ref.name, claim.label, devices)
+            return self._allocated(claim, ref, allocated)
         held = self._state.find(ref.uid)
         if held is None:
             raise NotInNodeState(
@@ -146,6 +169,12 @@ class NodeDriver:
                 "the pod and the claim so that the controller allocates it again"
             )
         return held
+
+    def _allocated(
+        self, claim: NodeClaim, ref: ClaimRef, allocated: AllocatedClaim
+    ) -> PreparedClaim:
+        devices = prepared_devices(self._source, allocated.devices)
+        return PreparedClaim(ref.uid, ref.namespace, ref.name, claim.label, devices)
 
 
 def answer(claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName) -> Prepared:

@@ -11,6 +11,7 @@ DriverError                     (api.errors)
 │  │  └─ NotAllocatedHere       allocated by another driver, or for another node
 │  ├─ NotInNodeState            allocated, but the NodeAllocationState has no devices for it
 │  ├─ NodeStateMissing          the NodeAllocationState itself is not there
+│  ├─ AllocationChanged         the watch cache was behind, the allocation has to be read live
 │  ├─ DeviceGone                an allocated device is not in the node's inventory
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ PluginStopped              the plugin ends, its successor will prepare the claim
@@ -68,6 +69,10 @@ class NotInNodeState(NodeError):
 
 class NodeStateMissing(NodeError):
     """The node has no NodeAllocationState at present."""
+
+
+class AllocationChanged(NodeError):
+    """The claim was to be prepared for an allocation that the API server does not have."""
 
 
 class DeviceGone(NodeError):

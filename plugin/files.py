@@ -1,14 +1,31 @@
 """Files that are either the old or the new version, whenever the process or the machine stops.
 
+They are in directories that others write to as well, so nothing but a regular file is ever read.
+
 Called by the checkpoint and the CDI directory.
 """
 
+import errno
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Final
 
 TEMPORARY_SUFFIX: Final = ".tmp"
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file; of a pipe or a device there would be no end.
+
+    Raises:
+        OSError: it cannot be read, or is no regular file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        return file.read()
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int) -> None:

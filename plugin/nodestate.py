@@ -1,16 +1,18 @@
 """The node's own NodeAllocationState (NAS): made, kept, and written in the parts that are ours.
 
 Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, and `status` at start and
-stop. All writes are merge patches of just those, so nobody else's field is ever dropped. The watch
+stop. All writes are patches of just those, so nobody else's field is ever dropped. The watch
 cache is fed with the answers to our writes. Called by `plugin.state`, `plugin.sync`,
 `plugin.driver` and set-nas-status.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
 from api.nas import (
+    AllocatedClaim,
     Device,
     NodeAllocationState,
     inventory_patch,
@@ -20,11 +22,13 @@ from api.nas import (
     status_patch,
 )
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
-from kube.errors import Conflict, NotFound
+from kube.cache import revision
+from kube.calls import Patch
+from kube.errors import Conflict, Invalid, NotFound
 from kube.resources import NODES, Resource
 from kube.store import Store
 from ops.logs import get_logger
-from plugin.errors import NodeStateMissing, NodeUnknown
+from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from plugin.prepared import Devices
 
 NODE_STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
@@ -43,9 +47,17 @@ class ObjectClient(Protocol):
         """Store a new object."""
 
     def patch(
-        self, resource: Resource, name: str, patch: JSON, *, namespace: str | None = None
+        self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
     ) -> JSON:
-        """Apply a merge patch."""
+        """Apply a merge patch, or a JSON patch if it is a list."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A claim's allocation in the watch cache, as a value and as it stands there."""
+
+    claim: AllocatedClaim
+    raw: JSON
 
 
 class NodeState:
@@ -73,6 +85,7 @@ class NodeState:
         self._node = node
         self._namespace = namespace
         self._devices = devices
+        self._last: tuple[tuple[str, int], NodeAllocationState] | None = None
 
     def current(self) -> NodeAllocationState:
         """Return the NAS from the cache, an empty one if there is none.
@@ -81,13 +94,14 @@ class NodeState:
             MalformedState: with the object, the field and the remedy.
         """
         raw = self._cached()
-        return NodeAllocationState(self._node, self._namespace) if raw is None else parse_nas(raw)
+        if raw is None:
+            return NodeAllocationState(self._node, self._namespace)
+        return self._parsed(raw)
 
     def read(self) -> NodeAllocationState:
         """Return the NAS as it is stored now.
 
-        The cache may still show an earlier allocation of the same claim; devices that containers
-        get are therefore never taken from it.
+        The cache may still show an earlier allocation of the same claim, see `write_tested`.
 
         Raises:
             NodeStateMissing: it was deleted.
@@ -102,7 +116,19 @@ class NodeState:
                 "it anew, the claim is tried again"
             ) from error
         self._cache.written(raw)
-        return parse_nas(raw)
+        return self._parsed(raw)
+
+    def seen(self, uid: ClaimUID) -> Seen | None:
+        """Return a claim's allocation as the cache has it, None if it has none.
+
+        Raises:
+            MalformedState: with the object, the field and the remedy.
+        """
+        raw = self._cached()
+        claim = None if raw is None else self._parsed(raw).allocated.get(uid)
+        if raw is None or claim is None:
+            return None
+        return Seen(claim, raw["spec"]["allocatedClaims"][uid])
 
     def intact(self) -> bool:
         """Tell whether the cached NAS exists and offers exactly our inventory.
@@ -111,7 +137,7 @@ class NodeState:
             MalformedState: with the object, the field and the remedy.
         """
         raw = self._cached()
-        return raw is not None and parse_nas(raw).allocatable == self._devices
+        return raw is not None and self._parsed(raw).allocatable == self._devices
 
     def ensure(self) -> None:
         """Make the NAS exist, owned by the present Node and offering exactly our inventory.
@@ -154,6 +180,27 @@ class NodeState:
             if any(devices is not None for devices in changes.values()):
                 raise
 
+    def write_tested(
+        self, prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON]
+    ) -> None:
+        """Replace `preparedDevices`, if the API server has these allocations.
+
+        Args:
+            prepared: of all claims.
+            allocated: of the claims whose devices were taken from the cache, as it shows them.
+
+        Raises:
+            AllocationChanged: an allocation is another one by now; nothing was written.
+            KubeError: it cannot be written.
+        """
+        try:
+            self._patch(conditional_patch(prepared, allocated))
+        except (Invalid, NotFound) as error:
+            raise AllocationChanged(
+                f"{NAS_KIND} {self._namespace}/{self._node} has another allocation of claim "
+                f"{', '.join(allocated)} than the watch has shown: {error}; try again"
+            ) from error
+
     def _ensure_once(self) -> None:
         owner = find_node_uid(self._client, self._node)
         raw = get_or_create(self._client, self._node, self._namespace, owner)
@@ -168,10 +215,18 @@ class NodeState:
             self._patch(inventory_patch(state, self._devices))
             _LOG.info("Inventory written", node=self._node, devices=len(self._devices))
 
+    def _parsed(self, raw: JSON) -> NodeAllocationState:
+        """Read an object, each resourceVersion once; threads may both do it, without harm."""
+        identity = (uid_of(raw), revision(raw))
+        last = self._last
+        if last is None or last[0] != identity:
+            last = self._last = (identity, parse_nas(raw))
+        return last[1]
+
     def _cached(self) -> JSON | None:
         return self._cache.get(object_key(self._namespace, self._node))
 
-    def _patch(self, patch: JSON) -> JSON:
+    def _patch(self, patch: Patch) -> JSON:
         stored = self._client.patch(NODE_STATES, self._node, patch, namespace=self._namespace)
         self._cache.written(stored)
         return stored
@@ -220,3 +275,23 @@ def owned_by(raw: JSON, node: NodeName, owner: str) -> list[JSON] | None:
         return None
     others = [ref for ref in present if ref.get("kind") != "Node"]
     return [*others, {"apiVersion": "v1", "kind": "Node", "name": node, "uid": owner}]
+
+
+def conditional_patch(
+    prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON]
+) -> list[JSON]:
+    """Return the JSON patch that replaces `preparedDevices`, if the allocations are these.
+
+    The API server applies all of it or nothing, and answers 422 if a test fails.
+    Source: RFC 6902; kubernetes apiserver pkg/endpoints/handlers/patch.go, applyJSPatch.
+    """
+    tests = [
+        {"op": "test", "path": f"/spec/allocatedClaims/{_escaped(uid)}", "value": raw}
+        for uid, raw in allocated.items()
+    ]
+    shown = prepared_patch(prepared, last=False)["spec"]["preparedDevices"]
+    return [*tests, {"op": "add", "path": "/spec/preparedDevices", "value": shown}]
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

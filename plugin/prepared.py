@@ -1,10 +1,12 @@
 """What the node remembers of a prepared claim: the value that CDI, checkpoint and NAS agree on."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from api.nas import PreparedDevice
-from api.objects import ClaimUID
+from api.objects import ClaimUID, DeviceID
+from plugin.errors import DeviceInUse
 
 Devices: TypeAlias = tuple[PreparedDevice, ...]
 
@@ -29,3 +31,26 @@ class PreparedClaim:
 
     def __str__(self) -> str:
         return f"ResourceClaim {self.namespace}/{self.name} (uid {self.uid})"
+
+
+def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
+    """Check that no device of a claim, nor its parent or a child of it, is another claim's.
+
+    Allocations may be lost, with a NAS that is deleted, while containers use the devices.
+
+    Raises:
+        DeviceInUse: naming device and holder.
+    """
+    wanted = whole_devices(claim)
+    for other in others:
+        shared = wanted & whole_devices(other)
+        if shared:
+            raise DeviceInUse(
+                f"device {', '.join(sorted(shared))} of {claim} is prepared for {other}; wait "
+                "until the pods of that claim have ended, or delete them"
+            )
+
+
+def whole_devices(claim: PreparedClaim) -> frozenset[DeviceID]:
+    """Return the ids of the node's devices that a claim has, whole or children of."""
+    return frozenset(device.parent or device.id for device in claim.devices)

@@ -26,6 +26,7 @@ class Repair(StrEnum):
     STATE_CHANGED = "NodeStateChanged"
     STALE_CLAIM = "StaleClaim"
     STALE_SOCKET = "StaleSocket"
+    SOCKET_MISSING = "SocketMissing"
 
 
 Report: TypeAlias = Callable[[Repair, str], None]

@@ -13,16 +13,14 @@ from typing import Final
 
 from api.errors import DriverError
 from kube.errors import ConfigError
-from ops.health import Check
+from ops.checks import Check
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 from plugin.errors import CannotServe
-from plugin.wiring import Plugin
+from plugin.wiring import GRACE_SECONDS, Plugin
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 15.0
-GRACE_SECONDS: Final = 8.0
-"""For calls under way when the program stops; they end by themselves, or the kubelet retries."""
 
 _LOG = get_logger("plugin")
 
@@ -46,6 +44,7 @@ def start(life: Lifecycle, plugin: Plugin) -> None:
     life.on_stop("plugin socket", lambda: plugin.plugin_server.stop(GRACE_SECONDS))
     plugin.registration_server.start()
     life.on_stop("registration socket", lambda: plugin.registration_server.stop(0))
+    life.spawn("sockets", lambda: plugin.sockets.run(life.stop))
     plugin.readiness.serving(True)
     plugin.sync.status_changed()
 

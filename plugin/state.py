@@ -1,50 +1,42 @@
 """The claims that are prepared on this node, and the only code that changes them.
 
 CDI files, checkpoint and NAS each hold the set; the checkpoint is the one that counts. A call makes
-all three agree with what it wants, in a fixed order and under one lock, so that a process killed
-after any single write is put right by the kubelet's retry or by the next start:
+all three agree with what it wants, in a fixed order, so that a process killed after any single
+write is put right by the kubelet's retry or by the next start:
 
     up     CDI file, checkpoint, NAS, answer to the kubelet
     down   CDI file, checkpoint, NAS, answer to the kubelet
 
-A file without checkpoint entry is therefore rubbish, and an entry without file lost its file.
+A file without checkpoint entry is therefore rubbish, and an entry without file lost its file. The
+files change under one lock, the NAS after it and for several calls at once, see plugin.publishing.
 Called by `plugin.driver` for the kubelet, by `plugin.sync` and `plugin.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
 
 import itertools
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
+from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
-from api.objects import ClaimUID, DeviceID
+from api.objects import JSON, ClaimUID
 from ops.logs import get_logger
 from plugin import cdi
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.errors import (
+    AllocationChanged,
     CheckpointCorrupt,
-    DeviceInUse,
     InvalidCdiSpec,
     InvalidClaimUid,
     PluginStopped,
 )
-from plugin.prepared import Devices, PreparedClaim
+from plugin.prepared import Devices, PreparedClaim, check_free
+from plugin.publishing import NodeRecord, Publisher, Snapshot, Unshown
 from plugin.repairs import Repair, Report
 
 _LOG = get_logger("state")
-
-
-class NodeRecord(Protocol):
-    """The node's NAS, as far as prepared claims go."""
-
-    def current(self) -> NodeAllocationState:
-        """Return what the NAS shows, with every write of ours in it."""
-
-    def write_prepared(self, changes: Mapping[ClaimUID, Devices | None], *, last: bool) -> None:
-        """Change some entries of `preparedDevices`, or with `last` remove all of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +73,8 @@ class State:
         self._lock = threading.Lock()
         self._calls = itertools.count(1)
         self._held: dict[ClaimUID, Holding] = {}
+        self._unshown: dict[ClaimUID, Unshown] = {}
+        self._publisher = Publisher(record, self._snapshot, self._shown)
         self._left = False
 
     def recover(self) -> None:
@@ -98,32 +92,29 @@ class State:
             self._directory.ensure_common()
             self._mend_directory(claims)
             self._held = {uid: Holding(claim, next(self._calls)) for uid, claim in claims.items()}
-            self._mend_record(shown)
+        self.reconcile()
 
-    def prepare(self, claim: PreparedClaim) -> None:
+    def prepare(self, claim: PreparedClaim, seen: JSON | None = None) -> None:
         """Make the claim prepared with exactly these devices; any number of times.
 
+        Args:
+            claim: with its devices.
+            seen: the allocation in the watch cache that the devices are from, None if it was read
+                live. Then the claim is prepared only if that is what the API server has.
+
         Raises:
+            AllocationChanged: it has another allocation than `seen`, or another call prepares the
+                claim too; nothing was changed.
             DeviceInUse: another claim has one of the devices; nothing was changed.
             PluginStopped: after `leave`; nothing was changed.
             NodeError: a file cannot be written.
             MalformedState: the NAS cannot be read; nothing was changed.
             KubeError: the NAS cannot be written; the next call goes on from there.
         """
-        with self._lock:
-            if self._left:
-                raise PluginStopped(
-                    f"the plugin has stopped, {claim} is prepared when it has started again; "
-                    "if it does not, see why its pod is gone"
-                )
-            shown = self._record.current()
-            check_free(claim, self._others(claim.uid))
-            self._directory.ensure(claim)
-            held = self._held.get(claim.uid)
-            if held is None or held.claim != claim:
-                self._checkpoint.save([*self._others(claim.uid), claim])
-            self._held[claim.uid] = Holding(claim, next(self._calls))
-            self._publish(shown)
+        call = self._take(claim, seen)
+        self._show(claim.uid, call)
+        if seen is not None and self.find(claim.uid) != claim:
+            raise AllocationChanged(f"{claim} was changed by another call meanwhile; try again")
 
     def unprepare(self, uid: ClaimUID) -> None:
         """Forget the claim everywhere; one that was never prepared is fine.
@@ -134,7 +125,8 @@ class State:
             KubeError: the NAS cannot be written; the next call goes on from there.
         """
         with self._lock:
-            self._unprepare(uid)
+            call = self._drop(uid)
+        self._show(uid, call)
 
     def discard(self, seen: Holding) -> bool:
         """Unprepare a claim, unless it was prepared again since it was seen.
@@ -145,13 +137,16 @@ class State:
         with self._lock:
             if self._held.get(seen.claim.uid) != seen:
                 return False
-            self._unprepare(seen.claim.uid)
-            return True
+            call = self._drop(seen.claim.uid)
+        self._show(seen.claim.uid, call)
+        return True
 
     def reconcile(self) -> None:
         """Make the NAS show the prepared claims, whatever others wrote there."""
-        with self._lock:
-            self._mend_record(self._record.current())
+        wrong = self._publisher.mend()
+        if wrong:
+            told = ", ".join(wrong)
+            self._report(Repair.PREPARED, f"preparedDevices was wrong about claim {told}, written")
 
     def mend_files(self) -> None:
         """Make the checkpoint and the CDI files say again what is prepared, if others changed them.
@@ -184,38 +179,82 @@ class State:
             self._checkpoint.remove()
 
     def find(self, uid: ClaimUID) -> PreparedClaim | None:
-        """Return the claim if it is prepared."""
+        """Return the claim if it is prepared, and not only about to be by what the cache says."""
         with self._lock:
-            held = self._held.get(uid)
-            return held.claim if held else None
+            held, change = self._held.get(uid), self._unshown.get(uid)
+            doubtful = change is not None and change.seen is not None
+            return held.claim if held and not doubtful else None
 
     def holdings(self) -> list[Holding]:
         """Return all prepared claims."""
         with self._lock:
             return list(self._held.values())
 
-    def _unprepare(self, uid: ClaimUID) -> None:
-        shown = self._record.current()
+    def _take(self, claim: PreparedClaim, seen: JSON | None) -> int:
+        """Write the files of a claim; return the number of the call."""
+        with self._lock:
+            if self._left:
+                raise PluginStopped(
+                    f"the plugin has stopped, {claim} is prepared when it has started again; "
+                    "if it does not, see why its pod is gone"
+                )
+            held = self._held.get(claim.uid)
+            if seen is not None and held is not None:
+                raise AllocationChanged(f"{claim} was prepared by another call; try again")
+            self._record.current()
+            check_free(claim, self._others(claim.uid))
+            self._directory.ensure(claim)
+            if held is None or held.claim != claim:
+                self._checkpoint.save([*self._others(claim.uid), claim])
+            call = next(self._calls)
+            self._held[claim.uid] = Holding(claim, call)
+            self._unshown[claim.uid] = Unshown(call, seen)
+            return call
+
+    def _drop(self, uid: ClaimUID) -> int:
+        """Remove the files of a claim; return the number of the call."""
+        self._record.current()
+        self._forget(uid)
+        call = next(self._calls)
+        self._unshown[uid] = Unshown(call, None)
+        return call
+
+    def _forget(self, uid: ClaimUID) -> None:
         self._directory.remove(uid)
         if uid in self._held:
             self._checkpoint.save(self._others(uid))
             del self._held[uid]
-        self._publish(shown)
+
+    def _show(self, uid: ClaimUID, call: int) -> None:
+        try:
+            self._publisher.show(uid)
+        except DriverError:
+            self._withdraw(uid, call)
+            raise
+
+    def _withdraw(self, uid: ClaimUID, call: int) -> None:
+        """Leave the claim to the next call; what was not tested is not prepared."""
+        with self._lock:
+            own = self._unshown.get(uid)
+            if own is None or own.call != call:
+                return
+            if own.seen is not None:
+                self._forget(uid)
+            del self._unshown[uid]
+
+    def _snapshot(self) -> Snapshot:
+        with self._lock:
+            claims = {uid: held.claim for uid, held in self._held.items()}
+            return Snapshot(claims, dict(self._unshown))
+
+    def _shown(self, changes: Mapping[ClaimUID, Unshown]) -> None:
+        with self._lock:
+            for uid, change in changes.items():
+                if self._unshown.get(uid) == change:
+                    del self._unshown[uid]
 
     def _others(self, uid: ClaimUID) -> list[PreparedClaim]:
         return [held.claim for held in self._held.values() if held.claim.uid != uid]
-
-    def _publish(self, shown: NodeAllocationState) -> Mapping[ClaimUID, Devices | None]:
-        changes = differences(shown.prepared, {u: h.claim for u, h in self._held.items()})
-        if changes:
-            self._record.write_prepared(changes, last=not self._held)
-        return changes
-
-    def _mend_record(self, shown: NodeAllocationState) -> None:
-        changes = self._publish(shown)
-        if changes:
-            told = ", ".join(sorted(changes))
-            self._report(Repair.PREPARED, f"preparedDevices was wrong about claim {told}, written")
 
     def _mend_checkpoint(self, claims: Mapping[ClaimUID, PreparedClaim]) -> None:
         try:
@@ -271,40 +310,6 @@ class State:
             else:
                 rebuilt[uid] = claim
         return rebuilt
-
-
-def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
-    """Check that no device of a claim, nor its parent or a child of it, is another claim's.
-
-    Allocations may be lost, with a NAS that is deleted, while containers use the devices.
-
-    Raises:
-        DeviceInUse: naming device and holder.
-    """
-    wanted = whole_devices(claim)
-    for other in others:
-        shared = wanted & whole_devices(other)
-        if shared:
-            raise DeviceInUse(
-                f"device {', '.join(sorted(shared))} of {claim} is prepared for {other}; wait "
-                "until the pods of that claim have ended, or delete them"
-            )
-
-
-def whole_devices(claim: PreparedClaim) -> frozenset[DeviceID]:
-    """Return the ids of the node's devices that a claim has, whole or children of."""
-    return frozenset(device.parent or device.id for device in claim.devices)
-
-
-def differences(
-    shown: Mapping[ClaimUID, Devices], wanted: Mapping[ClaimUID, PreparedClaim]
-) -> dict[ClaimUID, Devices | None]:
-    """Return the changes that turn `shown` into `wanted`; None removes an entry."""
-    changes: dict[ClaimUID, Devices | None] = {
-        uid: claim.devices for uid, claim in wanted.items() if shown.get(uid) != claim.devices
-    }
-    changes.update(dict.fromkeys(shown.keys() - wanted.keys()))
-    return changes
 
 
 def restored(

@@ -29,6 +29,7 @@ from plugin.readiness import Readiness
 from plugin.registration import Registration
 from plugin.repairs import Repair, Report, reporter
 from plugin.service import NodeService
+from plugin.sockets import Sockets
 from plugin.state import State
 from plugin.sync import NodeSync
 
@@ -36,6 +37,9 @@ CALLS: Final = 8
 """How many calls of the kubelet are served at the same time; it has one per pod under way."""
 
 REGISTRATION_CALLS: Final = 2
+
+GRACE_SECONDS: Final = 8.0
+"""For calls under way when a server ends; they end by themselves, or the kubelet retries."""
 
 _LOG = get_logger("plugin")
 
@@ -72,6 +76,7 @@ class Plugin:
         registration: what the kubelet made of us.
         plugin_server: serves calls for claims.
         registration_server: serves the registration.
+        sockets: keeps the sockets of both.
     """
 
     cache: Store
@@ -84,6 +89,7 @@ class Plugin:
     registration: Registration
     plugin_server: UnixServer
     registration_server: UnixServer
+    sockets: Sockets
 
 
 def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -> Plugin:
@@ -113,9 +119,10 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
     sync = NodeSync(node_state, state, collector, readiness.write, queue, report=report)
     cache.subscribe(sync.on_change)
     driver = NodeDriver(node, claims, node_state, source, state, metrics=measured, events=events)
-    plugin_server, registration_server = _servers(
-        places, NodeService(driver, kubelet), registration, report
-    )
+    service = NodeService(driver, kubelet)
+    plugin_server, registration_server = _servers(places, service, registration, report)
+    paths = (places.plugin_socket.path, places.registration_socket.path)
+    servers = dict(zip(paths, (plugin_server, registration_server), strict=True))
     return Plugin(
         cache=cache,
         reflector=_reflector(client, cache, node, site.namespace),
@@ -127,6 +134,7 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
         registration=registration,
         plugin_server=plugin_server,
         registration_server=registration_server,
+        sockets=Sockets(servers, grace=GRACE_SECONDS, report=report),
     )
 
 

@@ -1,11 +1,12 @@
 """`make reliability`: makes every fault happen, counts what was lost, and writes the table.
 
-    python -m tests.reliability [--lives N] [--kills N] [--output docs/reliability.md]
+    python -m tests.reliability [--lives N] [--kills N] [--inputs N] [--output FILE]
 
 Injected faults are those of tests/support/faults.py, all of them, and random lives of a cluster by
-tests/support/machine.py. Real ones are programs of the embedded cluster that get SIGKILL while the
-demos come up, run and go; fsck looks at the cluster and at its nodes afterwards. Exits with 1 if
-anything was lost.
+tests/support/machine.py. Hostile inputs, sick disks and a sick API server are in
+tests/support/reliabilityrows.py. Real kills are programs of the embedded cluster that get SIGKILL
+while the demos come up, run and go; fsck looks at the cluster and at its nodes afterwards. Exits
+with 1 if anything was lost.
 """
 
 import io
@@ -13,7 +14,7 @@ import random
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -23,62 +24,58 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.errors import HypothesisException
 from hypothesis.stateful import run_state_machine_as_test
 
-from api.names import DRIVER_NAME
-from api.objects import NodeName
-from demo.expect import DEMOS, problems
-from fsck.__main__ import Wish, inspect
-from fsck.nodefiles import read_files
 from ops.logs import configure
 from tests.support.anycluster import CONTROLLER, ROOT, plugin_of
+from tests.support.demolife import STEPS, said, violations
 from tests.support.embedded import Embedded, embedded
 from tests.support.faultcase import Case
 from tests.support.faults import cases, survived
 from tests.support.machine import machine_in
+from tests.support.reliabilityrows import (
+    Row,
+    disk_rows,
+    hostile_rows,
+    kubelet_row,
+    outage_rows,
+)
 from tests.support.worldrig import World
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
-STEPS = 40
-SPLIT = DEMOS[4]
-
-
-@dataclass
-class Row:
-    """One line of the table.
-
-    Attributes:
-        fault: what happened.
-        how: how it was made to happen.
-        times: how often.
-        lost: what was lost or wrong afterwards, each time that something was.
-    """
-
-    fault: str
-    how: str
-    times: int = 0
-    lost: list[str] = field(default_factory=list)
-
-    def __str__(self) -> str:
-        lost = "nothing" if not self.lost else "; ".join(sorted(set(self.lost)))
-        return f"| {self.fault} | {self.how} | {self.times} | {lost} |"
+LIFE_STEPS = 40
 
 
 @click.command()
 @click.option("--lives", default=500, show_default=True, help="Random lives of a cluster.")
 @click.option("--kills", default=30, show_default=True, help="SIGKILLs of real programs.")
-@click.option("--seed", type=int, default=None, help="Of the random kills; a new one by default.")
+@click.option("--inputs", default=2000, show_default=True, help="Hostile inputs of each kind.")
+@click.option("--calls", default=1000, show_default=True, help="Overlapping calls of a kubelet.")
+@click.option("--away", default=60.0, show_default=True, help="Seconds without API server.")
+@click.option("--seed", type=int, default=None, help="Of all that is random here; else a new one.")
 @click.option("--output", type=click.Path(path_type=Path), default=ROOT / "docs" / "reliability.md")
-def main(lives: int, kills: int, seed: int | None, output: Path) -> None:
+def main(
+    lives: int, kills: int, inputs: int, calls: int, away: float, seed: int | None, output: Path
+) -> None:
     """Make every fault happen and write the table of docs/reliability.md."""
     configure("text", 0, stream=io.StringIO())
     chosen = random.randrange(2**32) if seed is None else seed
     began = time.monotonic()
     rows: list[Row] = []
     lived = map(random_lives, [lives])
-    for row in chain(injected(), lived, real_kills(kills, random.Random(chosen))):
+    chance = random.Random(chosen)
+    click.echo(f"--seed {chosen}")
+    for row in chain(
+        injected(),
+        lived,
+        hostile_rows(inputs, chosen),
+        kubelet_row(calls, chosen),
+        disk_rows(),
+        outage_rows(away, chance),
+        real_kills(kills, chance),
+    ):
         rows.append(row)
         click.echo(str(row))
     seconds = round(time.monotonic() - began)
-    write(output, rows, f"{sum(r.times for r in rows)} faults and lives in {seconds} s.")
+    write(output, rows, f"{sum(r.times for r in rows)} faults, inputs and lives in {seconds} s.")
     raise SystemExit(any(row.lost for row in rows))
 
 
@@ -104,12 +101,14 @@ def _in_a_world(case: Case) -> list[str]:
 
 def random_lives(lives: int) -> Row:
     """Let a cluster live through anything, many times."""
-    how = f"{STEPS} random steps each: pods, errors, stalled watches, kills, nodes, edits, files"
+    how = (
+        f"{LIFE_STEPS} random steps each: pods, errors, stalled watches, kills, nodes, edits, files"
+    )
     row = Row("anything, in any order", how, lives)
     with tempfile.TemporaryDirectory() as root:
         profile = settings(
             max_examples=lives,
-            stateful_step_count=STEPS,
+            stateful_step_count=LIFE_STEPS,
             deadline=None,
             database=None,
             phases=[Phase.generate],
@@ -138,58 +137,27 @@ def _kill_often(cluster: Embedded, who: str, kills: int, chance: random.Random) 
     plugins = [plugin_of(node) for node in cluster.nodes]
     victims = {CONTROLLER: [CONTROLLER], "plugin": plugins}.get(who, [CONTROLLER, *plugins])
     while row.times < kills:
-        for act in (_up, _down):
+        for begin, finish in STEPS:
             row.times += 1
-            row.lost += _interrupted(cluster, victims, act, chance.uniform(0, 0.6))
+            act = partial(_interrupted, cluster, victims, begin, finish)
+            row.lost += act(chance.uniform(0, 0.6))
     return row
 
 
 def _interrupted(
-    cluster: Embedded, victims: list[str], act: Callable[[Embedded], list[str]], pause: float
+    cluster: Embedded,
+    victims: list[str],
+    begin: Callable[[Embedded], None],
+    finish: Callable[[Embedded], list[str]],
+    pause: float,
 ) -> list[str]:
     try:
-        begun = _BEGIN[act](cluster)
+        begin(cluster)
         time.sleep(pause)
         cluster.crash(*victims)
-        return [*begun, *act(cluster), *_fsck(cluster)]
+        return [*finish(cluster), *violations(cluster)]
     except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the table
-        return [" ".join(str(error).split())[:300]]
-
-
-def _begin_up(cluster: Embedded) -> list[str]:
-    cluster.session.apply(cluster.demo(SPLIT.name))
-    return []
-
-
-def _up(cluster: Embedded) -> list[str]:
-    cluster.session.running(SPLIT)
-    return problems(SPLIT, cluster.session.logs(SPLIT), cluster.session.states())
-
-
-def _begin_down(cluster: Embedded) -> list[str]:
-    cluster.session.delete(SPLIT)
-    return []
-
-
-def _down(cluster: Embedded) -> list[str]:
-    cluster.session.released([SPLIT])
-    cluster.settled()
-    return []
-
-
-_BEGIN = {_up: _begin_up, _down: _begin_down}
-
-
-def _fsck(cluster: Embedded) -> list[str]:
-    def files() -> dict[NodeName, object]:
-        roots = {node: cluster.config.node_root(node) for node in cluster.nodes}
-        return {
-            NodeName(node): read_files(root / "cdi", root / "plugins" / DRIVER_NAME, NodeName(node))
-            for node, root in roots.items()
-        }
-
-    found = inspect(cluster.client, "fake-system", files, Wish(False, False, 2.0))
-    return [f"{each.violation.kind}: {each.violation.message}" for each in found]
+        return [said(error)]
 
 
 def write(output: Path, rows: list[Row], summary: str) -> None:

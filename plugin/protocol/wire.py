@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import grpc
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from api.errors import DriverError
 from ops.logs import get_logger
@@ -74,9 +74,22 @@ def _unary(path: str, method: Method[Any]) -> Any:
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
-        request_deserializer=method.request.FromString,
+        request_deserializer=_decoder(path, method.request),
         response_serializer=_serialize,
     )
+
+
+def _decoder(path: str, kind: type[Message]) -> Callable[[bytes], Message | None]:
+    """Return a function that decodes requests; grpc refuses a call whose request is None."""
+
+    def decode(content: bytes) -> Message | None:
+        try:
+            return kind.FromString(content)
+        except DecodeError as error:
+            _LOG.warning("Request cannot be decoded", method=path, err=str(error))
+            return None
+
+    return decode
 
 
 def _serialize(message: Message) -> bytes:

@@ -77,12 +77,13 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     options = ["--nodes", str(config.nodes), "--num-devices", str(config.num_devices)]
     options += ["--kubelet-version", config.kubelet_version]
     options += ["--controllers", str(config.controllers)]
+    options += [] if config.driver else ["--without-driver"]
     with subprocess.Popen([*command, *options], cwd=ROOT) as process:
         try:
             until("kubeconfig of the cluster", config.kubeconfig.exists, START_SECONDS)
             access = Access.by(config.kubeconfig)
             try:
-                access.session.nodes_ready(config.nodes)
+                access.session.nodes_ready(config.nodes) if config.driver else None
                 yield Embedded(access, config, nodes=config.node_names)
             finally:
                 access.client.close()

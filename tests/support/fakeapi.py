@@ -9,11 +9,14 @@ import itertools
 from collections.abc import Callable
 
 from api.objects import JSON, Key, key_of, object_key, uid_of
+from devcluster.apiserver import errors
+from devcluster.apiserver.patch import json_patch
+from kube.calls import Patch
 from kube.client import ListPage
-from kube.errors import AlreadyExists, Conflict, KubeError, NotFound
+from kube.errors import AlreadyExists, Conflict, Invalid, KubeError, NotFound
 from kube.resources import PODS, Resource
 
-Fault = Callable[[str, str, JSON | None], KubeError | None]
+Fault = Callable[[str, str, Patch | None], KubeError | None]
 
 
 def merge(target: object, patch: object) -> object:
@@ -27,6 +30,15 @@ def merge(target: object, patch: object) -> object:
         else:
             result[name] = merge(result.get(name), value)
     return result
+
+
+def _json_patched(stored: JSON, operations: list[JSON]) -> JSON:
+    try:
+        changed = json_patch(copy.deepcopy(stored), operations)
+    except errors.Invalid as error:
+        raise Invalid(422, "Invalid", str(error), {}) from error
+    assert isinstance(changed, dict)
+    return changed
 
 
 class FakeApi:
@@ -147,19 +159,21 @@ class FakeApi:
         self,
         resource: Resource,
         name: str,
-        patch: JSON,
+        patch: Patch,
         *,
         namespace: str | None = None,
         subresource: str | None = None,
     ) -> JSON:
         key = self._seen("patch", resource.plural, object_key(namespace, name), patch)
         stored = self._existing(resource, key)
+        if isinstance(patch, list):
+            return self._store(resource, key, _json_patched(stored, patch))
         self._check(stored, patch)
         merged = merge(stored, patch)
         assert isinstance(merged, dict)
         return self._store(resource, key, merged)
 
-    def _seen(self, verb: str, plural: str, key: Key, body: JSON | None) -> Key:
+    def _seen(self, verb: str, plural: str, key: Key, body: Patch | None) -> Key:
         self.calls.append((verb, plural, key))
         error = self.fault(verb, plural, body)
         if error is not None:

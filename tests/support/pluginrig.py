@@ -149,7 +149,10 @@ class NodeApi(FakeApi):
 
 
 class PluginRig:
-    """One node with its plugin; `restart` replaces the process, files and API server stay."""
+    """One node with its plugin; `restart` replaces the process, files and API server stay.
+
+    The watch cache sees allocations while `watching` is set, and else only when told to `see`.
+    """
 
     def __init__(self, root: Path, *, devices: int = 8, versions: tuple[str, ...] = ()) -> None:
         self.tripwire = Tripwire()
@@ -161,6 +164,7 @@ class PluginRig:
         self.source = FakeDeviceSource(NODE, devices, "M")
         self.warnings: list[str] = []
         self.repairs: list[Repair] = []
+        self.watching = False
         self.restart()
 
     def restart(self) -> None:
@@ -214,6 +218,8 @@ class PluginRig:
                 }
             }
         )
+        if self.watching:
+            self.see()
         return ClaimRef(NAMESPACE, name, ClaimUID(uid))
 
     def edit_nas(self, spec: JSON) -> None:

@@ -29,6 +29,12 @@ def together(calls: Sequence[Callable[[], T]]) -> list[T]:
         return list(pool.map(run, calls))
 
 
+@pytest.fixture(params=[False, True], ids=["live", "cached"])
+def rig(rig: PluginRig, request: pytest.FixtureRequest) -> PluginRig:
+    rig.watching = request.param
+    return rig
+
+
 @pytest.fixture
 def refs(rig: PluginRig) -> list[ClaimRef]:
     return [rig.allocate(f"c{i}", i, split=i) for i in range(THREADS)]

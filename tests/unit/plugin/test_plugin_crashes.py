@@ -27,9 +27,12 @@ from tests.support.pluginrig import NODE, Killed, PluginRig
 MOMENTS = range(1, 7)
 
 
-@pytest.fixture
-def watched(rig: PluginRig, monkeypatch: pytest.MonkeyPatch) -> PluginRig:
+@pytest.fixture(params=[False, True], ids=["live", "cached"])
+def watched(
+    rig: PluginRig, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> PluginRig:
     rig.tripwire.install(monkeypatch)
+    rig.watching = request.param
     return rig
 
 
@@ -50,6 +53,25 @@ def test_killed_during_prepare(watched: PluginRig, moment: int) -> None:
     watched.driver.prepare(ref)
     watched.assert_agreed()
     assert set(watched.saved()) == {other.uid, ref.uid}
+
+
+@pytest.mark.parametrize("moment", range(1, 13))
+def test_killed_while_the_cache_is_behind(
+    rig: PluginRig, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Files for the former allocation, its refused write, the files' removal, and all anew."""
+    rig.tripwire.install(monkeypatch)
+    rig.allocate("a", 0)
+    rig.see()
+    ref = rig.allocate("a", 3)
+    killed(rig, moment)
+    with pytest.raises(Killed):
+        rig.driver.prepare(ref)
+    rig.restart()
+    rig.assert_agreed()
+    rig.driver.prepare(ref)
+    rig.assert_agreed()
+    assert rig.saved() == {ref.uid: [rig.device(3).id]}
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -134,6 +156,16 @@ class PluginMachine(RuleBasedStateMachine):
     def prepare(self, index: int, moment: int | None) -> None:
         ref = self.refs[index]
         self._call(lambda: self.rig.driver.prepare(ref), self.prepared | {ref.uid}, moment)
+
+    @rule(index=st.integers(0, 3), split=st.integers(0, 3))
+    def controller_allocates_anew(self, index: int, split: int) -> None:
+        if self.refs[index].uid not in self.prepared:
+            self.rig.allocate(f"c{index}", index, split=split)
+
+    @rule(yes=st.booleans())
+    def watch_works(self, yes: bool) -> None:
+        self.rig.watching = yes
+        self.rig.see()
 
     @rule(index=st.integers(0, 3), moment=st.none() | st.integers(1, 8))
     def unprepare(self, index: int, moment: int | None) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from api.errors import DriverError
 from api.nas import PreparedDevice
-from api.objects import ClaimUID, DeviceID
+from api.objects import JSON, ClaimUID, DeviceID
 from plugin import cdi
 from plugin.claims import ClaimRef, DeviceResult
 from plugin.driver import DeviceGroup, answer
@@ -62,11 +62,59 @@ def test_requests_are_those_of_the_devices_results() -> None:
     ]
 
 
-def test_allocation_is_read_live_not_from_the_watch_cache(rig: PluginRig) -> None:
+def test_former_allocation_in_the_watch_cache_is_not_prepared(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
     rig.see()
     rig.allocate("a", 5)
     assert rig.driver.prepare(ref).groups[0].device == rig.device(5).id.lower()
+    rig.assert_agreed()
+    assert rig.saved() == {ref.uid: [rig.device(5).id]}
+
+
+def test_allocation_in_the_watch_cache_saves_the_read(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.see()
+    before = len(rig.api.calls)
+    rig.driver.prepare(ref)
+    made = [(verb, plural) for verb, plural, _ in rig.api.calls[before:]]
+    assert made == [("get", CLAIMS.plural), ("patch", NODE_STATES.plural)]
+    rig.assert_agreed()
+
+
+def test_claim_that_is_prepared_is_looked_at_live(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.see()
+    rig.driver.prepare(ref)
+    rig.allocate("a", 5)
+    assert rig.driver.prepare(ref).groups[0].device == rig.device(5).id.lower()
+    rig.assert_agreed()
+
+
+def test_former_allocation_of_a_claim_that_has_none_leaves_no_trace(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.see()
+    rig.edit_nas({"allocatedClaims": None})
+    with pytest.raises(NotInNodeState):
+        rig.driver.prepare(ref)
+    assert rig.injected() == rig.saved() == rig.shown() == {}
+
+
+def test_former_allocation_of_a_device_of_another_claim_is_no_reason(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.see()
+    rig.allocate("a", 1)
+    rig.driver.prepare(rig.allocate("b", 0))
+    rig.cache.replace([_with_allocation(rig, ref, 0)], rig.api.now())
+    assert rig.driver.prepare(ref).groups[0].device == rig.device(1).id.lower()
+    rig.assert_agreed()
+
+
+def _with_allocation(rig: PluginRig, ref: ClaimRef, index: int) -> JSON:
+    nas = rig.nas()
+    nas["metadata"]["resourceVersion"] = "1"
+    devices = [{"uuid": rig.device(index).id}]
+    nas["spec"]["allocatedClaims"][ref.uid]["fake"]["devices"] = devices
+    return nas
 
 
 def test_claim_that_is_gone_reports_no_event(rig: PluginRig) -> None:
@@ -92,11 +140,14 @@ def test_claim_without_devices_in_the_nas(rig: PluginRig) -> None:
     assert call.args[1] == "PrepareFailed"
 
 
-def test_nas_that_is_missing(rig: PluginRig) -> None:
+@pytest.mark.parametrize("cached", [False, True])
+def test_nas_that_is_missing(rig: PluginRig, cached: bool) -> None:
+    rig.watching = cached
     ref = rig.allocate("a", 0)
     rig.api.remove(NODE_STATES, NODE, SYSTEM)
     with pytest.raises(NodeStateMissing):
         rig.driver.prepare(ref)
+    assert rig.injected() == rig.saved() == {}
 
 
 def test_device_that_the_node_has_no_more(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from api.errors import MalformedState
-from api.objects import JSON, NodeName
+from api.nas import PreparedDevice
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from kube.errors import Conflict, KubeError, NotFound
 from kube.resources import NODES
 from kube.store import Store
-from plugin.errors import NodeStateMissing, NodeUnknown
-from plugin.nodestate import NODE_STATES, NodeState, find_node_uid, owned_by
+from plugin import nodestate
+from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
+from plugin.nodestate import NODE_STATES, NodeState, conditional_patch, find_node_uid, owned_by
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE, NodeApi, PluginRig, Tripwire, node_object
 
@@ -128,6 +131,52 @@ def test_entries_of_a_nas_that_is_gone_are_gone(rig: PluginRig) -> None:
     rig.node_state.write_prepared({}, last=True)
     with pytest.raises(NotFound):
         rig.node_state.write_prepared({"uid": ()}, last=False)  # type: ignore[dict-item]
+
+
+def test_tested_write_replaces_all_entries(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.edit_nas({"preparedDevices": {"uid-x": {"fake": {"devices": []}}}})
+    rig.see()
+    seen = rig.node_state.seen(ref.uid)
+    assert seen is not None
+    rig.node_state.write_tested({ref.uid: (PreparedDevice(DeviceID("D")),)}, {ref.uid: seen.raw})
+    assert rig.shown() == {ref.uid: ["D"]}
+
+
+def test_tested_write_of_a_former_allocation_changes_nothing(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    before = rig.nas()
+    with pytest.raises(AllocationChanged, match="uid-a"):
+        rig.node_state.write_tested({ref.uid: ()}, {ref.uid: {"former": True}})
+    assert rig.nas() == before
+
+
+def test_test_of_a_claim_leads_to_its_entry_whatever_its_uid() -> None:
+    (test, _) = conditional_patch({}, {ClaimUID("a/b~c"): {"x": 1}})
+    assert test == {"op": "test", "path": "/spec/allocatedClaims/a~1b~0c", "value": {"x": 1}}
+
+
+def test_each_version_is_parsed_once(rig: PluginRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = Mock(wraps=nodestate.parse_nas)
+    monkeypatch.setattr(nodestate, "parse_nas", parsed)
+    ref = rig.allocate("a", 0)
+    rig.see()
+    for look in (rig.node_state.current, rig.node_state.intact, rig.state.reconcile):
+        look()
+    rig.node_state.seen(ref.uid)
+    assert parsed.call_count == 1
+    rig.node_state.set_status("Ready")
+    assert rig.node_state.current().ready
+    rig.see()
+    assert rig.node_state.intact()
+    assert parsed.call_count == 2
+
+
+def test_claim_without_allocation_is_not_seen(rig: PluginRig) -> None:
+    assert rig.node_state.seen(ClaimUID("none")) is None
+    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.see()
+    assert rig.node_state.seen(ClaimUID("none")) is None
 
 
 def test_cache_is_asked_under_the_name_of_the_node(rig: PluginRig) -> None:

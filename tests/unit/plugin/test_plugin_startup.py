@@ -291,3 +291,24 @@ def test_persist_ends_when_the_program_stops() -> None:
     stop = Event()
     stop.set()
     assert not persist(failing(), stop)
+
+
+def test_sockets_that_somebody_removed_come_back(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kubelet lets go of a plugin whose registration socket vanishes."""
+    monkeypatch.setattr("plugin.sockets.PERIOD_SECONDS", 600.0)
+    node.start()
+    node.wait_status(STATUS_READY)
+    for place in (node.places.registration_socket, node.places.plugin_socket):
+        place.path.unlink()
+    node.plugin.sockets.look()
+    assert node.sockets() == [True, True]
+    with KubeletCalls(node.places.registration_socket.path) as calls:
+        endpoint = calls.get_info().endpoint
+    with KubeletCalls(Path(endpoint)) as calls:
+        assert calls.prepare() == {}
+    told = [call.args[1] for call in node.events.warning.call_args_list]
+    assert told == ["SocketMissing", "SocketMissing"]
+    assert node.stop() == 0
+    assert node.sockets() == [False, False]

@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 
 from api.errors import MalformedState
+from api.objects import ClaimUID
 from kube.errors import ConnectFailed
 from plugin import cdi
 from plugin.checkpoint import FILE_NAME
-from plugin.errors import DeviceInUse, PluginStopped
+from plugin.errors import AllocationChanged, DeviceInUse, PluginStopped
 from plugin.nodestate import NODE_STATES
-from plugin.state import differences, restored
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE, PluginRig
 
@@ -150,7 +150,9 @@ def test_reconcile_undoes_what_others_wrote(rig: PluginRig) -> None:
     rig.assert_agreed()
 
 
-def test_nas_that_cannot_be_written_is_made_good_by_the_retry(rig: PluginRig) -> None:
+@pytest.mark.parametrize("cached", [False, True])
+def test_nas_that_cannot_be_written_is_made_good_by_the_retry(rig: PluginRig, cached: bool) -> None:
+    rig.watching = cached
     ref = rig.allocate("a", 0)
     rig.api.fault = lambda verb, *_: ConnectFailed("away") if verb == "patch" else None
     with pytest.raises(ConnectFailed):
@@ -159,6 +161,70 @@ def test_nas_that_cannot_be_written_is_made_good_by_the_retry(rig: PluginRig) ->
     rig.api.fault = lambda *_: None
     rig.driver.prepare(ref)
     rig.assert_agreed()
+
+
+def test_allocation_that_could_not_be_tested_is_not_prepared(rig: PluginRig) -> None:
+    rig.watching = True
+    ref = rig.allocate("a", 0)
+    rig.api.fault = lambda verb, *_: ConnectFailed("away") if verb == "patch" else None
+    with pytest.raises(ConnectFailed):
+        rig.driver.prepare(ref)
+    assert rig.injected() == rig.saved() == {}
+    rig.api.fault = lambda *_: None
+    rig.state.reconcile()
+    assert rig.shown() == {}
+
+
+def test_claim_is_prepared_once_its_allocation_was_tested(rig: PluginRig) -> None:
+    rig.watching = True
+    ref = rig.allocate("a", 0)
+    found = []
+
+    def look(verb: str, *_: object) -> None:
+        if verb == "patch":
+            found.append(rig.state.find(ref.uid))
+
+    rig.api.fault = look
+    rig.driver.prepare(ref)
+    assert found == [None]
+    assert rig.state.find(ref.uid) is not None
+
+
+def test_cache_says_nothing_about_a_claim_that_is_prepared(rig: PluginRig) -> None:
+    rig.watching = True
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    held, seen = rig.state.find(ref.uid), rig.node_state.seen(ref.uid)
+    assert held is not None
+    assert seen is not None
+    before = rig.api.writes()
+    with pytest.raises(AllocationChanged, match="another call"):
+        rig.state.prepare(held, seen.raw)
+    assert rig.api.writes() == before
+    rig.assert_agreed()
+
+
+def test_claim_that_another_call_took_away_meanwhile_is_not_prepared(
+    rig: PluginRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.watching = True
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    claim, seen = rig.state.find(ref.uid), rig.node_state.seen(ref.uid)
+    rig.driver.unprepare(ref)
+    assert claim is not None
+    assert seen is not None
+    show = rig.state._publisher.show
+
+    def overtaken(uid: ClaimUID) -> None:
+        show(uid)
+        monkeypatch.undo()
+        rig.state.unprepare(uid)
+
+    monkeypatch.setattr(rig.state._publisher, "show", overtaken)
+    with pytest.raises(AllocationChanged, match="changed by another call"):
+        rig.state.prepare(claim, seen.raw)
+    assert rig.injected() == rig.saved() == rig.shown() == {}
 
 
 def test_malformed_nas_stops_prepare_before_anything_is_written(rig: PluginRig) -> None:
@@ -260,12 +326,6 @@ def test_device_is_never_prepared_for_two_claims(rig: PluginRig, first: int, sec
     rig.driver.unprepare(holder)
     rig.driver.prepare(ref)
     assert list(rig.saved()) == [ref.uid]
-
-
-def test_differences_are_what_has_to_be_written() -> None:
-    kept = restored("kept", (), None, "")  # type: ignore[arg-type]
-    changes = differences({"gone": (), "kept": ()}, {"kept": kept})  # type: ignore[dict-item]
-    assert changes == {"gone": None}
 
 
 def _contents(rig: PluginRig) -> dict[str, object]:

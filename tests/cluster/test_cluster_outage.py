@@ -1,0 +1,59 @@
+"""API server away, late or busy, or sockets removed, while a demo comes and goes: nothing is lost.
+
+`make reliability` does the same for longer. On a cluster of its own, whose driver alone reaches the
+API server through a proxy.
+"""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import pytest
+
+from api.names import DRIVER_NAME
+from tests.support.anycluster import plugin_of
+from tests.support.embedded import Embedded
+from tests.support.outage import behind_proxy, lived_through
+from tests.support.sickapi import SickApi
+from tests.support.waiting import until
+
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180)]
+AWAY_SECONDS = 2.0
+LATE_SECONDS = 1.0
+
+
+@pytest.fixture(scope="module")
+def sick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Embedded, SickApi]]:
+    with behind_proxy(tmp_path_factory.mktemp("o") / "c") as made:
+        yield made
+
+
+def test_api_server_that_is_away(sick: tuple[Embedded, SickApi]) -> None:
+    cluster, api = sick
+    assert lived_through(cluster, api.away, seconds=AWAY_SECONDS) == []
+
+
+def test_api_server_that_is_late(sick: tuple[Embedded, SickApi]) -> None:
+    cluster, api = sick
+    assert lived_through(cluster, lambda: api.late(LATE_SECONDS)) == []
+
+
+def test_retry_after_is_kept(sick: tuple[Embedded, SickApi]) -> None:
+    cluster, api = sick
+    assert lived_through(cluster, lambda: api.busy(3, 1)) == []
+    assert api.refused > 0
+    assert api.hasty == []
+
+
+def test_sockets_that_somebody_removed_come_back(sick: tuple[Embedded, SickApi]) -> None:
+    cluster, _ = sick
+    for node in cluster.nodes:
+        root = cluster.config.node_root(node)
+        sockets = (
+            root / "plugins" / DRIVER_NAME / "plugin.sock",
+            root / "plugins_registry" / f"{DRIVER_NAME}-reg.sock",
+        )
+        for path in sockets:
+            path.unlink()
+            until(f"{path} is there again", path.is_socket)
+        cluster.logged(plugin_of(node), "SocketMissing")
+    assert lived_through(cluster, nullcontext) == []
