@@ -38,8 +38,12 @@ def measure(site: Site, subject: Subject, amount: Amount, directory: Path) -> No
     sockets = directory / "registry"
     sockets.mkdir(parents=True, exist_ok=True)
     socket = sockets / f"{DRIVER_NAME}-reg.sock"
+    with plugin(site, subject, directory) as first:
+        first.until("to answer the kubelet", lambda: _answers(socket), _START_SECONDS)
     with plugin(site, subject, directory) as program:
-        first_answer = program.until("to answer the kubelet", lambda: _answers(socket), 30)
+        first_answer = program.until(
+            "to answer the kubelet", lambda: _answers(socket), _START_SECONDS
+        )
         info = get_info(socket)
         notify(socket, "")
         state = _published(site)

@@ -30,10 +30,14 @@ class Subject:
     logs: Path
 
     def environment(self) -> Mapping[str, str]:
-        """Return the settings of both programs, as in image and chart, and without a rate limit."""
+        """Return the settings of both programs, as in image and chart, and without a rate limit.
+
+        In the image all modules are compiled; here the first start compiles them.
+        """
         return {
             "HTTP_ENDPOINT": "127.0.0.1:0",
             "MALLOC_ARENA_MAX": "1",
+            "PYTHONDONTWRITEBYTECODE": "",
             "POD_NAMESPACE": self.driver.namespace,
             "KUBE_API_QPS": _MORE_THAN_ENOUGH,
             "KUBE_API_BURST": _MORE_THAN_ENOUGH,

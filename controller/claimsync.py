@@ -61,12 +61,10 @@ class ClaimSync:
         if raw is None:
             return Done()
         claim = Claim(raw)
-        if claim.reserved_for:
+        if rests(claim):
             return Done()
         if claim.deleting or claim.deallocation_requested:
-            return self._free(claim) if FINALIZER in claim.finalizers else Done()
-        if claim.allocation is not None or not claim.immediate:
-            return Done()
+            return self._free(claim)
         return self._allocate(claim)
 
     def _free(self, claim: Claim) -> Outcome:
@@ -121,3 +119,12 @@ class ClaimSync:
             return False
         labels = found["metadata"].get("labels") or {}
         return all(selects(selector, node, labels) for selector in demand.node_selectors)
+
+
+def rests(claim: Claim) -> bool:
+    """Tell whether there is nothing to do for a claim, whatever else there is."""
+    if claim.reserved_for:
+        return True
+    if claim.deleting or claim.deallocation_requested:
+        return FINALIZER not in claim.finalizers
+    return claim.allocation is not None or not claim.immediate

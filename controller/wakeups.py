@@ -4,7 +4,7 @@ from typing import Final
 
 from api.claims import Claim, PodSchedulingContext
 from api.objects import JSON, key_of
-from controller.claimsync import ANY_NODE
+from controller.claimsync import ANY_NODE, rests
 from controller.nodes import Ledger
 from controller.parameters import parameters_topic
 from controller.reconcile import CLAIM, SCHEDULING, STATE, queue_key
@@ -27,8 +27,12 @@ class Wakeups:
         self._contexts = contexts
 
     def on_claim(self, old: JSON | None, new: JSON | None) -> None:
-        """Look at a claim that was added or changed, and at the holders of one that is gone."""
-        self._enqueue(CLAIM, old, new)
+        """Look at a claim that was added or changed, and at the holders of one that is gone.
+
+        Most changes of a claim are steps of a walk that somebody else is on, or our own writes.
+        """
+        if not (_rests(new) and (old is None or _rests(old))):
+            self._enqueue(CLAIM, old, new)
         if new is None and old is not None:
             for node in self._ledger.holders(Claim(old).uid):
                 self._queue.add(queue_key(STATE, self._ledger.key(node)))
@@ -100,6 +104,10 @@ def may_serve_more(old: JSON | None, new: JSON | None) -> bool:
     grew = all(_within(before[key], after[key]) for key in ("allocated", "prepared"))
     same = before["offer"] == after["offer"]
     return not (grew and same)
+
+
+def _rests(obj: JSON | None) -> bool:
+    return obj is not None and rests(Claim(obj))
 
 
 def _question(context: JSON) -> tuple[object, object, object]:

@@ -124,14 +124,18 @@ class WorkQueue:
         self._clock = clock
         self._limiter = limiter or TokenBucket(_RETRIES_PER_SECOND, _RETRIES_BURST, clock=clock)
         self._observer = observer
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
+        self._due = threading.Condition(self._lock)
+        self._idle = 0
+        self._watched = False
         self._state = QueueState()
         self._failures: dict[str, int] = {}
         self._shut = False
 
     def add(self, key: str) -> None:
         """Have a key worked on; of no effect if it waits already, or after `shutdown`."""
-        with self._changed:
+        with self._lock:
             if not self._shut and self._state.add(key):
                 self._note_ready(key)
 
@@ -140,15 +144,16 @@ class WorkQueue:
         if seconds <= 0:
             self.add(key)
             return
-        with self._changed:
+        with self._lock:
             if not self._shut:
+                before = self._state.next_due()
                 self._state.add_at(key, self._clock() + seconds)
-                # All of them, since whoever wakes up for this key may be busy when it is due.
-                self._changed.notify_all()
+                if before != self._state.next_due():
+                    self._due.notify()
 
     def add_rate_limited(self, key: str) -> None:
         """Have a key worked on after its back-off: 5 ms, doubled by each failure, up to 1000 s."""
-        with self._changed:
+        with self._lock:
             failures = self._failures.get(key, 0)
             self._failures[key] = failures + 1
             if self._observer is not None:
@@ -159,50 +164,83 @@ class WorkQueue:
 
     def forget(self, key: str) -> None:
         """Start the back-off of a key anew."""
-        with self._changed:
+        with self._lock:
             self._failures.pop(key, None)
 
     def retries(self, key: str) -> int:
         """Return how often a key was added with back-off since it was last forgotten."""
-        with self._changed:
+        with self._lock:
             return self._failures.get(key, 0)
 
     def get(self) -> str | None:
         """Block for a key; `done` must follow. None means shut down and drained."""
-        with self._changed:
+        with self._lock:
             while True:
-                for ready in self._state.take_due(self._clock()):
-                    self._note_ready(ready)
+                self._take_due()
                 key = self._state.take()
                 if key is not None:
                     self._note_started(key)
+                    if not self._watched:
+                        self._wake_idle()
                     return key
                 if self._shut:
                     return None
-                self._changed.wait(self._until_due())
+                self._wait()
 
     def done(self, key: str) -> None:
         """Give a key back; it is handed out again if it was added in the meantime."""
-        with self._changed:
+        with self._lock:
             self._note_finished(key)
             if self._state.done(key):
                 self._note_ready(key)
 
     def shutdown(self) -> None:
         """Take no more keys, drop those that are due later, and let workers drain the others."""
-        with self._changed:
+        with self._lock:
             self._shut = True
             self._state.drop_due()
-            self._changed.notify_all()
+            self._idle = 0
+            self._ready.notify_all()
+            self._due.notify_all()
 
     def __len__(self) -> int:
-        with self._changed:
+        with self._lock:
             return len(self._state)
 
+    def _take_due(self) -> None:
+        """Make keys ready whose time has come; the caller takes one, others the rest."""
+        for number, key in enumerate(self._state.take_due(self._clock())):
+            self._note_added(key)
+            if number:
+                self._wake_idle()
+
     def _note_ready(self, key: str) -> None:
+        self._note_added(key)
+        if not self._wake_idle():
+            self._due.notify()
+
+    def _note_added(self, key: str) -> None:
         if self._observer is not None:
             self._observer.added(key)
-        self._changed.notify()
+
+    def _wait(self) -> None:
+        """Wait for a key; one worker watches the clock for all, so that no other wakes in vain."""
+        if self._watched:
+            self._idle += 1
+            self._ready.wait()
+        else:
+            self._watched = True
+            self._due.wait(self._until_due())
+            self._watched = False
+
+    def _wake_idle(self) -> bool:
+        """Wake a worker that waits without a look at the clock; tell whether there is one."""
+        if not self._idle:
+            return False
+        # counted down here, since it takes a while until the worker is awake
+        self._idle -= 1
+        self._ready.notify()
+        return True
 
     def _note_started(self, key: str) -> None:
         if self._observer is not None:

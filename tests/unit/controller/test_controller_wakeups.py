@@ -7,7 +7,9 @@ from controller.waiting import Topic, Waiters
 from controller.wakeups import may_serve_more
 from tests.support.build import (
     POD_CLAIM,
+    allocated,
     claim,
+    deallocating,
     deleted,
     finalized,
     holding,
@@ -15,6 +17,7 @@ from tests.support.build import (
     owned,
     pod,
     preparing,
+    reserved,
     resource_class,
     scheduling,
 )
@@ -33,6 +36,46 @@ def test_waiters_wake_only_who_waits_for_the_topic() -> None:
     waiters.wait("x", [])
     assert waiters.wake(a) == []
     assert waiters.wake(b) == ["y"]
+
+
+DELAYED = claim()
+IMMEDIATE = claim(mode="Immediate")
+HELD = finalized(allocated(DELAYED))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "looked_at"),
+    [
+        (None, DELAYED, False),
+        (DELAYED, HELD, False),
+        (HELD, reserved(HELD), False),
+        (None, IMMEDIATE, True),
+        (IMMEDIATE, finalized(allocated(IMMEDIATE)), True),
+        (HELD, deallocating(HELD), True),
+        (HELD, deleted(HELD), True),
+        (deleted(HELD), deleted(reserved(HELD)), True),
+        (None, deleted(DELAYED), False),
+    ],
+    ids=[
+        "made",
+        "allocated",
+        "reserved",
+        "made Immediate",
+        "allocated Immediate",
+        "deallocation requested",
+        "deleted",
+        "deleted but reserved again",
+        "deleted and not ours",
+    ],
+)
+def test_a_claim_is_looked_at_unless_there_is_and_was_nothing_to_do(
+    old: JSON | None, new: JSON, looked_at: bool
+) -> None:
+    rig = Rig(begun=False)
+    rig.controller.begin()
+    rig.queued()
+    rig.controller.wakeups.on_claim(old, new)
+    assert rig.queued() == (["claim:default/claim"] if looked_at else [])
 
 
 EMPTY = nas(devices=4)

@@ -23,7 +23,7 @@ def test_beginning_queues_what_is_cached_and_what_changes_later() -> None:
     rig = standby()
     rig.controller.begin()
     assert rig.queued() == ["claim:default/early", "psc:default/pod"]
-    rig.cache("claims").apply(rig.api.put(rig.resources.claims, claim("late")))
+    rig.cache("claims").apply(rig.api.put(rig.resources.claims, claim("late", mode="Immediate")))
     assert rig.queued() == ["claim:default/late"]
 
 

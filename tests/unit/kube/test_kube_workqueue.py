@@ -2,6 +2,7 @@ import itertools
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from queue import SimpleQueue
 from threading import Event
 from unittest.mock import call, create_autospec
 
@@ -90,7 +91,7 @@ class TestAddAfter:
             slept.append(timeout)
             clock.advance(timeout)
 
-        monkeypatch.setattr(queue._changed, "wait", wait)
+        monkeypatch.setattr(queue._due, "wait", wait)
         queue.add_after("b", 7.0)
         queue.add_after("a", 5.0)
         assert [queue.get(), queue.get()] == ["a", "b"]
@@ -104,13 +105,13 @@ class TestBlockedWorker:
     def blocked(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[WorkQueue]:
         # Each look at this clock is 10 s later than the one before.
         queue, waiting, found = WorkQueue(clock=itertools.count(0, 10).__next__), Event(), []
-        wait = queue._changed.wait
+        wait = queue._due.wait
 
         def wait_seen(timeout: float | None) -> None:
             waiting.set()
             wait(timeout)
 
-        monkeypatch.setattr(queue._changed, "wait", wait_seen)
+        monkeypatch.setattr(queue._due, "wait", wait_seen)
         worker = threading.Thread(target=lambda: found.append(queue.get()))
         worker.start()
         waiting.wait()
@@ -125,11 +126,65 @@ class TestBlockedWorker:
         blocked.add_after("a", 5.0)
 
     def test_gets_a_key_that_is_done_by_another(self, blocked) -> None:
-        with blocked._changed:
+        with blocked._lock:
             blocked._state.add("a")
             blocked._state.take()
         blocked.add("a")
         blocked.done("a")
+
+
+class WaitsSeen(WorkQueue):
+    """Tells each time that a worker begins to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = SimpleQueue[None]()
+
+    def _wait(self) -> None:
+        self.waits.put(None)
+        super()._wait()
+
+
+class TestManyWorkers:
+    """Some wait for keys, one of them watches the clock for all."""
+
+    WORKERS = 5
+
+    @pytest.fixture
+    def crew(self) -> Iterator[tuple[WaitsSeen, SimpleQueue[str]]]:
+        queue, found = WaitsSeen(), SimpleQueue[str]()
+
+        def work() -> None:
+            while (key := queue.get()) is not None:
+                found.put(key)
+                queue.done(key)
+
+        workers = [threading.Thread(target=work) for _ in range(self.WORKERS)]
+        for worker in workers:
+            worker.start()
+            queue.waits.get()
+        yield queue, found
+        queue.shutdown()
+        for worker in workers:
+            worker.join()
+
+    def test_all_keys_are_found_however_they_come(self, crew) -> None:
+        queue, found = crew
+        for turn in range(300):
+            keys = [f"{turn}-{number}" for number in range(turn % (2 * self.WORKERS))]
+            for key in keys:
+                queue.add_after(key, 0.001 * (turn % 3))
+            assert sorted(found.get() for _ in keys) == sorted(keys)
+
+    def test_a_delayed_key_wakes_only_who_watches_and_the_successor(self, crew) -> None:
+        queue, found = crew
+        queue.add_after("late", 1000.0)
+        queue.waits.get()
+        queue.add_after("soon", 0.001)
+        assert found.get() == "soon"
+        for _watched_again_then_successor_then_done in range(3):
+            queue.waits.get()
+        assert queue.waits.empty()
 
 
 class TestBackOff:
