@@ -152,7 +152,9 @@ class CdiDirectory:
             return False
         try:
             self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
-            write_atomically(path, (json.dumps(spec, indent=2) + "\n").encode(), mode=_MODE)
+            content = (json.dumps(spec, indent=2) + "\n").encode()
+            # after a power cut it is made anew from the checkpoint, as on nodes that empty /run
+            write_atomically(path, content, mode=_MODE, durable=False)
         except OSError as error:
             raise self._failed(path, "written", error) from error
         return True

@@ -128,7 +128,7 @@ class Checkpoint:
 
     def _write(self, path: Path, content: bytes) -> None:
         try:
-            write_atomically(path, content, mode=_MODE)
+            write_atomically(path, content, mode=_MODE, durable=True)
         except OSError as error:
             raise CheckpointWriteFailed(
                 f"checkpoint {path} cannot be written: {error.strerror or error}; make its "

@@ -28,12 +28,19 @@ def read_regular(path: Path) -> bytes:
         return file.read()
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int) -> None:
-    """Replace a file in one step, and make it durable.
+def write_atomically(path: Path, data: bytes, *, mode: int, durable: bool) -> None:
+    """Replace a file in one step.
 
     The temporary file stands beside the final one: a rename within a directory is the one event
     that every container runtime notices in its CDI directories. Source: fsnotify use in
     tags.cncf.io/container-device-interface pkg/cdi/cache.go.
+
+    Args:
+        path: of the file.
+        data: its content.
+        mode: its permissions.
+        durable: whether the new version is on the disk before this returns. If not, a power cut may
+            leave the old one, none, or an empty file; it costs two waits for the disk.
 
     Raises:
         OSError: nothing was replaced and no temporary file is left, unless the process was killed.
@@ -47,12 +54,14 @@ def write_atomically(path: Path, data: bytes, *, mode: int) -> None:
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_directory(path.parent)
+    if durable:
+        _sync_directory(path.parent)
 
 
 def remove_temporaries(path: Path) -> None:
