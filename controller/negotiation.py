@@ -40,6 +40,22 @@ class Answer:
         return Answer(unsuitable, refusals, None)
 
 
+def favoured(psc: PodSchedulingContext, claims: Iterable[str]) -> NodeName | None:
+    """Return the selected node if the stored answer names it unsuitable for none of the claims.
+
+    The scheduler selected it by that answer. If it still serves the pod, nobody needs to know any
+    more about the other potential nodes.
+
+    Args:
+        psc: maybe with our answer.
+        claims: names of all pending claims within the pod.
+    """
+    selected, known = psc.selected_node, psc.unsuitable_nodes
+    if selected is None or any(selected in known.get(name, [selected]) for name in claims):
+        return None
+    return selected
+
+
 def negotiate(
     psc: PodSchedulingContext,
     claims: Iterable[str],

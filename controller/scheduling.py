@@ -14,7 +14,7 @@ from controller.allocator import DeviceRequest, Plan, Refusal
 from controller.claims import ClaimWriter, PendingClaim
 from controller.dialect import Unusable
 from controller.errors import NoSuitableNode
-from controller.negotiation import Answer, answered, explain, negotiate
+from controller.negotiation import Answer, answered, explain, favoured, negotiate
 from controller.nodes import Ledger
 from controller.outcome import After, Blocked, Done, Outcome
 from controller.pending import PendingClaims
@@ -100,22 +100,34 @@ class SchedulingSync:
 
         claims = _distinct(pending.values())
         requests = [request for claim in claims for request in claim.demand.requests]
+        alone = favoured(psc, pending)
+        if alone and self._allocate(pod, claims, alone, plan_on(alone, requests)) is None:
+            return After(RECHECK_SECONDS)
         answer = negotiate(psc, pending, requests, plan_on)
         failure: KubeError | None = None
         if answer.allocate_on is not None:
             node, planned = answer.allocate_on
-            self._ledger.reserve(pod.uid, node, planned)
             try:
-                refusal = self._writer.allocate(claims, node, _consumer(pod))
+                refusal = self._allocate(pod, claims, node, planned)
             except KubeError as error:
                 failure = error
             else:
-                self._ledger.release(pod.uid)
                 answer = answer if refusal is None else answer.refuse(node, refusal)
         changed = self._publish(psc, answer)
         if failure is not None:
             raise failure
         return self._next(psc, pod, pending, answer, changed)
+
+    def _allocate(
+        self, pod: Pod, claims: Sequence[PendingClaim], node: NodeName, planned: Plan | Refusal
+    ) -> Refusal | None:
+        """Allocate as planned or near it; what was planned stays reserved if a request fails."""
+        if isinstance(planned, Refusal):
+            return planned
+        self._ledger.reserve(pod.uid, node, planned)
+        refusal = self._writer.allocate(claims, node, _consumer(pod))
+        self._ledger.release(pod.uid)
+        return refusal
 
     def _publish(self, psc: PodSchedulingContext, answer: Answer) -> bool:
         body = answered(psc, answer.unsuitable)

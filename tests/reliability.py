@@ -13,6 +13,7 @@ import io
 import random
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, groupby
@@ -21,7 +22,7 @@ from pathlib import Path
 import click
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.errors import HypothesisException
+from hypothesis import seed as seeded
 from hypothesis.stateful import run_state_machine_as_test
 
 from ops.logs import configure
@@ -60,7 +61,7 @@ def main(
     chosen = random.randrange(2**32) if seed is None else seed
     began = time.monotonic()
     rows: list[Row] = []
-    lived = map(random_lives, [lives])
+    lived = map(random_lives, [lives], [chosen])
     chance = random.Random(chosen)
     click.echo(f"--seed {chosen}")
     for row in chain(
@@ -99,7 +100,7 @@ def _in_a_world(case: Case) -> list[str]:
             return [str(error) or "an assertion failed"]
 
 
-def random_lives(lives: int) -> Row:
+def random_lives(lives: int, chosen: int) -> Row:
     """Let a cluster live through anything, many times."""
     how = (
         f"{LIFE_STEPS} random steps each: pods, errors, stalled watches, kills, nodes, edits, files"
@@ -115,9 +116,10 @@ def random_lives(lives: int) -> Row:
             suppress_health_check=list(HealthCheck),
         )
         try:
-            run_state_machine_as_test(machine_in(Path(root)), settings=profile)
-        except (AssertionError, HypothesisException) as error:
-            row.lost.append(" ".join(str(error).split())[:300])
+            run_state_machine_as_test(seeded(chosen)(machine_in(Path(root))), settings=profile)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the table
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            row.lost.append(f"{said(error)} ({Path(place.filename).name}: {place.line})")
     return row
 
 

@@ -53,4 +53,4 @@ def violations(cluster: Embedded) -> list[str]:
 
 def said(error: BaseException) -> str:
     """Return an error in one line of a table."""
-    return " ".join(str(error).split())[:300]
+    return " ".join((str(error) or type(error).__name__).split())[:300]
