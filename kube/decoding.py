@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any, Final
 
-LEVELS: Final = 100
+LEVELS: Final = 200
 """Kubernetes' own objects have fewer than 30."""
 
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
@@ -31,6 +31,8 @@ def decode_json(text: bytes) -> Any:
 
 def _may_be_deep(text: bytes) -> bool:
     """Tell whether it takes a closer look; brackets within strings may be counted wrongly."""
+    if text.count(b"{") + text.count(b"[") <= LEVELS:
+        return False
     brackets = text.translate(None, _NO_BRACKETS)
     for _ in range(LEVELS):
         if not brackets:
