@@ -73,4 +73,4 @@ class Amount:
     calls: int = 160
 
 
-QUICK: Final = Amount(samples=25, claims=120, freed=10, scale=(), events=0, calls=40)
+QUICK: Final = Amount(samples=25, claims=120, freed=10, scale=(), events=100, calls=40)
