@@ -77,6 +77,11 @@ class ClaimFacts:
     protected: bool = False
     leaving: bool = False
 
+    @property
+    def ours(self) -> bool:
+        """Whether we have something to free: somebody may have removed our finalizer."""
+        return self.protected or (self.allocated and not self.elsewhere)
+
     @classmethod
     def of(cls, raw: JSON) -> "ClaimFacts":
         """Read a ResourceClaim of v1alpha2 or v1alpha3."""

@@ -118,7 +118,7 @@ class ClaimWriter:
         return None
 
     def deallocate(self, claim: Claim) -> StillPrepared | None:
-        """Free the devices of a claim that has our finalizer, then let go of it.
+        """Free the devices of a claim, then let go of it.
 
         Returns:
             None when it is done, or the node that still has the devices prepared.
@@ -150,7 +150,8 @@ class ClaimWriter:
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
             raw = self._write_status(self._dialect.freed(claim))
-        self._write_metadata(raw, without_finalizer(raw))
+        if FINALIZER in claim.finalizers:
+            self._write_metadata(raw, without_finalizer(raw))
         self._waiting_since.pop(claim.uid, None)
         if claim.deleting:
             self._gone.add(claim.uid)

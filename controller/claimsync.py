@@ -6,7 +6,7 @@ Source: k8s.io/dynamic-resource-allocation controller.go, syncClaim (release-1.3
 from typing import Protocol
 
 from api.claims import Claim
-from api.names import FINALIZER
+from api.invariants import ClaimFacts
 from api.objects import JSON, Key, NodeName
 from api.selectors import selects
 from controller.allocator import Refusal
@@ -126,5 +126,5 @@ def rests(claim: Claim) -> bool:
     if claim.reserved_for:
         return True
     if claim.deleting or claim.deallocation_requested:
-        return FINALIZER not in claim.finalizers
+        return not ClaimFacts.of(claim.raw).ours
     return claim.allocation is not None or not claim.immediate

@@ -174,7 +174,7 @@ def device_allocated(obj: JSON, node: str = "node-1", *indexes: int) -> JSON:
         for i in indexes or (0,)
     ]
     allocation = {
-        "controller": DRIVER_NAME,
+        "controller": obj["spec"].get("controller", ""),
         "nodeSelector": only_node(node),
         "devices": {"results": results},
     }

@@ -13,6 +13,7 @@ from kube.errors import ConnectFailed
 from tests.support.build import (
     allocated,
     claim,
+    deallocating,
     deleted,
     device_allocated,
     device_claim,
@@ -135,6 +136,18 @@ def test_a_finalizer_that_somebody_removed_comes_back() -> None:
     rig.repair()
     assert rig.claim()["metadata"]["finalizers"] == [FINALIZER]
     assert rig.repairs(Fault.UNPROTECTED) == 1
+
+
+@pytest.mark.parametrize("leaving", [deallocating, deleted])
+def test_a_claim_without_our_finalizer_is_freed_nonetheless(
+    leaving: Callable[[JSON], JSON],
+) -> None:
+    given = leaving(finalized(allocated(claim()), "foreign/finalizer"))
+    rig = Repairing(holding(nas(), UID, 0), given)
+    assert rig.handle("claim:default/claim") == "done"
+    assert rig.allocated() == {}
+    assert "allocation" not in rig.claim()["status"]
+    assert rig.claim()["metadata"]["finalizers"] == ["foreign/finalizer"]
 
 
 def test_an_allocation_that_is_never_completed_is_given_up_late() -> None:
