@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import signal
 import sys
 import tempfile
 from contextlib import AbstractContextManager, closing
@@ -94,6 +95,8 @@ def main(
     logs: Path | None,
 ) -> None:
     """Measure a classic DRA driver against a client that makes only the unavoidable writes."""
+    # so that nothing that was started stays behind
+    signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     driver = Driver(driver_name, nas_group, nas_namespace, class_name)
     neighbours = Neighbours()
     amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale)
