@@ -22,7 +22,7 @@ test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARG
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
 e2e: $(VENV)/.test $(TOOLS) ## Run the tests on Kubernetes: K8S=1.30 raises one (root), KUBECONFIG=file is yours
-	$(BIN)/python -m pytest --timeout 600 tests/cluster tests/e2e $(CLUSTER) $(ARGS)
+	$(BIN)/python -m pytest --timeout 600 -o timeout_func_only=true tests/cluster tests/e2e $(CLUSTER) $(ARGS)
 
 check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint, shellcheck
 	$(BIN)/ruff check .
