@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from api.claims import Claim
 from api.deviceclaims import device_name
 from api.invariants import ClaimFacts, Fault, Violation, entry_faults, lost, whole
-from api.nas import AllocatedClaim, Device, NodeAllocationState, parse_nas
+from api.nas import AllocatedClaim, Device, NodeAllocationState
 from api.objects import JSON, DeviceID, Key, NodeName, uid_of
 from controller.allocator import Refusal
 from controller.claims import ClaimWriter
@@ -128,10 +128,10 @@ class StateRepair:
             KubeError: a request failed.
         """
         raw = self._caches.states.get(key)
-        if raw is None:
+        state = self._ledger.state(NodeName(raw["metadata"]["name"])) if raw else None
+        if raw is None or state is None:
             self._seen.pop(key, None)
             return Done()
-        state = parse_nas(raw)
         now, before = self._clock(), self._seen.get(key, {})
         seen = {fault: before.get(fault, now) for fault in faults(state, self._cached(state))}
         due = [fault for fault, since in seen.items() if now - since >= grace(fault)]
