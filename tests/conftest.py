@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, settings
 from kube.resources import NAMESPACES
 from tests.support.anycluster import Cluster
 from tests.support.choice import Choice, chosen
+from tests.support.effort import tries
 from tests.support.manifests import namespace
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
+from tests.support.timelimits import Limits
 
 MARKERS = (
     "embedded: needs the processes and files of the embedded cluster",
@@ -24,7 +26,11 @@ _numbers = itertools.count(1)
 
 # the same examples everywhere, and no verdict about the speed of the machine
 settings.register_profile(
-    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "steady",
+    max_examples=tries(100),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("steady")
 
@@ -46,6 +52,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    config.pluginmanager.register(Limits(float(config.getini("timeout") or 0)))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

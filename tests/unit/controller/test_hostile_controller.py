@@ -3,6 +3,7 @@
 import pytest
 
 import api.parameters
+from tests.support.effort import tries
 from tests.support.hostile import attack
 from tests.support.hostilecontroller import Parameters, States
 
@@ -11,7 +12,7 @@ SEED = 1
 
 @pytest.mark.parametrize("target", [Parameters, States])
 def test_controller_survives(target: type[Parameters] | type[States]) -> None:
-    assert list(attack(target(), 200, SEED)) == []
+    assert list(attack(target(), tries(200), SEED)) == []
 
 
 def test_defect_in_the_reader_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,6 +38,7 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
+from tests.support.effort import tries
 
 CLASSES = {"my-class": ResourceClass(resource_class())}
 NAMES = ("node-1", "node-2", "node-3")
@@ -196,7 +197,7 @@ def contexts(draw: st.DrawFn) -> JSON | None:
 
 
 @given(nodes=NODES, claims=CLAIMS, context=contexts(), seed=st.integers())
-@settings(max_examples=300)
+@settings(max_examples=tries(300))
 def test_verdict_is_never_wrong(
     nodes: list[JSON], claims: list[JSON], context: JSON | None, seed: int
 ) -> None:
@@ -331,4 +332,4 @@ class Negotiation(RuleBasedStateMachine):
 
 
 TestNegotiation = Negotiation.TestCase
-TestNegotiation.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestNegotiation.settings = settings(max_examples=tries(60), stateful_step_count=30, deadline=None)

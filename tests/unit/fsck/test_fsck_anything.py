@@ -5,6 +5,7 @@ from pathlib import Path
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from tests.support.effort import tries
 from tests.support.machine import machine_in
 
 
@@ -12,7 +13,7 @@ def test_random_lives_of_a_cluster_end_well(tmp_path: Path) -> None:
     run_state_machine_as_test(
         machine_in(tmp_path),
         settings=settings(
-            max_examples=15,
+            max_examples=tries(15),
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),

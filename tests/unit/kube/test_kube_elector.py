@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from kube.elector import Elector
 from kube.errors import Forbidden, KubeError
 from kube.leases import LEASES, Timing, holder_of
+from tests.support.effort import tries
 from tests.support.fakeapi import FakeApi
 from tests.support.leaseworld import CUT, NAME, SPACE, STRAIGHT, Candidate, Way, World, at_once, cut
 
@@ -162,7 +163,7 @@ def test_slow_answers_do_not_stretch_the_deadline() -> None:
     assert not world.leaders
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=tries(60), deadline=None)
 @given(
     rand=st.randoms(use_true_random=False),
     offsets=st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=3),

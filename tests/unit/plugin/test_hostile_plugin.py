@@ -20,6 +20,7 @@ from plugin.files import read_regular
 from plugin.prepared import PreparedClaim
 from plugin.protocol import dra_v1alpha3_pb2 as batch
 from plugin.protocol.wire import _decoder
+from tests.support.effort import tries
 from tests.support.hostile import Canaries, Wrong, attack, defects
 from tests.support.hostileplugin import Calls, CdiFiles, Checkpoints, PluginStates
 from tests.support.pluginrig import NODE, PluginRig
@@ -44,11 +45,11 @@ def calls(short_path: Path) -> Iterator[Calls]:
 def test_plugin_survives(
     tmp_path: Path, target: Callable[[Path], tests.support.hostile.Target]
 ) -> None:
-    assert list(attack(target(tmp_path), 60, SEED)) == []
+    assert list(attack(target(tmp_path), tries(60), SEED)) == []
 
 
 def test_socket_survives(calls: Calls) -> None:
-    assert list(attack(calls, 300, SEED)) == []
+    assert list(attack(calls, tries(300), SEED)) == []
 
 
 @pytest.mark.parametrize("read", [read_regular, lambda path: Checkpoint(path.parent).read()])

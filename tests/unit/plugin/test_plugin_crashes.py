@@ -22,6 +22,7 @@ from plugin.checkpoint import FILE_NAME
 from plugin.claims import ClaimRef
 from plugin.nodestate import NODE_STATES
 from tests.support.build import SYSTEM
+from tests.support.effort import tries
 from tests.support.pluginrig import NODE, Killed, PluginRig
 
 MOMENTS = range(1, 7)
@@ -224,7 +225,7 @@ def test_random_calls_and_kills_keep_the_three_places_agreed(tmp_path: Path) -> 
     run_state_machine_as_test(
         type("Machine", (PluginMachine,), members),
         settings=settings(
-            max_examples=15,
+            max_examples=tries(15),
             stateful_step_count=20,
             deadline=None,
             suppress_health_check=list(HealthCheck),
