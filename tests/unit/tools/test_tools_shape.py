@@ -1,0 +1,24 @@
+from tests.support.fakeapi import merge
+from tools.shape import ROOT, allocating, lines, preparing, walk_of
+
+
+def test_walk_has_the_files_of_the_project_that_ran_and_no_others() -> None:
+    def outer() -> None:
+        merge({}, {})
+
+    assert walk_of(outer).files == frozenset()
+
+
+def test_claim_is_allocated_and_prepared() -> None:
+    allocated, prepared = allocating(), preparing()
+    assert "controller/allocator.py" in allocated.files
+    assert "plugin/driver.py" in prepared.files
+    assert not {f for f in allocated.files | prepared.files if f.startswith(("tests", "tools"))}
+    assert all((ROOT / file).is_file() for file in allocated.files | prepared.files)
+    assert 1 < prepared.frames <= allocated.frames
+
+
+def test_lines_of_code_and_tests_are_apart() -> None:
+    code, tests = lines()
+    assert code > 0
+    assert tests > 0
