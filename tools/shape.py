@@ -2,8 +2,8 @@
 
     python -m tools.shape
 
-The walk is that of the real code on an API server in memory: which files run, and how deep calls go,
-while one claim is allocated on the node that the scheduler selected, and while it is prepared.
+The walk is that of the real code on an API server in memory: which files run, and how deep calls
+go, while one claim is allocated on the node that the scheduler selected, and while it is prepared.
 """
 
 import subprocess
@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Final
+
+import click
 
 from tests.support.build import claim, nas, pod, resource_class, scheduling
 from tests.support.controllerrig import Rig
@@ -96,10 +98,10 @@ def preparing() -> Walk:
 def main() -> None:
     """Print the counts."""
     code, tests = lines()
-    print(f"lines: {code} of code, {tests} of tests")
+    click.echo(f"lines: {code} of code, {tests} of tests")
     for name, found in (("allocate", allocating()), ("prepare", preparing())):
-        print(f"{name}: {len(found.files)} files, {found.frames} frames")
-        print(*sorted(found.files), sep="\n")
+        click.echo(f"{name}: {len(found.files)} files, {found.frames} frames")
+        click.echo(*sorted(found.files), sep="\n")
 
 
 def _own(frame: FrameType) -> str:
