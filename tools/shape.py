@@ -101,7 +101,7 @@ def main() -> None:
     click.echo(f"lines: {code} of code, {tests} of tests")
     for name, found in (("allocate", allocating()), ("prepare", preparing())):
         click.echo(f"{name}: {len(found.files)} files, {found.frames} frames")
-        click.echo(*sorted(found.files), sep="\n")
+        click.echo("\n".join(sorted(found.files)))
 
 
 def _own(frame: FrameType) -> str:
