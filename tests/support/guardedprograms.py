@@ -28,8 +28,8 @@ from plugin.startup import recover
 from plugin.wiring import Site
 from plugin.wiring import build as build_plugin
 from tests.support.build import SYSTEM
+from tests.support.clock import Clock
 from tests.support.guardedapi import GuardedApi, Turn
-from tests.support.worldapi import Clock
 
 NODE = NodeName("node-1")
 
@@ -91,7 +91,7 @@ class ControllerProgram:
 
     def __init__(self, api: GuardedApi, version: str) -> None:
         self._turn = Turn()
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self._resources = VERSIONS[version].resources
         client = api.client(self.name, self._turn)
         self.events = EventRecorder(client, component=self.name)

@@ -15,19 +15,10 @@ from devcluster.kubelet.podworker import NodePorts, PodWorker
 from devcluster.kubelet.runtime import Exit, Launch
 from kube.errors import KubeError, NotFound
 from kube.resources import Resource
+from tests.support.clock import Clock
 from tests.support.fakeapi import merge
 
 ADDRESS = "10.1.2.3"
-
-
-class Clock:
-    """Monotonic and wall clock in one; moves when it is told."""
-
-    def __init__(self, now: float = 1_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class FakeProcess:
@@ -156,7 +147,7 @@ class PodRig:
     """A worker, and hands on everything around it."""
 
     def __init__(self, root: Path, pod: JSON) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.runtime = FakeRuntime(self.clock)
         self.claims = FakeClaims()
         self.events = FakeEvents()

@@ -1,4 +1,4 @@
-"""The API server and the clock of a World."""
+"""The API server of a World."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,13 +48,3 @@ class WorldApi(FakeApi):
         if self._answers_left < 0 and self._lost is not None:
             error, self._answers_left = self._lost, None
             raise error
-
-
-class Clock:
-    """Monotonic seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now

@@ -34,10 +34,11 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
+from tests.support.clock import Clock
 from tests.support.fakeapi import FakeApi
 from tests.support.nodeprogram import NodeProgram
 from tests.support.pluginrig import Killed, Tripwire
-from tests.support.worldapi import Clock, WorldApi
+from tests.support.worldapi import WorldApi
 
 V1ALPHA2 = VERSIONS["v1alpha2"].resources
 PARAMETERS = V1ALPHA2.parameters[0]
@@ -57,7 +58,7 @@ class World:
         self.tripwire = Tripwire()
         self.tripwire.install(patch)
         self.api = WorldApi(self.tripwire)
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.api.put(V1ALPHA2.classes, resource_class())
         for name, wish in WISHES.items():
             self.api.put(PARAMETERS, _parameters(name, wish))

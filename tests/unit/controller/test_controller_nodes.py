@@ -12,17 +12,10 @@ from controller.nodes import HOLDERS_INDEX, Ledger, NodeView, holders_index
 from controller.reservations import RESERVATION_SECONDS
 from kube.store import Store
 from tests.support.build import SYSTEM, holding, nas, preparing
+from tests.support.clock import Clock
 
 NODE = NodeName("node-1")
 REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def ledger(*states: dict, clock: Clock | None = None) -> tuple[Ledger, Store]:  # type: ignore[type-arg]

@@ -24,6 +24,7 @@ from tests.support.build import (
     preparing,
     resource_class,
 )
+from tests.support.clock import Clock
 from tests.support.controllerrig import Rig
 
 STATE = "nas:fake-system/node-1"
@@ -32,13 +33,6 @@ UID = "uid-claim"
 
 
 @dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Repairing(Rig):
     """A rig whose clock is wound past the grace."""
 

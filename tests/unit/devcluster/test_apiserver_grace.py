@@ -4,13 +4,7 @@ from api.objects import JSON
 from devcluster.apiserver.garbage import GarbageCollector
 from devcluster.apiserver.grace import Grace
 from tests.support.apiserverrig import Rig
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 def namespace(uid: str) -> JSON:

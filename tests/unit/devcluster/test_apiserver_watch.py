@@ -13,18 +13,7 @@ from devcluster.apiserver.patch import MERGE, Patch
 from devcluster.apiserver.selectors import selector
 from devcluster.apiserver.watch import Change, Pace, Watch, WatchOptions
 from tests.support.apiserverrig import Rig, thing
-
-
-class Clock:
-    """Seconds that pass by one step whenever somebody looks."""
-
-    def __init__(self, step: float = 0.0) -> None:
-        self.now = 0.0
-        self.step = step
-
-    def __call__(self) -> float:
-        self.now += self.step
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -7,12 +7,13 @@ import pytest
 from devcluster.kubelet.podcontainers import PodContainers
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
 from devcluster.kubelet.runtime import Launch
-from tests.support.podrig import Clock, FakeRuntime
+from tests.support.clock import Clock
+from tests.support.podrig import FakeRuntime
 
 
 class Pod:
     def __init__(self) -> None:
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.runtime = FakeRuntime(self.clock)
         self.wakes = 0
         self.containers = PodContainers(self.runtime, self.wake, self.clock)

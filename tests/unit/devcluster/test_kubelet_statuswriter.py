@@ -8,7 +8,8 @@ from api.claims import Pod
 from devcluster.kubelet.podlife import ContainerState, Running
 from devcluster.kubelet.statuswriter import StatusWriter
 from kube.errors import Conflict, NotFound
-from tests.support.podrig import ADDRESS, Clock, FakePods, bound_pod
+from tests.support.clock import Clock
+from tests.support.podrig import ADDRESS, FakePods, bound_pod
 
 UP = {"main": ContainerState(Running(1.0))}
 
@@ -16,7 +17,7 @@ UP = {"main": ContainerState(Running(1.0))}
 class Status:
     def __init__(self) -> None:
         self.pods = FakePods(bound_pod())
-        self.clock = Clock()
+        self.clock = Clock(1000.0)
         self.writer = StatusWriter(self.pods, ADDRESS, self.clock)
 
     @property

@@ -14,8 +14,8 @@ from devcluster.kubelet.draclient import GrpcDraClient
 from devcluster.kubelet.errors import PluginCallFailed, RegistrationRefused
 from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
 from devcluster.kubelet.watcher import FIRST_RETRY, LAST_RETRY, RegistrationWatcher, find_sockets
+from tests.support.clock import Clock
 from tests.support.fakedriver import Driver, serving, short_directory
-from tests.support.podrig import Clock
 
 
 class FakePlugins:
@@ -60,7 +60,7 @@ def plugins() -> FakePlugins:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1000.0)
 
 
 @pytest.fixture

@@ -6,21 +6,7 @@ from types import FrameType
 import pytest
 
 from ops.stacks import SAMPLES_PER_SECOND, Sampler, collapse, current_frames, dump
-
-
-class Clock:
-    """Seconds that pass only while somebody sleeps."""
-
-    def __init__(self) -> None:
-        self.now = 100.0
-        self.sleeps: list[float] = []
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        self.sleeps.append(seconds)
-        self.now += seconds
+from tests.support.clock import Clock
 
 
 def here() -> FrameType:
@@ -68,7 +54,7 @@ def test_a_thread_that_python_does_not_know_is_shown_all_the_same() -> None:
 
 
 def test_samples_are_counted_and_the_most_frequent_stand_first() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     rare = iter([True])
 
     def frames() -> Mapping[int, FrameType]:
@@ -85,7 +71,7 @@ def test_samples_are_counted_and_the_most_frequent_stand_first() -> None:
 
 
 def test_only_one_run_at_a_time() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     answers: list[str | None] = []
 
     def sleep(seconds: float) -> None:
@@ -98,7 +84,7 @@ def test_only_one_run_at_a_time() -> None:
 
 
 def test_a_run_that_failed_leaves_the_way_free() -> None:
-    clock = Clock()
+    clock = Clock(100.0)
     answers: list[Mapping[int, FrameType]] = [{}]
 
     def frames() -> Mapping[int, FrameType]:

@@ -5,16 +5,9 @@ from kube.errors import ConnectFailed
 from kube.resources import NODES
 from plugin.errors import UnknownKubelet
 from plugin.kubelet import KEEP_SECONDS, Kubelet, parse_version
+from tests.support.clock import Clock
 from tests.support.fakeapi import FakeApi
 from tests.support.pluginrig import NODE, node_object
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -54,7 +47,7 @@ def test_kind_of_answer(api: FakeApi, version: str, devices: bool) -> None:
 
 
 def test_node_is_read_once_in_a_while(api: FakeApi) -> None:
-    clock = Clock()
+    clock = Clock(1000.0)
     kubelet = Kubelet(api, NODE, clock=clock)
     for _ in range(3):
         kubelet.wants_device_messages()

@@ -2,13 +2,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.mark.parametrize("verb", [PREPARE, UNPREPARE])

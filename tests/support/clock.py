@@ -1,0 +1,26 @@
+"""Seconds for whoever takes a clock or a sleep as an argument."""
+
+
+class Clock:
+    """Monotonic seconds or those of the day; they pass when told to, or by a step at each look.
+
+    Attributes:
+        now: what it shows.
+        sleeps: how long was slept each time.
+    """
+
+    def __init__(self, now: float = 0.0, *, step: float = 0.0) -> None:
+        self.now = now
+        self.sleeps: list[float] = []
+        self._step = step
+
+    def __call__(self) -> float:
+        self.now += self._step
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
