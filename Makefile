@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 TOOLS  := .bin/kubectl .bin/helm
 NODES  ?= 1
 K8S    ?= 1.30
-SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh) .ci/run
+SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh findings/*.sh) .ci/run
 # only one that was asked for: the tests create and delete things in it
 CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
 
