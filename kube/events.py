@@ -7,7 +7,6 @@ much, is decided in eventseries.py.
 Source: client-go tools/record.
 """
 
-import secrets
 import threading
 import time
 from collections import deque
@@ -21,8 +20,10 @@ from kube.errors import KubeError, NotFound
 from kube.eventseries import Correlator, EventLevel, ObjectRef, Occurrence, Series
 from kube.resources import EVENTS
 
+LONGEST_MESSAGE: Final = 1024
+"""Bytes that a message may have; what is longer is cut."""
+
 _QUEUED: Final = 1000
-_LONGEST_MESSAGE: Final = 1024
 _LONGEST_NAME: Final = 253
 _HOME_OF_CLUSTER_SCOPED: Final = "default"
 
@@ -36,10 +37,10 @@ class EventRecorder:
         *,
         component: str,
         host: str = "",
+        normal: bool = True,
         queued: int = _QUEUED,
         correlator: Correlator | None = None,
-        now: Callable[[], float] = time.time,
-        make_id: Callable[[], str] = lambda: secrets.token_hex(8),
+        now: Callable[[], int] = time.time_ns,
     ) -> None:
         """Take in reports; they are written once `start` is called.
 
@@ -47,18 +48,20 @@ class EventRecorder:
             client: the API server.
             component: who reports, e.g. `kubelet`.
             host: node of who reports, if it matters.
-            queued: how many reports may wait; further ones are dropped.
+            normal: whether Normal Events are written; Warnings are in any case.
+            queued: how many reports may wait; further ones are dropped. Of normal ones half as many
+                may, so that a flood of successes leaves room for failures.
             correlator: joins repeated reports and drops floods of them.
-            now: seconds since the epoch.
-            make_id: hexadecimal digits that no other Event of the object has in its name.
+            now: nanoseconds since the epoch.
         """
         self._client = client
         self._component = component
         self._host = host
+        self._normal = normal
         self._queued = queued
         self._correlator = correlator if correlator is not None else Correlator()
         self._now = now
-        self._make_id = make_id
+        self._latest = 0
         self._changed = threading.Condition()
         self._waiting: deque[Occurrence] = deque()
         self._stopping = False
@@ -79,11 +82,12 @@ class EventRecorder:
             reason: in CamelCase, for programs.
             message: for people; cut to 1024 bytes.
         """
-        self._report(obj, "Normal", reason, message)
+        if self._normal:
+            self._report(obj, "Normal", reason, message, self._queued // 2)
 
     def warning(self, obj: JSON, reason: str, message: str) -> None:
         """Report that something went wrong; like `normal`."""
-        self._report(obj, "Warning", reason, message)
+        self._report(obj, "Warning", reason, message, self._queued)
 
     def start(self) -> None:
         """Start to write; to be called once."""
@@ -100,15 +104,16 @@ class EventRecorder:
             self._dropped += len(self._waiting)
             self._waiting.clear()
 
-    def _report(self, obj: JSON, level: EventLevel, reason: str, message: str) -> None:
-        text = _cut(message, _LONGEST_MESSAGE)
-        occurrence = Occurrence(ObjectRef.of(obj), level, reason, text, self._now())
+    def _report(self, obj: JSON, level: EventLevel, reason: str, message: str, room: int) -> None:
+        ref, text = ObjectRef.of(obj), _cut(message, LONGEST_MESSAGE)
         with self._changed:
-            if self._stopping or len(self._waiting) >= self._queued:
+            if self._stopping or len(self._waiting) >= room:
                 self._dropped += 1
-            else:
-                self._waiting.append(occurrence)
-                self._changed.notify()
+                return
+            # a clock that stands still or is set back must give no name twice
+            self._latest = max(self._now(), self._latest + 1)
+            self._waiting.append(Occurrence(ref, level, reason, text, self._latest))
+            self._changed.notify()
 
     def _write_all(self) -> None:
         while (occurrence := self._next()) is not None:
@@ -136,7 +141,7 @@ class EventRecorder:
 
     def _count(self, occurrence: Occurrence, series: Series) -> bool:
         """Write one more count on the Event of a series; False if the Event is gone by now."""
-        patch = {"count": series.count, "lastTimestamp": _timestamp(occurrence.seconds)}
+        patch = {"count": series.count, "lastTimestamp": _timestamp(occurrence.nanoseconds)}
         try:
             self._client.patch(EVENTS, series.name, patch, namespace=_home(occurrence.object))
         except NotFound:
@@ -144,7 +149,7 @@ class EventRecorder:
         return True
 
     def _create(self, occurrence: Occurrence, series: Series) -> None:
-        name = _event_name(occurrence.object.name, self._make_id())
+        name = _event_name(occurrence.object.name, occurrence.nanoseconds)
         source = {"component": self._component, **({"host": self._host} if self._host else {})}
         body = {
             **_event(name, occurrence, series),
@@ -168,7 +173,7 @@ def _event(name: str, occurrence: Occurrence, series: Series) -> JSON:
         "message": occurrence.message,
         "count": series.count,
         "firstTimestamp": _timestamp(series.first),
-        "lastTimestamp": _timestamp(occurrence.seconds),
+        "lastTimestamp": _timestamp(occurrence.nanoseconds),
     }
 
 
@@ -188,8 +193,13 @@ def _home(ref: ObjectRef) -> str:
     return ref.namespace or _HOME_OF_CLUSTER_SCOPED
 
 
-def _event_name(name: str, suffix: str) -> str:
-    """Return the name of an Event, which must be a DNS subdomain of at most 253 characters."""
+def _event_name(name: str, nanoseconds: int) -> str:
+    """Return the name of an Event, which must be a DNS subdomain of at most 253 characters.
+
+    As in client-go, the names of an object's Events sort in the order of what happened. kubectl
+    leaves Events of the same second in the order of a list, which is that of the names.
+    """
+    suffix = f"{nanoseconds:x}"
     return f"{name[: _LONGEST_NAME - len(suffix) - 1].rstrip('.-')}.{suffix}"
 
 
@@ -198,5 +208,5 @@ def _cut(text: str, size: int) -> str:
     return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
-def _timestamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _timestamp(nanoseconds: int) -> str:
+    return datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

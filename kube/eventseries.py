@@ -67,7 +67,7 @@ class Occurrence:
     type: EventLevel
     reason: str
     message: str
-    seconds: float = field(compare=False)
+    nanoseconds: int = field(compare=False)
     """When, since the epoch."""
 
 
@@ -76,12 +76,12 @@ class Series:
     """The same occurrence again and again.
 
     Attributes:
-        first: seconds since the epoch of the first one.
+        first: nanoseconds since the epoch of the first one.
         count: how often so far.
         name: of the Event that stands for it, empty if there is none yet.
     """
 
-    first: float
+    first: int
     count: int = 0
     name: str = ""
 
@@ -101,7 +101,7 @@ class Correlator:
         An object may be reported on 25 times at once and then once in 5 minutes. What goes beyond
         that is part of the count that is written next.
         """
-        series = self._series.get(occurrence, lambda: Series(first=occurrence.seconds))
+        series = self._series.get(occurrence, lambda: Series(first=occurrence.nanoseconds))
         series.count += 1
         budget = self._budgets.get(occurrence.object, self._budget)
         return series if budget.try_take() else None

@@ -1,5 +1,5 @@
-import itertools
 import threading
+import time
 from unittest.mock import create_autospec
 
 import pytest
@@ -23,6 +23,9 @@ CLASS = {
     "metadata": {"name": "gpu", "uid": "u2"},
 }
 NOT_FOUND = errors.NotFound(404, "NotFound")
+AT_1000 = "e8d4a51000"
+"""1000 s after the epoch, when the tests begin, in nanoseconds and hexadecimal."""
+AT_1060 = "f6ccec6800"
 
 
 @pytest.fixture
@@ -32,11 +35,10 @@ def client():
 
 @pytest.fixture
 def make(client, clock):
-    """Return a function that makes a recorder with ids 0, 1, ... and times of the fake clock."""
+    """Return a function that makes a recorder with the times of the fake clock."""
 
     def recorder(**options: object) -> EventRecorder:
-        ids = map(str, itertools.count())
-        settings = {"component": "driver", "now": clock, "make_id": lambda: next(ids), **options}
+        settings = {"component": "driver", "now": lambda: int(clock() * 10**9), **options}
         return EventRecorder(client, correlator=Correlator(clock=clock), **settings)
 
     return recorder
@@ -60,7 +62,7 @@ def test_event_has_what_kubectl_shows(client, make) -> None:
         {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": "claim.0", "namespace": "ns"},
+            "metadata": {"name": f"claim.{AT_1000}", "namespace": "ns"},
             "involvedObject": {
                 "apiVersion": "resource.k8s.io/v1alpha2",
                 "kind": "ResourceClaim",
@@ -120,17 +122,17 @@ def test_long_message_is_cut(client, make, message: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        pytest.param("claim", "claim.0", id="short"),
-        pytest.param("x" * 251, "x" * 251 + ".0", id="fits"),
-        pytest.param("x" * 253, "x" * 251 + ".0", id="cut"),
-        pytest.param("x" * 249 + "-.yz", "x" * 249 + ".0", id="cut-at-a-separator"),
+        pytest.param("claim", "claim", id="short"),
+        pytest.param("x" * 242, "x" * 242, id="fits"),
+        pytest.param("x" * 253, "x" * 242, id="cut"),
+        pytest.param("x" * 240 + "-.yz", "x" * 240, id="cut-at-a-separator"),
     ],
 )
 def test_long_name_is_cut(client, make, name: str, expected: str) -> None:
     recorder = make()
     recorder.warning({"metadata": {"name": name, "namespace": "ns"}}, "Failed", "x")
     flush(recorder)
-    assert created(client)[0]["metadata"]["name"] == expected
+    assert created(client)[0]["metadata"]["name"] == f"{expected}.{AT_1000}"
 
 
 def test_repeated_report_counts_on_the_first_event(client, make, clock) -> None:
@@ -141,8 +143,8 @@ def test_repeated_report_counts_on_the_first_event(client, make, clock) -> None:
     flush(recorder)
     assert client.create.call_count == 1
     assert [each.args[1:] for each in client.patch.call_args_list] == [
-        ("claim.0", {"count": 2, "lastTimestamp": "1970-01-01T00:17:40Z"}),
-        ("claim.0", {"count": 3, "lastTimestamp": "1970-01-01T00:18:40Z"}),
+        (f"claim.{AT_1000}", {"count": 2, "lastTimestamp": "1970-01-01T00:17:40Z"}),
+        (f"claim.{AT_1000}", {"count": 3, "lastTimestamp": "1970-01-01T00:18:40Z"}),
     ]
     assert client.patch.call_args.kwargs == {"namespace": "ns"}
     assert recorder.dropped == 0
@@ -156,11 +158,11 @@ def test_event_that_is_gone_is_created_anew_with_its_count(client, make, clock) 
         clock.advance(60.0)
     flush(recorder)
     second = created(client)[1]
-    assert (second["metadata"]["name"], second["count"]) == ("claim.1", 2)
+    assert (second["metadata"]["name"], second["count"]) == (f"claim.{AT_1060}", 2)
     assert second["firstTimestamp"] == "1970-01-01T00:16:40Z"
     assert second["lastTimestamp"] == "1970-01-01T00:17:40Z"
     assert client.patch.call_args.args[1:] == (
-        "claim.1",
+        f"claim.{AT_1060}",
         {"count": 3, "lastTimestamp": "1970-01-01T00:18:40Z"},
     )
 
@@ -274,11 +276,51 @@ def test_events_are_written_while_it_runs(client, make) -> None:
     assert recorder.dropped == 0
 
 
-def test_ids_differ_by_default(client) -> None:
-    recorder = EventRecorder(client, component="driver")
-    for number in range(3):
+@pytest.mark.parametrize(
+    "times",
+    [
+        pytest.param([9, 15, 16, 255, 256], id="as-it-passes"),
+        pytest.param([16, 16, 16], id="within-one-tick"),
+        pytest.param([16, 5, 6, 17, 30], id="set-back"),
+    ],
+)
+def test_names_sort_in_the_order_of_what_happened(client, make, times: list[int]) -> None:
+    """As client-go's do, for kubectl, which leaves events of the same second as they are listed."""
+    now = 1_700_000_000 * 10**9
+    ticks = iter(times)
+    recorder = make(now=lambda: now + next(ticks))
+    for number, _ in enumerate(times):
         recorder.warning(CLAIM, "Failed", str(number))
     flush(recorder)
-    names = {body["metadata"]["name"] for body in created(client)}
-    assert len(names) == 3
-    assert all(len(name) == len("claim.") + 16 for name in names)
+    in_order = sorted(created(client), key=lambda body: body["metadata"]["name"])
+    assert [body["message"] for body in in_order] == [str(number) for number, _ in enumerate(times)]
+    assert in_order[0]["metadata"]["name"] == f"claim.{now + times[0]:x}"
+
+
+def test_name_has_the_time_in_nanoseconds_by_default(client) -> None:
+    before = time.time_ns()
+    recorder = EventRecorder(client, component="driver")
+    recorder.warning(CLAIM, "Failed", "x")
+    flush(recorder)
+    name, _, digits = created(client)[0]["metadata"]["name"].partition(".")
+    assert name == "claim"
+    assert before <= int(digits, 16) <= time.time_ns()
+
+
+def test_normal_events_can_be_switched_off(client, make) -> None:
+    recorder = make(normal=False)
+    recorder.normal(CLAIM, "Prepared", "ok")
+    recorder.warning(CLAIM, "Failed", "x")
+    flush(recorder)
+    assert [body["reason"] for body in created(client)] == ["Failed"]
+    assert recorder.dropped == 0
+
+
+def test_a_flood_of_successes_leaves_room_for_failures(client, make) -> None:
+    recorder = make(queued=4)
+    for number in range(5):
+        recorder.normal({"metadata": {"name": f"claim-{number}"}}, "Allocated", "ok")
+    recorder.warning(CLAIM, "Failed", "x")
+    flush(recorder)
+    assert [body["reason"] for body in created(client)] == ["Allocated", "Allocated", "Failed"]
+    assert recorder.dropped == 3

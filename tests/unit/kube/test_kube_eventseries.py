@@ -10,10 +10,10 @@ POD = {
 
 
 def happened(
-    message: str = "no device", *, name: str = "a", seconds: float = 100.0, version: str = "5"
+    message: str = "no device", *, name: str = "a", nanoseconds: int = 100, version: str = "5"
 ) -> Occurrence:
     ref = ObjectRef("v1", "Pod", "ns", name, f"u-{name}", version)
-    return Occurrence(ref, "Warning", "Failed", message, seconds)
+    return Occurrence(ref, "Warning", "Failed", message, nanoseconds)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,10 @@ def test_reference(obj: dict, ref: ObjectRef) -> None:
 
 def test_same_thing_again_is_counted(clock) -> None:
     correlator = Correlator(clock=clock)
-    first = correlator.observe(happened(seconds=100.0))
-    again = correlator.observe(happened(seconds=160.0, version="6"))
+    first = correlator.observe(happened(nanoseconds=100))
+    again = correlator.observe(happened(nanoseconds=160, version="6"))
     assert again is first
-    assert (again.count, again.first, again.name) == (2, 100.0, "")
+    assert (again.count, again.first, again.name) == (2, 100, "")
 
 
 @pytest.mark.parametrize("other", [happened("another"), happened(name="b")])
