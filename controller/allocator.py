@@ -8,11 +8,15 @@ node's state.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from api.nas import AllocatedDevice, Device
 from api.objects import ClaimUID
 from api.parameters import ClaimParameters, ClassParameters
+from api.texts import listed
+
+_SHOWN_KINDS: Final = 3
+_SHOWN_MODELS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ def plan(
     free: Sequence[Device],
     held: Mapping[ClaimUID, tuple[AllocatedDevice, ...]],
     requests: Sequence[DeviceRequest],
+    offered: Sequence[Device],
 ) -> Plan | Refusal:
     """Give every request its devices, or say why that is impossible.
 
@@ -63,18 +68,17 @@ def plan(
         free: devices that no claim holds, in order of preference.
         held: what claims hold on this node already; a claim in it keeps just that.
         requests: of all pending claims of one pod.
+        offered: all devices of the node, which tell what is impossible for ever.
 
     Returns:
         The devices of every claim, or the refusal when any request cannot be served.
     """
     open_requests = [r for r in requests if r.claim not in held]
     chosen = {r.claim: held[r.claim] for r in requests if r.claim in held}
-    needed = sum(r.wanted.count for r in open_requests)
-    if needed > len(free):
-        return Refusal("TooFewFree", f"needs {_devices(needed)}, {len(free)} free")
     matched = _match(free, open_requests)
-    if isinstance(matched, Refusal):
-        return matched
+    if matched is None:
+        own = {device.id for devices in held.values() for device in devices}
+        return _refusal(open_requests, [d for d in offered if d.id not in own])
     for request, devices in zip(open_requests, matched, strict=True):
         split = request.wanted.split if request.wanted.split > 1 else 0
         given = tuple(AllocatedDevice(d.id, split) for d in devices)
@@ -84,16 +88,21 @@ def plan(
 
 def _match(
     free: Sequence[Device], requests: Sequence[DeviceRequest]
-) -> list[list[Device]] | Refusal:
+) -> list[list[Device]] | None:
+    """Return the devices of each request, None if they cannot all be served."""
+    if sum(r.wanted.count for r in requests) > len(free):
+        return None
     eligible = _eligible(free, requests)
     if len(requests) == 1:
-        return _first(free, eligible[0], requests[0])
+        # it competes with no other, so the first devices will do
+        count = requests[0].wanted.count
+        return [[free[i] for i in eligible[0][:count]]] if len(eligible[0]) >= count else None
     owner: dict[int, int] = {}
     by_scarcity = sorted(range(len(requests)), key=lambda n: (len(eligible[n]), n))
     for number in by_scarcity:
         for _ in range(requests[number].wanted.count):
             if not _take(number, eligible, owner):
-                return _mismatch(requests[number], len(eligible[number]))
+                return None
     return [
         [free[i] for i in sorted(owner) if owner[i] == number] for number in range(len(requests))
     ]
@@ -107,16 +116,6 @@ def _eligible(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list
     by_model = {device.model: device for device in free}
     admitted = [{m for m, device in by_model.items() if r.admits(device)} for r in requests]
     return [[i for i, d in enumerate(free) if d.model in models] for models in admitted]
-
-
-def _first(
-    free: Sequence[Device], eligible: list[int], request: DeviceRequest
-) -> list[list[Device]] | Refusal:
-    """Match the only request: it competes with no other, so the first devices will do."""
-    count = request.wanted.count
-    if len(eligible) < count:
-        return _mismatch(request, len(eligible))
-    return [[free[i] for i in eligible[:count]]]
 
 
 def _take(number: int, eligible: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
@@ -150,15 +149,55 @@ def _hand_over(
         device = lost
 
 
-def _mismatch(request: DeviceRequest, eligible: int) -> Refusal:
-    competition = " and some of them serve other requests of the pod's claims"
+def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Refusal:
+    """Say what a node lacks: for ever if not even all of its devices would do, else for now.
+
+    The text changes with what is asked and offered only, not with what is free: an event that
+    repeats is counted as long as its text is the same.
+    """
+    wanted = _by_kind(requests)
+    asked = f"asked for {listed([_devices(wish) for wish in wanted], _SHOWN_KINDS)}"
+    if sum(wish.count for wish in wanted) > len(offered):
+        return Refusal(
+            "TooFewDevices", f"{asked}, which can never fit on a node of {len(offered)}"
+        )
+    if _match(offered, requests) is not None:
+        return Refusal("TooFewFree", f"{asked}, not free at present")
+    models = listed(sorted({device.model for device in offered}), _SHOWN_MODELS)
+    for wish in wanted:
+        there = sum(map(wish.request.admits, offered))
+        if there < wish.count:
+            return Refusal(
+                "NoMatchingModel",
+                f"asked for {_devices(wish)}, the node has {there or 'none'} (its models: {models})",
+            )
     return Refusal(
-        "NoMatchingModel",
-        f"needs {_devices(request.wanted.count)} of model {request.wanted.model or 'any'} that the "
-        f"class offers, {eligible} of the free ones match"
-        f"{competition if eligible >= request.wanted.count else ''}",
+        "NoMatchingModel", f"{asked}, which can never fit together (its models: {models})"
     )
 
 
-def _devices(count: int) -> str:
-    return f"{count} device" if count == 1 else f"{count} devices"
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """How many devices of one kind some requests want together; `request` is one of them."""
+
+    request: DeviceRequest
+    count: int
+
+
+def _by_kind(requests: Sequence[DeviceRequest]) -> list[_Wish]:
+    kinds: dict[tuple[str | None, ClassParameters], _Wish] = {}
+    for request in requests:
+        kind = (request.wanted.model, request.offered_by_class)
+        before = kinds[kind].count if kind in kinds else 0
+        kinds[kind] = _Wish(request, before + request.wanted.count)
+    return list(kinds.values())
+
+
+def _devices(wish: _Wish) -> str:
+    model = wish.request.wanted.model
+    any_of_all = all(selector.name == "*" for selector in wish.request.offered_by_class.selectors)
+    return (
+        f"{wish.count} device{'' if wish.count == 1 else 's'}"
+        f"{'' if model is None else f' of model {model}'}"
+        f"{'' if any_of_all else ' that the class offers'}"
+    )

@@ -14,7 +14,14 @@ from controller.repair import REPAIRED
 
 _PREFIX: Final = "fake_dra_controller"
 _RESULTS: Final = ("done", "waiting", "blocked", "again", "error")
-_REASONS: Final = ("NotPublished", "NotReady", "Malformed", "TooFewFree", "NoMatchingModel")
+_REASONS: Final = (
+    "NotPublished",
+    "NotReady",
+    "Malformed",
+    "TooFewDevices",
+    "TooFewFree",
+    "NoMatchingModel",
+)
 _STATES: Final = ("allocatable", "allocated", "prepared")
 
 

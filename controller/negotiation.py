@@ -7,13 +7,19 @@ unlike there an answer is cut to the API's limit before it is compared with the 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from api.claims import PodSchedulingContext
 from api.objects import JSON, NodeName
+from api.texts import listed
 from controller.allocator import DeviceRequest, Plan, Refusal
+from kube.events import LONGEST_MESSAGE
 
 MAX_NODES = 128
 """PodSchedulingSelectorMaxSize: most nodes that one list may have."""
+
+_SHOWN_NODES: Final = 3
+_SHOWN_REASONS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +113,22 @@ def answered(psc: PodSchedulingContext, unsuitable: Mapping[str, list[NodeName]]
 def explain(refusals: Mapping[NodeName, Refusal], asked: int) -> str:
     """Return one line for people: how many nodes fit, and why the others do not.
 
-    Nodes with the same reason are counted, not listed; the most frequent reason comes first.
+    Nodes with the same reason are named together; the most frequent reason comes first. What would
+    not fit into an event is left out, by reasons.
     """
-    counts: dict[str, int] = {}
-    for refusal in refusals.values():
-        counts[refusal.message] = counts.get(refusal.message, 0) + 1
-    reasons = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    told = "; ".join(f"{count} of them: {message}" for message, count in reasons[:5])
-    more = f"; {len(reasons) - 5} more reasons" if len(reasons) > 5 else ""
-    return f"{asked - len(refusals)} of {asked} nodes can serve the pod's claims; {told}{more}"
+    nodes: dict[str, list[str]] = {}
+    for node, refusal in refusals.items():
+        nodes.setdefault(refusal.message, []).append(node)
+    reasons = sorted(nodes.items(), key=lambda item: (-len(item[1]), item[0]))
+    told = [f"{listed(sorted(names), _SHOWN_NODES)}: {message}" for message, names in reasons]
+    text = head = f"{asked - len(refusals)} of {asked} nodes can serve the claims"
+    for shown in range(min(len(told), _SHOWN_REASONS), 0, -1):
+        more = len(told) - shown
+        rest = [f"{more} more reason{'s' if more > 1 else ''}"] if more else []
+        text = "; ".join([head, *told[:shown], *rest])
+        if len(text.encode()) <= LONGEST_MESSAGE:
+            break
+    return text
 
 
 def _cut(nodes: list[NodeName], selected: NodeName | None) -> list[NodeName]:

@@ -35,7 +35,7 @@ class NodeView:
         free = tuple(d for d in self.free if d.id not in reserved) if reserved else self.free
         allocated = self.state.allocated
         held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
-        return plan(free, held, requests)
+        return plan(free, held, requests, self.state.allocatable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,9 +109,16 @@ def _follow(
             f"{referrer} has parametersRef {ref}, which this driver cannot read; "
             f"refer to apiGroup {DRIVER_NAME} and kind {kind}"
         )
-    obj = source.get(ref.name, ref.namespace if kind == CLAIM_PARAMETERS_KIND else None)
+    namespace = ref.namespace if kind == CLAIM_PARAMETERS_KIND else None
+    obj = source.get(ref.name, namespace)
     if obj is None:
+        where = (
+            f" in namespace {namespace}, that of the claim: parameters in another namespace are "
+            "not looked at"
+            if namespace
+            else ""
+        )
         raise ParametersNotFound(
-            f"{referrer} has parametersRef {ref}, which does not exist; create it"
+            f"{referrer} has parametersRef {ref}, which does not exist; create it{where}"
         )
     return parse(obj)

@@ -19,6 +19,7 @@ from api.errors import DriverError
 from api.names import FINALIZER
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID
+from api.texts import listed
 from controller.caches import STATES
 from fsck.looks import UnsupportedCluster, claims_resource
 from kube.client import Client, ListPage
@@ -223,6 +224,4 @@ def _pods(client: Api, namespace: str, selector: str) -> list[str]:
 
 
 def _named(names: Iterable[str]) -> str:
-    ordered = sorted(names)
-    more = len(ordered) - SHOWN
-    return ", ".join(ordered[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return listed(sorted(names), SHOWN)

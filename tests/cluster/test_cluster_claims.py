@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.names import DEFAULT_MODEL
 from tests.support.anycluster import CONTROLLER, DEVICES, plugin_of
 from tests.support.manifests import PRINT_AND_END, V1Alpha2, Wish, container, parameters
 from tests.support.space import Space
@@ -84,8 +85,19 @@ def test_claim_that_does_not_fit_starts_as_soon_as_it_does(space: Space) -> None
 def test_claim_larger_than_any_node_says_so(space: Space) -> None:
     space.apply(*space.claim("huge", Wish(count=DEVICES + 1)), space.pod("user", "huge"))
     space.told("pod", "user", "FailedScheduling")
+    why = f"asked for {DEVICES + 1} devices, which can never fit on a node of {DEVICES}"
+    assert why in space.told("resourceclaim", "huge", "NoSuitableNode")
+    assert why in space.told("pod", "user", "NoSuitableNode")
     assert space.phase("user") == "Pending"
     assert not space.given()
+
+
+def test_claim_for_a_model_that_no_node_has_says_which_there_are(space: Space) -> None:
+    space.apply(*space.claim("odd", Wish(model="H100")), space.pod("user", "odd"))
+    told = space.told("resourceclaim", "odd", "NoSuitableNode")
+    assert "asked for 1 device of model H100, the node has none (its models: " in told
+    assert f"{DEFAULT_MODEL})" in told
+    assert f"; {', '.join(sorted(space.cluster.nodes)[:3])}" in told
 
 
 def test_split_devices_are_the_claims_own(space: Space) -> None:

@@ -75,6 +75,21 @@ def test_bad_claim_parameters(ref: JSON, objects: list[JSON], reason: str, told:
     assert all(told in message for _, _, message in rig.told())
 
 
+def test_parameters_have_to_be_in_the_namespace_of_the_claim() -> None:
+    """Said in any case, and without names: who else has parameters is not everybody's business."""
+    elsewhere = parameters()
+    elsewhere["metadata"]["namespace"] = "team-b"
+    rig = Rig(claim(mode="Immediate", parametersRef=refers()), resource_class(), nas(), elsewhere)
+    assert rig.handle(CLAIM) == "blocked"
+    ((_, reason, message),) = rig.told()
+    assert reason == "ParametersNotFound"
+    assert message == (
+        f"ResourceClaim default/claim has parametersRef FakeClaimParameters.{GROUP} default/p, "
+        "which does not exist; create it in namespace default, that of the claim: parameters in "
+        "another namespace are not looked at"
+    )
+
+
 def test_group_version_in_the_reference_is_accepted() -> None:
     rig = Rig(
         pod("pod", (POD_CLAIM, "claim")),

@@ -7,11 +7,12 @@ from api.nas import AllocatedDevice
 from api.objects import ClaimUID, DeviceID, NodeName
 from controller.allocator import DeviceRequest, Plan, Refusal
 from controller.negotiation import answered, explain, negotiate
+from kube.events import LONGEST_MESSAGE
 from tests.support.build import POD_CLAIM, scheduling
 
 REQUEST = DeviceRequest(ClaimUID("u"))
 PLAN: Plan = {ClaimUID("u"): (AllocatedDevice(DeviceID("d")),)}
-FULL = Refusal("TooFewFree", "needs 1 device, 0 free")
+FULL = Refusal("TooFewFree", "asked for 1 device, not free at present")
 
 
 def nodes(count: int) -> list[str]:
@@ -94,10 +95,56 @@ def test_an_empty_entry_is_written_once_and_other_drivers_entries_stay() -> None
     assert answered(PodSchedulingContext(body), {POD_CLAIM: [NodeName("a")]}) is not None
 
 
-def test_explanation_counts_nodes_by_reason() -> None:
-    refusals = {NodeName(n): FULL for n in ("a", "b")}
-    refusals[NodeName("c")] = Refusal("NotReady", "its plugin reports status NotReady")
-    assert explain(refusals, 4) == (
-        "1 of 4 nodes can serve the pod's claims; 2 of them: needs 1 device, 0 free; "
-        "1 of them: its plugin reports status NotReady"
-    )
+NOT_READY = Refusal("NotReady", "its plugin reports status NotReady")
+
+
+@pytest.mark.parametrize(
+    ("refused", "asked", "told"),
+    [
+        pytest.param(
+            {"b": FULL, "a": FULL, "c": NOT_READY},
+            4,
+            "1 of 4 nodes can serve the claims; "
+            "a, b: asked for 1 device, not free at present; "
+            "c: its plugin reports status NotReady",
+            id="the-most-frequent-reason-first",
+        ),
+        pytest.param(
+            {"b": FULL, "a": NOT_READY},
+            2,
+            "0 of 2 nodes can serve the claims; "
+            "b: asked for 1 device, not free at present; "
+            "a: its plugin reports status NotReady",
+            id="equal-ones-by-text",
+        ),
+        pytest.param(
+            dict.fromkeys(reversed(nodes(6)), FULL),
+            6,
+            "0 of 6 nodes can serve the claims; node-0, node-1, node-2 and 3 more: "
+            "asked for 1 device, not free at present",
+            id="a-few-names",
+        ),
+        pytest.param(
+            {f"n{i}": Refusal("Malformed", f"field {i} is wrong") for i in range(7)},
+            7,
+            "0 of 7 nodes can serve the claims; n0: field 0 is wrong; n1: field 1 is wrong; "
+            "n2: field 2 is wrong; n3: field 3 is wrong; n4: field 4 is wrong; 2 more reasons",
+            id="a-few-reasons",
+        ),
+    ],
+)
+def test_explanation_names_nodes_by_reason(
+    refused: dict[str, Refusal], asked: int, told: str
+) -> None:
+    refusals = {NodeName(node): refusal for node, refusal in refused.items()}
+    assert explain(refusals, asked) == told
+    assert explain(dict(reversed(refusals.items())), asked) == told
+
+
+def test_explanation_fits_into_an_event_by_leaving_reasons_out() -> None:
+    refusals = {
+        NodeName(f"{i}{'x' * 252}"): Refusal("Malformed", f"field {i} is wrong") for i in range(9)
+    }
+    told = explain(refusals, 9)
+    assert len(told.encode()) <= LONGEST_MESSAGE
+    assert told.endswith("2x" + "x" * 251 + ": field 2 is wrong; 6 more reasons")
