@@ -1,6 +1,11 @@
-"""Lists in messages, which have to stay short."""
+"""Words for messages, which have to stay short."""
 
 from collections.abc import Sequence
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number of things, the noun of which has a regular plural."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(names: Sequence[str], most: int) -> str:

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias
 from api.nas import AllocatedDevice, Device
 from api.objects import ClaimUID
 from api.parameters import ClaimParameters, ClassParameters
-from api.texts import listed
+from api.texts import counted, listed
 
 _SHOWN_KINDS: Final = 3
 _SHOWN_MODELS: Final = 5
@@ -197,7 +197,7 @@ def _devices(wish: _Wish) -> str:
     model = wish.request.wanted.model
     any_of_all = all(selector.name == "*" for selector in wish.request.offered_by_class.selectors)
     return (
-        f"{wish.count} device{'' if wish.count == 1 else 's'}"
+        f"{counted(wish.count, 'device')}"
         f"{'' if model is None else f' of model {model}'}"
         f"{'' if any_of_all else ' that the class offers'}"
     )

@@ -17,6 +17,7 @@ from api.names import FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.nasvalues import Allocated
 from api.objects import JSON, ClaimUID, NodeName
+from controller.allocations import Told
 from controller.allocator import Plan, Refusal
 from controller.claimedits import reserved, with_finalizer, with_move, without_finalizer
 from controller.claimlocks import ClaimLocks
@@ -60,6 +61,7 @@ class ClaimWriter:
         states: Resource,
         cache: Store,
         ledger: Ledger,
+        told: Told,
         *,
         unprepare_timeout: float,
         clock: Callable[[], float] = time.monotonic,
@@ -73,6 +75,7 @@ class ClaimWriter:
             states: NodeAllocationState.
             cache: watch cache of the claims.
             ledger: the nodes.
+            told: hears of each allocation that is complete.
             unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
             clock: monotonic seconds.
         """
@@ -81,6 +84,7 @@ class ClaimWriter:
         self._claims = claims
         self._cache = cache
         self._ledger = ledger
+        self._told = told
         self._commits = NodeCommits(client, states, ledger)
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
@@ -114,7 +118,8 @@ class ClaimWriter:
             for waiting in marked:
                 devices = planned[waiting.claim.uid]
                 raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
-                self._write_status(reserved(raw, consumer) if consumer else raw)
+                stored = self._write_status(reserved(raw, consumer) if consumer else raw)
+                self._told(stored, node, devices)
         return None
 
     def deallocate(self, claim: Claim) -> StillPrepared | None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from api.claims import PodSchedulingContext
 from api.objects import JSON, NodeName
-from api.texts import listed
+from api.texts import counted, listed
 from controller.allocator import DeviceRequest, Plan, Refusal
 from kube.events import LONGEST_MESSAGE
 
@@ -124,7 +124,7 @@ def explain(refusals: Mapping[NodeName, Refusal], asked: int) -> str:
     text = head = f"{asked - len(refusals)} of {asked} nodes can serve the claims"
     for shown in range(min(len(told), _SHOWN_REASONS), 0, -1):
         more = len(told) - shown
-        rest = [f"{more} more reason{'s' if more > 1 else ''}"] if more else []
+        rest = [counted(more, "more reason")] if more else []
         text = "; ".join([head, *told[:shown], *rest])
         if len(text.encode()) <= LONGEST_MESSAGE:
             break

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from controller.allocations import teller
 from controller.caches import STATES, Caches
 from controller.claims import ClaimWriter
 from controller.claimsync import ClaimSync
@@ -71,7 +72,7 @@ def build(
 
     Args:
         client: the API server.
-        events: where Warning events go.
+        events: where events go.
         metrics: registry for what the controller measures.
         version: one of VERSIONS.
         namespace: of the NodeAllocationStates.
@@ -85,7 +86,7 @@ def build(
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
     writer = ClaimWriter(
-        *(client, dialect, resources.claims, STATES, caches.claims, ledger),
+        *(client, dialect, resources.claims, STATES, caches.claims, ledger, teller(events)),
         unprepare_timeout=unprepare_timeout,
         clock=clock,
     )

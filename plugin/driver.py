@@ -21,7 +21,7 @@ from plugin.devices import DeviceSource, prepared_devices
 from plugin.errors import NodeError, NotInNodeState
 from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
 from plugin.nodestate import Seen
-from plugin.prepared import PreparedClaim
+from plugin.prepared import PreparedClaim, described
 from plugin.state import State
 
 _LOG = get_logger("driver")
@@ -36,9 +36,15 @@ class NodeStateReader(Protocol):
     def read(self) -> NodeAllocationState:
         """Return the node's NAS as it is stored now."""
 
+    def current(self) -> NodeAllocationState:
+        """Return the node's NAS from the watch cache, with every write of ours in it."""
+
 
 class Events(Protocol):
     """What is needed of kube.events.EventRecorder."""
+
+    def normal(self, obj: JSON, reason: str, message: str) -> None:
+        """Record that something went as it should."""
 
     def warning(self, obj: JSON, reason: str, message: str) -> None:
         """Record a Warning about an object."""
@@ -92,7 +98,7 @@ class NodeDriver:
             source: the node's devices.
             state: the prepared claims.
             metrics: counts and times each call.
-            events: tells users of failures, on the claim.
+            events: tells users of failures, and of success unless it was shown before.
         """
         self._node = node
         self._claims = claims
@@ -111,11 +117,15 @@ class NodeDriver:
         with self._metrics.timed(PREPARE):
             claim = self._claims.read(ref)
             try:
+                before = self._node_state.current().prepared.get(ref.uid)
                 prepared = self._prepare(claim, ref)
             except DriverError as error:
                 if claim.uid == ref.uid:
                     self._events.warning(claim.raw, "PrepareFailed", str(error))
                 raise
+        if before != prepared.devices:
+            told = described(prepared.devices)
+            self._events.normal(claim.raw, "Prepared", f"{told} on node {self._node}")
         _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
         return answer(prepared, claim.results, self._node)
 

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
+from api.texts import counted
 from plugin.errors import DeviceInUse
 
 Devices: TypeAlias = tuple[PreparedDevice, ...]
@@ -54,3 +55,14 @@ def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
 def whole_devices(claim: PreparedClaim) -> frozenset[DeviceID]:
     """Return the ids of the node's devices that a claim has, whole or children of."""
     return frozenset(device.parent or device.id for device in claim.devices)
+
+
+def described(devices: Devices) -> str:
+    """Return how many devices a claim has, and how many children of others, for people."""
+    whole = [device for device in devices if device.parent is None]
+    parents = {device.parent for device in devices} - {None}
+    parts = [counted(len(whole), "device")] if whole else []
+    if parents:
+        children = len(devices) - len(whole)
+        parts.append(f"{children} children of {counted(len(parents), 'device')}")
+    return " and ".join(parts)

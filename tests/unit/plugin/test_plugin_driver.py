@@ -5,6 +5,7 @@ import pytest
 from api.errors import DriverError
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
+from kube.errors import BrokenAnswer
 from plugin import cdi
 from plugin.claims import ClaimRef, DeviceResult
 from plugin.driver import DeviceGroup, answer
@@ -170,6 +171,58 @@ def test_unprepare_needs_neither_claim_nor_nas(rig: PluginRig) -> None:
 
 def test_unprepare_of_a_claim_that_never_was(rig: PluginRig) -> None:
     rig.driver.unprepare(ClaimRef("default", "none", ClaimUID("never")))
+
+
+def successes(rig: PluginRig) -> list[tuple[str, str, str]]:
+    calls = rig.events.normal.call_args_list
+    return [(call.args[0]["metadata"]["name"], call.args[1], call.args[2]) for call in calls]
+
+
+@pytest.mark.parametrize("cached", [False, True])
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [(0, "2 devices on node node-1"), (3, "6 children of 2 devices on node node-1")],
+)
+def test_success_is_told_once_however_often_the_kubelet_calls(
+    rig: PluginRig, cached: bool, split: int, message: str
+) -> None:
+    rig.watching = cached
+    ref = rig.allocate("a", 0, 1, split=split)
+    for _ in range(3):
+        rig.driver.prepare(ref)
+    assert successes(rig) == [("a", "Prepared", message)]
+    rig.restart()
+    rig.driver.prepare(ref)
+    assert successes(rig) == []
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_success_after_a_failure_is_told_once(rig: PluginRig, cached: bool) -> None:
+    rig.watching = cached
+    ref = rig.allocate("a", 0)
+    works = rig.api.fault
+    rig.api.fault = lambda verb, *_: BrokenAnswer("lost") if verb == "patch" else None
+    with pytest.raises(BrokenAnswer):
+        rig.driver.prepare(ref)
+    assert successes(rig) == []
+    rig.api.fault = works
+    for _ in range(2):
+        rig.driver.prepare(ref)
+    assert successes(rig) == [("a", "Prepared", "1 device on node node-1")]
+
+
+def test_claim_that_is_prepared_anew_is_told_of_again(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    rig.driver.unprepare(ref)
+    rig.driver.prepare(ref)
+    rig.allocate("a", 1, 2)
+    rig.driver.prepare(ref)
+    assert [message for _, _, message in successes(rig)] == [
+        "1 device on node node-1",
+        "1 device on node node-1",
+        "2 devices on node node-1",
+    ]
 
 
 @pytest.mark.parametrize("fails", [False, True])
