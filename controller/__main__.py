@@ -93,7 +93,11 @@ def run(
     if version is None:
         return life.wait()
     _LOG.info("serving classic claims", version=version)
-    events = EventRecorder(client, component=f"resource driver {DRIVER_NAME}")
+    events = EventRecorder(
+        client.with_rate(config.kube_api_qps, config.kube_api_burst),
+        component=f"resource driver {DRIVER_NAME}",
+        normal=config.normal_events,
+    )
     controller = build(
         client,
         events,

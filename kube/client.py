@@ -127,6 +127,21 @@ class Client:
             retry_seconds=retry_seconds,
         )
 
+    def with_rate(self, qps: float, burst: int) -> Self:
+        """Return a client on the same connections with a rate of its own, see `from_kubeconfig`.
+
+        For requests that must not hold up others, such as those of events. One `close` is for both.
+        """
+        return type(self)(
+            self._transport,
+            limiter=TokenBucket(qps, burst, clock=self._clock),
+            stop=self._stop,
+            retry_seconds=self._retry_seconds,
+            clock=self._clock,
+            sleep=self._sleep,
+            rand=self._rand,
+        )
+
     def list(
         self,
         resource: Resource,

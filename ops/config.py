@@ -40,6 +40,7 @@ class CommonConfig:
         pprof_path: URL path with its slash; empty is off.
         logging_format: `text` or `json`.
         verbosity: 0 to 10, see `ops.logs`.
+        normal_events: whether events tell of successes, too.
     """
 
     kubeconfig: str
@@ -51,6 +52,7 @@ class CommonConfig:
     pprof_path: str
     logging_format: str
     verbosity: int
+    normal_events: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,8 +195,9 @@ _RATES: Final = (
         section=KUBERNETES,
         type=_Rate(0, _MOST_QPS, min_open=True),
         default=50.0,
-        help="Requests a second that the program sends to the API server at most, on average. "
-        "Lower it when many nodes share a small API server.",
+        help="Requests a second that the program sends to the API server at most, on average; "
+        "events have as many again, so that they hold nothing up. Lower it when many nodes share a "
+        "small API server.",
         remedy=f"give a number above 0, up to {_MOST_QPS}",
     ),
     option(
@@ -205,6 +208,20 @@ _RATES: Final = (
         default=100,
         help="Requests that may go out at once before --kube-api-qps holds them back.",
         remedy=f"give a whole number from 1 to {_MOST_QPS}",
+    ),
+)
+
+_EVENTS: Final = (
+    option(
+        "--normal-events",
+        "NORMAL_EVENTS",
+        section=KUBERNETES,
+        type=bool,
+        default=True,
+        help="Tell users by events of successes, too: Allocated and Prepared, one of each for a "
+        "claim. Off, events tell of problems only, and each claim costs the API server two writes "
+        "less.",
+        remedy="give true or false",
     ),
 )
 
@@ -280,7 +297,7 @@ def logging_options(function: F) -> F:
 
 def common_options(command: F) -> F:
     """Add every setting of CommonConfig, after the program's own if it is the last decorator."""
-    return _add(command, (*_CLUSTER, *_RATES, *_HTTP, *_LOGGING))
+    return _add(command, (*_CLUSTER, *_RATES, *_EVENTS, *_HTTP, *_LOGGING))
 
 
 def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:

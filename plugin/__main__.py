@@ -139,7 +139,10 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     metrics = Metrics()
     client = _client(life, common, metrics)
     events = EventRecorder(
-        client, component=f"resource driver {DRIVER_NAME}", host=config.node_name
+        client.with_rate(common.kube_api_qps, common.kube_api_burst),
+        component=f"resource driver {DRIVER_NAME}",
+        host=config.node_name,
+        normal=common.normal_events,
     )
     node = NodeName(config.node_name)
     source = FakeDeviceSource(node, config.num_devices, config.device_model)

@@ -63,6 +63,7 @@ COMMON = {
     "pprof_path": "",
     "logging_format": "json",
     "verbosity": 2,
+    "normal_events": True,
 }
 
 
@@ -104,12 +105,13 @@ def test_overridden_values_reach_the_programs(
     assert (from_env["kube_api_qps"], from_env["kube_api_burst"]) == (7.5, 11)
     assert (from_env["http_endpoint"], from_env["pprof_path"]) == (":9090", "/debug/pprof")
     assert from_env["cdi_root"] == "/etc/cdi"
+    assert from_env["normal_events"] is False
     with_args = settings("kubeletplugin", container, monkeypatch)
     assert (with_args["num_devices"], with_args["verbosity"]) == (4, 6)
     container = container_of(find, documents, "controller")
     from_env = settings("controller", container, monkeypatch, args=[])
     assert (from_env["workers"], from_env["unprepare_timeout"]) == (4, 2.5)
-    assert from_env["leader_election"] is False
+    assert (from_env["leader_election"], from_env["normal_events"]) == (False, False)
     assert (from_env["lease_duration"], from_env["renew_deadline"]) == (30, 20.5)
     assert settings("controller", container, monkeypatch)["workers"] == 5
 

@@ -251,6 +251,18 @@ def test_every_request_takes_its_turn(transport, clock, slept) -> None:
     assert slept == pytest.approx([1.0, 2.0])
 
 
+def test_client_with_a_rate_of_its_own_holds_nobody_up(transport, clock, slept) -> None:
+    limiter = TokenBucket(1.0, 1, clock=clock)
+    client = Client(transport, limiter=limiter, clock=clock, sleep=slept.append)
+    other = client.with_rate(2.0, 1)
+    for _ in range(2):
+        other.get(PODS, "b", "a")
+    assert slept == [0.5]
+    client.get(PODS, "b", "a")
+    assert len(slept) == 1
+    assert len(sent(transport)) == 3
+
+
 def test_from_kubeconfig_reports_what_is_missing(tmp_path) -> None:
     with pytest.raises(errors.ConfigError, match="--kubeconfig"):
         Client.from_kubeconfig(str(tmp_path / "none"), qps=1, burst=1, user_agent="test")

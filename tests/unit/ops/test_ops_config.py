@@ -21,7 +21,7 @@ from ops.settings import Program, program
 
 VARIABLES = (
     *("KUBECONFIG", "KUBE_API_QPS", "KUBE_API_BURST", "POD_NAMESPACE", "NAMESPACE", "V"),
-    *("HTTP_ENDPOINT", "METRICS_PATH", "PPROF_PATH", "LOGGING_FORMAT"),
+    *("HTTP_ENDPOINT", "METRICS_PATH", "PPROF_PATH", "LOGGING_FORMAT", "NORMAL_EVENTS"),
 )
 DEFAULTS = CommonConfig(
     kubeconfig="",
@@ -33,6 +33,7 @@ DEFAULTS = CommonConfig(
     pprof_path="",
     logging_format="text",
     verbosity=2,
+    normal_events=True,
 )
 
 
@@ -82,6 +83,7 @@ def test_the_defaults_are_those_of_the_chart(seen: Seen) -> None:
         ("--logging-format", "LOGGING_FORMAT", "json", "logging_format", "json"),
         ("--v", "V", "5", "verbosity", 5),
         ("-v", "V", "0", "verbosity", 0),
+        ("--normal-events", "NORMAL_EVENTS", "false", "normal_events", False),
     ],
 )
 def test_every_setting_has_a_flag_and_a_variable(
@@ -126,6 +128,7 @@ def test_an_empty_variable_is_unset(seen: Seen, variable: str) -> None:
         ("--logging-format", "xml", "(env LOGGING_FORMAT)", "give text or json"),
         ("--v", "11", "(env V)", "give a whole number from 0 to 10"),
         ("--v", "high", "(env V)", "give a whole number from 0 to 10"),
+        ("--normal-events", "some", "(env NORMAL_EVENTS)", "give true or false"),
     ],
 )
 def test_a_wrong_value_names_flag_variable_and_remedy(

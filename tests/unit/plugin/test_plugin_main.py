@@ -122,6 +122,7 @@ def common() -> CommonConfig:
         pprof_path="",
         logging_format="text",
         verbosity=2,
+        normal_events=True,
     )
 
 

@@ -82,6 +82,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   value: {{ .Values.kubeApi.qps | quote }}
 - name: KUBE_API_BURST
   value: {{ int .Values.kubeApi.burst | quote }}
+- name: NORMAL_EVENTS
+  value: {{ .Values.events.normal | quote }}
 - name: HTTP_ENDPOINT
   value: {{ printf ":%d" (int .Values.http.port) | quote }}
 - name: METRICS_PATH
