@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
+from kube.resources import EVENTS
+
 READS: Final = frozenset({"get", "list"})
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 """Watches are neither; they are opened once and cost no request afterwards."""
@@ -46,8 +48,12 @@ def reads(requests: Requests) -> int:
 
 
 def writes(requests: Requests) -> int:
-    """Return the number of requests that change something."""
-    return sum(count for (verb, _, _), count in requests.items() if verb in WRITES)
+    """Return the number of requests that change something; not events, which nobody waits for."""
+    return sum(
+        count
+        for (verb, resource, _), count in requests.items()
+        if verb in WRITES and resource != EVENTS.plural
+    )
 
 
 def per_item(requests: Requests, items: int) -> dict[str, float]:

@@ -32,6 +32,7 @@ TEXT = "".join(
         sample("200", "pods", "", "LIST", 2),
         sample("0", "pods", "", "WATCH", 5),
         sample("200", "leases", "", "PUT", 99),
+        sample("201", "events", "", "POST", 4),
         'apiserver_request_duration_seconds_count{resource="pods",verb="LIST"} 4\n',
     ]
 )
@@ -39,7 +40,7 @@ TEXT = "".join(
 
 @pytest.fixture
 def requests():
-    return parse(TEXT, {"resourceclaims", "pods"})
+    return parse(TEXT, {"resourceclaims", "pods", "events"})
 
 
 def test_verbs_are_those_of_kubernetes_and_subresources_count_with_their_object(requests):
@@ -48,19 +49,21 @@ def test_verbs_are_those_of_kubernetes_and_subresources_count_with_their_object(
             ("create", "resourceclaims", 201): 12,
             ("update", "resourceclaims", 200): 10,
             ("patch", "resourceclaims", 409): 1,
+            ("create", "events", 201): 4,
             ("list", "pods", 200): 2,
             ("watch", "pods", 0): 5,
         }
     )
 
 
-def test_watches_are_neither_reads_nor_writes(requests):
+def test_watches_and_events_are_neither_reads_nor_writes(requests):
     assert (reads(requests), writes(requests)) == (2, 23)
 
 
 def test_per_item_leaves_out_watches_and_what_nobody_did(requests):
     requests["get", "pods", 200] = 0
     assert per_item(requests, 2) == {
+        "create events 201": 2.0,
         "create resourceclaims 201": 6.0,
         "list pods 200": 1.0,
         "patch resourceclaims 409": 0.5,
