@@ -75,7 +75,7 @@ def too_many(path: str, count: int, most: int) -> FieldError:
 
 
 def too_long(path: str, most: int) -> FieldError:
-    """Return the error of a text with more than `most` bytes."""
+    """Return the error of a text, or of a list of resource.k8s.io, that is longer than `most`."""
     return FieldError(path, f"Too long: may not be longer than {most}", "FieldValueTooLong")
 
 

@@ -22,7 +22,7 @@ def allocation_errors(path: str, allocation: JSON | None) -> Iterator[FieldError
     for index, handle in enumerate(handles):
         yield from _handle_errors(f"{path}.resourceHandles[{index}]", handle)
     if len(handles) > MAX_HANDLES:
-        yield fielderrors.too_many(f"{path}.resourceHandles", len(handles), MAX_HANDLES)
+        yield fielderrors.too_long(f"{path}.resourceHandles", MAX_HANDLES)
     selector = allocation.get("availableOnNodes")
     if selector is not None and not selector.get("nodeSelectorTerms"):
         text = "must have at least one node selector term"

@@ -65,7 +65,7 @@ def _consumer_errors(consumers: list[JSON]) -> Iterator[FieldError]:
         if uid:
             seen.add(uid)
     if len(consumers) > MAX_CONSUMERS:
-        yield fielderrors.too_many("status.reservedFor", len(consumers), MAX_CONSUMERS)
+        yield fielderrors.too_long("status.reservedFor", MAX_CONSUMERS)
 
 
 def _reservation_errors(status: JSON, before: JSON, *, deleting: bool) -> Iterator[FieldError]:

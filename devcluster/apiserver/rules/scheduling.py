@@ -21,7 +21,7 @@ def _node_errors(path: str, nodes: list[str]) -> Iterator[FieldError]:
             yield fielderrors.duplicate(f"{path}[{index}]", node)
         seen.add(node)
     if len(nodes) > MAX_NODES:
-        yield fielderrors.too_many(path, len(nodes), MAX_NODES)
+        yield fielderrors.too_long(path, MAX_NODES)
 
 
 def _spec_errors(context: JSON) -> list[FieldError]:

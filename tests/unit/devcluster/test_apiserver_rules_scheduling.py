@@ -37,7 +37,7 @@ def test_scheduler_and_drivers_write_their_parts(rig: Rig) -> None:
 @pytest.mark.parametrize(
     ("potential", "said"),
     [
-        (nodes(129), "spec.potentialNodes: Too many: 129: must have at most 128 items"),
+        (nodes(129), "spec.potentialNodes: Too long: may not be longer than 128"),
         (["a", "a"], r'spec.potentialNodes\[1\]: Duplicate value: "a"'),
     ],
 )
