@@ -12,10 +12,11 @@ from api.objects import JSON, NodeName
 from devcluster.caches import Caches
 from devcluster.claimrules import owned_by
 from devcluster.dynamicresources import Change
+from devcluster.errors import NotBound
 from devcluster.podclaims import with_consumer, with_status, without_consumer
 from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS, binding_of
 from kube.client import Client
-from kube.errors import KubeError, NotFound
+from kube.errors import ApiError, Conflict, KubeError, NotFound
 from ops.logs import get_logger
 
 _LOG = get_logger("scheduler")
@@ -60,14 +61,22 @@ class Binder:
         """Make a pod a consumer of claims, and bind it to a node.
 
         When something fails the pod gives back what it got.
+
+        Raises:
+            NotBound: the API server refused; with the words of kube-scheduler about it.
+            Conflict: an object has changed meanwhile.
         """
         reserved: list[Claim] = []
+        plugin = 'PreBind plugin "DynamicResources"'
         try:
             reserved.extend(self._write(with_consumer(claim, pod)) for claim in claims)
+            plugin = 'Bind plugin "DefaultBinder"'
             self._client.create(binding_of(pod.name), _binding(pod, node), pod.namespace)
-        except KubeError:
+        except KubeError as error:
             self._roll_back(pod, reserved)
-            raise
+            if isinstance(error, Conflict) or not isinstance(error, ApiError):
+                raise
+            raise NotBound(f"running {plugin}: {error.message}") from error
 
     def clean_up(self, pod: Pod) -> None:
         """Delete the PodSchedulingContext of a bound pod; failing that the garbage collector does.

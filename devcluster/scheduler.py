@@ -17,10 +17,11 @@ from devcluster.binding import Binder
 from devcluster.caches import Caches
 from devcluster.clusterview import INDEXERS, ClusterView
 from devcluster.controlloop import ControlLoop
+from devcluster.errors import NotBound
 from devcluster.queueing import Backoff
 from devcluster.schedulerwakeups import Wakeups
 from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, attempt
-from devcluster.schedulingreport import Events, Reporter
+from devcluster.schedulingreport import SCHEDULER_ERROR, UNSCHEDULABLE, Events, Reporter
 from kube.client import Client
 from kube.errors import KubeError
 from kube.workqueue import WorkQueue
@@ -102,7 +103,7 @@ class Scheduler:
                 self._await(given, verdict)
             case Unschedulable():
                 self._give_up(given, verdict)
-        self._reporter.failed(given.pod, verdict.message)
+        self._reporter.failed(given.pod, UNSCHEDULABLE, verdict.message)
         self.queue.add_after(f"{given.pod.namespace}/{given.pod.name}", LONGEST_WAIT)
 
     def _bind(self, given: Attempt, verdict: Bind) -> None:
@@ -110,6 +111,12 @@ class Scheduler:
         self._view.assume(pod, verdict.node)
         try:
             self._binder.bind(pod, verdict.node, verdict.reserve)
+        except NotBound as error:
+            self._view.forget(pod.uid)
+            self._backoff.failed(pod.uid, self._clock())
+            self._reporter.failed(pod, SCHEDULER_ERROR, str(error))
+            self.queue.add(_name(pod))
+            return
         except KubeError:
             self._view.forget(pod.uid)
             raise

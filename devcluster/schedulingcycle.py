@@ -120,7 +120,7 @@ def _choose(given: Attempt, fitting: Sequence[NodeView], chance: Random) -> Verd
     )
     if isinstance(answer, Hold):
         return Await(_one_node(answer.reason), NO_CHANGE, held)
-    return Await(_one_node("waiting for resource driver"), answer.change, held)
+    return Await("waiting for resource driver", answer.change, held)
 
 
 def _post_filter(given: Attempt, usable: Sequence[NodeView], chance: Random) -> Unschedulable:
@@ -149,5 +149,5 @@ def _available_of(given: Attempt) -> str:
 
 
 def _one_node(reason: str) -> str:
-    """The scheduler counts just the chosen node when a plugin stops after the choice."""
+    """What Reserve says counts just the chosen node; what PreBind says is told as it is."""
     return f"0/1 nodes are available: 1 {reason}."

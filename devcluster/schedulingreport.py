@@ -5,7 +5,7 @@ Source: kubernetes pkg/scheduler/schedule_one.go (handleSchedulingFailure) and p
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from api.claims import Pod
 from api.objects import JSON, NodeName
@@ -14,6 +14,12 @@ from devcluster.kubelet.podstatus import timestamp
 from kube.client import Client
 from kube.errors import NotFound
 from kube.resources import PODS
+
+UNSCHEDULABLE: Final = "Unschedulable"
+"""Reason of the condition of a pod that has to wait."""
+
+SCHEDULER_ERROR: Final = "SchedulerError"
+"""Reason of the condition of a pod for which the scheduler could not do what it decided."""
 
 _CONDITION = "PodScheduled"
 
@@ -52,10 +58,10 @@ class Reporter:
         where = f"{pod.namespace}/{pod.name}"
         self._events.normal(pod.raw, "Scheduled", f"Successfully assigned {where} to {node}")
 
-    def failed(self, pod: Pod, message: str) -> None:
+    def failed(self, pod: Pod, reason: str, message: str) -> None:
         """Tell why a pod has no node yet; of no effect on a pod that is gone by now."""
         self._events.warning(pod.raw, "FailedScheduling", message)
-        conditions = with_unscheduled(pod, message, self._now())
+        conditions = with_unscheduled(pod, reason, message, self._now())
         if conditions is None:
             return
         patch = {"metadata": {"uid": pod.uid}, "status": {"conditions": conditions}}
@@ -68,11 +74,12 @@ class Reporter:
         self._caches[PODS].written(stored)
 
 
-def with_unscheduled(pod: Pod, message: str, now: float) -> list[JSON] | None:
+def with_unscheduled(pod: Pod, reason: str, message: str, now: float) -> list[JSON] | None:
     """Return the pod's conditions with PodScheduled=False, None if they say so already.
 
     Args:
         pod: as it is stored.
+        reason: of the condition.
         message: why there is no node.
         now: seconds since the epoch, for the transition to False.
     """
@@ -81,7 +88,7 @@ def with_unscheduled(pod: Pod, message: str, now: float) -> list[JSON] | None:
     new = {
         "type": _CONDITION,
         "status": "False",
-        "reason": "Unschedulable",
+        "reason": reason,
         "message": message,
         "lastProbeTime": None,
         "lastTransitionTime": timestamp(now),

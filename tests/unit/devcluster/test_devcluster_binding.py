@@ -1,7 +1,7 @@
 """How verdicts are carried out, also when a write fails."""
 
 from api.objects import JSON
-from kube.errors import KubeError, ServerError
+from kube.errors import ConnectFailed, KubeError, ServerError
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -63,7 +63,19 @@ def test_gives_back_what_it_reserved_when_binding_fails() -> None:
     assert failed == ["pods/pod/binding"]
     assert "reservedFor" not in rig.claim()["status"]
     assert rig.node_of() is None
-    assert rig.part.queue.retries(KEY) == 1
+    assert rig.told() == [("FailedScheduling", 'running Bind plugin "DefaultBinder": no')]
+    rig.time += 1.0
+    rig.settle()
+    assert rig.node_of() == "node-1"
+
+
+def test_no_answer_is_nobody_s_fault_and_leads_to_another_try() -> None:
+    rig = scheduler_rig(node(), USER, allocated(claim()), resource_class())
+    works = rig.api.fault
+    rig.api.fault = lambda verb, *_: ConnectFailed("refused") if verb == "create" else None
+    rig.part.process(KEY)
+    assert (rig.node_of(), rig.told(), rig.part.queue.retries(KEY)) == (None, [], 1)
+    rig.api.fault = works
     rig.part.process(KEY)
     assert rig.node_of() == "node-1"
 

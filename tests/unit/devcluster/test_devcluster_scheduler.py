@@ -4,7 +4,7 @@ import pytest
 
 from api.objects import JSON
 from devcluster.resources import SCHEDULING_CONTEXTS
-from kube.errors import KubeError, NotFound
+from kube.errors import Invalid, KubeError, NotFound
 from kube.resources import PODS
 from tests.support.build import (
     POD_CLAIM,
@@ -58,9 +58,8 @@ def test_negotiates_with_the_driver() -> None:
     context = rig.context()
     assert context["spec"] == {"selectedNode": "node-1", "potentialNodes": ["node-1"]}
     assert context["metadata"]["ownerReferences"][0]["uid"] == "uid-pod"
-    assert rig.told() == [
-        ("FailedScheduling", "0/1 nodes are available: 1 waiting for resource driver.")
-    ]
+    assert rig.told() == [("FailedScheduling", "waiting for resource driver")]
+    assert conditions(rig) == [("PodScheduled", "False", "Unschedulable")]
     rig.put(reserved(allocated(rig.claim())))
     rig.sync()
     rig.settle()
@@ -212,6 +211,30 @@ def test_condition_keeps_its_transition_time() -> None:
     second = rig.pod()["status"]["conditions"][0]
     assert second["message"] != first["message"]
     assert second["lastTransitionTime"] == first["lastTransitionTime"]
+
+
+def test_pod_that_the_claim_has_no_place_for_is_told_why_and_tried_again() -> None:
+    """The 33rd consumer; the text is that of kube-scheduler 1.30.14."""
+    full = (
+        'ResourceClaim.resource.k8s.io "claim" is invalid: status.reservedFor: '
+        "Too long: may not be longer than 32"
+    )
+    rig = scheduler_rig(node(), USER, reserved(allocated(claim()), "other"), resource_class())
+
+    def fault(_verb: str, plural: str, _body: JSON | None) -> KubeError | None:
+        return Invalid(422, "Invalid", full) if plural == "resourceclaims/status" else None
+
+    works, rig.api.fault = rig.api.fault, fault
+    rig.settle()
+    assert rig.told() == [
+        ("FailedScheduling", f'running PreBind plugin "DynamicResources": {full}')
+    ]
+    assert conditions(rig) == [("PodScheduled", "False", "SchedulerError")]
+    rig.api.fault = works
+    rig.time += 1.0
+    rig.settle()
+    assert rig.node_of() == "node-1"
+    assert len(rig.told()) == 1
 
 
 def test_writes_for_a_pod_that_is_gone_end_quietly() -> None:

@@ -36,8 +36,8 @@ def condition(message: str = "why", status: str = "False", since: str = TIME) ->
 )
 def test_with_unscheduled(before: list[JSON], after: list[JSON] | None) -> None:
     given = Pod({**pod(), "status": {"conditions": before}})
-    assert with_unscheduled(given, "why", 1000.0) == after
+    assert with_unscheduled(given, "Unschedulable", "why", 1000.0) == after
 
 
 def test_pod_without_a_status() -> None:
-    assert with_unscheduled(Pod(pod()), "why", 1000.0) == [condition()]
+    assert with_unscheduled(Pod(pod()), "Unschedulable", "why", 1000.0) == [condition()]
