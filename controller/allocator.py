@@ -86,9 +86,7 @@ def plan(
     return chosen
 
 
-def _match(
-    free: Sequence[Device], requests: Sequence[DeviceRequest]
-) -> list[list[Device]] | None:
+def _match(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list[list[Device]] | None:
     """Return the devices of each request, None if they cannot all be served."""
     if sum(r.wanted.count for r in requests) > len(free):
         return None
@@ -158,22 +156,17 @@ def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Re
     wanted = _by_kind(requests)
     asked = f"asked for {listed([_devices(wish) for wish in wanted], _SHOWN_KINDS)}"
     if sum(wish.count for wish in wanted) > len(offered):
-        return Refusal(
-            "TooFewDevices", f"{asked}, which can never fit on a node of {len(offered)}"
-        )
+        return Refusal("TooFewDevices", f"{asked}, which can never fit on a node of {len(offered)}")
     if _match(offered, requests) is not None:
         return Refusal("TooFewFree", f"{asked}, not free at present")
-    models = listed(sorted({device.model for device in offered}), _SHOWN_MODELS)
-    for wish in wanted:
-        there = sum(map(wish.request.admits, offered))
+    told = f"{asked}, which can never fit together"
+    eligible = _eligible(offered, [wish.request for wish in wanted])
+    for wish, there in zip(wanted, map(len, eligible), strict=True):
         if there < wish.count:
-            return Refusal(
-                "NoMatchingModel",
-                f"asked for {_devices(wish)}, the node has {there or 'none'} (its models: {models})",
-            )
-    return Refusal(
-        "NoMatchingModel", f"{asked}, which can never fit together (its models: {models})"
-    )
+            told = f"asked for {_devices(wish)}, the node has {there or 'none'}"
+            break
+    models = listed(sorted({device.model for device in offered}), _SHOWN_MODELS)
+    return Refusal("NoMatchingModel", f"{told} (its models: {models})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class Dialect(Protocol):
     def allocated(
         self, claim: Claim, demand: Demand, node: NodeName, devices: Sequence[AllocatedDevice], /
     ) -> JSON:
-        """Return the claim with an allocation that any number of pods may share.
+        """Return the claim with an allocation that several pods may share.
 
         Args:
             claim: without allocation.

@@ -40,6 +40,21 @@ def test_waiting_claim_is_freed_when_its_last_pod_goes(space: Space) -> None:
     space.cluster.settled()
 
 
+def test_success_leaves_a_trace_on_the_claim(space: Space) -> None:
+    space.apply(*space.claim("c", Wish(count=2, split=2)), space.pod("user", "c"))
+    space.ready("user")
+    allocated, prepared = until(
+        "two events of the claim",
+        lambda: told if len(told := space.events("resourceclaim", "c")) == 2 else [],
+    )
+    node = space.node_with("c")
+    assert (allocated["type"], allocated["reason"]) == ("Normal", "Allocated")
+    assert allocated["message"].startswith(f"2 devices of node {node}: FAKE-")
+    assert (prepared["type"], prepared["reason"]) == ("Normal", "Prepared")
+    assert prepared["message"] == f"4 children of 2 devices on node {node}"
+    assert (allocated["count"], prepared["count"]) == (1, 1)
+
+
 @pytest.mark.since(28, "nobody asks for the claims of a pod that names its node")
 def test_pod_that_names_its_node(space: Space) -> None:
     node = space.cluster.nodes[-1]
@@ -128,6 +143,22 @@ def test_parameters_out_of_bounds_are_refused(space: Space) -> None:
         space.cluster.kubectl.run(
             "create", "-f-", "--validate=strict", input=_with_unknown_field(space.name)
         )
+
+
+def test_a_claim_has_room_for_32_pods_and_the_next_one_is_told(space: Space) -> None:
+    names = [f"user{n}" for n in range(33)]
+    space.apply(*space.claim("shared"), *(space.pod(name, "shared") for name in names))
+    late = until("32 pods with a node", lambda: _the_only_one_without_a_node(space))
+    space.told("pod", late, "status.reservedFor: Too long: may not be longer than 32")
+    assert len(space.status("shared")["reservedFor"]) == 32
+    (first, *_) = [name for name in names if name != late]
+    space.delete(f"pod/{first}")
+    space.ready(late)
+
+
+def _the_only_one_without_a_node(space: Space) -> str:
+    waiting = [pod for pod in space.pods() if not pod["spec"].get("nodeName")]
+    return str(waiting[0]["metadata"]["name"]) if len(waiting) == 1 else ""
 
 
 def test_claim_deleted_before_it_is_allocated(space: Space) -> None:

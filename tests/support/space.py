@@ -9,7 +9,7 @@ from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID
 from demo.expect import devices_of
 from kube.errors import NotFound
-from kube.resources import NAMESPACES, PODS
+from kube.resources import EVENTS, NAMESPACES, PODS
 from tests.support.anycluster import Cluster
 from tests.support.manifests import ONE, Wish, manifest, pod
 from tests.support.waiting import until
@@ -142,6 +142,15 @@ class Space:
     def finalizers(self, claim: str) -> list[str]:
         """Return the finalizers of a claim."""
         return list(self.get("resourceclaim", claim)["metadata"].get("finalizers") or [])
+
+    def events(self, kind: str, name: str) -> list[JSON]:
+        """Return the events on an object in the order of what happened, as their names have it."""
+        found = self.cluster.client.list(EVENTS, namespace=self.name).items
+        about = [each for each in found if each["involvedObject"]["kind"].lower() == kind]
+        return sorted(
+            (each for each in about if each["involvedObject"]["name"] == name),
+            key=lambda each: str(each["metadata"]["name"]),
+        )
 
     def warnings(self, kind: str, name: str) -> str:
         """Return the text of the Warning events on an object."""
