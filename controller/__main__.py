@@ -5,7 +5,6 @@ import gc
 import click
 
 from api import __version__
-from api.names import DRIVER_NAME
 from controller.discovery import served_version
 from controller.election import (
     Leadership,
@@ -20,6 +19,7 @@ from kube.client import Client
 from kube.events import EventRecorder
 from kube.leases import Timing
 from ops.config import CommonConfig, common_config, common_options
+from ops.events import event_recorder
 from ops.health import HttpServer, create_app
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -93,11 +93,7 @@ def run(
     if version is None:
         return life.wait()
     _LOG.info("serving classic claims", version=version)
-    events = EventRecorder(
-        client.with_rate(config.kube_api_qps, config.kube_api_burst),
-        component=f"resource driver {DRIVER_NAME}",
-        normal=config.normal_events,
-    )
+    events = event_recorder(client, config)
     controller = build(
         client,
         events,

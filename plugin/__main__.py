@@ -10,8 +10,8 @@ from api import __version__
 from api.names import DEFAULT_MODEL, DRIVER_NAME
 from api.objects import NodeName
 from kube.client import Client
-from kube.events import EventRecorder
 from ops.config import CommonConfig, common_config, common_options
+from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
 from ops.metrics import Metrics
@@ -138,12 +138,7 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     life.on_stop("node lock", NodeLock(places.directory).release)
     metrics = Metrics()
     client = _client(life, common, metrics)
-    events = EventRecorder(
-        client.with_rate(common.kube_api_qps, common.kube_api_burst),
-        component=f"resource driver {DRIVER_NAME}",
-        host=config.node_name,
-        normal=common.normal_events,
-    )
+    events = event_recorder(client, common, host=config.node_name)
     node = NodeName(config.node_name)
     source = FakeDeviceSource(node, config.num_devices, config.device_model)
     plugin = build(client, events, metrics, Site(node, common.namespace, source, places))

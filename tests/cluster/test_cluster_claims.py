@@ -53,6 +53,7 @@ def test_success_leaves_a_trace_on_the_claim(space: Space) -> None:
     assert (prepared["type"], prepared["reason"]) == ("Normal", "Prepared")
     assert prepared["message"] == f"4 children of 2 devices on node {node}"
     assert (allocated["count"], prepared["count"]) == (1, 1)
+    space.told("pod", "user", "waiting for resource driver")
 
 
 @pytest.mark.since(28, "nobody asks for the claims of a pod that names its node")

@@ -5,7 +5,7 @@ import pytest
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
 from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
-from kube.errors import KubeError, ServerError
+from kube.errors import Invalid, KubeError, ServerError
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -15,6 +15,7 @@ from tests.support.build import (
     generated,
     owned,
     pod,
+    reserved,
     scheduling,
     template,
     templated_pod,
@@ -155,6 +156,17 @@ def test_refused_creation_is_told_and_retried() -> None:
     rig.api.fault = lambda verb, plural, body: ServerError(500, "InternalError", "no quota")
     rig.part.process(POD)
     assert "no quota" in rig.told()[0][1]
+    assert rig.part.queue.retries(POD) == 1
+
+
+def test_pod_on_a_node_for_which_the_claim_has_no_place_is_tried_again_without_a_word() -> None:
+    """The 33rd consumer: kube-controller-manager only logs, and the kubelet tells the pod."""
+    rig = claim_rig(
+        pod("pod", (POD_CLAIM, "claim"), nodeName="node-1"), reserved(allocated(claim()), "other")
+    )
+    rig.api.fault = lambda verb, plural, body: Invalid(422, "Invalid", "Too long")
+    rig.part.process(POD)
+    assert rig.told() == []
     assert rig.part.queue.retries(POD) == 1
 
 

@@ -1,0 +1,43 @@
+from dataclasses import replace
+from unittest.mock import create_autospec
+
+import pytest
+
+from kube.client import Client
+from ops.config import CommonConfig
+from ops.events import event_recorder
+
+CONFIG = CommonConfig(
+    kubeconfig="",
+    kube_api_qps=7.0,
+    kube_api_burst=9,
+    namespace="ns",
+    http_endpoint="",
+    metrics_path="/metrics",
+    pprof_path="",
+    logging_format="text",
+    verbosity=2,
+    normal_events=True,
+)
+CLAIM = {"kind": "ResourceClaim", "metadata": {"name": "claim", "namespace": "ns"}}
+
+
+@pytest.mark.parametrize(
+    ("normal", "reasons"), [(True, ["Allocated", "NoSuitableNode"]), (False, ["NoSuitableNode"])]
+)
+def test_events_are_those_that_the_settings_want_at_their_rate(
+    normal: bool, reasons: list[str]
+) -> None:
+    client = create_autospec(Client, instance=True, spec_set=True)
+    recorder = event_recorder(client, replace(CONFIG, normal_events=normal), host="node-1")
+    recorder.normal(CLAIM, "Allocated", "1 device")
+    recorder.warning(CLAIM, "NoSuitableNode", "none")
+    recorder.start()
+    recorder.stop()
+    client.with_rate.assert_called_once_with(7.0, 9)
+    written = [call.args[1] for call in client.with_rate.return_value.create.call_args_list]
+    assert [event["reason"] for event in written] == reasons
+    assert {event["source"]["component"] for event in written} == {
+        "resource driver fake.resource.3-shake.com"
+    }
+    assert {event["source"]["host"] for event in written} == {"node-1"}
