@@ -9,8 +9,9 @@ go, while one claim is allocated on the node that the scheduler selected, and wh
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Final
@@ -23,8 +24,11 @@ from tests.support.pluginrig import PluginRig
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GENERATED: Final = ("_pb2.py", "_pb2_grpc.py")
-APART: Final = frozenset({"tests", "tools", ".venv", "build"})
+APART: Final = frozenset({"tests", "tools", "devcluster", ".venv", "build"})
 """Rooms whose files are no part of a walk."""
+
+CLIENT: Final = "kube/client.py"
+"""What it calls belongs to the request, not to the walk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +50,12 @@ def walk_of(act: Callable[[], object]) -> Walk:
     depths = [0]
 
     def entered(frame: FrameType, event: str, _arg: object) -> None:
-        if event == "call" and (file := _own(frame)):
-            files.add(file)
-            depths.append(_depth(frame))
+        if event != "call" or not own_file(frame.f_code.co_filename):
+            return
+        walked = list(_own_files(frame))
+        if CLIENT not in walked[1:]:
+            files.add(walked[0])
+            depths.append(len(walked))
 
     sys.setprofile(entered)
     try:
@@ -104,20 +111,22 @@ def main() -> None:
         click.echo("\n".join(sorted(found.files)))
 
 
-def _own(frame: FrameType) -> str:
-    path = Path(frame.f_code.co_filename)
+@cache
+def own_file(name: str) -> str:
+    """Return a file of a walk relative to the project; empty if it is none."""
+    path = Path(name)
     if not path.is_relative_to(ROOT):
         return ""
     file = path.relative_to(ROOT)
     return "" if file.parts[0] in APART else str(file)
 
 
-def _depth(frame: FrameType | None) -> int:
-    count = 0
+def _own_files(frame: FrameType | None) -> Iterator[str]:
+    """Yield the files of a function and its callers, as far as they are of the project."""
     while frame is not None:
-        count += bool(_own(frame))
+        if file := own_file(frame.f_code.co_filename):
+            yield file
         frame = frame.f_back
-    return count
 
 
 if __name__ == "__main__":

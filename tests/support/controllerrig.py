@@ -1,4 +1,4 @@
-"""The whole controller on a FakeApi, one reconcile at a time."""
+"""The whole controller on a MemoryApi, one reconcile at a time."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from kube.resources import NODES, PODS, Resource
 from kube.store import Store
 from ops.metrics import Metrics
 from tests.support.build import SYSTEM
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 RESOURCES = VERSIONS["v1alpha2"].resources
 
@@ -23,12 +23,12 @@ class Rig:
     def __init__(
         self,
         *objects: JSON,
-        api: FakeApi | None = None,
+        api: MemoryApi | None = None,
         version: str = "v1alpha2",
         clock: Callable[[], float] = time.monotonic,
         begun: bool = True,
     ) -> None:
-        self.api = api or FakeApi()
+        self.api = api or MemoryApi()
         self.version = version
         self.resources = VERSIONS[version].resources
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)

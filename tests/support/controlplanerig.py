@@ -1,4 +1,4 @@
-"""Scheduler or claim controller on a FakeApi, one queue key at a time and without real time."""
+"""Scheduler or claim controller on a MemoryApi, one queue key at a time and without real time."""
 
 import contextlib
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from devcluster.scheduler import Scheduler
 from kube.events import EventRecorder
 from kube.resources import NODES, PODS, Resource
 from kube.workqueue import WorkQueue
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 RESOURCES: dict[str, Resource] = {
     resource.kind: resource
@@ -37,7 +37,7 @@ class ControlRig:
     part: Part
 
     def __init__(self, make: Callable[["ControlRig"], Part], *objects: JSON) -> None:
-        self.api = FakeApi()
+        self.api = MemoryApi()
         self.time = 1000.0
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.part = make(self)

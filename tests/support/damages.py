@@ -62,7 +62,7 @@ def _unprotect(world: World) -> None:
     stored = world.find(V1ALPHA2.claims, NAME)
     assert stored is not None
     stored["metadata"]["finalizers"].remove(FINALIZER)
-    world.api.put_spec(stored)
+    world.api.rewrite(stored)
 
 
 def _abandon(world: World) -> None:

@@ -91,7 +91,7 @@ def _deallocating(world: World) -> None:
     stored = world.find(V1ALPHA2.claims, NAME)
     assert stored is not None
     stored["status"]["deallocationRequested"] = True
-    world.api.put_spec(stored)
+    world.api.rewrite(stored)
     world.see()
 
 

@@ -99,15 +99,14 @@ class _World:
 
     def __init__(self, version: str, *objects: JSON) -> None:
         self.rig = Rig(*objects, version=version)
-        self._given = copy.deepcopy(self.rig.api.objects)
+        self._given = dict(self.rig.api.objects)
 
     def begin(self, change: Any) -> None:
         """Let the API server hold what was given, with something changed."""
         objects = copy.deepcopy(self._given)
         change(objects)
-        for obj in objects.values():
-            obj["metadata"]["resourceVersion"] = self.rig.api.version()
-        self.rig.api.objects = objects
+        self.rig.api.objects.clear()
+        self.rig.api.objects.update(objects)
         self.rig.resync()
 
     def handle(self, key: str) -> None:

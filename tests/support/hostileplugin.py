@@ -28,9 +28,10 @@ from plugin.service import NodeService
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.hostile import Canaries, Wrong, survives
 from tests.support.kubeletcalls import KubeletCalls
+from tests.support.memoryapi import MemoryApi
 from tests.support.mutation import damaged, mutated, text
 from tests.support.nodeprogram import NodeProgram
-from tests.support.pluginrig import CLAIMS, NODE, NodeApi, Tripwire, node_object
+from tests.support.pluginrig import CLAIMS, NODE, node_object
 
 _DEVICES = 8
 _SPARE = 7
@@ -41,7 +42,7 @@ class Node:
     """A node with two prepared claims, one of them split, and files around its directories."""
 
     def __init__(self, root: Path) -> None:
-        self.api = NodeApi(Tripwire())
+        self.api = MemoryApi()
         self.api.put(NODES, node_object())
         self.program = NodeProgram(self.api, root, NODE, _DEVICES)
         self.directories = (self.program.cdi_root, self.program.directory)

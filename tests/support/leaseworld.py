@@ -14,9 +14,9 @@ from kube.elector import Elector
 from kube.errors import KubeError, ReadTimeout
 from kube.leases import LEASES, Timing, holder_of
 from kube.resources import Resource
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
-SPACE = "system"
+SPACE = "fake-system"
 NAME = "lease"
 
 Way = tuple[float, bool, float, bool]
@@ -119,7 +119,7 @@ class Line:
     def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
         return self._send(lambda api: api.update(resource, body, subresource=subresource))
 
-    def _send(self, request: Callable[[FakeApi], JSON]) -> JSON:
+    def _send(self, request: Callable[[MemoryApi], JSON]) -> JSON:
         world = self.candidate.world
         there, lost_there, back, lost_back = world.fate(self.candidate.name)
         world.run(there)
@@ -174,7 +174,7 @@ class World:
         self.timing = timing or Timing()
         self.fate = fate
         self.rand = random.Random(seed)
-        self.api = FakeApi()
+        self.api = MemoryApi()
         self.leaders: set[str] = set()
         self.worst = 0
         self.took_over: list[tuple[float, str]] = []

@@ -136,7 +136,7 @@ class DriverMachine(RuleBasedStateMachine):
         status = (stored or {}).get("status") or {}
         if stored and status.get("allocation") and not status.get("reservedFor"):
             status["deallocationRequested"] = True
-            self.world.api.put_spec(stored)
+            self.world.api.rewrite(stored)
 
     @rule(node=NODES, moment=MOMENTS)
     def plugin_keeps_its_node(self, node: str, moment: int | None) -> None:
@@ -172,7 +172,7 @@ class DriverMachine(RuleBasedStateMachine):
         stored = self.world.find(V1ALPHA2.claims, name)
         if stored and FINALIZER in (stored["metadata"].get("finalizers") or []):
             stored["metadata"]["finalizers"].remove(FINALIZER)
-            self.world.api.put_spec(stored)
+            self.world.api.rewrite(stored)
             if stored["metadata"].get("deletionTimestamp"):
                 del self.world.api.objects[V1ALPHA2.claims.plural, object_key(NAMESPACE, name)]
 

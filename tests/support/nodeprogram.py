@@ -1,4 +1,4 @@
-"""A node on a FakeApi: its disk, its kubelet's list of claims, and the plugin's process."""
+"""A node on a MemoryApi: its disk, its kubelet's list of claims, and the plugin's process."""
 
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,13 @@ from plugin.repairs import Repair
 from plugin.state import State
 from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
 from tests.support.build import SYSTEM
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 
 class NodeProgram:
     """A node: its disk, the plugin's process, and the claims that its kubelet has prepared."""
 
-    def __init__(self, api: FakeApi, root: Path, name: str, devices: int) -> None:
+    def __init__(self, api: MemoryApi, root: Path, name: str, devices: int) -> None:
         self.api = api
         self.name = NodeName(name)
         self.cdi_root = root / name / "cdi"

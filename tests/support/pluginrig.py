@@ -1,26 +1,14 @@
-"""The node's side of the plugin on a FakeApi and real directories; it can be killed and restarted.
-
-`Tripwire` counts every write to a file or to the API server, just before and just after it, and
-raises `Killed` at one of these moments, as if the process had got SIGKILL there.
-"""
+"""The node's side of the plugin on real directories; it can be killed and restarted."""
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
-from typing import Any, NoReturn, Self
+from typing import Any
 from unittest.mock import create_autospec
 
-import pytest
 from prometheus_client import CollectorRegistry
 
-import plugin.cdi_directory
-import plugin.checkpoint
 from api.nas import Device
-from api.objects import JSON, ClaimUID, Key, NodeName, object_key
-from kube.client import ListPage
-from kube.errors import AlreadyExists
+from api.objects import JSON, ClaimUID, NodeName
 from kube.events import EventRecorder
 from kube.resources import NODES, Resource
 from kube.store import Store
@@ -36,116 +24,10 @@ from plugin.nodestate import NODE_STATES, NodeState
 from plugin.repairs import Repair
 from plugin.state import State
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
-from tests.support.fakeapi import FakeApi
+from tests.support.tripwire import Tripwire, TripwireApi
 
 NODE = NodeName("node-1")
 CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
-
-
-class Killed(BaseException):
-    """The process died; not an Exception, so that nothing catches it."""
-
-
-class Tripwire:
-    """Raises at the n-th moment before or after a write; disarmed at first."""
-
-    def __init__(self) -> None:
-        self.left: int | None = None
-
-    def arm(self, moment: int) -> None:
-        self.left = moment
-
-    def disarm(self) -> bool:
-        """Let all writes pass again; tell whether it was still waiting for its moment."""
-        waiting, self.left = self.left is not None, None
-        return waiting
-
-    def moment(self) -> None:
-        if self.left is None:
-            return
-        self.left -= 1
-        if self.left == 0:
-            self.left = None
-            raise Killed
-
-    @contextmanager
-    def around(self) -> Iterator[None]:
-        self.moment()
-        yield
-        self.moment()
-
-    def wrap(self, write: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            with self.around():
-                return write(*args, **kwargs)
-
-        return wrapped
-
-    def install(self, patch: pytest.MonkeyPatch) -> None:
-        """Count the writes of files."""
-        for module in (plugin.cdi_directory, plugin.checkpoint):
-            patch.setattr(module, "write_atomically", self.wrap(module.write_atomically))
-        patch.setattr(Path, "unlink", self.wrap(Path.unlink))
-
-
-class SilentWatch:
-    """A watch without events, open until it is closed."""
-
-    def __init__(self) -> None:
-        self._closed = Event()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[NoReturn]:
-        assert self._closed.wait(30)
-        return iter(())
-
-    def close(self) -> None:
-        self._closed.set()
-
-
-class NodeApi(FakeApi):
-    """A FakeApi that also creates, says what it serves, and passes a tripwire."""
-
-    def __init__(self, tripwire: Tripwire, *versions: str) -> None:
-        super().__init__()
-        self.served = list(versions or ("v1alpha2",))
-        self._tripwire = tripwire
-
-    def versions(self, group: str) -> list[str]:
-        return list(self.served)
-
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
-        key = self._seen("create", resource.plural, _key(body, namespace), body)
-        if (resource.plural, key) in self.objects:
-            raise AlreadyExists(409, "AlreadyExists", f"{resource.plural} {key}", {})
-        with self._tripwire.around():
-            return self.put(resource, {**body, "metadata": {**body["metadata"], "uid": "uid"}})
-
-    def patch(self, *args: Any, **kwargs: Any) -> JSON:
-        with self._tripwire.around():
-            return super().patch(*args, **kwargs)
-
-    def list(self, resource: Resource, **_: object) -> ListPage:
-        return ListPage(self.all(resource), self.now())
-
-    def watch(self, resource: Resource, **_: object) -> "SilentWatch":
-        return SilentWatch()
-
-    def now(self) -> str:
-        """Return a resourceVersion above that of all objects."""
-        return str(next(self._versions))
-
-    def close(self) -> None:
-        """Do nothing, as there are no connections."""
-
-    def remove(self, resource: Resource, name: str, namespace: str | None = None) -> None:
-        """Delete an object as others would."""
-        del self.objects[resource.plural, object_key(namespace, name)]
 
 
 class PluginRig:
@@ -156,7 +38,7 @@ class PluginRig:
 
     def __init__(self, root: Path, *, devices: int = 8, versions: tuple[str, ...] = ()) -> None:
         self.tripwire = Tripwire()
-        self.api = NodeApi(self.tripwire, *versions)
+        self.api = TripwireApi(self.tripwire, *(versions or ("v1alpha2",)))
         self.api.put(NODES, node_object())
         self.cdi_root = root / "cdi"
         self.directory = root / "plugin"
@@ -230,7 +112,7 @@ class PluginRig:
 
     def see(self) -> None:
         """Let the watch cache see what the API server has."""
-        self.cache.replace(self.api.all(NODE_STATES), self.api.now())
+        self.cache.replace(self.api.all(NODE_STATES), self.api.version())
 
     def device(self, index: int) -> Device:
         return self.source.devices()[index]
@@ -274,7 +156,3 @@ def node_object(version: str = "v1.30.14") -> JSON:
 def _first_value(device: JSON) -> str:
     value: str = device["containerEdits"]["env"][0].partition("=")[2]
     return value
-
-
-def _key(body: JSON, namespace: str | None) -> Key:
-    return object_key(namespace, body["metadata"]["name"])

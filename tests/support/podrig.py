@@ -8,6 +8,7 @@ from typing import Any
 
 from api.claims import Pod
 from api.objects import JSON
+from devcluster.apiserver.patch import merge_patch
 from devcluster.kubelet.errors import PrepareFailed, StartFailed, UnprepareFailed
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories
@@ -16,7 +17,6 @@ from devcluster.kubelet.runtime import Exit, Launch
 from kube.errors import KubeError, NotFound
 from kube.resources import Resource
 from tests.support.clock import Clock
-from tests.support.fakeapi import merge
 
 ADDRESS = "10.1.2.3"
 
@@ -116,7 +116,7 @@ class FakePods:
         self._check()
         assert (resource.plural, namespace, subresource) == ("pods", "default", "status")
         self.log.append(("patch", copy.deepcopy(patch["status"])))
-        merged = merge(self.pod, patch)
+        merged = merge_patch(self.pod, patch)
         assert isinstance(merged, dict)
         self.pod = merged
         return merged

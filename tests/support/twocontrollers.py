@@ -1,21 +1,17 @@
-"""Several controllers on one FakeApi, interleaved at every request, each behind its own watches.
+"""Several controllers on one API server, interleaved at every request, each behind its own watches.
 
 Every controller works on a thread of its own, but one at a time: before each request the turn goes
 to another one by lot. Caches see the API server's history in order, some of them later than others.
 No time passes and nothing waits for a clock.
 """
 
-import copy
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
-from api.objects import JSON, Key
-from kube.resources import Resource
+from devcluster.apiserver.storage import DELETED, Event
 from tests.support.controllerrig import Rig
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 
 class Turns:
@@ -69,43 +65,16 @@ class Turns:
         self._changed.notify_all()
 
 
-@dataclass(frozen=True)
-class Change:
-    """One event of a watch."""
-
-    resource: Resource
-    obj: JSON
-    gone: bool
-
-
-class History(FakeApi):
-    """A FakeApi that remembers every change, and that gives the turn away before each request."""
+class History(MemoryApi):
+    """An API that remembers every change, and that gives the turn away before each request."""
 
     def __init__(self, turns: Turns, check: Callable[["History"], None]) -> None:
-        """Call `check` after every write."""
+        """Call `check` after every request."""
         super().__init__()
-        self.changes: list[Change] = []
-        self._check_all = check
+        self.changes: list[Event] = []
+        self.listen(self.changes.append)
         self.fault = lambda *_: turns.turn()
-
-    def put(self, resource: Resource, obj: JSON) -> JSON:
-        stored = super().put(resource, obj)
-        self.changes.append(Change(resource, stored, gone=False))
-        return stored
-
-    def delete(self, resource: Resource, name: str, *args: Any, **options: Any) -> None:
-        obj = self.find(resource, name, *args)
-        super().delete(resource, name, *args, **options)
-        if not obj["metadata"].get("finalizers"):
-            obj["metadata"]["resourceVersion"] = self.version()
-            self.changes.append(Change(resource, obj, gone=True))
-
-    def _store(self, resource: Resource, key: Key, changed: JSON) -> JSON:
-        stored = super()._store(resource, key, changed)
-        gone = (resource.plural, key) not in self.objects
-        self.changes.append(Change(resource, copy.deepcopy(stored), gone))
-        self._check_all(self)
-        return stored
+        self.answered = lambda: check(self)
 
 
 class Lagging:
@@ -119,9 +88,12 @@ class Lagging:
     def see(self, number: int | None = None) -> None:
         """Let the watches deliver some changes, or all."""
         end = len(self._api.changes) if number is None else self._seen + number
+        stores = {(r.group, r.plural): store for r, store in self.rig.stores().items()}
         for change in self._api.changes[self._seen : end]:
-            store = self.rig.stores()[change.resource]
-            (store.remove if change.gone else store.apply)(change.obj)
+            store = stores.get(change.resource)
+            if store is not None and change.stored is not None:
+                gone = change.type == DELETED
+                (store.remove if gone else store.apply)(change.stored.copy())
         self._seen = min(end, len(self._api.changes))
 
     def work(self, keys: list[str], rand: random.Random) -> None:

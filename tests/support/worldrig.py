@@ -1,4 +1,4 @@
-"""The whole driver on a FakeApi: a controller, a plugin on each node, and a user's part of it all.
+"""The whole driver in memory: a controller, a plugin on each node, and a user's part of it all.
 
 Every write of either program, to the API server or to a file, passes a tripwire, so that the
 program can be killed just before or just after it; then it is started anew on what is stored. The
@@ -35,10 +35,9 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.clock import Clock
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 from tests.support.nodeprogram import NodeProgram
-from tests.support.pluginrig import Killed, Tripwire
-from tests.support.worldapi import WorldApi
+from tests.support.tripwire import Killed, Tripwire, TripwireApi
 
 V1ALPHA2 = VERSIONS["v1alpha2"].resources
 PARAMETERS = V1ALPHA2.parameters[0]
@@ -57,7 +56,7 @@ class World:
         self.root = root
         self.tripwire = Tripwire()
         self.tripwire.install(patch)
-        self.api = WorldApi(self.tripwire)
+        self.api = TripwireApi(self.tripwire)
         self.clock = Clock(1000.0)
         self.api.put(V1ALPHA2.classes, resource_class())
         for name, wish in WISHES.items():
@@ -147,7 +146,7 @@ class World:
         context = self.find(V1ALPHA2.contexts, name)
         if context is not None:
             context["spec"]["selectedNode"] = node_name
-            self.api.put_spec(context)
+            self.api.rewrite(context)
 
     def bind(self) -> None:
         """Bind the pods whose claims are allocated and reserved, and prepare them."""
@@ -171,7 +170,7 @@ class World:
             self.api.objects.pop((resource.plural, object_key(NAMESPACE, name)), None)
         obj = self.find(V1ALPHA2.claims, name)
         if obj is not None and obj.get("status", {}).pop("reservedFor", None):
-            self.api.put_spec(obj)
+            self.api.rewrite(obj)
 
     def delete_claim(self, name: str) -> None:
         """Delete a claim that no pod uses."""
@@ -303,12 +302,12 @@ class World:
         if not status.get("reservedFor"):
             consumer = {"resource": "pods", "name": name, "uid": obj["metadata"]["uid"]}
             stored["status"] = {**status, "reservedFor": [consumer]}
-            self.api.put_spec(stored)
+            self.api.rewrite(stored)
         ref = ClaimRef(NAMESPACE, name, ClaimUID(stored["metadata"]["uid"]))
         program.running.setdefault(name, ref)
 
 
-def gone(api: FakeApi, resource: Resource, name: str) -> None:
+def gone(api: MemoryApi, resource: Resource, name: str) -> None:
     """Delete an object past its finalizers, as people do who know no better."""
     try:
         del api.objects[resource.plural, object_key(NAMESPACE, name)]

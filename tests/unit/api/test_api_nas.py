@@ -20,8 +20,8 @@ from api.nas import (
     status_patch,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from devcluster.apiserver.patch import merge_patch
 from tests.support import build
-from tests.support.fakeapi import merge
 
 SEED: JSON = {
     "apiVersion": "nas.fake.resource.3-shake.com/v1alpha1",
@@ -39,7 +39,7 @@ SEED: JSON = {
 
 
 def patched(obj: JSON, patch: JSON) -> Any:
-    return merge(obj, patch)
+    return merge_patch(obj, patch)
 
 
 def allocation(*ids: str, split: int = 0, name: str = "c") -> AllocatedClaim:

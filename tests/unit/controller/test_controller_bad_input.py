@@ -232,7 +232,7 @@ def test_a_missing_permission_is_told_on_the_object() -> None:
 
 def test_a_conflict_on_the_node_is_planned_again() -> None:
     rig = Rig(claim(mode="Immediate"), resource_class(), nas(devices=2))
-    rig.api.put_spec(holding(rig.nas(), "other", 0))
+    rig.api.rewrite(holding(rig.nas(), "other", 0))
     assert rig.handle(CLAIM) == "done"
     assert rig.allocated() == {"other": ["node-1-0"], "uid-claim": ["node-1-1"]}
 

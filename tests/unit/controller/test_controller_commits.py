@@ -32,7 +32,7 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 NODE = NodeName("node-1")
 PATIENCE = 10
@@ -75,7 +75,7 @@ class World:
     """One node with eight devices, and whoever writes to it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, published: bool = True) -> None:
-        self.api = FakeApi()
+        self.api = MemoryApi()
         self.store = Store({HOLDERS_INDEX: holders_index})
         self.ledger = Ledger(self.store, SYSTEM)
         if published:
@@ -204,7 +204,7 @@ def test_when_somebody_else_was_faster_all_are_asked_again(world: World) -> None
     other = AllocatedClaim((AllocatedDevice(DeviceID("node-1-0")),), "default", "other")
     entry = {"fake": {"devices": [{"uuid": d.id} for d in other.devices]}}
     raw = world.api.find(STATES, NODE, SYSTEM)
-    world.api.put_spec({**raw, "spec": {**raw["spec"], "allocatedClaims": {"other": entry}}})
+    world.api.rewrite({**raw, "spec": {**raw["spec"], "allocatedClaims": {"other": entry}}})
     assert world.run(first_free("a"), first_free("b")) == [None, None]
     assert world.allocated()["other"] == "node-1-0"
     assert {world.allocated()["a"], world.allocated()["b"]} == {"node-1-1", "node-1-2"}

@@ -75,7 +75,7 @@ def test_a_claim_deleted_while_it_is_allocated_leaves_nothing(write: int) -> Non
     rig = Rig(claim(), resource_class(), nas("node-1"), nas("node-2"), *pods)
 
     def delete() -> None:
-        rig.cache("claims").apply(rig.api.put_spec(deleted(rig.claim())))
+        rig.cache("claims").apply(rig.api.rewrite(deleted(rig.claim())))
 
     meeting = Meeting(rig, CLAIM, write, delete)
     rig.api.fault = meeting

@@ -110,7 +110,7 @@ def test_a_claim_that_moved_here_meanwhile_keeps_its_devices() -> None:
     rig.clock.now += GRACE_SECONDS
 
     def come_back(verb: str, _plural: str, _body: JSON | None) -> None:
-        here = rig.api.put_spec({**rig.claim(), "status": MADE["status"]})
+        here = rig.api.rewrite({**rig.claim(), "status": MADE["status"]})
         rig.cache("claims").written(here)
 
     listed = rig.api.list

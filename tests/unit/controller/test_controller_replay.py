@@ -29,7 +29,7 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.fakeapi import Fault
+from tests.support.memoryapi import Fault
 
 CLAIM = "claim:default/claim"
 PSC = "psc:default/pod"
@@ -131,7 +131,7 @@ def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(served: Api, wri
     moved = again.scheduling()
     moved["spec"]["selectedNode"] = "node-2"
     again.api.fault = lambda *_: None
-    again.cache("contexts").written(again.api.put_spec(moved))
+    again.cache("contexts").written(again.api.rewrite(moved))
     settle(again, PSC)
     held = {**again.allocated("node-1"), **again.allocated("node-2")}
     assert set(held) == {"uid-claim", "uid-claim-2"}
@@ -189,5 +189,5 @@ def _move_and_allocate(rig: Rig) -> None:
     other = Rig(api=rig.api, version=rig.version)
     moved = other.scheduling()
     moved["spec"]["selectedNode"] = "node-2"
-    other.cache("contexts").written(other.api.put_spec(moved))
+    other.cache("contexts").written(other.api.rewrite(moved))
     assert other.handle(PSC) == "waiting"

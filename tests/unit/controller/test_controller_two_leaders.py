@@ -13,7 +13,7 @@ from functools import partial
 import pytest
 
 from api.names import DRIVER_NAME
-from api.objects import JSON, object_key
+from api.objects import JSON
 from controller.caches import STATES
 from controller.reservations import RESERVATION_SECONDS
 from controller.wiring import VERSIONS
@@ -62,8 +62,7 @@ class Load:
 
         Raises nothing, since a controller would take that for an error of its own.
         """
-        states = {n: api.objects[STATES.plural, object_key(SYSTEM, n)] for n in NODES}
-        held = {n: self._held(state) for n, state in states.items()}
+        held = {s["metadata"]["name"]: self._held(s) for s in api.peek(STATES)}
         self.given.update((n, uid) for n, entries in held.items() for uid in entries)
         told: Counter[str] = Counter()
         for raw in self._claims():
@@ -127,9 +126,7 @@ class Load:
         return [f"psc:default/{name}" for name in self.pods] + claims
 
     def _claims(self) -> list[JSON]:
-        """Return the claims as stored, not copied: they are read after every write."""
-        plural = self.resources.claims.plural
-        return [obj for (stored, _), obj in self.api.objects.items() if stored == plural]
+        return self.api.peek(self.resources.claims)
 
     def _come(self) -> None:
         self.made += 1

@@ -25,7 +25,7 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.fakeapi import Fault
+from tests.support.memoryapi import Fault
 
 IMMEDIATE = "Immediate"
 DELAYED = "WaitForFirstConsumer"

@@ -1,8 +1,8 @@
 """What becomes of a failed key, and the threads of a part of the control plane."""
 
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Self
+from collections.abc import Callable
+from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
@@ -14,7 +14,7 @@ from devcluster.controlloop import ControlLoop
 from devcluster.errors import ClaimNotMade
 from devcluster.resources import CLAIMS
 from devcluster.scheduler import Scheduler
-from kube.client import ListPage, WatchEvent
+from kube.client import ListPage
 from kube.errors import Conflict, ServerError
 from kube.events import EventRecorder
 from kube.resources import NODES, PODS, Resource
@@ -22,48 +22,20 @@ from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 from tests.support.build import node, pod, template, templated_pod
 from tests.support.controlplanerig import RESOURCES
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 
-class Quiet:
-    """A watch without events."""
-
-    def __init__(self) -> None:
-        self._closed = threading.Event()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Iterator[WatchEvent]:
-        self._closed.wait()
-        return iter(())
-
-    def close(self) -> None:
-        self._closed.set()
+def holding(*objects: JSON) -> MemoryApi:
+    api = MemoryApi()
+    for obj in objects:
+        api.put(RESOURCES[obj["kind"]], obj)
+    return api
 
 
-class ListedApi(FakeApi):
-    """A FakeApi that can be listed, and tells when something was created."""
-
-    def __init__(self, *objects: JSON) -> None:
-        super().__init__()
-        self.created = threading.Event()
-        for obj in objects:
-            self.put(RESOURCES[obj["kind"]], obj)
-
-    def list(self, resource: Resource, **_: object) -> ListPage:
-        return ListPage(self.all(resource), self.version())
-
-    def watch(self, _resource: Resource, **_: object) -> Quiet:
-        return Quiet()
-
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
-        stored = super().create(resource, body, namespace)
-        self.created.set()
-        return stored
+def written(api: MemoryApi, since: str) -> bool:
+    """Wait until something was written after a resourceVersion."""
+    with api.changed:
+        return api.changed.wait_for(lambda: api.version() != since, 10.0)
 
 
 def loop(handle: Callable[[str], None]) -> tuple[ControlLoop, WorkQueue]:
@@ -112,11 +84,12 @@ def test_success_ends_the_back_off() -> None:
     assert queue.retries("a/b") == 0
 
 
-def started(part: Scheduler | ClaimController, api: ListedApi) -> int:
-    """Run a part until it creates something; return the exit code."""
+def started(part: Scheduler | ClaimController, api: MemoryApi) -> int:
+    """Run a part until it writes something; return the exit code."""
+    given = api.version()
     with Lifecycle() as life:
         part.start(life)
-        assert api.created.wait(10.0)
+        assert written(api, given)
         life.stop.set()
         code = life.wait()
     names = {thread.name for thread in threading.enumerate()}
@@ -129,19 +102,19 @@ def events() -> Any:
 
 
 def test_scheduler_runs_and_stops() -> None:
-    api: Any = ListedApi(node(), pod())
+    api: Any = holding(node(), pod())
     assert started(Scheduler(api, events=events()), api) == 0
     assert api.find(PODS, "pod", "default")["spec"]["nodeName"] == "node-1"
 
 
 def test_claim_controller_runs_and_stops() -> None:
-    api: Any = ListedApi(templated_pod(), template())
+    api: Any = holding(templated_pod(), template())
     assert started(ClaimController(api, events=events()), api) == 0
     assert len(api.all(CLAIMS)) == 1
 
 
 def test_worker_waits_for_every_first_list() -> None:
-    api: Any = ListedApi(node(), pod())
+    api: Any = holding(node(), pod())
     gate, list_all = threading.Event(), api.list
 
     def late(resource: Resource, **scope: object) -> ListPage:
@@ -149,21 +122,21 @@ def test_worker_waits_for_every_first_list() -> None:
         page: ListPage = list_all(resource, **scope)
         return page
 
-    api.list = late
+    api.list, given = late, api.version()
     recorder = events()
     scheduler = Scheduler(api, events=recorder)
     with Lifecycle() as life:
         scheduler.start(life)
         assert scheduler.caches[PODS].wait_synced(10.0)
         gate.set()
-        assert api.created.wait(10.0)
+        assert written(api, given)
         life.stop.set()
         assert life.wait() == 0
     recorder.warning.assert_not_called()
 
 
 def test_worker_ends_without_a_first_list() -> None:
-    api: Any = ListedApi()
+    api: Any = holding()
     api.list = raiser(ServerError(500, "InternalError", "starting"))
     with Lifecycle() as life:
         Scheduler(api, events=events()).start(life)
@@ -172,7 +145,7 @@ def test_worker_ends_without_a_first_list() -> None:
 
 
 def test_caches_hold_what_they_were_made_for() -> None:
-    caches = Caches(create_autospec(FakeApi, instance=True), {PODS: {}})
+    caches = Caches(create_autospec(MemoryApi, instance=True), {PODS: {}})
     assert not caches.has_synced()
     caches[PODS].replace([], "1")
     assert caches.has_synced()

@@ -119,7 +119,7 @@ def test_missing_template_is_told_and_retried() -> None:
 def test_uses_the_claim_that_exists(existing: JSON, name: str) -> None:
     rig = claim_rig(templated_pod(), existing)
     rig.part.process(POD)
-    assert rig.api.writes() == [("patch", "pods")]
+    assert rig.api.writes() == [("patch", "pods/status")]
     assert statuses(rig) == recorded(name)
 
 
@@ -174,7 +174,7 @@ def test_claim_is_recorded_once() -> None:
     rig = claim_rig(templated_pod(), template())
     rig.part.process(POD)
     rig.part.process(POD)
-    assert rig.api.writes() == [("create", "resourceclaims"), ("patch", "pods")]
+    assert rig.api.writes() == [("create", "resourceclaims"), ("patch", "pods/status")]
 
 
 def test_selects_the_node_of_a_scheduled_pod() -> None:

@@ -197,7 +197,7 @@ def test_same_failure_is_written_once() -> None:
     rig.time += 10.0
     rig.part.process(KEY)
     assert len(rig.told()) == 2
-    assert rig.api.writes() == [("patch", "pods")]
+    assert rig.api.writes() == [("patch", "pods/status")]
 
 
 def test_condition_keeps_its_transition_time() -> None:

@@ -20,7 +20,7 @@ from devcluster.resources import CLAIMS
 from kube.resources import NODES, PODS
 from tests.support.build import allocated, claim, reserved
 from tests.support.fakedriver import Driver, serving, short_directory
-from tests.support.fakekube import FakeKube
+from tests.support.memoryapi import MemoryApi
 from tests.support.podrig import FakeEvents, bound_pod, container
 
 KEY = "default/pod"
@@ -32,7 +32,7 @@ class Node:
     def __init__(self, root: Path, minor: str = "1.30") -> None:
         self.root = root
         self.minor = minor
-        self.kube = FakeKube()
+        self.kube = MemoryApi()
         self.events = FakeEvents()
         self.kubelet = self.start()
 
@@ -54,11 +54,12 @@ class Node:
 
         return self.kube.wait_for(PODS, KEY, is_wanted)
 
+    def stored(self) -> JSON:
+        return self.kube.find(PODS, "pod", "default")
+
     def log(self, name: str = "main", **options: Any) -> str:
-        pod = self.kube.find(PODS, KEY)
-        assert pod is not None
         chosen = {"follow": False, "previous": False, "tail": None, **options}
-        return b"".join(self.kubelet.read(pod, name, **chosen)).decode()
+        return b"".join(self.kubelet.read(self.stored(), name, **chosen)).decode()
 
     @property
     def registry(self) -> Path:
@@ -126,9 +127,7 @@ def test_a_claim_from_registration_to_unprepare(node: Node) -> None:
     with serving(driver, endpoint, node.registry / "d-reg.sock"):
         node.phase("Running")
         follower = iter(
-            node.kubelet.read(
-                node.kube.find(PODS, KEY) or {}, "main", follow=True, previous=False, tail=None
-            )
+            node.kubelet.read(node.stored(), "main", follow=True, previous=False, tail=None)
         )
         assert next(filter(None, follower)) == b"FAKE-1\n"
         node.kube.delete(PODS, "pod", "default")
@@ -145,9 +144,7 @@ def test_stop_ends_containers_at_once_and_unprepares_nothing(node: Node) -> None
     node.kube.put(PODS, bound_pod(shell("trap '' TERM; echo up; while :; do sleep 1; done")))
     node.phase("Running")
     follower = iter(
-        node.kubelet.read(
-            node.kube.find(PODS, KEY) or {}, "main", follow=True, previous=False, tail=None
-        )
+        node.kubelet.read(node.stored(), "main", follow=True, previous=False, tail=None)
     )
     assert next(filter(None, follower)) == b"up\n"
     begin = time.monotonic()
@@ -178,7 +175,7 @@ def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: N
         node.phase("Running")
         node.kubelet.stop(grace=0.1)
     assert (node.root / "pods" / "uid-pod").exists()
-    node.kube.remove(PODS, KEY)
+    node.kube.remove(PODS, "pod", "default")
     node.start()
     unprepared = threading.Event()
     again = Driver(name=DRIVER_NAME, endpoint=str(endpoint))
@@ -192,7 +189,7 @@ def test_a_directory_too_deep_for_sockets_is_refused(tmp_path: Path) -> None:
     deep = tmp_path / ("x" * 80)
     with pytest.raises(StateDirError, match="choose a shorter state directory"):
         Kubelet(
-            FakeKube(),  # type: ignore[arg-type]
+            MemoryApi(),  # type: ignore[arg-type]
             "node-1",
             deep,
             dialect=DIALECTS["1.30"],

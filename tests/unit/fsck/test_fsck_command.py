@@ -29,7 +29,7 @@ from tests.support.build import (
     nas,
     preparing,
 )
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 CLAIMS = VERSIONS["v1alpha2"].resources.claims
 MADE = finalized(allocated(claim()))
@@ -38,8 +38,8 @@ REPAIR = Wish(repair=True, dry_run=False, settle=2.0)
 DRY = Wish(repair=True, dry_run=True, settle=2.0)
 
 
-class Server(FakeApi):
-    """A FakeApi as the command sees it."""
+class Server(MemoryApi):
+    """A MemoryApi as the command sees it."""
 
     def __init__(self, *objects: JSON, served: str = "v1alpha2") -> None:
         super().__init__()
@@ -120,7 +120,7 @@ def test_a_repair_that_somebody_else_was_faster_than_is_none() -> None:
 
     def interfere(verb: str, _plural: str, _body: JSON | None) -> None:
         if verb == "patch":
-            server.put_spec(server.find(STATES, "node-1", "fake-system"))
+            server.rewrite(server.find(STATES, "node-1", "fake-system"))
 
     server.fault = interfere  # type: ignore[assignment]
     assert kinds(findings(server, REPAIR)) == [(Fault.ORPHANED, "not repaired")]

@@ -23,14 +23,14 @@ from fsck.uninstall import (
 from kube.errors import KubeError, NotFound, ServerError
 from kube.resources import PODS, Resource
 from tests.support.build import NAMESPACE, SYSTEM, claim, pod
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
 LABELS = {"app": "fake", "component": "plugin"}
 SELECTOR = "app=fake,component=plugin"
 
 
-class Api(FakeApi):
+class Api(MemoryApi):
     """A cluster in which the driver was."""
 
     def __init__(self) -> None:

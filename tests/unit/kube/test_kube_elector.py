@@ -11,8 +11,8 @@ from kube.elector import Elector
 from kube.errors import Forbidden, KubeError
 from kube.leases import LEASES, Timing, holder_of
 from tests.support.effort import tries
-from tests.support.fakeapi import FakeApi
 from tests.support.leaseworld import CUT, NAME, SPACE, STRAIGHT, Candidate, Way, World, at_once, cut
+from tests.support.memoryapi import MemoryApi
 
 
 def two(**settings: object) -> tuple[World, Candidate, Candidate]:
@@ -133,7 +133,7 @@ def test_a_leader_stops_when_somebody_else_was_made_the_holder() -> None:
 def test_a_lease_that_was_deleted_is_made_again_by_the_leader() -> None:
     world, first, second = two(lag=None)
     second.due = 20.0
-    world.api.objects.clear()
+    world.api.remove(LEASES, NAME, SPACE)
     world.run(50.0)
     assert first.told == ["started", "NotFound"]
     assert world.leaders == {"c0"}
@@ -236,7 +236,7 @@ class TestThreads:
         )
 
     def test_stop_releases_the_lease_and_ends_both_threads(self) -> None:
-        api, told = FakeApi(), Told()
+        api, told = MemoryApi(), Told()
         elector = self.candidate(api, told)
         threads = [threading.Thread(target=body) for body in (elector.run, elector.guard)]
         for thread in threads:
@@ -251,7 +251,7 @@ class TestThreads:
         assert not told.over.is_set()
 
     def test_a_released_lease_wakes_up_who_stands_by(self) -> None:
-        api, told, other = FakeApi(), Told(), Told()
+        api, told, other = MemoryApi(), Told(), Told()
         leader, standby = self.candidate(api, told), self.candidate(api, other, "other")
         leader.attempt()
         standby.attempt()
@@ -265,7 +265,7 @@ class TestThreads:
         assert not told.over.is_set()
 
     def test_losing_ends_both_threads(self) -> None:
-        api, told = FakeApi(), Told()
+        api, told = MemoryApi(), Told()
         elector = self.candidate(api, told)
         threads = [threading.Thread(target=body) for body in (elector.run, elector.guard)]
         for thread in threads:

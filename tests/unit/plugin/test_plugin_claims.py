@@ -17,15 +17,16 @@ from plugin.errors import (
     UnsupportedServer,
 )
 from tests.support.build import allocated, claim
-from tests.support.pluginrig import CLAIMS, NODE, NodeApi, Tripwire
+from tests.support.memoryapi import MemoryApi
+from tests.support.pluginrig import CLAIMS, NODE
 
 REF = ClaimRef("default", "claim", ClaimUID("uid-claim"))
 NEW_CLAIMS = Resource("resource.k8s.io", "v1alpha3", "resourceclaims", "ResourceClaim")
 DRIVER = "fake.resource.3-shake.com"
 
 
-def api(*versions: str) -> NodeApi:
-    return NodeApi(Tripwire(), *versions)
+def api(*versions: str) -> MemoryApi:
+    return MemoryApi(*versions)
 
 
 def new_claim(*results: JSON, controller: str = DRIVER) -> JSON:

@@ -23,7 +23,8 @@ from plugin.claims import ClaimRef
 from plugin.nodestate import NODE_STATES
 from tests.support.build import SYSTEM
 from tests.support.effort import tries
-from tests.support.pluginrig import NODE, Killed, PluginRig
+from tests.support.pluginrig import NODE, PluginRig
+from tests.support.tripwire import Killed
 
 MOMENTS = range(1, 7)
 

@@ -105,7 +105,7 @@ def test_former_allocation_of_a_device_of_another_claim_is_no_reason(rig: Plugin
     rig.see()
     rig.allocate("a", 1)
     rig.driver.prepare(rig.allocate("b", 0))
-    rig.cache.replace([_with_allocation(rig, ref, 0)], rig.api.now())
+    rig.cache.replace([_with_allocation(rig, ref, 0)], rig.api.version())
     assert rig.driver.prepare(ref).groups[0].device == rig.device(1).id.lower()
     rig.assert_agreed()
 

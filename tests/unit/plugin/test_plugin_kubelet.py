@@ -6,13 +6,13 @@ from kube.resources import NODES
 from plugin.errors import UnknownKubelet
 from plugin.kubelet import KEEP_SECONDS, Kubelet, parse_version
 from tests.support.clock import Clock
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, node_object
 
 
 @pytest.fixture
-def api() -> FakeApi:
-    made = FakeApi()
+def api() -> MemoryApi:
+    made = MemoryApi()
     made.put(NODES, node_object())
     return made
 
@@ -41,12 +41,12 @@ def test_no_version(reported: str) -> None:
     ("version", "devices"),
     [("v1.28.1", False), ("v1.30.99", False), ("v1.31.0", True), ("v2.0.0", True)],
 )
-def test_kind_of_answer(api: FakeApi, version: str, devices: bool) -> None:
+def test_kind_of_answer(api: MemoryApi, version: str, devices: bool) -> None:
     api.put(NODES, node_object(version))
     assert Kubelet(api, NODE).wants_device_messages() is devices
 
 
-def test_node_is_read_once_in_a_while(api: FakeApi) -> None:
+def test_node_is_read_once_in_a_while(api: MemoryApi) -> None:
     clock = Clock(1000.0)
     kubelet = Kubelet(api, NODE, clock=clock)
     for _ in range(3):
@@ -57,7 +57,7 @@ def test_node_is_read_once_in_a_while(api: FakeApi) -> None:
     assert kubelet.wants_device_messages()
 
 
-def test_another_kubelet_may_have_another_version(api: FakeApi) -> None:
+def test_another_kubelet_may_have_another_version(api: MemoryApi) -> None:
     kubelet = Kubelet(api, NODE)
     assert not kubelet.wants_device_messages()
     api.put(NODES, node_object("v1.31.0"))
@@ -66,7 +66,7 @@ def test_another_kubelet_may_have_another_version(api: FakeApi) -> None:
 
 
 @pytest.mark.parametrize("node", [{"status": None}, {"status": {"nodeInfo": None}}, {}])
-def test_node_without_information(api: FakeApi, node: JSON) -> None:
+def test_node_without_information(api: MemoryApi, node: JSON) -> None:
     api.put(NODES, {**node, "metadata": {"name": NODE}})
     with pytest.raises(UnknownKubelet, match="''"):
         Kubelet(api, NODE).wants_device_messages()
@@ -74,10 +74,10 @@ def test_node_without_information(api: FakeApi, node: JSON) -> None:
 
 def test_missing_node() -> None:
     with pytest.raises(UnknownKubelet, match="does not exist"):
-        Kubelet(FakeApi(), NODE).wants_device_messages()
+        Kubelet(MemoryApi(), NODE).wants_device_messages()
 
 
-def test_failure_is_not_kept(api: FakeApi) -> None:
+def test_failure_is_not_kept(api: MemoryApi) -> None:
     kubelet = Kubelet(api, NODE)
     api.fault = lambda *_: ConnectFailed("away")
     with pytest.raises(ConnectFailed):

@@ -13,7 +13,8 @@ from plugin import nodestate
 from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from plugin.nodestate import NODE_STATES, NodeState, conditional_patch, find_node_uid, owned_by
 from tests.support.build import SYSTEM
-from tests.support.pluginrig import NODE, NodeApi, PluginRig, Tripwire, node_object
+from tests.support.memoryapi import MemoryApi
+from tests.support.pluginrig import NODE, PluginRig, node_object
 
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": NODE, "uid": "uid-node"}
 
@@ -64,7 +65,7 @@ def test_owners_of_other_kinds_stay() -> None:
 
 def test_node_that_is_not_there() -> None:
     with pytest.raises(NodeUnknown, match="NODE_NAME"):
-        find_node_uid(NodeApi(Tripwire()), NodeName("none"))
+        find_node_uid(MemoryApi(), NodeName("none"))
 
 
 def test_conflict_is_tried_again(rig: PluginRig) -> None:

@@ -12,12 +12,13 @@ from plugin.errors import NodeUnknown
 from plugin.nodestate import NODE_STATES
 from plugin.set_nas_status import ATTEMPTS, main, set_status
 from tests.support.build import SYSTEM
-from tests.support.pluginrig import NODE, NodeApi, PluginRig, Tripwire, node_object
+from tests.support.memoryapi import MemoryApi
+from tests.support.pluginrig import NODE, PluginRig, node_object
 
 
 @pytest.mark.parametrize("status", ["Ready", "NotReady"])
 def test_missing_nas_is_made_with_its_owner(status: str) -> None:
-    api = NodeApi(Tripwire())
+    api = MemoryApi()
     api.put(NODES, node_object())
     set_status(api, NODE, SYSTEM, status)
     nas = api.find(NODE_STATES, NODE, SYSTEM)
@@ -36,7 +37,7 @@ def test_nothing_else_of_a_nas_is_written(rig: PluginRig) -> None:
 
 def test_missing_node() -> None:
     with pytest.raises(NodeUnknown):
-        set_status(NodeApi(Tripwire()), NODE, SYSTEM, "Ready")
+        set_status(MemoryApi(), NODE, SYSTEM, "Ready")
 
 
 def client() -> Client:

@@ -1,4 +1,4 @@
-"""The whole plugin in this process, on a FakeApi and real sockets."""
+"""The whole plugin in this process, on a MemoryApi and real sockets."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -28,7 +28,8 @@ from plugin.startup import persist, readiness_checks, start
 from plugin.wiring import Site, build
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
-from tests.support.pluginrig import CLAIMS, NODE, NodeApi, Tripwire, node_object
+from tests.support.memoryapi import MemoryApi
+from tests.support.pluginrig import CLAIMS, NODE, node_object
 
 SECONDS = 10.0
 
@@ -37,7 +38,7 @@ class Node:
     """A node whose plugin can be started and stopped."""
 
     def __init__(self, root: Path) -> None:
-        self.api = NodeApi(Tripwire())
+        self.api = MemoryApi()
         self.api.put(NODES, node_object())
         registrar = root / "registry"
         registrar.mkdir()
@@ -148,7 +149,7 @@ def test_nas_that_somebody_deleted_comes_back_ready(node: Node) -> None:
     node.statuses.clear()
     stored = node.api.find(NODE_STATES, NODE, SYSTEM)
     node.api.remove(NODE_STATES, NODE, SYSTEM)
-    stored["metadata"]["resourceVersion"] = node.api.now()
+    stored["metadata"]["resourceVersion"] = node.api.version()
     node.plugin.cache.remove(stored)
     node.wait_status(STATUS_READY)
     assert len(node.api.find(NODE_STATES, NODE, SYSTEM)["spec"]["allocatableDevice"]) == 2

@@ -1,10 +1,10 @@
-from tests.support.fakeapi import merge
+from tests.support.waiting import until
 from tools.shape import ROOT, allocating, lines, preparing, walk_of
 
 
 def test_walk_has_the_files_of_the_project_that_ran_and_no_others() -> None:
     def outer() -> None:
-        merge({}, {})
+        until("there", lambda: True)
 
     assert walk_of(outer).files == frozenset()
 
