@@ -5,7 +5,7 @@ command `fake-dra fsck` reports it, and the tests use it as their oracle. While 
 way up or down some of it is between two writes, so a violation counts when it lasts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -118,17 +118,22 @@ class NodeFiles:
     surplus: tuple[str, ...] = ()
 
 
-def check(states: Iterable[NodeAllocationState], claims: Iterable[ClaimFacts]) -> list[Violation]:
+def check(
+    states: Iterable[NodeAllocationState],
+    claims: Iterable[ClaimFacts],
+    gone: Collection[NodeName] = (),
+) -> list[Violation]:
     """Return what is wrong with node states and claims, sorted.
 
     Args:
         states: of all nodes.
         claims: all of the cluster, also those of other drivers.
+        gone: nodes that are known not to exist.
     """
     by_node = {state.node: state for state in states}
     by_uid = {claim.uid: claim for claim in claims}
     found = [violation for state in by_node.values() for violation in check_node(state, by_uid)]
-    return sorted([*found, *lost(by_node, by_uid.values())])
+    return sorted([*found, *lost(by_node, by_uid.values(), gone)])
 
 
 def check_node(
@@ -238,7 +243,9 @@ def entry_faults(
 
 
 def lost(
-    states: Mapping[NodeName, NodeAllocationState], claims: Iterable[ClaimFacts]
+    states: Mapping[NodeName, NodeAllocationState],
+    claims: Iterable[ClaimFacts],
+    gone: Collection[NodeName] = (),
 ) -> Iterator[Violation]:
     """Yield claims that are allocated on a node whose state has no devices for them."""
     for claim in claims:
@@ -246,14 +253,32 @@ def lost(
             continue
         state = states.get(claim.node)
         if state is None or claim.uid not in state.allocated:
-            yield Violation(
-                Fault.LOST,
-                claim.node,
-                claim.uid,
-                f"ResourceClaim {claim.key} is allocated, and the node has no devices for it",
-                "the controller enters them again while they are free; else delete the pod and "
-                "the claim",
-            )
+            why, remedy = _loss(state, claim.node in gone)
+            message = f"ResourceClaim {claim.key} is allocated, {why}"
+            yield Violation(Fault.LOST, claim.node, claim.uid, message, remedy)
+
+
+def _loss(state: NodeAllocationState | None, gone: bool) -> tuple[str, str]:
+    """Return what became of the devices of a claim, and the remedy."""
+    if state is not None:
+        why = "and the node has no devices for it"
+        remedy = (
+            "the controller enters them again while they are free; else delete the pod and the "
+            "claim"
+        )
+    elif gone:
+        why = "and its node is gone"
+        remedy = (
+            "delete the pods that use it with kubectl delete pod --force, as no kubelet ends them, "
+            "and the claim too if it is an Immediate one; or bring the node back"
+        )
+    else:
+        why = "and its node has no NodeAllocationState"
+        remedy = (
+            "start the node's kubelet plugin, which makes it anew; the controller then enters the "
+            "devices again"
+        )
+    return why, remedy
 
 
 def check_files(state: NodeAllocationState, files: NodeFiles) -> list[Violation]:

@@ -13,13 +13,14 @@ from api.errors import DriverError
 from api.invariants import NodeFiles
 from api.names import DRIVER_NAME
 from api.objects import NodeName
-from fsck.looks import claims_resource, look
+from fsck.looks import Look, claims_resource, look
 from fsck.mending import Repair, apply, plan
-from fsck.nodefiles import read_files
-from fsck.report import REPAIRED, Finding, as_json, as_table
+from fsck.namespaces import driver_namespace
+from fsck.nodefiles import node_of, read_files
+from fsck.report import REPAIRED, Finding, Scope, as_json, as_table
 from fsck.uninstall import uninstall
 from kube.client import Client
-from ops.config import cluster_options, logging_options, namespace_of
+from ops.config import kubeconfig_option, logging_options, namespace_of, namespace_option
 from ops.logs import configure
 from ops.settings import UsageFailure, option, program
 
@@ -41,6 +42,14 @@ class Wish:
     repair: bool
     dry_run: bool
     settle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What was looked at, and what is wrong there."""
+
+    scope: Scope
+    findings: list[Finding]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -91,7 +100,8 @@ def main() -> None:
     metavar="NAME",
     default="",
     show_default=False,
-    help="Name of the Node that this runs on; needed with --node-files.",
+    help="Name of the Node that this runs on, for --node-files. By default the one that its CDI "
+    "files name.",
     remedy="give the name that kubectl get nodes shows for this machine",
 )
 @option(
@@ -121,29 +131,38 @@ def main() -> None:
     help="A table for people, or an array of objects for programs.",
     remedy="give table or json",
 )
-@cluster_options
+@kubeconfig_option
+@namespace_option("the one that has NodeAllocationStates")
 @logging_options
 def fsck(**values: Any) -> int:
     """Look for what must never be: in node states, claims, CDI files and checkpoint.
 
-    Exits with 0 if everything is as it should be, with 1 if something is wrong (and was not
-    repaired), and with 2 if it could not look.
-    """
+    Says first what it looks at: the API server, the namespace, how many nodes and claims.
+
+    Exit codes:
+
+    \b
+      0  everything is as it should be, or was repaired
+      1  something is wrong, and was not repaired
+      2  it could not look: wrong settings, no answer, or nothing found to look at
+    """  # noqa: D301 - click wants the backspace itself
     configure(values["logging_format"], values["verbosity"])
     files = _files_of(values)
-    namespace = namespace_of(values)
     client = Client.from_kubeconfig(
         values["kubeconfig"], qps=0, burst=1, user_agent=f"fake-dra-fsck/{__version__}"
     )
     wish = Wish(values["repair"], values["dry_run"], values["settle"])
     try:
-        found = inspect(client, namespace, files, wish)
+        namespace = driver_namespace(client, values["namespace"], lambda: namespace_of(values))
+        seen = inspect(client, namespace, files, wish)
     except DriverError as error:
         raise UsageFailure(str(error)) from error
     finally:
         client.close()
-    click.echo(as_json(found) if values["output"] == "json" else as_table(found))
-    return int(any(finding.open for finding in found))
+    as_objects = values["output"] == "json"
+    click.echo(str(seen.scope), err=as_objects)
+    click.echo(as_json(seen.findings) if as_objects else as_table(seen.findings))
+    return int(any(finding.open for finding in seen.findings))
 
 
 main.add_command(fsck)
@@ -157,7 +176,7 @@ def inspect(
     wish: Wish,
     *,
     sleep: Callable[[float], None] = time.sleep,
-) -> list[Finding]:
+) -> Inspection:
     """Look twice, and repair what is wished of what both looks see.
 
     Args:
@@ -173,7 +192,7 @@ def inspect(
     claims = claims_resource(client)
     first = look(client, claims, namespace, files())
     if not first.violations:
-        return []
+        return Inspection(_scope(client, namespace, first), [])
     sleep(wish.settle)
     second = look(client, claims, namespace, files())
     lasting = [violation for violation in second.violations if violation in first.violations]
@@ -183,7 +202,11 @@ def inspect(
         found.append(Finding(violation, outcome))
         if outcome == REPAIRED:
             seen = look(client, claims, namespace, {})
-    return found
+    return Inspection(_scope(client, namespace, second), found)
+
+
+def _scope(client: Client, namespace: str, seen: Look) -> Scope:
+    return Scope(client.url, namespace, seen.nodes, len(seen.claims), seen.ours, seen.files)
 
 
 def _repair(client: Client, repair: Repair | None, wish: Wish) -> str:
@@ -198,14 +221,14 @@ def _repair(client: Client, repair: Repair | None, wish: Wish) -> str:
 def _files_of(values: Mapping[str, Any]) -> Callable[[], Mapping[NodeName, NodeFiles]]:
     if not values["node_files"]:
         return dict
-    if not values["node_name"]:
-        raise UsageFailure(
-            "--node-files needs --node-name (env NODE_NAME); give the name that kubectl get "
-            "nodes shows for this machine"
-        )
-    node = NodeName(values["node_name"])
+    cdi_root = Path(values["cdi_root"])
     directory = Path(values["kubelet_plugins_directory_path"]) / DRIVER_NAME
-    return lambda: {node: read_files(Path(values["cdi_root"]), directory, node)}
+
+    def read() -> Mapping[NodeName, NodeFiles]:
+        node = node_of(cdi_root, directory, values["node_name"])
+        return {node: read_files(cdi_root, directory, node)}
+
+    return read
 
 
 if __name__ == "__main__":

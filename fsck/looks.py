@@ -4,7 +4,7 @@ Node states are read before claims: an allocation that is written in between has
 list, and one that is taken back in between is seen with its claim as it is then.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,25 +13,42 @@ from api.errors import DriverError, MalformedState
 from api.invariants import ClaimFacts, Fault, NodeFiles, Violation, check, check_files
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState, parse_nas
-from api.objects import ClaimUID, NodeName
+from api.objects import JSON, ClaimUID, NodeName
 from controller.caches import STATES
 from controller.wiring import VERSIONS
+from fsck.report import named
 from kube.client import ListPage
-from kube.resources import Resource
+from kube.errors import Forbidden, NotFound
+from kube.resources import NODES, Resource
 
 
 class UnsupportedCluster(DriverError):
     """The API server has no classic claims, so that there is nothing to look over."""
 
 
-class Reader(Protocol):
-    """What is needed of kube.client.Client."""
+class NothingFound(DriverError):
+    """There are no node states, and no claims of this driver."""
+
+
+class Discovery(Protocol):
+    """What `claims_resource` needs of kube.client.Client."""
 
     def versions(self, group: str) -> list[str]:
         """Return the served versions of an API group."""
 
+
+class Reader(Discovery, Protocol):
+    """What is needed of kube.client.Client."""
+
+    @property
+    def url(self) -> str:
+        """Where the API server is."""
+
     def list(self, resource: Resource, *, namespace: str | None = None) -> ListPage:
         """Return all objects of a collection."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Return one object; NotFound if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +56,23 @@ class Look:
     """What was seen.
 
     Attributes:
-        states: of the nodes, by name.
+        states: of the nodes, by name; without those that cannot be read.
         claims: by uid.
+        files: of some nodes, by name.
         violations: sorted.
+        nodes: how many node states there are.
+        ours: how many claims are allocated by this driver, or have its finalizer.
     """
 
     states: Mapping[NodeName, NodeAllocationState]
     claims: Mapping[ClaimUID, Claim]
+    files: Mapping[NodeName, NodeFiles]
     violations: tuple[Violation, ...]
+    nodes: int
+    ours: int
 
 
-def claims_resource(client: Reader) -> Resource:
+def claims_resource(client: Discovery) -> Resource:
     """Return ResourceClaim in the version that the API server has.
 
     Raises:
@@ -77,33 +100,82 @@ def look(
     Args:
         client: the API server.
         claims: from `claims_resource`.
-        namespace: of the node states.
+        namespace: of the node states; empty if there are none.
         files: what was read, by node.
 
     Raises:
+        NothingFound: there is nothing to look at, or no state to compare files with.
         KubeError: something could not be listed.
     """
+    states, malformed = _states(client, namespace)
+    by_uid = {claim.uid: claim for claim in map(Claim, client.list(claims).items)}
+    facts = [ClaimFacts.of(claim.raw) for claim in by_uid.values()]
+    ours = sum(fact.ours for fact in facts)
+    unread = {violation.node for violation in malformed}
+    nodes = {*states, *unread}
+    _check_found(client, namespace, nodes, ours)
+    _check_comparable(client, namespace, nodes, files)
+    stateless = {fact.node for fact in facts if fact.node} - nodes
+    gone = [node for node in stateless if _is_gone(client, node)]
+    found = [v for v in check(states.values(), facts, gone) if v.node not in unread]
+    on_disk = [v for node, read in files.items() for v in _on_disk(node, states, read)]
+    violations = tuple(sorted([*malformed, *found, *on_disk]))
+    return Look(states, by_uid, files, violations, len(nodes), ours)
+
+
+def _states(
+    client: Reader, namespace: str
+) -> tuple[dict[NodeName, NodeAllocationState], list[Violation]]:
     states: dict[NodeName, NodeAllocationState] = {}
     malformed = []
-    for obj in client.list(STATES, namespace=namespace).items:
+    for obj in client.list(STATES, namespace=namespace).items if namespace else []:
         node = NodeName(obj["metadata"]["name"])
         try:
             states[node] = parse_nas(obj)
         except MalformedState as error:
             what, _, remedy = str(error).rpartition("; ")
             malformed.append(Violation(Fault.MALFORMED, node, ClaimUID(""), what, remedy))
-    by_uid = {claim.uid: claim for claim in map(Claim, client.list(claims).items)}
-    unread = {violation.node for violation in malformed}
-    found = [
-        violation
-        for violation in check(states.values(), [ClaimFacts.of(c.raw) for c in by_uid.values()])
-        if violation.node not in unread
-    ]
-    on_disk = [v for node, read in files.items() for v in _on_disk(node, states, read)]
-    return Look(states, by_uid, tuple(sorted([*malformed, *found, *on_disk])))
+    return states, malformed
+
+
+def _check_found(client: Reader, namespace: str, nodes: Collection[NodeName], ours: int) -> None:
+    if not nodes and not ours:
+        raise NothingFound(
+            f"there is no NodeAllocationState in {_place(client, namespace)} and no claim of this "
+            "driver, so nothing to look at; see that --kubeconfig names the cluster of the "
+            "driver, and that its kubelet plugins run"
+        )
+
+
+def _check_comparable(
+    client: Reader, namespace: str, nodes: Collection[NodeName], files: Iterable[NodeName]
+) -> None:
+    for node in set(files) - set(nodes):
+        raise NothingFound(
+            f"node {node} has no NodeAllocationState in {_place(client, namespace)} to compare its "
+            f"files with, only {named(nodes) or 'claims'}; give the --node-name that kubectl get "
+            "nodes shows, or leave --node-files out"
+        )
+
+
+def _place(client: Reader, namespace: str) -> str:
+    return f"{f'namespace {namespace}' if namespace else 'any namespace'} of {client.url}"
+
+
+def _is_gone(client: Reader, node: NodeName) -> bool:
+    """Tell whether a Node is known not to exist."""
+    try:
+        client.get(NODES, node)
+    except NotFound:
+        return True
+    except Forbidden:
+        return False
+    return False
 
 
 def _on_disk(
     node: NodeName, states: Mapping[NodeName, NodeAllocationState], files: NodeFiles
 ) -> list[Violation]:
-    return check_files(states.get(node) or NodeAllocationState(node, ""), files)
+    # a state that cannot be read is told already, and says nothing about files
+    unread = NodeAllocationState(node, "", prepared=files.checkpoint or {})
+    return check_files(states.get(node, unread), files)

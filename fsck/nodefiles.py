@@ -5,11 +5,47 @@ The plugin alone writes them, and repairs them within a minute while it runs.
 
 from pathlib import Path
 
+from api.errors import DriverError
 from api.invariants import NodeFiles
 from api.objects import NodeName
+from plugin.cdi import FILE_PREFIX
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.errors import CheckpointCorrupt
+from plugin.places import CDI_SETTING, PLUGINS_SETTING
+
+
+class WrongPlace(DriverError):
+    """The files of the node are not where they were looked for."""
+
+
+def node_of(cdi_root: Path, directory: Path, node: str) -> NodeName:
+    """Return the node whose files these directories have.
+
+    Args:
+        cdi_root: of the CDI files.
+        directory: of the plugin.
+        node: what the user says; empty is to be found.
+
+    Raises:
+        WrongPlace: they have none, or those of another node.
+    """
+    if not any(name.startswith(FILE_PREFIX) for name in _names(cdi_root, CDI_SETTING)):
+        raise _wrong(cdi_root, "has no CDI file of this driver", CDI_SETTING)
+    if not _names(directory, PLUGINS_SETTING):
+        raise _wrong(directory, "is empty", PLUGINS_SETTING)
+    written = CdiDirectory(cdi_root, NodeName(node)).find_node()
+    if node and written not in ("", node):
+        raise WrongPlace(
+            f"the CDI files in {cdi_root} are those of node {written}, not of {node}; give "
+            f"--node-name {written} (env NODE_NAME), or the directory of {node} with {CDI_SETTING}"
+        )
+    if not (node or written):
+        raise WrongPlace(
+            f"the CDI files in {cdi_root} do not tell their node; give --node-name (env NODE_NAME) "
+            "as kubectl get nodes shows it"
+        )
+    return NodeName(node or written)
 
 
 def read_files(cdi_root: Path, directory: Path, node: NodeName) -> NodeFiles:
@@ -26,3 +62,17 @@ def read_files(cdi_root: Path, directory: Path, node: NodeName) -> NodeFiles:
     found = CdiDirectory(cdi_root, node).survey(claims.values())
     prepared = {uid: claim.devices for uid, claim in claims.items()}
     return NodeFiles(prepared, found.missing, found.wrong, found.surplus)
+
+
+def _names(directory: Path, setting: str) -> list[str]:
+    try:
+        return [path.name for path in directory.iterdir()]
+    except OSError as error:
+        raise _wrong(directory, f"cannot be read: {error.strerror or error}", setting) from error
+
+
+def _wrong(directory: Path, why: str, setting: str) -> WrongPlace:
+    return WrongPlace(
+        f"{directory} {why}; give the directory that the plugin of this node has with {setting}, "
+        "or start the plugin if that is the one"
+    )

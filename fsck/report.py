@@ -1,13 +1,18 @@
 """How findings are shown: a table for people, JSON for programs."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from api.invariants import Violation
+from api.invariants import NodeFiles, Violation
+from api.objects import NodeName
+from api.texts import counted, listed
 
 REPAIRED: Final = "repaired"
+
+_SHOWN: Final = 20
+"""Names that a message lists at most."""
 
 _COLUMNS: Final = ("KIND", "NODE", "CLAIM", "WHAT", "REMEDY")
 
@@ -28,6 +33,36 @@ class Finding:
     def open(self) -> bool:
         """Whether it is still to be repaired."""
         return self.repair != REPAIRED
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What was looked at.
+
+    Attributes:
+        server: URL of the API server.
+        namespace: of the node states; empty if there are none.
+        nodes: node states.
+        claims: of the cluster.
+        ours: claims among them that are this driver's.
+        files: of some nodes, by name.
+    """
+
+    server: str
+    namespace: str
+    nodes: int
+    claims: int
+    ours: int
+    files: Mapping[NodeName, NodeFiles]
+
+    def __str__(self) -> str:
+        """Return it in a line for people."""
+        counts = f"{counted(self.nodes, 'node')} and {counted(self.claims, 'claim')}"
+        where = f"in namespace {self.namespace} of" if self.namespace else "of"
+        files = [f", {_described(read)} of node {node}" for node, read in self.files.items()]
+        return "".join(
+            [f"looked at {counts} ({self.ours} of this driver) {where} {self.server}", *files]
+        )
 
 
 def as_table(findings: Sequence[Finding]) -> str:
@@ -57,3 +92,16 @@ def _row(finding: Finding) -> tuple[str, ...]:
         found.message,
         finding.repair or found.remedy,
     )
+
+
+def named(names: Iterable[str]) -> str:
+    """Return the first of some names in their order, and how many more there are."""
+    return listed(sorted(names), _SHOWN)
+
+
+def _described(files: NodeFiles) -> str:
+    if files.checkpoint is None:
+        return "the checkpoint"
+    claims = len(files.checkpoint)
+    present = claims - len(files.missing) + len(files.surplus)
+    return f"the checkpoint ({counted(claims, 'claim')}) and {counted(present, 'CDI file')}"

@@ -7,7 +7,7 @@ removed when the last of them has ended.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -19,9 +19,9 @@ from api.errors import DriverError
 from api.names import FINALIZER
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID
-from api.texts import listed
 from controller.caches import STATES
 from fsck.looks import UnsupportedCluster, claims_resource
+from fsck.report import named
 from kube.client import Client, ListPage
 from kube.errors import NotFound
 from kube.resources import PODS, Resource
@@ -32,8 +32,6 @@ from ops.settings import option, program
 PERIOD_SECONDS: Final = 1.0
 PLUGINS: Final = "app.kubernetes.io/component=kubeletplugin"
 SECTION: Final = "Uninstall"
-SHOWN: Final = 20
-"""Claims that a message names at most."""
 
 _LOG = get_logger("uninstall")
 
@@ -147,7 +145,7 @@ def check_unused(client: Api, namespace: str) -> None:
         _LOG.info("No claim has devices of the driver or its finalizer")
         return
     raise StillInUse(
-        f"the driver is in use by {_named(used.values())}; delete the pods and claims first, or "
+        f"the driver is in use by {named(used.values())}; delete the pods and claims first, or "
         "uninstall with --no-hooks and take the finalizer "
         f"{FINALIZER} from these claims by hand"
     )
@@ -165,7 +163,7 @@ def await_plugins(client: Api, namespace: str, selector: str, patience: Patience
         if patience.clock() >= deadline:
             raise PluginsRemain(
                 f"pods of the plugin are left in namespace {namespace} after "
-                f"{patience.seconds:g} s: {_named(left)}; delete them (with --force where the "
+                f"{patience.seconds:g} s: {named(left)}; delete them (with --force where the "
                 "node is gone), and then what they have made: kubectl delete nas --all "
                 f"--namespace {namespace}"
             )
@@ -221,7 +219,3 @@ def _states(client: Api, namespace: str) -> list[JSON]:
 def _pods(client: Api, namespace: str, selector: str) -> list[str]:
     page = client.list(PODS, namespace=namespace, label_selector=selector)
     return [pod["metadata"]["name"] for pod in page.items]
-
-
-def _named(names: Iterable[str]) -> str:
-    return listed(sorted(names), SHOWN)

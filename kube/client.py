@@ -142,6 +142,11 @@ class Client:
             rand=self._rand,
         )
 
+    @property
+    def url(self) -> str:
+        """URL of the API server."""
+        return self._transport.url
+
     def list(
         self,
         resource: Resource,

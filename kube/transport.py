@@ -82,6 +82,11 @@ class Transport:
         self._read_seconds = read_seconds
         self._clock = clock
 
+    @property
+    def url(self) -> str:
+        """URL of the API server."""
+        return self._access.host
+
     def send(self, call: Call) -> JSON:
         """Send a call and return the decoded answer.
 

@@ -166,27 +166,35 @@ def _url_path(_context: click.Context, param: click.Parameter, value: str) -> st
     return path
 
 
-_CLUSTER: Final = (
-    option(
-        "--kubeconfig",
-        "KUBECONFIG",
-        section=KUBERNETES,
-        default="",
-        show_default="the pod's service account, else ~/.kube/config",
-        help="File with the address of the API server and the credentials. Not needed in a pod.",
-        remedy="give the path of a kubeconfig file",
-    ),
-    option(
+def namespace_option(show_default: str) -> Callable[[F], F]:
+    """Return a decorator that adds --namespace; `show_default` tells which it is if none is given.
+
+    `namespace_of` reads it.
+    """
+    return option(
         "--namespace",
         ("POD_NAMESPACE", "NAMESPACE"),
         section=KUBERNETES,
         default="",
-        show_default="the pod's own",
+        show_default=show_default,
         help="Namespace of the driver, where the NodeAllocationState of every node is kept. "
         "Controller and plugins have to agree on it.",
         remedy="give the name of a namespace",
-    ),
+    )
+
+
+kubeconfig_option: Final = option(
+    "--kubeconfig",
+    "KUBECONFIG",
+    section=KUBERNETES,
+    default="",
+    show_default="the pod's service account, else ~/.kube/config",
+    help="File with the address of the API server and the credentials. Not needed in a pod.",
+    remedy="give the path of a kubeconfig file",
 )
+"""Decorator that adds --kubeconfig."""
+
+_CLUSTER: Final = (kubeconfig_option, namespace_option("the pod's own"))
 
 _RATES: Final = (
     option(

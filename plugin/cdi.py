@@ -107,6 +107,16 @@ def find_label(spec: JSON) -> str:
     return ""
 
 
+def find_node(spec: JSON) -> str:
+    """Return the node that a common spec was made for, empty if it shows none."""
+    for device in spec.get("devices") or []:
+        for entry in device["containerEdits"]["env"]:
+            name, _, value = entry.partition("=")
+            if name == ENV_NODE_NAME:
+                return str(value)
+    return ""
+
+
 def validate(spec: JSON) -> None:
     """Check a spec by the rules that runtimes load it with.
 

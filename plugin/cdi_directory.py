@@ -5,7 +5,7 @@ claim needs any more are collected. Called by `plugin.state` under its lock.
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -106,12 +106,11 @@ class CdiDirectory:
 
     def find_label(self, uid: ClaimUID) -> str:
         """Return the label in the claim's present file, empty if there is none to read."""
-        path = self._root / cdi.claim_file(uid)
-        spec = _read(path)
-        try:
-            return cdi.find_label(spec) if spec else ""
-        except (KeyError, TypeError, AttributeError):
-            return ""
+        return self._found(cdi.claim_file(uid), cdi.find_label)
+
+    def find_node(self) -> str:
+        """Return the node that the present files are of, empty if there is none to read."""
+        return self._found(cdi.common_file(), cdi.find_node)
 
     def collect(self, keep: Collection[ClaimUID]) -> list[str]:
         """Remove our files that no claim of `keep` needs, and what killed writers left.
@@ -130,6 +129,13 @@ class CdiDirectory:
         for path in surplus:
             self._unlink(path)
         return [path.name for path in surplus]
+
+    def _found(self, name: str, find: Callable[[JSON], str]) -> str:
+        spec = _read(self._root / name)
+        try:
+            return find(spec) if spec else ""
+        except (KeyError, TypeError, AttributeError):
+            return ""
 
     def _ours(self) -> list[Path]:
         try:

@@ -48,7 +48,7 @@ def violations(cluster: Embedded) -> list[str]:
         }
 
     found = inspect(cluster.client, "fake-system", files, Wish(False, False, 2.0))
-    return [f"{each.violation.kind}: {each.violation.message}" for each in found]
+    return [f"{each.violation.kind}: {each.violation.message}" for each in found.findings]
 
 
 def said(error: BaseException) -> str:

@@ -16,6 +16,7 @@ class Kubectl:
 
     def __init__(self, binary: Path | str, kubeconfig: Path | str, *, timeout: float = 60) -> None:
         """Use these files; a command that takes longer than `timeout` seconds fails."""
+        self.kubeconfig = str(kubeconfig)
         self._prefix = [str(binary), f"--kubeconfig={kubeconfig}"]
         self._timeout = timeout
 

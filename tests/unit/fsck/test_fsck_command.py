@@ -1,7 +1,9 @@
 """The command: what it finds, what it repairs, what it says, and how it exits."""
 
 import json
+import re
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +12,15 @@ from click.testing import CliRunner, Result
 
 import fsck.__main__ as program
 from api.invariants import Fault
-from api.names import DRIVER_NAME, FINALIZER
+from api.names import FINALIZER
 from api.objects import JSON, NodeName
 from controller.caches import STATES
-from controller.wiring import VERSIONS
 from fsck.__main__ import Wish, inspect
 from fsck.report import Finding
 from kube.client import ListPage
-from kube.errors import ConnectFailed
-from kube.resources import Resource
-from plugin.checkpoint import FILE_NAME
+from kube.errors import ConnectFailed, Forbidden, NotFound
+from kube.resources import NODES, Resource
+from ops.config import namespace_of
 from tests.support.build import (
     allocated,
     claim,
@@ -27,41 +28,21 @@ from tests.support.build import (
     finalized,
     holding,
     nas,
-    preparing,
+    node,
 )
-from tests.support.memoryapi import MemoryApi
+from tests.support.fsckserver import CLAIMS, Server
 
-CLAIMS = VERSIONS["v1alpha2"].resources.claims
 MADE = finalized(allocated(claim()))
 LOOK = Wish(repair=False, dry_run=False, settle=2.0)
 REPAIR = Wish(repair=True, dry_run=False, settle=2.0)
 DRY = Wish(repair=True, dry_run=True, settle=2.0)
 
 
-class Server(MemoryApi):
-    """A MemoryApi as the command sees it."""
-
-    def __init__(self, *objects: JSON, served: str = "v1alpha2") -> None:
-        super().__init__()
-        self.served = [served]
-        for obj in objects:
-            self.put(STATES if obj["kind"] == STATES.kind else CLAIMS, obj)
-
-    def versions(self, group: str) -> list[str]:
-        return self.served
-
-    def list(self, resource: Resource, *, namespace: str | None = None) -> ListPage:
-        return super().list(resource)
-
-    def close(self) -> None:
-        """Do nothing, as there are no connections."""
-
-
 def findings(
     server: Server, wish: Wish = LOOK, files: Mapping[NodeName, Any] | None = None
 ) -> list[Finding]:
     client: Any = server
-    return inspect(client, "fake-system", lambda: files or {}, wish, sleep=lambda _: None)
+    return inspect(client, "fake-system", lambda: files or {}, wish, sleep=lambda _: None).findings
 
 
 def kinds(found: list[Finding]) -> list[tuple[Fault, str]]:
@@ -132,7 +113,7 @@ def test_what_only_one_look_sees_was_on_its_way() -> None:
     found = inspect(
         client, "fake-system", dict, LOOK, sleep=lambda _: server.put(CLAIMS, MADE) and None
     )
-    assert found == []
+    assert found.findings == []
 
 
 @pytest.fixture
@@ -142,21 +123,127 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
     return made
 
 
+@pytest.fixture(autouse=True)
+def namespace_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The namespace of the pod that the test runs in; there is none yet."""
+    path = tmp_path / "namespace"
+    monkeypatch.setattr(program, "namespace_of", partial(namespace_of, namespace_file=path))
+    return path
+
+
 def run(*arguments: str) -> Result:
-    options = ["--namespace", "fake-system", "--settle", "0", *arguments]
-    return CliRunner().invoke(program.main, ["fsck", *options])
+    return CliRunner().invoke(program.main, ["fsck", "--settle", "0", *arguments])
+
+
+def elsewhere(state: JSON, namespace: str) -> JSON:
+    return {**state, "metadata": {**state["metadata"], "namespace": namespace}}
+
+
+HELD = holding(nas(), "uid-claim", 0)
+FOREIGN = claim("foreign")
 
 
 def test_exit_code_and_text_of_a_clean_cluster(server: Server) -> None:
+    for obj in (HELD, nas("node-2"), MADE, FOREIGN):
+        server.put(STATES if obj["kind"] == STATES.kind else CLAIMS, obj)
     result = run()
-    assert (result.exit_code, result.output) == (0, "no violations\n")
+    looked = "looked at 2 nodes and 2 claims (1 of this driver) in namespace fake-system of "
+    assert result.output == f"{looked}http://memory\nno violations\n"
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "states", "told"),
+    [
+        (
+            [],
+            ["a", "b"],
+            "in namespaces a (1 node) and b (1 node); name the driver's with ",
+        ),
+        (["--namespace", "wrong"], ["a"], "none in namespace wrong, but in a (1 node); "),
+        (["--namespace", "wrong"], [], "no NodeAllocationState in any namespace"),
+        ([], [], "no NodeAllocationState in any namespace"),
+    ],
+    ids=["several", "wrong one", "wrong one and nothing at all", "nothing at all"],
+)
+def test_a_namespace_that_cannot_be_told_is_no_clean_cluster(
+    server: Server, options: list[str], states: list[str], told: str
+) -> None:
+    for namespace in states:
+        server.put(STATES, elsewhere(HELD, namespace))
+    if states:
+        server.put(CLAIMS, MADE)
+    result = run(*options)
+    assert (result.exit_code, told in result.output) == (2, True), result.output
+    assert "http://memory" in result.output
+
+
+@pytest.mark.parametrize("options", [[], ["--namespace", "fake-system"]], ids=["found", "given"])
+def test_the_namespace_of_the_driver_is_found(server: Server, options: list[str]) -> None:
+    server.put(STATES, HELD)
+    server.put(CLAIMS, MADE)
+    result = run(*options)
+    assert (result.exit_code, "in namespace fake-system of" in result.output) == (0, True)
+
+
+def test_who_may_not_look_into_other_namespaces_uses_the_one_of_the_pod(
+    server: Server, monkeypatch: pytest.MonkeyPatch, namespace_file: Path
+) -> None:
+    listing = server.list
+
+    def limited(resource: Resource, *, namespace: str | None = None) -> ListPage:
+        if resource == STATES and namespace is None:
+            raise Forbidden(403, "Forbidden", "may not list", {})
+        return listing(resource, namespace=namespace)
+
+    monkeypatch.setattr(server, "list", limited)
+    server.put(STATES, HELD)
+    server.put(CLAIMS, MADE)
+    assert (run().exit_code, "--namespace (env" in run().output) == (2, True)
+    namespace_file.write_text("fake-system", encoding="utf-8")
+    assert run().exit_code == 0
+    result = run("--namespace", "wrong")
+    assert (result.exit_code, "in namespace wrong" in result.output) == (2, True)
+
+
+def test_a_cluster_without_the_kind_has_nothing_to_look_at(server: Server) -> None:
+    gone = NotFound(404, "NotFound", "the server could not find the requested resource", {})
+    server.fault = lambda _verb, plural, _body: gone if plural == STATES.plural else None
+    result = run()
+    assert (result.exit_code, "no NodeAllocationState in any namespace" in result.output) == (
+        2,
+        True,
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "message", "remedy"),
+    [
+        ([], "is allocated, and its node is gone", "with kubectl delete pod --force"),
+        ([node()], "and its node has no NodeAllocationState", "start the node's kubelet plugin"),
+        ([node(), nas()], "and the node has no devices for it", "the controller enters them again"),
+    ],
+    ids=["node gone", "node state gone", "entry gone"],
+)
+def test_remedy_of_a_lost_allocation(
+    server: Server, others: list[JSON], message: str, remedy: str
+) -> None:
+    server.put(CLAIMS, MADE)
+    for obj in others:
+        server.put(STATES if obj["kind"] == STATES.kind else NODES, obj)
+    result = run("-o", "json")
+    (found,) = json.loads(result.stdout)
+    assert (result.exit_code, found["kind"], found["node"]) == (1, "LostAllocation", "node-1")
+    assert message in found["message"]
+    assert remedy in found["remedy"]
 
 
 def test_a_line_for_each_violation(server: Server) -> None:
     server.put(STATES, ORPHANS)
     result = run()
-    heading, *lines = result.output.splitlines()
+    looked, heading, *lines = result.output.splitlines()
     assert result.exit_code == 1
+    assert looked.startswith("looked at 1 node and 0 claims")
     assert heading.split()[:3] == ["KIND", "NODE", "CLAIM"]
     assert [line.split()[:3] for line in lines] == [
         ["OrphanedAllocation", "node-1", "uid-x"],
@@ -169,16 +256,24 @@ def test_objects_for_programs(server: Server) -> None:
     server.put(STATES, ORPHANS)
     result = run("-o", "json", "--repair")
     assert result.exit_code == 0
-    first, _ = json.loads(result.output)
+    assert result.stderr.startswith("looked at 1 node and 0 claims")
+    first, _ = json.loads(result.stdout)
     assert first["kind"] == "OrphanedAllocation"
     assert (first["node"], first["claim"], first["repair"]) == ("node-1", "uid-x", "repaired")
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--node-files"], ["--settle", "-1"], ["-o", "yaml"]], ids=str
-)
+@pytest.mark.parametrize("arguments", [["--settle", "-1"], ["-o", "yaml"]], ids=str)
 def test_wrong_usage(server: Server, arguments: list[str]) -> None:
     assert run(*arguments).exit_code == 2
+
+
+def test_help_tells_the_exit_codes(server: Server) -> None:
+    told = run("--help").output
+    assert [line.split()[0] for line in told.splitlines() if re.match(r"\s+\d  ", line)] == [
+        "0",
+        "1",
+        "2",
+    ]
 
 
 def test_a_server_that_does_not_answer(server: Server) -> None:
@@ -193,17 +288,3 @@ def test_a_server_without_classic_claims(server: Server) -> None:
     result = run()
     assert result.exit_code == 2
     assert "1.27 to 1.31" in result.output
-
-
-def test_files_of_the_node(server: Server, tmp_path: Path) -> None:
-    server.put(STATES, holding(preparing(nas(), "uid-claim", 0), "uid-claim", 0))
-    server.put(CLAIMS, MADE)
-    plugin = tmp_path / DRIVER_NAME
-    plugin.mkdir()
-    options = ["--node-files", "--node-name", "node-1", "--cdi-root", str(tmp_path / "cdi")]
-    options += ["--kubelet-plugins-directory-path", str(tmp_path)]
-    assert "PreparedDiffers" in run(*options).output
-    (plugin / FILE_NAME).write_bytes(b"{")
-    result = run(*options)
-    assert (result.exit_code, "CheckpointCorrupt" in result.output) == (1, True)
-    assert [path.name for path in plugin.iterdir()] == [FILE_NAME]
