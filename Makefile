@@ -30,7 +30,7 @@ check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint
 	$(BIN)/mypy
 	$(BIN)/mypy -p tests.e2e.cluster
 	$(BIN)/lint-imports
-	.bin/helm lint --strict --namespace fake-system deploy/helm/fake-dra-driver
+	.bin/helm lint --strict --kube-version 1.30 --namespace fake-system deploy/helm/fake-dra-driver
 	$(BIN)/hadolint Dockerfile
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)
 

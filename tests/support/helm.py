@@ -9,6 +9,8 @@ import yaml
 from api.objects import JSON
 
 _SECONDS = 120
+_OFFLINE = "--kube-version=v1.30.0"
+"""Without it Helm takes the newest version that it knows, which has no classic DRA."""
 
 
 class HelmFailed(AssertionError):
@@ -37,7 +39,7 @@ class Helm:
 
         Args:
             values: over the chart's own.
-            options: of `helm template`, such as `--api-versions=…` and `--include-crds`.
+            options: of `helm template`, such as `--kube-version=…`, by default 1.30.
             name: of the release.
             namespace: of the release.
 
@@ -45,7 +47,7 @@ class Helm:
             HelmFailed: the chart does not render with these values.
         """
         place = f"--namespace={namespace}"
-        text = self._run(values, "template", name, self._chart, place, *options)
+        text = self._run(values, "template", name, self._chart, place, _OFFLINE, *options)
         return [document for document in yaml.safe_load_all(text) if document]
 
     def lint(self, values: Mapping[str, object] | None = None) -> str:
@@ -54,7 +56,7 @@ class Helm:
         Raises:
             HelmFailed: with what helm found.
         """
-        return self._run(values, "lint", "--strict", self._chart)
+        return self._run(values, "lint", "--strict", _OFFLINE, self._chart)
 
     def install(self, name: str, namespace: str, values: Mapping[str, object]) -> None:
         """Install or upgrade a release and wait until its pods are Ready.

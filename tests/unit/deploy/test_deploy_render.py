@@ -1,5 +1,6 @@
 """What the chart renders is valid Kubernetes, in every version and with every kind of values."""
 
+import re
 from pathlib import Path
 
 import kubernetes_validate
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from api.objects import JSON
-from tests.support.helm import Helm
+from tests.support.helm import Helm, HelmFailed
 
 VERSIONS = ["1.27", "1.28", "1.29", "1.30", "1.31"]
 UNKNOWN_TO_KUBERNETES = {"ServiceMonitor"}
@@ -95,6 +96,38 @@ def test_node_restriction_needs_1_30(helm: Helm, version: str, present: bool) ->
 def test_kubernetes_older_than_classic_dra_is_refused(helm: Helm) -> None:
     with pytest.raises(AssertionError, match=r"incompatible with Kubernetes v1\.26\.0"):
         helm.template(None, *offline("1.26"))
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "1.27",
+        "1.31",
+        "v1.27.16-eks-2d5f260",
+        "v1.28.15+k3s1",
+        "v1.30.0-alpha.1",
+        "v1.30.14-gke.1150000",
+        "v1.31.4-gke.100",
+        "v1.31.14+vmware.1-fips",
+    ],
+)
+def test_versions_of_vendors_are_known(helm: Helm, version: str) -> None:
+    kinds = {d["kind"] for d in helm.template(None, f"--kube-version={version}")}
+    assert "Deployment" in kinds
+    assert ("DeviceClass" in kinds) is ("1.31" in version)
+
+
+@pytest.mark.parametrize("version", ["1.32", "v1.32.0-alpha.1", "v1.33.1-gke.5", "v1.36.2+k3s1"])
+def test_kubernetes_newer_than_classic_dra_is_refused(helm: Helm, version: str) -> None:
+    with pytest.raises(HelmFailed, match=r"this driver needs 1\.27 to 1\.31") as raised:
+        helm.template(None, f"--kube-version={version}")
+    assert "Kubernetes v1.3" in str(raised.value)
+    assert "--kube-version 1.30" in str(raised.value)
+
+
+def test_readme_names_the_versions(chart: Path) -> None:
+    text = (chart / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"Kubernetes (1\.\d+) to (1\.\d+)", text) == [(VERSIONS[0], VERSIONS[-1])]
 
 
 def test_crds_are_those_of_the_api(root: Path, chart: Path) -> None:
