@@ -9,11 +9,24 @@ SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh fin
 # only one that was asked for: the tests create and delete things in it
 CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
 
+# pip, with a line for each package; what is wrong it writes to standard error itself
+define install
+@{ PYTHONUNBUFFERED=1 $(BIN)/python -m pip install --disable-pip-version-check --no-compile -e '$(PARTS)' || \
+	  echo pip-failed; } | while read -r verb what rest; do case "$$verb $$what" in \
+	    "Collecting "*) echo "  $$what" ;; \
+	    "Installing collected") echo "  unpacking all of them" ;; \
+	    "pip-failed "*) exit 1 ;; \
+	  esac; done
+@echo "installed"
+endef
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test e2e bench reliability check docs fmt chart proto clean tools
 
 help: ## Show this list
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' \
+	  '{ name[NR] = $$1; text[NR] = $$2; if (length($$1) > width) width = length($$1) } \
+	   END { for (i = 1; i <= NR; i++) printf "  make %-*s %s\n", width, name[i], text[i] }'
 
 demo: $(VENV)/.run ## Run the five demos on the embedded cluster (NODES=n; KEEP=1 leaves it up)
 	@$(BIN)/python -m demo.walkthrough --nodes $(NODES) $(if $(KEEP),--keep)
@@ -62,19 +75,22 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
+$(VENV)/.run: PARTS = .
 $(VENV)/.run: setup.cfg | $(VENV)/bin/python
-	@echo "installing the driver into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e .
+	@echo "installing the driver into $(VENV), which takes a minute or less:"
+	$(install)
 	@touch $@
 
+$(VENV)/.test: PARTS = .[test]
 $(VENV)/.test: setup.cfg | $(VENV)/bin/python
-	@echo "installing the driver and its tests into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[test]'
+	@echo "installing the driver and its tests into $(VENV), which takes a minute or less:"
+	$(install)
 	@touch $@ $(VENV)/.run
 
+$(VENV)/.lint: PARTS = .[test,lint]
 $(VENV)/.lint: setup.cfg | $(VENV)/bin/python
-	@echo "installing the driver, its tests and the linters into $(VENV)"
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -e '.[test,lint]'
+	@echo "installing the driver, its tests and the linters into $(VENV), which takes a minute or two:"
+	$(install)
 	@touch $@ $(VENV)/.run $(VENV)/.test
 
 $(TOOLS) &: | $(VENV)/bin/python
