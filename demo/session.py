@@ -65,8 +65,14 @@ class Session:
         self._claims = claims
         self._timeout = timeout
 
-    def apply(self, manifest: Path) -> list[str]:
-        """Create the objects of a manifest; return `kind/name` of each."""
+    def apply(self, manifest: Path, *, in_turn: bool = False) -> list[str]:
+        """Create the objects of a manifest; return `kind/name` of each.
+
+        Args:
+            manifest: a file.
+            in_turn: whether a pod has its node before the next object comes, so that devices are
+                given out in the same order each time.
+        """
         told = []
         for doc in yaml.safe_load_all(manifest.read_text(encoding="utf-8")):
             version = str(doc["apiVersion"]).rpartition("/")[2]
@@ -78,7 +84,16 @@ class Session:
             except Conflict:
                 verb = "unchanged"
             told.append(f"{doc['kind'].lower()}/{doc['metadata']['name']} {verb}")
+            if in_turn and resource == PODS:
+                self._bound(doc["metadata"]["name"], str(namespace))
         return told
+
+    def _bound(self, pod: str, namespace: str) -> None:
+        def node() -> str | None:
+            found: str | None = self._client.get(PODS, pod, namespace)["spec"].get("nodeName")
+            return found
+
+        self._until(f"pod {namespace}/{pod} has a node", node, lambda: "")
 
     def delete(self, demo: Demo) -> None:
         """Delete a demo with everything in its namespace."""

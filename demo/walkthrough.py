@@ -50,7 +50,7 @@ class Walkthrough:
     def _up(self, demos: list[Demo]) -> None:
         _title(f"Applying {', '.join(f'fake-{d.name}.yaml' for d in demos)}")
         for demo in demos:
-            _lines(self._session.apply(HERE / f"fake-{demo.name}.yaml"))
+            _lines(self._session.apply(HERE / f"fake-{demo.name}.yaml", in_turn=True))
         pods = [(demo, pod) for demo in demos for pod in self._session.running(demo)]
         _title("Pods")
         _table(["NAMESPACE", "NAME", "READY", "STATUS", "NODE"], [_row(d, p) for d, p in pods])

@@ -18,7 +18,8 @@ _TITLES = {
     "split": "Four devices, each split in two",
     "children": "The children, with their parents",
 }
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+# a device has the same id in each run, which only FAKE- stands in front of
+_UUID = re.compile(r"(?<!FAKE-)\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SUFFIX = re.compile(r"(pod\d-\w+)-[a-z0-9]{5}\b")
 
 
@@ -46,22 +47,19 @@ def shown(text: str) -> dict[str, str]:
 
 
 def alike(output: str) -> str:
-    """Return an output with ids and generated names by the order in which they occur.
+    """Return an output without what differs from run to run: uids of claims and generated names.
 
     Shells differ in how they quote.
     """
-    numbers: dict[str, int] = {}
-
-    def number(match: re.Match[str]) -> str:
-        return f"id-{numbers.setdefault(match[0], len(numbers))}"
-
-    return _UUID.sub(number, _SUFFIX.sub(r"\1-xxxxx", output.replace('"', "'")))
+    return _UUID.sub("<uid>", _SUFFIX.sub(r"\1-xxxxx", output.replace('"', "'")))
 
 
 def renewed(text: str, found: dict[str, str]) -> str:
-    """Return the README with the outputs of a run."""
+    """Return the README with those outputs of a run that it shows otherwise."""
 
     def block(match: re.Match[str]) -> str:
+        if alike(match[3] or "") == alike(found[match[2]]):
+            return match[0]
         return f"{match[1]}\n```console\n{found[match[2]]}```\n"
 
     return _BLOCK.sub(block, text)
