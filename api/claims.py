@@ -162,18 +162,6 @@ class Claim(NamespacedObject):
         return bool(self._status.get("deallocationRequested"))
 
     @property
-    def allocated_nodes(self) -> list[NodeName]:
-        """Nodes that `status.allocation` names by field selector; empty without allocation."""
-        selector = (self.allocation or {}).get("availableOnNodes") or {}
-        return [
-            NodeName(value)
-            for term in selector.get("nodeSelectorTerms") or []
-            for match in term.get("matchFields") or []
-            if match.get("key") == "metadata.name" and match.get("operator") == "In"
-            for value in match.get("values") or []
-        ]
-
-    @property
     def _spec(self) -> JSON:
         return self.raw.get("spec") or {}
 

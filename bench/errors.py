@@ -3,8 +3,7 @@
 DriverError
 └─ BenchError             every error of this package
    ├─ NotStarted          a program under test, or the API server, did not come up
-   ├─ NotSeen             the driver did not do in time what was asked of it
-   └─ Unmeasurable        a number cannot be had from this program or API server
+   └─ NotSeen             the driver did not do in time what was asked of it
 """
 
 from api.errors import DriverError
@@ -20,7 +19,3 @@ class NotStarted(BenchError):
 
 class NotSeen(BenchError):
     """The driver under test did not answer in time."""
-
-
-class Unmeasurable(BenchError):
-    """There is nothing to read a number from."""

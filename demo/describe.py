@@ -1,7 +1,7 @@
-"""Prints a custom object the way `kubectl describe` does, for machines without kubectl.
+"""Prints parts of a custom object the way `kubectl describe` does, for machines without kubectl.
 
 Source: k8s.io/kubectl pkg/describe/describe.go, printUnstructuredContent and smartLabelFor; columns
-are aligned as Go's text/tabwriter aligns them. Events are left out.
+are aligned as Go's text/tabwriter aligns them.
 """
 
 import re
@@ -9,27 +9,12 @@ from collections.abc import Iterator
 
 from api.objects import JSON
 
-_SKIPPED = {
-    ".metadata.managedFields",
-    ".metadata.name",
-    ".metadata.namespace",
-    ".metadata.labels",
-    ".metadata.annotations",
-}
 _ACRONYMS = {"API", "URL", "UID", "OSB", "GUID"}
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|-")
 _PADDING = 2
 
 _Line = tuple[str, str | None]
 """A label with its indent, and its value; None for a line that has no value."""
-
-
-def describe(obj: JSON) -> str:
-    """Return the description of a custom object, one line per fact."""
-    meta = obj["metadata"]
-    head: list[_Line] = [("Name:", meta["name"]), ("Namespace:", meta.get("namespace", ""))]
-    lines = [*head, *_pairs("Labels", meta), *_pairs("Annotations", meta), *_content(obj, 0, "")]
-    return "\n".join(_aligned(lines))
 
 
 def section(obj: JSON, *path: str) -> str:
@@ -40,7 +25,7 @@ def section(obj: JSON, *path: str) -> str:
     headings = [f"{'  ' * level}{label(name)}:" for level, name in enumerate(path)]
     if inner is None:
         return "\n".join(headings[:-1])
-    body = _content(inner, len(path), "") if isinstance(inner, dict) else _items(inner, len(path))
+    body = _content(inner, len(path)) if isinstance(inner, dict) else _items(inner, len(path))
     return "\n".join([*headings, *_aligned(list(body))])
 
 
@@ -52,34 +37,23 @@ def label(field: str) -> str:
     return " ".join(w.upper() if w.upper() in _ACRONYMS else w[:1].upper() + w[1:] for w in words)
 
 
-def _pairs(name: str, meta: JSON) -> Iterator[_Line]:
-    pairs = sorted((meta.get(name.lower()) or {}).items())
-    separator = "=" if name == "Labels" else ": "
-    told = [f"{k}{separator}{v}" for k, v in pairs] or ["<none>"]
-    for number, text in enumerate(told):
-        yield (f"{name}:" if number == 0 else "", text)
-
-
-def _content(obj: JSON, level: int, path: str) -> Iterator[_Line]:
+def _content(obj: JSON, level: int) -> Iterator[_Line]:
     for field in sorted(obj):
-        here = f"{path}.{field}"
-        if here in _SKIPPED:
-            continue
         indent, value = "  " * level, obj[field]
         if isinstance(value, dict):
             yield f"{indent}{label(field)}:", None
-            yield from _content(value, level + 1, here)
+            yield from _content(value, level + 1)
         elif isinstance(value, list):
             yield f"{indent}{label(field)}:", None
-            yield from _items(value, level + 1, here)
+            yield from _items(value, level + 1)
         else:
             yield f"{indent}{label(field)}:", _scalar(value)
 
 
-def _items(values: object, level: int, path: str = "") -> Iterator[_Line]:
+def _items(values: object, level: int) -> Iterator[_Line]:
     for value in values if isinstance(values, list) else []:
         if isinstance(value, dict):
-            yield from _content(value, level, path)
+            yield from _content(value, level)
         else:
             yield f"{'  ' * level}{_scalar(value)}", None
 

@@ -19,13 +19,11 @@ from api.errors import DriverError
 from devcluster.cluster import Cluster
 from devcluster.config import ClusterConfig
 from ops.lifecycle import Lifecycle
-from ops.logs import configure, get_logger
+from ops.logs import configure
 
 HOST = "127.0.0.1"
 THREADS, THREADS_PER_NODE = 64, 8
 STOP_SECONDS = 25
-
-_LOG = get_logger("devcluster")
 
 
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types

@@ -287,7 +287,7 @@ _LOGGING: Final = (
         type=_Verbosity(0, 10),
         default=2,
         help="How much is logged: 0 warnings and errors, 2 also facts and decisions, 4 also their "
-        "flow, 5 also each step, 6 also what the libraries report.",
+        "flow, 6 also what the libraries report.",
         remedy="give a whole number from 0 to 10",
     ),
 )

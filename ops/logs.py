@@ -7,8 +7,7 @@ the same lines. Formats are in `ops.logformat`.
     verbosity  shows
     0, 1       warnings and errors
     2, 3       also steady-state facts and decisions (info)
-    4          also the flow of every decision (debug)
-    5          also each step (trace)
+    4, 5       also the flow of every decision (debug)
     6 to 10    also info of the libraries; never their debug, which holds headers and bodies
 """
 
@@ -19,12 +18,8 @@ from typing import Final, TextIO
 
 from ops.logformat import JsonFormatter, TextFormatter
 
-TRACE: Final = 5
-"""Level of stdlib logging that klog's V(5) is mapped to."""
-
 INFO_VERBOSITY: Final = 2
 DEBUG_VERBOSITY: Final = 4
-TRACE_VERBOSITY: Final = 5
 
 _LIBRARIES_VERBOSITY: Final = 6
 _LIBRARIES: Final = (
@@ -52,10 +47,6 @@ class Logger:
     def with_(self, **keys: object) -> "Logger":
         """Return a logger that adds `keys` to every record."""
         return Logger(self._sink, {**self._keys, **keys})
-
-    def trace(self, message: str, /, **keys: object) -> None:
-        """Log one step of a flow, shown from verbosity 5."""
-        self._log(TRACE, TRACE_VERBOSITY, message, keys)
 
     def debug(self, message: str, /, **keys: object) -> None:
         """Log the flow of a decision, shown from verbosity 4."""
@@ -101,8 +92,6 @@ def get_logger(name: str) -> Logger:
 
 def level_of(verbosity: int) -> int:
     """Return the lowest stdlib level that a verbosity shows."""
-    if verbosity >= TRACE_VERBOSITY:
-        return TRACE
     if verbosity >= DEBUG_VERBOSITY:
         return logging.DEBUG
     return logging.INFO if verbosity >= INFO_VERBOSITY else logging.WARNING
@@ -116,7 +105,6 @@ def configure(format: str, verbosity: int, stream: TextIO | None = None) -> None
         verbosity: 0 to 10, see the module.
         stream: standard error if not given.
     """
-    logging.addLevelName(TRACE, "TRACE")
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if format == "json" else TextFormatter())
     root = logging.getLogger()

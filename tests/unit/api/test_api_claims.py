@@ -70,7 +70,7 @@ def test_a_new_claim_has_nothing_yet() -> None:
     assert (view.allocation, view.driver_name, view.reserved_for) == (None, "", [])
     assert (view.parameters, view.owner_uid, view.pod_claim_name) == (None, None, None)
     assert (view.deleting, view.deallocation_requested, view.immediate) == (False, False, False)
-    assert (view.finalizers, view.allocated_nodes) == ([], [])
+    assert view.finalizers == []
 
 
 def test_a_claim_without_spec_and_status_is_read() -> None:
@@ -81,7 +81,7 @@ def test_a_claim_without_spec_and_status_is_read() -> None:
 def test_an_allocated_claim_is_read() -> None:
     raw = build.deallocating(build.reserved(build.allocated(build.finalized(build.claim()))))
     view = Claim(build.deleted(raw))
-    assert (view.driver_name, view.allocated_nodes) == (DRIVER_NAME, ["node-1"])
+    assert view.driver_name == DRIVER_NAME
     assert (view.finalizers, view.deleting) == ([FINALIZER], True)
     assert [consumer["name"] for consumer in view.reserved_for] == ["pod"]
     assert view.deallocation_requested
@@ -101,29 +101,6 @@ def test_claim_parameters_are_in_the_namespace_of_the_claim() -> None:
     ref = {"apiGroup": DRIVER_NAME, "kind": "FakeClaimParameters", "name": "few"}
     found = Claim(build.claim(parametersRef=ref)).parameters
     assert found == ParametersReference(DRIVER_NAME, "FakeClaimParameters", "few", "default")
-
-
-def by_name(operator: str, *values: str) -> JSON:
-    return {"matchFields": [{"key": "metadata.name", "operator": operator, "values": [*values]}]}
-
-
-@pytest.mark.parametrize(
-    ("terms", "nodes"),
-    [
-        pytest.param([by_name("In", "a", "b")], ["a", "b"], id="several"),
-        pytest.param([by_name("In", "a"), by_name("In", "b")], ["a", "b"], id="alternatives"),
-        pytest.param([by_name("NotIn", "a")], [], id="all-but-one"),
-        pytest.param(
-            [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}], [], id="zone"
-        ),
-        pytest.param([{"matchFields": None}], [], id="null"),
-        pytest.param(None, [], id="every-node"),
-    ],
-)
-def test_allocated_nodes_are_those_named(terms: list[JSON] | None, nodes: list[str]) -> None:
-    selector = {"availableOnNodes": {"nodeSelectorTerms": terms}}
-    raw = {**build.claim(), "status": {"allocation": {"shareable": True, **selector}}}
-    assert Claim(raw).allocated_nodes == nodes
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from api.invariants import (
     check_files,
     whole,
 )
+from api.names import DRIVER_NAME
 from api.nas import AllocatedDevice, PreparedDevice, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID
 from tests.support.build import (
@@ -141,3 +142,28 @@ def test_a_violation_says_what_and_what_to_do(make: Callable[[], list[Violation]
     assert UID in violation.message
     assert "fsck --repair" in violation.remedy
     assert violation.node == "node-1"
+
+
+def by_name(operator: str, *values: str) -> JSON:
+    return {"matchFields": [{"key": "metadata.name", "operator": operator, "values": [*values]}]}
+
+
+@pytest.mark.parametrize(
+    ("terms", "node"),
+    [
+        pytest.param([by_name("In", "a", "b")], "a", id="several"),
+        pytest.param([by_name("In", "a"), by_name("In", "b")], "a", id="alternatives"),
+        pytest.param([by_name("NotIn", "a")], None, id="all-but-one"),
+        pytest.param(
+            [{"matchExpressions": [{"key": "zone", "operator": "Exists"}]}], None, id="zone"
+        ),
+        pytest.param([{"matchFields": None}], None, id="null"),
+        pytest.param(None, None, id="every-node"),
+    ],
+)
+def test_an_allocation_is_on_the_node_that_it_names(
+    terms: list[JSON] | None, node: str | None
+) -> None:
+    selector = {"availableOnNodes": {"nodeSelectorTerms": terms}}
+    status = {"driverName": DRIVER_NAME, "allocation": {"shareable": True, **selector}}
+    assert ClaimFacts.of({**claim(), "status": status}).node == node

@@ -2,12 +2,12 @@
 
 import pytest
 
-from demo.describe import describe, label, section
+from demo.describe import label, section
 
 NAS = {
     "apiVersion": "nas.fake.resource.3-shake.com/v1alpha1",
     "kind": "NodeAllocationState",
-    "metadata": {"name": "n", "namespace": "s", "labels": {"b": "2", "a": "1"}, "uid": "u"},
+    "metadata": {"name": "n", "namespace": "s"},
     "spec": {"allocatableDevice": [{"fake": {"name": "M", "uuid": "FAKE-1"}}]},
     "status": "Ready",
 }
@@ -27,26 +27,6 @@ NAS = {
 )
 def test_labels(field: str, shown: str) -> None:
     assert label(field) == shown
-
-
-def test_a_whole_object() -> None:
-    assert describe(NAS).splitlines() == [
-        "Name:         n",
-        "Namespace:    s",
-        "Labels:       a=1",
-        "              b=2",
-        "Annotations:  <none>",
-        "API Version:  nas.fake.resource.3-shake.com/v1alpha1",
-        "Kind:         NodeAllocationState",
-        "Metadata:",
-        "  UID:  u",
-        "Spec:",
-        "  Allocatable Device:",
-        "    Fake:",
-        "      Name:  M",
-        "      Uuid:  FAKE-1",
-        "Status:      Ready",
-    ]
 
 
 def test_a_section_has_its_headings() -> None:

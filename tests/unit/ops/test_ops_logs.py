@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from ops.logs import TRACE, Logger, configure, get_logger, level_of
+from ops.logs import Logger, configure, get_logger
 
 pytestmark = pytest.mark.usefixtures("kept_logging")
 
@@ -14,7 +14,6 @@ def lines(verbosity: int, *, form: str = "json") -> list[str]:
     stream = io.StringIO()
     configure(form, verbosity, stream)
     log = get_logger("t")
-    log.trace("trace")
     log.debug("debug")
     log.info("info")
     log.warning("warning")
@@ -30,8 +29,8 @@ def lines(verbosity: int, *, form: str = "json") -> list[str]:
         (2, {"warning": 0, "error": 0, "info": 2}),
         (3, {"warning": 0, "error": 0, "info": 2}),
         (4, {"warning": 0, "error": 0, "info": 2, "debug": 4}),
-        (5, {"warning": 0, "error": 0, "info": 2, "debug": 4, "trace": 5}),
-        (10, {"warning": 0, "error": 0, "info": 2, "debug": 4, "trace": 5}),
+        (5, {"warning": 0, "error": 0, "info": 2, "debug": 4}),
+        (10, {"warning": 0, "error": 0, "info": 2, "debug": 4}),
     ],
 )
 def test_verbosity_decides_what_is_shown(verbosity: int, shown: dict[str, int]) -> None:
@@ -111,7 +110,3 @@ def test_what_is_off_is_not_formatted() -> None:
     configure("text", 2, stream)
     Logger(logging.getLogger("t"), {}).debug("step", value=_Costly())
     assert stream.getvalue() == ""
-
-
-def test_level_of_trace_is_below_debug() -> None:
-    assert level_of(5) == TRACE < level_of(4) == logging.DEBUG
