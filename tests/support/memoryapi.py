@@ -126,12 +126,11 @@ class MemoryApi(Client):
 
     def all(self, resource: Resource) -> list[JSON]:
         """Return everything that is stored of a resource."""
-        return [obj for (plural, _), obj in self.objects.items() if plural == resource.plural]
+        return [stored.copy() for stored in self._all(resource)]
 
     def peek(self, resource: Resource) -> list[JSON]:
         """Return the same, not copied, for who only looks at it."""
-        place = (resource.group, resource.plural)
-        return [stored.obj for stored in self._storage.snapshot(place)[0]]
+        return [stored.obj for stored in self._all(resource)]
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         """Return what is stored, for a test's assertions."""
@@ -163,6 +162,9 @@ class MemoryApi(Client):
     def writes(self) -> list[tuple[str, str]]:
         """Return verb and resource of every write, in order."""
         return [(verb, plural) for verb, plural, _ in self.calls if verb not in READS]
+
+    def _all(self, resource: Resource) -> list[Stored]:
+        return self._storage.snapshot((resource.group, resource.plural))[0]
 
     def _stored(self, resource: Resource, key: Key) -> Stored:
         return self.objects.stored(resource.plural, key)
