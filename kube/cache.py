@@ -54,12 +54,19 @@ class Cache:
         self._watched: dict[Key, JSON] = {}
         self._told: dict[Key, JSON] = {}
         self._progress = 0
+        self._newest = 0
         self._writes: dict[Key, _Write] = {}
         self._by_revision: list[tuple[int, Key]] = []
+
+    @property
+    def newest(self) -> int:
+        """The highest resourceVersion that was seen, by the watch or in the answer to a write."""
+        return max(self._newest, self._progress)
 
     def write(self, obj: JSON, now: float) -> list[Change]:
         """Take in the answer of the API server to a write of ours at the time `now`."""
         key, number = key_of(obj), revision(obj)
+        self._newest = max(self._newest, number)
         pending = self._writes.get(key)
         if number <= self._progress or (pending and number <= revision(pending.obj)):
             return []
@@ -89,18 +96,29 @@ class Cache:
         self._progress = max(self._progress, number)
         return [change for key in self._obsolete() for change in self._settle(key)]
 
-    def replace(self, items: Iterable[JSON], number: int) -> list[Change]:
-        """Take in a full list of a resourceVersion; what is missing in it was deleted."""
-        restored = number < self._progress
+    def replace(
+        self, items: Iterable[JSON], number: int, *, restored: bool = False
+    ) -> list[Change]:
+        """Take in a full list of a resourceVersion; what is missing in it was deleted.
+
+        Args:
+            items: the objects.
+            number: the resourceVersion.
+            restored: whether the API server has lost all that was seen above `number`; without a
+                word it is taken to have lost that if the watch was further.
+        """
+        restored = restored or number < self._progress
+        # an object in the list that is older than one of a lower number is so by a restore, too
+        valid = self.newest if restored else number
         if restored:
-            # An API server that counts from a lower number has lost what we wrote to it.
             self._writes.clear()
             self._by_revision.clear()
+            self._newest = number
         self._progress = number
         self._watched = {key_of(obj): obj for obj in items}
         self._obsolete()
         keys = [*self._told, *(key for key in self._watched if key not in self._told)]
-        return [change for key in keys for change in self._settle(key, backwards=restored)]
+        return [change for key in keys for change in self._settle(key, valid)]
 
     def expire(self, now: float) -> None:
         """Stop showing own writes that are too old; to be called before each reading."""
@@ -122,12 +140,13 @@ class Cache:
                 dropped.append(key)
         return dropped
 
-    def _settle(self, key: Key, *, backwards: bool = False) -> list[Change]:
+    def _settle(self, key: Key, valid: int = 0) -> list[Change]:
+        """Return what to tell of an object; older than what was told only up to `valid`."""
         pending = self._writes.get(key)
         new = pending.obj if pending else self._watched.get(key)
         self.shown.put(key, new)
         old = self._told.get(key)
-        changes = _changes(old, new, backwards=backwards)
+        changes = _changes(old, new, valid)
         if changes:
             if new is None:
                 del self._told[key]
@@ -136,11 +155,11 @@ class Cache:
         return changes
 
 
-def _changes(old: JSON | None, new: JSON | None, *, backwards: bool) -> list[Change]:
+def _changes(old: JSON | None, new: JSON | None, valid: int) -> list[Change]:
     """Return what to tell a listener that knows `old`."""
     if old is None or new is None:
         return [] if old is new else [(old, new)]
     if uid_of(old) != uid_of(new):
         return [(old, None), (None, new)]
-    behind = revision(new) < revision(old) and not backwards
+    behind = revision(new) < revision(old) > valid
     return [] if behind or revision(new) == revision(old) else [(old, new)]

@@ -15,6 +15,7 @@ from tenacity import RetryCallState, Retrying
 
 from api.objects import JSON
 from kube import calls
+from kube.cache import revision
 from kube.calls import Call, Patch, Scope
 from kube.config import load_access
 from kube.connections import open_connections
@@ -22,7 +23,7 @@ from kube.errors import Gone, KubeError, NotFound
 from kube.ratelimit import TokenBucket
 from kube.resources import Resource
 from kube.retries import passes_by_itself, pause
-from kube.transport import READ_SECONDS, RequestObserver, Transport
+from kube.transport import READ_SECONDS, SILENT_SECONDS, RequestObserver, Transport
 from kube.watch import WatchEvent, WatchStream
 
 __all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
@@ -243,6 +244,7 @@ class Client:
         label_selector: str | None = None,
         field_selector: str | None = None,
         timeout_seconds: int,
+        silent_seconds: float = SILENT_SECONDS,
     ) -> WatchStream:
         """Begin a watch with bookmarks; not retried.
 
@@ -253,6 +255,7 @@ class Client:
             label_selector: e.g. `app=x`.
             field_selector: e.g. `spec.nodeName=x`.
             timeout_seconds: after which the server ends the watch.
+            silent_seconds: without a word of the server after which the watch fails.
 
         Raises:
             Gone: the resourceVersion is too old; list again.
@@ -260,7 +263,23 @@ class Client:
         scope = Scope(namespace, label_selector, field_selector)
         call = calls.watch_objects(resource, scope, resource_version, timeout_seconds)
         self._take_turn()
-        return self._transport.stream(call, seconds=timeout_seconds)
+        return self._transport.stream(call, silent_seconds=silent_seconds)
+
+    def current_version(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+    ) -> int:
+        """Return the resourceVersion that the storage of a collection is at.
+
+        Costs a list of one object. It names no resourceVersion, so that the answer is that of the
+        storage and not of a cache. Not retried: that the server was away may be what the caller has
+        to know.
+        """
+        call = calls.list_objects(resource, Scope(namespace, field_selector=field_selector))
+        return revision(self._send_once(self._transport.send, calls.page(call, 1, "")))
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """Return what a container has printed so far; ApiError 400 if it has not run."""

@@ -7,13 +7,15 @@ Source: kubernetes client/rest.py and utils/keepalive.py, for what a kubeconfig 
 import os
 import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import ClosedPoolError, HTTPError
 
 from kube.access import Access
 from kube.errors import ConfigError
@@ -28,10 +30,12 @@ _DEAD_PEER_MS: Final = 30_000
 class Connections:
     """A pool of connections; thread-safe."""
 
-    def __init__(self, pool: urllib3.HTTPConnectionPool, base: str) -> None:
-        """Send over `pool`; `base` goes before each path."""
-        self._pool = pool
+    def __init__(self, make_pool: Callable[[], urllib3.HTTPConnectionPool], base: str) -> None:
+        """Send over a pool; `base` goes before each path."""
+        self._make_pool = make_pool
+        self._pool = make_pool()
         self._base = base
+        self._lock = threading.Lock()
 
     def request(
         self,
@@ -49,7 +53,8 @@ class Connections:
         Raises:
             urllib3.exceptions.HTTPError: there is no answer.
         """
-        return self._pool.urlopen(
+        send = partial(
+            self._send,
             method,
             self._base + path,
             body,
@@ -60,6 +65,24 @@ class Connections:
             timeout=timeout,
             preload_content=False,
         )
+        try:
+            return send()
+        except ClosedPoolError:
+            # by `drop_idle` in another thread, before anything was sent
+            return send()
+
+    def _send(self, *args: Any, **options: Any) -> urllib3.BaseHTTPResponse:
+        return self._pool.urlopen(*args, **options)
+
+    def drop_idle(self) -> None:
+        """Send nothing any more over the connections that are open now.
+
+        For when one of them has gone silent: what forgot it on the way, such as a load balancer,
+        has most likely forgotten the others, too. Answers that are coming in are read to their end.
+        """
+        with self._lock:
+            suspect, self._pool = self._pool, self._make_pool()
+        suspect.close()
 
     def close(self) -> None:
         """Close the idle connections."""
@@ -85,14 +108,14 @@ def open_connections(
     server = urlsplit(access.host)
     try:
         proxy = proxy_for(access.host, access.proxy, environ)
-        pool = _manager(proxy, options).connection_from_url(access.host)
+        # a proxy that does not tunnel has to be told the server
+        base = access.host if proxy and server.scheme == "http" else server.path
+        return Connections(lambda: _manager(proxy, options).connection_from_url(access.host), base)
     except (HTTPError, ValueError, ImportError) as error:
         raise ConfigError(
             f"no way to the API server {access.host}: {error}; correct the server of the "
             "kubeconfig, or its proxy-url, HTTPS_PROXY and NO_PROXY"
         ) from error
-    # a proxy that does not tunnel has to be told the server
-    return Connections(pool, access.host if proxy and server.scheme == "http" else server.path)
 
 
 def _manager(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:

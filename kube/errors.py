@@ -7,7 +7,9 @@ DriverError
    │  ├─ ConnectFailed        no connection, so the server saw nothing of the request
    │  ├─ TlsFailed            the connection is not trusted, or encryption broke
    │  ├─ ReadTimeout          the request was sent, the answer did not come in time
+   │  │  └─ WatchSilent       an open watch brought neither events nor bookmarks any more
    │  └─ BrokenAnswer         the answer broke off, or is not what an API server sends
+   ├─ WentBack                the API server has lost writes that were seen, by a restore
    └─ ApiError                the API server refused, by status code
       ├─ Unauthorized         401
       ├─ Forbidden            403
@@ -51,8 +53,16 @@ class ReadTimeout(TransportError):
     """The answer did not come in time; the request may have been carried out."""
 
 
+class WatchSilent(ReadTimeout):
+    """An open watch brought neither an event nor a bookmark for too long; watch on anew."""
+
+
 class BrokenAnswer(TransportError):
     """The answer broke off or is not JSON; the request may have been carried out."""
+
+
+class WentBack(KubeError):
+    """The API server is behind what was seen of it: its storage was restored from a backup."""
 
 
 class ApiError(KubeError):

@@ -96,17 +96,25 @@ class Store:
         """Wait for the first list, `timeout` seconds at most; tell whether it is there."""
         return self._synced.wait(timeout)
 
-    def replace(self, items: Iterable[JSON], resource_version: str = "") -> None:
+    def newest(self) -> int:
+        """Return the highest resourceVersion that was seen so far, also of own writes."""
+        with self._lock:
+            return self._cache.newest
+
+    def replace(
+        self, items: Iterable[JSON], resource_version: str = "", *, restored: bool = False
+    ) -> None:
         """Take in a list of all objects; those that are missing in it were deleted.
 
         Args:
             items: the objects.
             resource_version: of the list; that of the youngest object if empty.
+            restored: whether the API server has lost what was seen above that.
         """
         items = [*items]
         number = int(resource_version or max(map(revision, items), default=0))
         with self._lock:
-            self._undelivered += [*self._cache.replace(items, number), _SYNCED]
+            self._undelivered += [*self._cache.replace(items, number, restored=restored), _SYNCED]
         self._deliver()
 
     def apply(self, obj: JSON) -> None:

@@ -32,7 +32,9 @@ from kube.watch import WatchStream
 
 CONNECT_SECONDS: Final = 3.05
 READ_SECONDS: Final = 30.0
-_WATCH_GRACE_SECONDS: Final = 30.0
+SILENT_SECONDS: Final = 130.0
+"""Of a watch; two bookmarks, which come once a minute, are overdue then."""
+
 _CHUNK: Final = 1 << 16
 _SHOWN: Final = 200
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
@@ -101,16 +103,14 @@ class Transport:
         """Send a call whose answer is text and return that; raises like `send`."""
         return self._answer(call).decode(errors="replace")
 
-    def stream(self, call: Call, *, seconds: float) -> WatchStream:
+    def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
         """Send a watch and return its stream; raises like `send`.
 
         Args:
             call: the watch.
-            seconds: after which the server ends it; the stream fails if the server is silent for
-                clearly longer than that.
+            silent_seconds: longest silence of the server, before and in the stream.
         """
-        read_seconds = seconds + _WATCH_GRACE_SECONDS
-        response = self._observed(call, lambda: (self._open(call, read_seconds), b""))[0]
+        response = self._observed(call, lambda: (self._open(call, silent_seconds), b""))[0]
         if not 200 <= response.status < 300:
             with self._mapped(call):
                 body = response.data
@@ -173,6 +173,7 @@ class Transport:
                 "is it up, and does KUBECONFIG point at it?"
             ) from error
         except http.ReadTimeoutError as error:
+            self._connections.drop_idle()
             raise ReadTimeout(f"{call}: {self._host} did not answer in time: {error}") from error
         except http.SSLError as error:
             raise TlsFailed(

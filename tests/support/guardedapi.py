@@ -87,7 +87,7 @@ class _Transport:
         decoded: JSON = json.loads(self._answer(call))
         return decoded
 
-    def stream(self, call: Call, *, seconds: float) -> WatchStream:
+    def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
         body = self._answer(replace(call, query={**call.query, "timeoutSeconds": "1"}))
         return WatchStream(_Whole(body, self._turn), call=str(call))
 

@@ -156,6 +156,20 @@ class TestList:
         assert versions(made.replace([obj(4)], 5)) == [(21, 4)]
         assert shown(made) == 4
 
+    def test_of_a_server_that_lost_an_own_write_goes_back(self) -> None:
+        made = cache(obj(10), at=10)
+        made.write(obj(21), 0)
+        assert made.newest == 21
+        assert versions(made.replace([obj(10)], 12, restored=True)) == [(21, 10)]
+        assert (shown(made), made.newest) == (10, 12)
+        assert versions(made.apply(obj(13))) == [(10, 13)]
+
+    def test_of_a_restored_server_that_has_overtaken_us_goes_back(self) -> None:
+        made = cache(obj(10), at=20)
+        made.write(obj(21), 0)
+        assert versions(made.replace([obj(4)], 30)) == [(21, 4)]
+        assert shown(made) == 4
+
     def test_of_an_object_created_anew_is_two_changes(self) -> None:
         made = cache(obj(10))
         changes = made.replace([obj(12, uid="u2")], 12)

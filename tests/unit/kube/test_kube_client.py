@@ -107,10 +107,26 @@ def test_watch_is_streamed_and_not_retried(client, transport) -> None:
     assert client.watch(PODS, resource_version="5", timeout_seconds=300) is stream
     (call,), options = transport.stream.call_args
     assert (call.verb, call.query["resourceVersion"]) == ("watch", "5")
-    assert options == {"seconds": 300}
+    assert options == {"silent_seconds": 130}
     with pytest.raises(ConnectFailed):
         client.watch(PODS, resource_version="5", timeout_seconds=300)
     assert transport.stream.call_count == 2
+
+
+def test_current_version_is_that_of_a_list_of_one_without_a_version(client, transport) -> None:
+    transport.send.return_value = {"metadata": {"resourceVersion": "77"}, "items": [POD]}
+    found = client.current_version(PODS, namespace="a", field_selector="metadata.name=b")
+    assert found == 77
+    (call,) = sent(transport)
+    assert (call.verb, call.path) == ("list", "/api/v1/namespaces/a/pods")
+    assert call.query == {"fieldSelector": "metadata.name=b", "limit": "1"}
+
+
+def test_current_version_is_not_retried(client, transport, slept) -> None:
+    transport.send.side_effect = ConnectFailed("refused")
+    with pytest.raises(ConnectFailed):
+        client.current_version(PODS)
+    assert (transport.send.call_count, slept) == (1, [])
 
 
 def test_close(client, transport) -> None:

@@ -90,6 +90,53 @@ def test_exception_of_the_proxy_counts(server) -> None:
     assert get(open_connections(access, size=1, environ={"NO_PROXY": "127.0.0.0/8"})) == 307
 
 
+class _Keeping(_Server):
+    """Answers every request, and tells which connection it came over."""
+
+    def do_GET(self) -> None:
+        self.requests.append(("", "", str(self.client_address)))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+def test_idle_connections_can_be_dropped(server) -> None:
+    server.RequestHandlerClass = type("Handler", (_Keeping,), {"requests": []})
+    access = Access(f"http://127.0.0.1:{server.server_port}")
+    connections = open_connections(access, size=4, environ={})
+
+    def ask() -> urllib3.BaseHTTPResponse:
+        return connections.request("GET", "/", {}, None, TIMEOUT)
+
+    ask().drain_conn()
+    unread = ask()
+    connections.drop_idle()
+    assert unread.data == b""
+    ask().drain_conn()
+    connections.close()
+    first, second, third = (address for _, _, address in requests(server))
+    assert first == second != third
+
+
+def test_request_that_meets_a_dropped_pool_takes_the_next(
+    server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    access = Access(f"http://127.0.0.1:{server.server_port}")
+    connections = open_connections(access, size=1, environ={})
+    # as if another thread had dropped the pool between its choice and its use
+    real, calls = connections._send, []
+
+    def send(*args: object, **options: object) -> urllib3.BaseHTTPResponse:
+        calls.append(args)
+        if len(calls) == 1:
+            raise urllib3.exceptions.ClosedPoolError(connections._pool, "closed")
+        return real(*args, **options)
+
+    monkeypatch.setattr(connections, "_send", send)
+    assert get(connections) == 307
+    assert len(calls) == 2
+
+
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     """What a pool is made with."""

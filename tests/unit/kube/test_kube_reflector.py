@@ -65,7 +65,9 @@ class Body:
 class Rig:
     """A reflector whose client answers by a script, and that stops when the script is over."""
 
-    def __init__(self, clock, *, lists: list, watches: list, **scope: str) -> None:
+    def __init__(
+        self, clock, *, lists: list, watches: list, current: tuple = (), **scope: str
+    ) -> None:
         self.stop = threading.Event()
         self.clock = clock
         self.store = Store(clock=clock)
@@ -78,6 +80,8 @@ class Rig:
         self.bodies: list[Body] = []
         self.client = create_autospec(Client, instance=True, spec_set=True)
         self._lists, self._watches = deque(lists), deque(watches)
+        self._current = deque(current)
+        self.client.current_version.side_effect = self._current_version
         self.client.list.side_effect = self._list
         self.client.watch.side_effect = self._watch
         self.reflector = Reflector(
@@ -113,6 +117,13 @@ class Rig:
         self.bodies.append(Body(self.clock, *answer))
         return WatchStream(self.bodies[-1], call="watch pods")
 
+    def _current_version(self, *args: object, **scope: object) -> int:
+        """Answer by the script, and after it like a server that has not gone back."""
+        answer = self._current.popleft() if self._current else self.store.newest()
+        if isinstance(answer, KubeError):
+            raise answer
+        return answer
+
     def _sleep(self, stop: threading.Event, seconds: float) -> None:
         self.pauses.append(seconds)
 
@@ -137,7 +148,7 @@ def test_asks_for_its_part_of_the_collection(clock) -> None:
     rig = Rig(clock, lists=[LIST], watches=[], **scope).run()
     rig.client.list.assert_called_once_with(PODS, **scope)
     rig.client.watch.assert_called_once_with(
-        PODS, resource_version="10", timeout_seconds=450, **scope
+        PODS, resource_version="10", timeout_seconds=450, silent_seconds=130.0, **scope
     )
 
 
@@ -178,17 +189,22 @@ def test_old_version_again_and_again_backs_off(clock) -> None:
 
 def test_list_does_not_undo_own_writes(clock) -> None:
     rig = Rig(clock, lists=[LIST, ListPage([obj(5)], "20")], watches=[refusal(410)])
-    rig.store.written(obj(30))
+
+    def write_meanwhile(*args: object, **scope: object) -> ListPage:
+        if rig.client.list.call_count == 2:
+            rig.store.written(obj(30))
+        return rig._list()
+
+    rig.client.list.side_effect = write_meanwhile
     rig.run()
     assert revision(rig.store.get("ns/a")) == 30
-    assert rig.changes == [(None, 30)]
+    assert rig.changes == [(None, 5), (5, 30)]
+    assert len(rig.reported) == 1
 
 
 @pytest.mark.parametrize(
     "error",
     [
-        pytest.param(ConnectFailed("refused"), id="refused"),
-        pytest.param([ReadTimeout("silent")], id="silent"),
         pytest.param([errors.BrokenAnswer("reset")], id="reset"),
         pytest.param([b"<html>\n"], id="nonsense"),
         pytest.param(refusal(429), id="429"),
@@ -204,6 +220,9 @@ def test_lost_connection_goes_on_from_the_last_version(clock, error) -> None:
 @pytest.mark.parametrize(
     "error",
     [
+        pytest.param(ConnectFailed("refused"), id="refused"),
+        pytest.param(ReadTimeout("no answer"), id="no-answer"),
+        pytest.param(errors.BrokenAnswer("reset"), id="reset"),
         pytest.param(refusal(403), id="403"),
         pytest.param(refusal(404), id="404"),
         pytest.param(refusal(504), id="504"),
@@ -236,6 +255,79 @@ def test_nobody_has_to_listen_to_errors(clock) -> None:
     rig.reflector._on_error = None
     rig.run()
     assert rig.store.has_synced()
+
+
+def test_server_that_went_back_is_listed_again(clock) -> None:
+    watches = [
+        [event("MODIFIED", obj(150)), errors.BrokenAnswer("reset")],
+        [event("MODIFIED", obj(121))],
+    ]
+    lists = [LIST, ListPage([obj(90), obj(110, "b")], "120")]
+    rig = Rig(clock, lists=lists, watches=watches, current=(120,)).run()
+    assert rig.watched_from() == ["10", "120", "121"]
+    assert rig.changes == [(None, 5), (5, 150), (150, 90), (None, 110), (90, 121)]
+    lost, went_back = map(str, rig.reported)
+    assert lost == "reset"
+    assert "went back from resourceVersion 150 to 120" in went_back
+    assert isinstance(rig.reported[1], errors.WentBack)
+
+
+def test_server_that_went_back_behind_an_own_write_is_listed_again(clock) -> None:
+    rig = Rig(clock, lists=[LIST, ListPage([obj(5)], "20")], watches=[[]], current=(20,))
+
+    def write_meanwhile(*args: object, **scope: object) -> WatchStream:
+        if rig.client.watch.call_count == 1:
+            rig.store.written(obj(30))
+        return rig._watch()
+
+    rig.client.watch.side_effect = write_meanwhile
+    rig.run()
+    assert rig.changes == [(None, 5), (5, 30), (30, 5)]
+    assert rig.watched_from() == ["10", "20"]
+
+
+def test_server_that_has_overtaken_us_during_its_restart_is_listed_again(clock) -> None:
+    """Whether it was restored cannot be seen by its version any more."""
+    lost = [event("MODIFIED", obj(15)), errors.BrokenAnswer("reset")]
+    lists = [LIST, ListPage([obj(4), obj(18, "b")], "20")]
+    refused = ConnectFailed("refused")
+    rig = Rig(clock, lists=lists, watches=[lost], current=(refused,)).run()
+    assert rig.changes == [(None, 5), (5, 15), (15, 4), (None, 18)]
+    assert rig.watched_from() == ["10", "20"]
+
+
+def test_server_is_asked_how_far_it_is_before_a_watch_goes_on(clock) -> None:
+    scope = {"namespace": "ns", "field_selector": "metadata.name=x"}
+    rig = Rig(clock, lists=[LIST], watches=[[400.0]], **scope).run()
+    rig.client.current_version.assert_called_once_with(PODS, **scope)
+    assert rig.watched_from() == ["10", "10"]
+
+
+def test_server_is_not_made_to_search_for_an_answer(clock) -> None:
+    rig = Rig(clock, lists=[LIST], watches=[[400.0]], field_selector="spec.nodeName=").run()
+    rig.client.current_version.assert_called_once_with(PODS, namespace=None, field_selector=None)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "reported"),
+    [
+        pytest.param([bookmark(12)], True, id="after-a-bookmark"),
+        pytest.param([event("MODIFIED", obj(12))], False, id="without-a-bookmark"),
+    ],
+)
+def test_silent_watch_is_renewed_at_once_without_a_list(
+    clock, caplog: pytest.LogCaptureFixture, pieces: list, reported: bool
+) -> None:
+    caplog.set_level("INFO", "reflector")
+    watches = [[*pieces, 130.0, ReadTimeout("silent")], [event("MODIFIED", obj(13))]]
+    rig = Rig(clock, lists=[LIST], watches=watches).run()
+    assert rig.watched_from() == ["10", "12", "13"]
+    assert rig.client.list.call_count == 1
+    # of the last watch alone, which ends the script
+    assert len(rig.pauses) == 1
+    said = "watch pods: no event or bookmark for 130 s, renewed from resourceVersion 12"
+    assert [str(error) for error in rig.reported] == ([said] if reported else [])
+    assert [record.keys for record in caplog.records] == ([] if reported else [{"reason": said}])
 
 
 def test_set_event_prevents_any_request(clock) -> None:
