@@ -14,11 +14,12 @@ from controller.nodes import HOLDERS_INDEX, holders_index
 from controller.pods import UNSCHEDULED
 from controller.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
 from kube.client import Client
-from kube.errors import KubeError
 from kube.reflector import Reflector
 from kube.resources import PODS, Resource
 from kube.store import Store
 from ops.logs import get_logger
+from ops.metrics import Metrics
+from ops.watches import watch_failures
 
 STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
 
@@ -37,8 +38,11 @@ class Caches:
         pods: those without a node.
     """
 
-    def __init__(self, client: Client, resources: Resources, namespace: str) -> None:
+    def __init__(
+        self, client: Client, resources: Resources, namespace: str, metrics: Metrics
+    ) -> None:
         """Cache the resources of one version, and node states of `namespace`."""
+        self._metrics = metrics
         self.claims = Store({UID_INDEX: uid_index, NODE_INDEX: node_index})
         self.contexts = Store()
         self.classes = Store()
@@ -86,9 +90,5 @@ class Caches:
             store,
             namespace=namespace,
             field_selector=field_selector,
-            on_error=partial(_report, resource),
+            on_error=watch_failures(_LOG, resource, self._metrics),
         )
-
-
-def _report(resource: Resource, error: KubeError) -> None:
-    _LOG.warning("watch failed, trying again", resource=resource.plural, error=str(error))

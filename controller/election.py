@@ -27,6 +27,7 @@ from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 from ops.metrics import Metrics
 from ops.settings import F, option
+from ops.watches import watch_failures
 
 LEASE_NAME: Final = "fake-dra-controller"
 """In the driver's namespace; the chart's RBAC rules name it."""
@@ -114,6 +115,7 @@ class Leadership:
 
     Attributes:
         identity: of this controller.
+        watch_failed: hears how the watch of the Lease fares.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class Leadership:
             leave: ends the process without a further step.
         """
         self._leads = _gauge(metrics)
+        self.watch_failed = watch_failures(_LOG, LEASES, metrics)
         self._start = start
         self.identity = identity
         self._leave = leave
@@ -194,7 +197,7 @@ def take_part(
         store,
         namespace=namespace,
         field_selector=f"metadata.name={LEASE_NAME}",
-        on_error=leadership.failed,
+        on_error=leadership.watch_failed,
     )
     life.spawn("reflector-lease", partial(watch.run, life.stop))
     life.on_stop("watch of the lease", watch.stop)

@@ -80,7 +80,7 @@ def build(
         clock: monotonic seconds.
     """
     resources = VERSIONS[version].resources
-    caches = Caches(client, resources, namespace)
+    caches = Caches(client, resources, namespace, metrics)
     dialect = VERSIONS[version].dialect(_sources(client, resources, caches))
     ledger = Ledger(caches.states, namespace, clock=clock)
     observer = ControllerMetrics(metrics.registry)

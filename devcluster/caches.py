@@ -4,12 +4,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 
 from kube.client import Client
-from kube.errors import KubeError
 from kube.index import Indexer
 from kube.reflector import Reflector
 from kube.resources import Resource
 from kube.store import Store
 from ops.logs import get_logger
+from ops.watches import watch_failures
 
 _POLL_SECONDS = 0.02
 
@@ -28,7 +28,7 @@ class Caches:
         """
         self._stores = {resource: Store(by) for resource, by in indexers.items()}
         self._reflectors = {
-            resource: Reflector(client, resource, store, on_error=_report(resource))
+            resource: Reflector(client, resource, store, on_error=watch_failures(_LOG, resource))
             for resource, store in self._stores.items()
         }
 
@@ -59,10 +59,3 @@ class Caches:
 
 def _body(reflector: Reflector, stop: threading.Event) -> Callable[[], None]:
     return lambda: reflector.run(stop)
-
-
-def _report(resource: Resource) -> Callable[[KubeError], None]:
-    def report(error: KubeError) -> None:
-        _LOG.warning("watch failed, trying again", resource=resource.plural, error=str(error))
-
-    return report

@@ -24,6 +24,7 @@ from prometheus_client import (
 from prometheus_client.core import Metric
 
 from api import __version__
+from kube.errors import KubeError
 from ops.queuemetrics import QueueFamilies, QueueMetrics
 
 REQUEST_BUCKETS: Final = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60)
@@ -85,6 +86,12 @@ class Metrics:
             {"verb": tuple(_METHODS)},
             buckets=REQUEST_BUCKETS,
         )
+        self._watch_failures = self.counter(
+            "fake_dra_watch_failures",
+            "Watches that failed and were begun anew, by error: WentBack is an API server whose "
+            "etcd was restored, WatchSilent one that is not heard of though its connection lives.",
+            {"error": tuple(_names(KubeError))},
+        )
         self._queues = QueueFamilies(self.registry)
         for method, codes in _USUAL_CODES.items():
             for code in (*codes, *_COMMON_CODES):
@@ -103,6 +110,10 @@ class Metrics:
         method = _METHODS.get(verb, verb.upper())
         self._requests.labels(str(code) if code else NO_ANSWER, method).inc()
         self._durations.labels(verb).observe(seconds)
+
+    def watch_failed(self, error: KubeError) -> None:
+        """Count what a reflector reports."""
+        self._watch_failures.labels(type(error).__name__).inc()
 
     def queue(self, name: str) -> QueueMetrics:
         """Return what the work queue `name` reports to."""
@@ -143,6 +154,12 @@ class Metrics:
         for values in _combinations(labels):
             made.labels(*values)
         return made
+
+
+def _names(error: type[KubeError]) -> Iterator[str]:
+    yield error.__name__
+    for kind in error.__subclasses__():
+        yield from _names(kind)
 
 
 def _combinations(labels: LabelValues | None) -> Iterator[tuple[str, ...]]:

@@ -4,16 +4,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from api.names import NAS_PLURAL
 from api.objects import JSON, NodeName
 from kube.client import Client
-from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.reflector import Reflector
 from kube.store import Store
 from kube.workqueue import WorkQueue
 from ops.logs import get_logger
 from ops.metrics import Metrics
+from ops.watches import watch_failures
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.claims import ClaimReader
@@ -125,7 +124,14 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
     servers = dict(zip(paths, (plugin_server, registration_server), strict=True))
     return Plugin(
         cache=cache,
-        reflector=_reflector(client, cache, node, site.namespace),
+        reflector=Reflector(
+            client,
+            NODE_STATES,
+            cache,
+            namespace=site.namespace,
+            field_selector=f"metadata.name={node}",
+            on_error=watch_failures(_LOG, NODE_STATES, metrics),
+        ),
         node_state=node_state,
         state=state,
         readiness=readiness,
@@ -152,20 +158,6 @@ def _servers(
             workers=REGISTRATION_CALLS,
             on_stale=stale,
         ),
-    )
-
-
-def _reflector(client: Client, cache: Store, node: NodeName, namespace: str) -> Reflector:
-    def report(error: KubeError) -> None:
-        _LOG.warning("Watch failed, trying again", resource=NAS_PLURAL, err=str(error))
-
-    return Reflector(
-        client,
-        NODE_STATES,
-        cache,
-        namespace=namespace,
-        field_selector=f"metadata.name={node}",
-        on_error=report,
     )
 
 

@@ -163,12 +163,13 @@ class Storage:
         Args:
             resource: whose writes.
             namespace: empty for those of all namespaces.
-            since: None starts with an ADDED event for every object that exists now.
+            since: None starts with an ADDED event for every object that exists now. One that was
+                never given out is silent until the writes have passed it, as Kubernetes has it.
 
         Raises:
             HistoryLost: `since` is older than the history.
         """
-        subscription: Subscription[Event] = Subscription(namespace)
+        subscription: Subscription[Event] = Subscription(namespace, since or 0)
         with self._lock:
             collection = self._collections.setdefault(resource, _Collection())
             for event in self._replay(resource, collection, since):
@@ -185,7 +186,8 @@ class Storage:
     def bookmark(self, resource: ResourceID, subscription: Subscription[Event]) -> None:
         """Queue a bookmark: all writes up to its revision are queued before it."""
         with self._lock:
-            subscription.put(Event(BOOKMARK, self._revision, resource))
+            if self._revision >= subscription.since:
+                subscription.put(Event(BOOKMARK, self._revision, resource))
 
     def compact(self) -> None:
         """Forget the history: watches and pages from before now are refused."""
@@ -229,7 +231,7 @@ class Storage:
             collection.compacted = collection.history.popleft().revision
         namespace = _namespace_of(event)
         for subscription in collection.subscriptions:
-            if subscription.namespace in ("", namespace):
+            if subscription.namespace in ("", namespace) and event.revision > subscription.since:
                 subscription.put(event)
         for listener in self._listeners:
             listener(event)
@@ -273,7 +275,7 @@ class Storage:
             for _, stored in sorted(self._walk(resource, ""), key=lambda item: item[0]):
                 yield Event(ADDED, stored.revision, resource, stored)
             return
-        if since < collection.compacted or since > self._revision:
+        if since < collection.compacted:
             raise HistoryLost(collection.compacted)
         yield from (event for event in collection.history if event.revision > since)
 

@@ -19,10 +19,12 @@ class Subscription(Generic[T]):
 
     Attributes:
         namespace: empty for events of all namespaces.
+        since: the revision up to which the watcher knows everything.
     """
 
-    def __init__(self, namespace: str = "") -> None:
+    def __init__(self, namespace: str = "", since: int = 0) -> None:
         self.namespace = namespace
+        self.since = since
         self._queue: queue.SimpleQueue[T | None] = queue.SimpleQueue()
         self._closed = threading.Event()
 

@@ -27,11 +27,11 @@ from devcluster.kubelet.podworker import Events, NodePorts
 from devcluster.kubelet.runtime import Runtime
 from devcluster.resources import CLAIMS
 from kube.client import Client
-from kube.errors import KubeError
 from kube.reflector import Reflector
 from kube.resources import PODS
 from kube.store import Store
 from ops.logs import get_logger
+from ops.watches import watch_failures
 
 ADDRESS: Final = "127.0.0.1"
 """Of every node and pod: containers are processes in the network of this machine."""
@@ -185,11 +185,9 @@ def stop_together(kubelets: Iterable[Kubelet], grace: float = STOP_GRACE) -> Non
 
 
 def _watch_of_pods(client: Client, node_name: str) -> tuple[Store, Reflector]:
-    def failed(error: KubeError) -> None:
-        _log.warning("Watch of pods interrupted", node=node_name, err=error)
-
     store = Store()
     selector = f"spec.nodeName={node_name}"
+    failed = watch_failures(_log.with_(node=node_name), PODS)
     return store, Reflector(client, PODS, store, field_selector=selector, on_error=failed)
 
 

@@ -184,6 +184,8 @@ class Candidate:
     def failed(self, error: KubeError) -> None:
         self.failures.append(str(error))
 
+    watch_failed = failed
+
     def _elector(self) -> Any:
         # the body of the thread is a method of the Elector
         body: Any = self._threads["election"]

@@ -210,7 +210,10 @@ def test_a_watch_of_tables_describes_the_columns_once(web: Web) -> None:
 
 @pytest.mark.parametrize("headers", [{}, TABLE], ids=["objects", "tables"])
 def test_a_watch_from_the_past_is_told_so(web: Web, headers: dict[str, str]) -> None:
-    (event,) = lines(web.call("GET", "/api/v1/pods?watch=1&resourceVersion=999", headers=headers))
+    web.server._storage.compact()
+    (event,) = lines(
+        web.call("GET", "/api/v1/namespaces?watch=1&resourceVersion=1", headers=headers)
+    )
     assert (event["type"], event["object"]["code"]) == ("ERROR", 410)
 
 

@@ -1,11 +1,7 @@
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import yaml
-from werkzeug.serving import WSGIRequestHandler, make_server
 
 from api.objects import JSON
 from devcluster.apiserver.server import NAMESPACES as BUILT_IN
@@ -16,65 +12,20 @@ from kube.errors import Conflict, Gone, NotFound
 from kube.resources import NAMESPACES, PODS
 from kube.watch import WatchStream
 from tests.support.apiserverrig import pod_body
-
-
-class NoLogs:
-    def read(
-        self, pod: JSON, container: str, *, follow: bool, previous: bool, tail: int | None
-    ) -> Iterator[bytes]:
-        return iter(())
-
-
-class Handler(WSGIRequestHandler):
-    """Keeps connections, and its thoughts to itself."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
-@contextmanager
-def serving(server: ApiServer, directory: Path) -> Iterator[Client]:
-    """Serve over a socket, and return a client that knows where."""
-    web = make_server("127.0.0.1", 0, server.app, threaded=True, request_handler=Handler)
-    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    server.start()
-    config = directory / "kubeconfig"
-    url = f"http://127.0.0.1:{web.server_port}"
-    config.write_text(
-        yaml.safe_dump(
-            {
-                "apiVersion": "v1",
-                "kind": "Config",
-                "current-context": "c",
-                "clusters": [{"name": "c", "cluster": {"server": url}}],
-                "users": [{"name": "u", "user": {}}],
-                "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            }
-        )
-    )
-    client = Client.from_kubeconfig(str(config), qps=0, burst=0, user_agent="test")
-    try:
-        yield client
-    finally:
-        client.close()
-        server.stop()
-        web.shutdown()
-        thread.join(10)
-        web.server_close()
+from tests.support.apiserverweb import Logs, client_of, serving
 
 
 @pytest.fixture
 def server() -> ApiServer:
-    return ApiServer(logs=NoLogs())
+    return ApiServer(logs=Logs())
 
 
 @pytest.fixture
 def client(server: ApiServer, tmp_path: Path) -> Iterator[Client]:
-    with serving(server, tmp_path) as client:
+    with serving(server) as url:
+        client = client_of(url, tmp_path)
         yield client
+        client.close()
 
 
 def wait_for(stream: WatchStream, wanted: Callable[[str, JSON], bool]) -> JSON:
@@ -106,14 +57,15 @@ def test_a_pod_is_bound_and_deleted_by_its_kubelet(client: Client) -> None:
         client.get(PODS, "p", "default")
 
 
-def test_errors_reach_the_client_as_what_they_are(client: Client) -> None:
+def test_errors_reach_the_client_as_what_they_are(server: ApiServer, client: Client) -> None:
     pod = client.create(PODS, pod_body("p"), "default")
     client.patch(PODS, "p", {"metadata": {"labels": {"a": "1"}}}, namespace="default")
     with pytest.raises(Conflict):
         client.update(PODS, pod)
+    server._storage.compact()
     with (
         pytest.raises(Gone),
-        client.watch(PODS, resource_version="9999", timeout_seconds=5) as stream,
+        client.watch(PODS, resource_version="1", timeout_seconds=5) as stream,
     ):
         next(stream)
 

@@ -124,15 +124,26 @@ def test_a_subscription_goes_on_from_a_revision() -> None:
     assert seen(storage.subscribe(THINGS, since=3)) == []
 
 
-@pytest.mark.parametrize("since", [1, 99], ids=["forgotten", "never given out"])
-def test_a_subscription_needs_the_history(since: int) -> None:
+def test_a_subscription_needs_the_history() -> None:
     storage = Storage()
     storage.create(THINGS, obj("a"))
     storage.create(THINGS, obj("b"))
     storage.compact()
     with pytest.raises(HistoryLost):
-        storage.subscribe(THINGS, since=since)
+        storage.subscribe(THINGS, since=1)
     assert seen(storage.subscribe(THINGS, since=2)) == []
+
+
+def test_a_subscription_from_the_future_is_silent_until_then() -> None:
+    storage = Storage()
+    storage.create(THINGS, obj("a"))
+    subscription = storage.subscribe(THINGS, since=3)
+    storage.create(THINGS, obj("b"))
+    storage.bookmark(THINGS, subscription)
+    storage.create(THINGS, obj("c"))
+    assert seen(subscription) == []
+    storage.create(THINGS, obj("d"))
+    assert seen(subscription) == [(ADDED, "d")]
 
 
 def test_a_bookmark_comes_after_the_writes_before_it() -> None:

@@ -1,0 +1,27 @@
+"""What is told of a watch that failed: the same by every program and part that watches."""
+
+from collections.abc import Callable
+
+from kube.errors import KubeError
+from kube.resources import Resource
+from ops.logs import Logger
+from ops.metrics import Metrics
+
+
+def watch_failures(
+    log: Logger, resource: Resource, metrics: Metrics | None = None
+) -> Callable[[KubeError], None]:
+    """Return the `on_error` of a reflector: a line in the log, and `fake_dra_watch_failures`.
+
+    Args:
+        log: of the part that watches.
+        resource: what is watched.
+        metrics: of the program; None for one that has none.
+    """
+
+    def report(error: KubeError) -> None:
+        log.warning("watch failed, trying again", resource=resource.plural, error=str(error))
+        if metrics is not None:
+            metrics.watch_failed(error)
+
+    return report
