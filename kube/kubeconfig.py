@@ -4,7 +4,9 @@ The `kubernetes` package reads them. It imports a model of every type of Kuberne
 takes 21 MiB and 0.3 s; so config.py imports this module only when there is a file to read.
 """
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import yaml
@@ -36,15 +38,16 @@ def read_kubeconfig(path: str) -> Access:
         ConfigError: nothing usable was found.
     """
     found = Configuration()
+    # leaves the proxies of the environment to kube.proxies, now and at each renewal of the token
+    found.proxy = None
     try:
+        _check_exists(path)
         _load(config_file=path, client_configuration=found, persist_config=False)
     except _UNREADABLE as error:
         raise ConfigError(
             f"kubeconfig {path}: {error}; "
             "set --kubeconfig or KUBECONFIG to a kubeconfig that this user can read"
         ) from error
-    # Each renewal of the token sets the host, which would look through the environment again.
-    found.proxy = found.proxy
     return Access(
         host=found.host,
         authorization=lambda: _authorization(found),
@@ -55,6 +58,13 @@ def read_kubeconfig(path: str) -> Access:
         server_name=found.tls_server_name,
         proxy=found.proxy,
     )
+
+
+def _check_exists(path: str) -> None:
+    """Refuse files of which none is there; of several some may be missing, as with kubectl."""
+    files = [Path(each).expanduser() for each in path.split(os.pathsep) if each]
+    if not any(file.exists() for file in files):
+        raise FileNotFoundError("no such file")
 
 
 def _authorization(found: Configuration) -> str:

@@ -1,7 +1,8 @@
 """Which proxy leads to the API server; pure.
 
 urllib3 looks at no environment variables, and the standard library's rules know no networks, so
-that NO_PROXY with the cluster's service network would lead every pod to the proxy.
+that NO_PROXY with the cluster's service network would lead every pod to the proxy. They also lead
+to this machine by way of the proxy, which kubectl never does.
 Source: kubernetes client/rest.py should_bypass_proxies; golang.org/x/net/http/httpproxy.
 """
 
@@ -15,15 +16,32 @@ def proxy_for(host: str, proxy: str | None, environ: Mapping[str, str]) -> str |
 
     Args:
         host: URL of the server.
-        proxy: the configured one; None leaves it to `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`.
+        proxy: the configured one; None leaves it to `HTTPS_PROXY`, `HTTP_PROXY` and `ALL_PROXY`,
+            which do not count for localhost and loopback addresses.
         environ: environment variables; names in lower case come first. `NO_PROXY` counts for every
             proxy.
     """
     server = urlsplit(host)
-    found = proxy or _variable(environ, f"{server.scheme}_proxy") or _variable(environ, "all_proxy")
+    found = proxy or _of_environment(server, environ)
     if not found or _excepted(server, _variable(environ, "no_proxy")):
         return None
     return found if "://" in found else f"http://{found}"
+
+
+def _of_environment(server: SplitResult, environ: Mapping[str, str]) -> str:
+    if _is_loopback(server.hostname or ""):
+        return ""
+    return _variable(environ, f"{server.scheme}_proxy") or _variable(environ, "all_proxy")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 def _variable(environ: Mapping[str, str], name: str) -> str:

@@ -85,6 +85,13 @@ def test_proxy_is_asked_for_a_tunnel_to_a_server_with_tls(server) -> None:
     assert [each[:2] for each in requests(server)] == [("CONNECT", "api.example:6443")]
 
 
+def test_this_machine_is_reached_without_the_proxy_of_the_environment(server) -> None:
+    environ = {"HTTP_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
+    for host in ("127.0.0.1", "localhost"):
+        access = Access(f"http://{host}:{server.server_port}")
+        assert get(open_connections(access, size=1, environ=environ)) == 307
+
+
 def test_exception_of_the_proxy_counts(server) -> None:
     access = Access(f"http://127.0.0.1:{server.server_port}", proxy="http://127.0.0.1:1")
     assert get(open_connections(access, size=1, environ={"NO_PROXY": "127.0.0.0/8"})) == 307

@@ -41,10 +41,12 @@ def test_user_becomes_the_authorization(tmp_path: Path, user, expected: str) -> 
     assert found.authorization() == expected
 
 
-def test_environment_is_looked_through_once(
+def test_proxies_of_the_environment_are_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
     found = read_kubeconfig(write(tmp_path, {"token": "t0k"}))
+    assert found.proxy is None
     looked = Mock(return_value={})
     monkeypatch.setattr(configuration, "getproxies", looked)
     found.authorization()
@@ -87,7 +89,7 @@ def test_credentials_that_cannot_be_renewed(
         client_configuration.refresh_api_key_hook = refresh
 
     monkeypatch.setattr(kubeconfig, "_load", load)
-    found = read_kubeconfig("x")
+    found = read_kubeconfig(str(tmp_path))
     with pytest.raises(ConfigError, match="credentials cannot be read"):
         found.authorization()
 
@@ -95,7 +97,6 @@ def test_credentials_that_cannot_be_renewed(
 @pytest.mark.parametrize(
     "content",
     [
-        pytest.param(None, id="missing"),
         pytest.param("", id="empty"),
         pytest.param("{", id="not-yaml"),
         pytest.param("- a", id="list"),
@@ -103,11 +104,36 @@ def test_credentials_that_cannot_be_renewed(
         pytest.param("current-context: x\ncontexts: []\n", id="no-such-context"),
     ],
 )
-def test_unreadable_file_is_named_with_the_remedy(tmp_path: Path, content: str | None) -> None:
+def test_unreadable_file_is_named_with_the_remedy(tmp_path: Path, content: str) -> None:
     path = tmp_path / "config"
-    if content is not None:
-        path.write_text(content)
+    path.write_text(content)
     with pytest.raises(ConfigError) as caught:
         read_kubeconfig(str(path))
     assert str(path) in str(caught.value)
     assert "--kubeconfig" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        pytest.param("{0}/none", id="one"),
+        pytest.param("{0}/none:{0}/neither", id="several"),
+        pytest.param("~/.kube/none", id="home"),
+    ],
+)
+def test_missing_file_is_said_to_be_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = given.format(tmp_path)
+    with pytest.raises(ConfigError) as caught:
+        read_kubeconfig(path)
+    assert str(caught.value) == (
+        f"kubeconfig {path}: no such file; "
+        "set --kubeconfig or KUBECONFIG to a kubeconfig that this user can read"
+    )
+
+
+def test_of_several_files_some_may_be_missing(tmp_path: Path) -> None:
+    found = read_kubeconfig(f"{tmp_path}/none:{write(tmp_path, {})}")
+    assert found.host == SERVER

@@ -20,10 +20,35 @@ PROXY = "http://proxy:3128"
         pytest.param(SERVER, PROXY, {"HTTPS_PROXY": "http://other"}, PROXY, id="configured"),
         pytest.param(SERVER, "proxy:3128", {}, PROXY, id="without-scheme"),
         pytest.param(SERVER, "socks5://a", {}, "socks5://a", id="socks"),
+        pytest.param("http://127.0.0.1:80", PROXY, {}, PROXY, id="configured-for-loopback"),
     ],
 )
 def test_proxy(host: str, configured: str | None, environ, expected: str | None) -> None:
     assert proxy_for(host, configured, environ) == expected
+
+
+@pytest.mark.parametrize(
+    ("scheme", "name"), [("http", "HTTP_PROXY"), ("https", "https_proxy"), ("https", "ALL_PROXY")]
+)
+@pytest.mark.parametrize(
+    ("host", "direct"),
+    [
+        pytest.param("localhost", True, id="localhost"),
+        pytest.param("LocalHost", True, id="any-case"),
+        pytest.param("127.0.0.1", True, id="loopback"),
+        pytest.param("127.8.9.1", True, id="loopback-network"),
+        pytest.param("[::1]", True, id="loopback-v6"),
+        pytest.param("[::ffff:127.0.0.1]", True, id="loopback-v4-in-v6"),
+        pytest.param("localhost.example", False, id="another-host"),
+        pytest.param("128.0.0.1", False, id="another-address"),
+        pytest.param("[fd00::1]", False, id="another-address-v6"),
+    ],
+)
+def test_proxy_of_the_environment_is_not_for_this_machine(
+    scheme: str, name: str, host: str, direct: bool
+) -> None:
+    found = proxy_for(f"{scheme}://{host}:6443", None, {name: PROXY})
+    assert found == (None if direct else PROXY)
 
 
 @pytest.mark.parametrize(
