@@ -18,6 +18,7 @@ from controller.workers import Workers
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.leases import Timing
+from ops.apiserver import still_waiting
 from ops.config import CommonConfig, common_config, common_options
 from ops.events import event_recorder
 from ops.health import HttpServer, create_app
@@ -87,6 +88,7 @@ def run(
         user_agent=_USER_AGENT,
         observer=metrics.observe_request,
         stop=life.stop,
+        on_wait=still_waiting(_LOG),
     )
     life.on_stop("API client", client.close)
     version = served_version(client, life.stop)

@@ -17,9 +17,9 @@ from kube.client import Client
 from kube.reflector import Reflector
 from kube.resources import PODS, Resource
 from kube.store import Store
+from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
-from ops.watches import watch_failures
 
 STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
 

@@ -22,12 +22,12 @@ from kube.errors import KubeError
 from kube.leases import LEASES, Timing
 from kube.reflector import Reflector
 from kube.store import Store
+from ops.apiserver import watch_failures
 from ops.errors import ConfigError
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 from ops.metrics import Metrics
 from ops.settings import F, option
-from ops.watches import watch_failures
 
 LEASE_NAME: Final = "fake-dra-controller"
 """In the driver's namespace; the chart's RBAC rules name it."""

@@ -8,8 +8,8 @@ from kube.index import Indexer
 from kube.reflector import Reflector
 from kube.resources import Resource
 from kube.store import Store
+from ops.apiserver import watch_failures
 from ops.logs import get_logger
-from ops.watches import watch_failures
 
 _POLL_SECONDS = 0.02
 

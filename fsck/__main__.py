@@ -20,8 +20,9 @@ from fsck.nodefiles import node_of, read_files
 from fsck.report import REPAIRED, Finding, Scope, as_json, as_table
 from fsck.uninstall import uninstall
 from kube.client import Client
+from ops.apiserver import still_waiting
 from ops.config import kubeconfig_option, logging_options, namespace_of, namespace_option
-from ops.logs import configure
+from ops.logs import configure, get_logger
 from ops.settings import UsageFailure, option, program
 
 REPAIRS: Final = "Repairs"
@@ -149,7 +150,11 @@ def fsck(**values: Any) -> int:
     configure(values["logging_format"], values["verbosity"])
     files = _files_of(values)
     client = Client.from_kubeconfig(
-        values["kubeconfig"], qps=0, burst=1, user_agent=f"fake-dra-fsck/{__version__}"
+        values["kubeconfig"],
+        qps=0,
+        burst=1,
+        user_agent=f"fake-dra-fsck/{__version__}",
+        on_wait=still_waiting(get_logger("fsck")),
     )
     wish = Wish(values["repair"], values["dry_run"], values["settle"])
     try:

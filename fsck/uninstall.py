@@ -25,6 +25,7 @@ from fsck.report import named
 from kube.client import Client, ListPage
 from kube.errors import NotFound
 from kube.resources import PODS, Resource
+from ops.apiserver import still_waiting
 from ops.config import cluster_options, logging_options, namespace_of
 from ops.logs import configure, get_logger
 from ops.settings import option, program
@@ -115,7 +116,11 @@ def uninstall(**values: Any) -> int:
     configure(values["logging_format"], values["verbosity"])
     namespace = namespace_of(values)
     client = Client.from_kubeconfig(
-        values["kubeconfig"], qps=0, burst=1, user_agent=f"fake-dra-uninstall/{__version__}"
+        values["kubeconfig"],
+        qps=0,
+        burst=1,
+        user_agent=f"fake-dra-uninstall/{__version__}",
+        on_wait=still_waiting(_LOG),
     )
     try:
         if values["check"]:

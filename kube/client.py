@@ -8,7 +8,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Final, Self, TypeAlias, TypeVar
 
 from tenacity import RetryCallState, Retrying
@@ -20,10 +19,12 @@ from kube.calls import Call, Patch, Scope
 from kube.config import load_access
 from kube.connections import open_connections
 from kube.errors import Gone, KubeError, NotFound
+from kube.pages import ListPage, joined
 from kube.ratelimit import TokenBucket
 from kube.resources import Resource
 from kube.retries import passes_by_itself, pause
 from kube.transport import READ_SECONDS, SILENT_SECONDS, RequestObserver, Transport
+from kube.waiting import Waiting
 from kube.watch import WatchEvent, WatchStream
 
 __all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
@@ -32,14 +33,6 @@ _PAGE: Final = 500
 _RETRY_SECONDS: Final = 10.0
 _Names: TypeAlias = list[str]
 _T = TypeVar("_T")
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage:
-    """All objects of a collection, and the resourceVersion from which to watch on."""
-
-    items: list[JSON]
-    resource_version: str
 
 
 class Client:
@@ -93,6 +86,7 @@ class Client:
         observer: RequestObserver | None = None,
         pool: int = 32,
         stop: threading.Event | None = None,
+        on_wait: Callable[[str], None] | None = None,
         read_seconds: float = READ_SECONDS,
         retry_seconds: float = _RETRY_SECONDS,
     ) -> Self:
@@ -107,6 +101,7 @@ class Client:
             observer: hears of every request.
             pool: connections to keep; at least watches plus workers.
             stop: see `__init__`.
+            on_wait: hears why there is no first answer: after a second, then every five seconds.
             read_seconds: longest silence of the server in the answer to a call; not for watches.
             retry_seconds: see `__init__`.
 
@@ -119,6 +114,7 @@ class Client:
             open_connections(access, size=pool),
             user_agent=user_agent,
             observer=observer,
+            waiting=Waiting(access.host, on_wait) if on_wait is not None else None,
             read_seconds=read_seconds,
         )
         return cls(
@@ -164,9 +160,9 @@ class Client:
         scope = Scope(namespace, label_selector, field_selector)
         call = calls.list_objects(resource, scope)
         try:
-            return _joined(resource, self._pages(call))
+            return joined(resource, self._pages(call))
         except Gone:
-            return _joined(resource, iter([self._send(call)]))
+            return joined(resource, [self._send(call)])
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         """Return one object; NotFound if there is none."""
@@ -362,15 +358,3 @@ class Client:
 
 def _error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome is not None else None
-
-
-def _joined(resource: Resource, pages: Iterator[JSON]) -> ListPage:
-    items: list[JSON] = []
-    version = ""
-    for found in pages:
-        version = (found.get("metadata") or {}).get("resourceVersion") or version
-        items += found.get("items") or []
-    for item in items:
-        item.setdefault("apiVersion", resource.api_version)
-        item.setdefault("kind", resource.kind)
-    return ListPage(items, version)

@@ -26,8 +26,10 @@ from kube.errors import (
     ConnectFailed,
     ReadTimeout,
     TlsFailed,
+    TransportError,
     api_error,
 )
+from kube.waiting import Waiting
 from kube.watch import WatchStream
 
 CONNECT_SECONDS: Final = 3.05
@@ -64,6 +66,7 @@ class Transport:
         *,
         user_agent: str,
         observer: RequestObserver | None = None,
+        waiting: Waiting | None = None,
         read_seconds: float = READ_SECONDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -74,6 +77,7 @@ class Transport:
             connections: to it; this object closes them.
             user_agent: for the audit log of the API server.
             observer: hears of every request.
+            waiting: for the first answer.
             read_seconds: longest silence of the server in the answer to a call; not for watches.
             clock: seconds, monotonic.
         """
@@ -81,6 +85,7 @@ class Transport:
         self._connections = connections
         self._user_agent = user_agent
         self._observer = observer
+        self._waiting = waiting
         self._read_seconds = read_seconds
         self._clock = clock
 
@@ -119,6 +124,8 @@ class Transport:
 
     def close(self) -> None:
         """Close the idle connections."""
+        if self._waiting is not None:
+            self._waiting.end()
         self._connections.close()
 
     def _answer(self, call: Call) -> bytes:
@@ -131,12 +138,26 @@ class Transport:
     ) -> tuple[BaseHTTPResponse, bytes]:
         started, code = self._clock(), 0
         try:
-            response, body = exchange()
+            with self._awaited():
+                response, body = exchange()
             code = response.status
             return response, body
         finally:
             if self._observer is not None:
                 self._observer(call.verb, call.resource, code, self._clock() - started)
+
+    @contextmanager
+    def _awaited(self) -> Iterator[None]:
+        if self._waiting is None:
+            yield
+            return
+        self._waiting.begin()
+        try:
+            yield
+        except TransportError as error:
+            self._waiting.failed(error)
+            raise
+        self._waiting.end()
 
     def _exchange(self, call: Call) -> tuple[BaseHTTPResponse, bytes]:
         response = self._open(call, self._read_seconds)

@@ -10,10 +10,11 @@ from api import __version__
 from api.names import DEFAULT_MODEL, DRIVER_NAME
 from api.objects import NodeName
 from kube.client import Client
+from ops.apiserver import still_waiting
 from ops.config import CommonConfig, common_config, common_options
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
-from ops.logs import configure
+from ops.logs import configure, get_logger
 from ops.metrics import Metrics
 from ops.settings import option, program
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
@@ -158,6 +159,7 @@ def _client(life: Lifecycle, common: CommonConfig, metrics: Metrics) -> Client:
         user_agent=f"fake-dra-kubeletplugin/{__version__}",
         observer=metrics.observe_request,
         stop=life.stop,
+        on_wait=still_waiting(get_logger("plugin")),
     )
     life.on_stop("API client", client.close)
     return client

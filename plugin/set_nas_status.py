@@ -15,6 +15,7 @@ from api.nas import status_patch
 from api.objects import NodeName
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
+from ops.apiserver import still_waiting
 from ops.config import cluster_options, logging_options, namespace_of
 from ops.logs import configure, get_logger
 from ops.settings import option, program
@@ -55,7 +56,11 @@ def main(status: str, node_name: str, kubeconfig: str, **values: object) -> int:
     configure(str(values["logging_format"]), int(str(values["verbosity"])))
     namespace = namespace_of(values)
     client = Client.from_kubeconfig(
-        kubeconfig, qps=0, burst=1, user_agent=f"set-nas-status/{__version__}"
+        kubeconfig,
+        qps=0,
+        burst=1,
+        user_agent=f"set-nas-status/{__version__}",
+        on_wait=still_waiting(_LOG),
     )
     try:
         set_status(client, NodeName(node_name), namespace, status)

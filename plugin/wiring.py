@@ -10,9 +10,9 @@ from kube.events import EventRecorder
 from kube.reflector import Reflector
 from kube.store import Store
 from kube.workqueue import WorkQueue
+from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
-from ops.watches import watch_failures
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.claims import ClaimReader

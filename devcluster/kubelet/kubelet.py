@@ -30,8 +30,8 @@ from kube.client import Client
 from kube.reflector import Reflector
 from kube.resources import PODS
 from kube.store import Store
+from ops.apiserver import watch_failures
 from ops.logs import get_logger
-from ops.watches import watch_failures
 
 ADDRESS: Final = "127.0.0.1"
 """Of every node and pod: containers are processes in the network of this machine."""

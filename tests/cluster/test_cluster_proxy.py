@@ -1,4 +1,4 @@
-"""Proxies of the environment, without exceptions: nothing on this machine is reached by way of them.
+"""Proxies of the environment, without exceptions: nothing on this machine is reached through them.
 
 On a cluster of its own, whose programs inherit the environment of the test.
 """

@@ -200,9 +200,9 @@ class _Observed(Transport):
         self._after(call)
         return answer
 
-    def stream(self, call: Call, *, seconds: float) -> WatchStream:
+    def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
         self._before(call)
-        return super().stream(call, seconds=seconds)
+        return super().stream(call, silent_seconds=silent_seconds)
 
 
 class _Objects(MutableMapping[tuple[str, Key], JSON]):

@@ -1,4 +1,4 @@
-"""What is told of a watch that failed: the same by every program and part that watches."""
+"""What is told of an API server that is not as it should be: the same by every program and part."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,11 @@ from kube.errors import KubeError
 from kube.resources import Resource
 from ops.logs import Logger
 from ops.metrics import Metrics
+
+
+def still_waiting(log: Logger) -> Callable[[str], None]:
+    """Return the `on_wait` of a program's client."""
+    return lambda error: log.warning("API server has not answered yet", error=error)
 
 
 def watch_failures(

@@ -1,0 +1,28 @@
+"""All objects of a collection, put together from the pages that they come in; for client.py."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from api.objects import JSON
+from kube.resources import Resource
+
+
+@dataclass(frozen=True, slots=True)
+class ListPage:
+    """All objects of a collection, and the resourceVersion from which to watch on."""
+
+    items: list[JSON]
+    resource_version: str
+
+
+def joined(resource: Resource, pages: Iterable[JSON]) -> ListPage:
+    """Return the objects of all pages, with apiVersion and kind filled in."""
+    items: list[JSON] = []
+    version = ""
+    for found in pages:
+        version = (found.get("metadata") or {}).get("resourceVersion") or version
+        items += found.get("items") or []
+    for item in items:
+        item.setdefault("apiVersion", resource.api_version)
+        item.setdefault("kind", resource.kind)
+    return ListPage(items, version)
