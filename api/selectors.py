@@ -1,4 +1,4 @@
-"""NodeSelector matching: which nodes a class or an allocation is good for.
+"""Selectors matched: which nodes a class or an allocation is good for, which objects have labels.
 
 Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity; terms are alternatives, the
 requirements of a term must all hold, and a term without requirements matches nothing.
@@ -27,6 +27,16 @@ def only_node(name: str) -> JSON:
     """Return the NodeSelector that matches one node, by name and whatever its labels."""
     field = {"key": "metadata.name", "operator": "In", "values": [name]}
     return {"nodeSelectorTerms": [{"matchFields": [field]}]}
+
+
+def selects_labels(selector: JSON | None, labels: Mapping[str, str]) -> bool:
+    """Tell whether a metav1 LabelSelector matches labels; None matches none, an empty one all."""
+    if selector is None:
+        return False
+    wanted: Mapping[str, str] = selector.get("matchLabels") or {}
+    return wanted.items() <= labels.items() and all(
+        _requirement(each, labels) for each in selector.get("matchExpressions") or []
+    )
 
 
 def _term(term: JSON, name: str, labels: Mapping[str, str]) -> bool:

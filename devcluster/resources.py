@@ -1,6 +1,6 @@
-"""The resources of resource.k8s.io that the control plane and the kubelets work with.
+"""The resources that the control plane and the kubelets work with, beside those of kube.resources.
 
-Source: k8s.io/api/resource/v1alpha2, as served by Kubernetes 1.27 to 1.30.
+Source: k8s.io/api/resource/v1alpha2, as served by Kubernetes 1.27 to 1.30, apps/v1, batch/v1.
 """
 
 from typing import Final
@@ -20,6 +20,10 @@ CLASSES: Final = Resource(
 SCHEDULING_CONTEXTS: Final = Resource(
     RESOURCE_GROUP, _VERSION, "podschedulingcontexts", "PodSchedulingContext"
 )
+
+DEPLOYMENTS: Final = Resource("apps", "v1", "deployments", "Deployment")
+REPLICA_SETS: Final = Resource("apps", "v1", "replicasets", "ReplicaSet")
+JOBS: Final = Resource("batch", "v1", "jobs", "Job")
 
 
 def binding_of(pod_name: str) -> Resource:

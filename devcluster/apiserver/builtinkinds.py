@@ -13,9 +13,11 @@ from api.names import RESOURCE_GROUP
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.columns import columns_of
 from devcluster.apiserver.kinds import CORE_VERBS, STATUS, Kind, Subresource
+from devcluster.apiserver.rules.apps import DEPLOYMENTS, REPLICA_SETS
 from devcluster.apiserver.rules.claims import CLAIMS, CLASSES, TEMPLATES
 from devcluster.apiserver.rules.config import CONFIG_MAPS, SECRETS
 from devcluster.apiserver.rules.definitions import DEFINITIONS
+from devcluster.apiserver.rules.jobs import JOBS
 from devcluster.apiserver.rules.namespaces import NAMESPACES
 from devcluster.apiserver.rules.pods import PODS
 from devcluster.apiserver.rules.scheduling import SCHEDULING_CONTEXTS
@@ -23,7 +25,9 @@ from devcluster.apiserver.strategy import Strategy
 
 _BINDING: Final = Subresource("binding", ("create",), "Binding")
 _EVICTION: Final = Subresource("eviction", ("create",), "Eviction", "policy", "v1")
+_EXEC: Final = Subresource("exec", ("create", "get"), "PodExecOptions", version="v1")
 _LOG: Final = Subresource("log", ("get",))
+_SCALE: Final = Subresource("scale", ("get", "patch", "update"), "Scale", "autoscaling", "v1")
 _FINALIZE: Final = Subresource("finalize", ("update",))
 
 _POD_FIELDS: Final = (
@@ -95,7 +99,7 @@ _CORE: Final = (
         short=("po",),
         categories=("all",),
         strategy=PODS,
-        subresources=(_BINDING, _EVICTION, _LOG, STATUS),
+        subresources=(_BINDING, _EVICTION, _EXEC, _LOG, STATUS),
         selectable={path: path for path in _POD_FIELDS},
     ),
     _Builtin(kind="Secret", plural="secrets", strategy=SECRETS, selectable={"type": "type"}),
@@ -109,6 +113,36 @@ _EXTENSIONS: Final = (
         namespaced=False,
         categories=("api-extensions",),
         strategy=DEFINITIONS,
+        subresources=(STATUS,),
+        generation=True,
+    ),
+)
+_APPS: Final = (
+    _Builtin(
+        kind="Deployment",
+        plural="deployments",
+        short=("deploy",),
+        categories=("all",),
+        strategy=DEPLOYMENTS,
+        subresources=(_SCALE, STATUS),
+        generation=True,
+    ),
+    _Builtin(
+        kind="ReplicaSet",
+        plural="replicasets",
+        short=("rs",),
+        categories=("all",),
+        strategy=REPLICA_SETS,
+        subresources=(_SCALE, STATUS),
+        generation=True,
+    ),
+)
+_BATCH: Final = (
+    _Builtin(
+        kind="Job",
+        plural="jobs",
+        categories=("all",),
+        strategy=JOBS,
         subresources=(STATUS,),
         generation=True,
     ),
@@ -130,6 +164,8 @@ _RESOURCE: Final = (
 _GROUPS: Final = (
     ("", "v1", _CORE),
     ("apiextensions.k8s.io", "v1", _EXTENSIONS),
+    ("apps", "v1", _APPS),
+    ("batch", "v1", _BATCH),
     ("coordination.k8s.io", "v1", _COORDINATION),
     (RESOURCE_GROUP, "v1alpha2", _RESOURCE),
 )

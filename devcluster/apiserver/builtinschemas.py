@@ -15,7 +15,17 @@ import yaml
 
 from api.objects import JSON
 
-_FILES = ("meta", "core", "pod", "podstatus", "coordination", "resource", "apiextensions")
+_FILES = (
+    "meta",
+    "core",
+    "pod",
+    "podstatus",
+    "apps",
+    "batch",
+    "coordination",
+    "resource",
+    "apiextensions",
+)
 
 
 @dataclass(frozen=True, slots=True)

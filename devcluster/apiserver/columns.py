@@ -9,7 +9,7 @@ from typing import Final
 
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, is_deleting
-from devcluster.apiserver import podcolumns
+from devcluster.apiserver import podcolumns, workloadcolumns
 from devcluster.apiserver.humantime import age
 from devcluster.apiserver.kinds import Cell, Column
 from devcluster.apiserver.podcolumns import NONE
@@ -198,6 +198,9 @@ _COLUMNS: Final[Mapping[tuple[str, str], tuple[Column, ...]]] = {
         Column("Secrets", "string", _count("secrets"), description="How many secrets."),
         AGE,
     ),
+    ("apps", "Deployment"): (NAME, *workloadcolumns.DEPLOYMENT, AGE, *workloadcolumns.WIDE),
+    ("apps", "ReplicaSet"): (NAME, *workloadcolumns.REPLICA_SET, AGE, *workloadcolumns.WIDE),
+    ("batch", "Job"): (NAME, *workloadcolumns.JOB, AGE, *workloadcolumns.WIDE),
     ("coordination.k8s.io", "Lease"): (
         NAME,
         _column("Holder", _text("spec", "holderIdentity", absent=""), "Who has it."),

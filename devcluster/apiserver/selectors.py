@@ -100,6 +100,21 @@ def _malformed(text: str) -> BadRequest:
     return BadRequest(f'unable to parse requirement: "{text}" is not a label selector')
 
 
+def label_selector_text(selector: JSON | None) -> str:
+    """Return a metav1 LabelSelector as a query has it, such as `a=b,c in (d,e),!f`."""
+    equal = sorted(((selector or {}).get("matchLabels") or {}).items())
+    terms = [f"{key}={value}" for key, value in equal]
+    for each in (selector or {}).get("matchExpressions") or []:
+        values = f" ({','.join(sorted(each.get('values') or []))})"
+        forms = {
+            "In": f"{each['key']} in{values}",
+            "NotIn": f"{each['key']} notin{values}",
+            "DoesNotExist": f"!{each['key']}",
+        }
+        terms.append(forms.get(each["operator"], each["key"]))
+    return ",".join(terms)
+
+
 @dataclass(frozen=True, slots=True)
 class FieldTerm:
     """One term on a field: it has the value, or has not."""

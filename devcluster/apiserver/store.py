@@ -128,13 +128,13 @@ class Store:
             Conflict: the body has a resourceVersion that is not the current one.
             StatusError: it may not be stored like this.
         """
-        rewrite = changed_status if subresource == "status" else changed_object
-        return self._change(
+        return self.rewrite(
             kind,
             namespace,
             name,
-            lambda old: rewrite(kind, copy.deepcopy(body), old, options),
-            dry_run=options.dry_run,
+            lambda _: copy.deepcopy(body),
+            subresource=subresource,
+            options=options,
         )
 
     def patch(
@@ -154,12 +154,32 @@ class Store:
             Conflict: the patch sets a resourceVersion that is not the current one.
             StatusError: it cannot be applied, or the result may not be stored.
         """
+        return self.rewrite(
+            kind,
+            namespace,
+            name,
+            lambda old: patch.apply(kind.kind, old),
+            subresource=subresource,
+            options=options,
+        )
+
+    def rewrite(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        change: Change,
+        *,
+        subresource: str = "",
+        options: WriteOptions = _PLAIN_WRITE,
+    ) -> JSON:
+        """Store what `change` makes of an object, by the rules for clients; see `patch`."""
         rewrite = changed_status if subresource == "status" else changed_object
         return self._change(
             kind,
             namespace,
             name,
-            lambda old: rewrite(kind, patch.apply(kind.kind, old), old, options),
+            lambda old: rewrite(kind, change(old), old, options),
             dry_run=options.dry_run,
         )
 

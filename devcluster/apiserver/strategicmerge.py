@@ -18,27 +18,28 @@ _RETAIN: Final = "$retainKeys"
 _DELETE_FROM: Final = "$deleteFromPrimitiveList/"
 
 _EVERYWHERE: Final = {"ownerReferences": "uid", "finalizers": ""}
+_POD: Final = {
+    **_EVERYWHERE,
+    "conditions": "type",
+    "containers": "name",
+    "env": "name",
+    "ephemeralContainers": "name",
+    "hostAliases": "ip",
+    "hostIPs": "ip",
+    "imagePullSecrets": "name",
+    "initContainers": "name",
+    "podIPs": "ip",
+    "ports": "containerPort",
+    "resourceClaimStatuses": "name",
+    "resourceClaims": "name",
+    "topologySpreadConstraints": "topologyKey",
+    "volumeDevices": "devicePath",
+    "volumeMounts": "mountPath",
+    "volumes": "name",
+}
 _KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
     {
-        "Pod": {
-            **_EVERYWHERE,
-            "conditions": "type",
-            "containers": "name",
-            "env": "name",
-            "ephemeralContainers": "name",
-            "hostAliases": "ip",
-            "hostIPs": "ip",
-            "imagePullSecrets": "name",
-            "initContainers": "name",
-            "podIPs": "ip",
-            "ports": "containerPort",
-            "resourceClaimStatuses": "name",
-            "resourceClaims": "name",
-            "topologySpreadConstraints": "topologyKey",
-            "volumeDevices": "devicePath",
-            "volumeMounts": "mountPath",
-            "volumes": "name",
-        },
+        **dict.fromkeys(("Pod", "Deployment", "ReplicaSet", "Job"), _POD),
         "Node": {**_EVERYWHERE, "addresses": "type", "conditions": "type", "podCIDRs": ""},
         "Namespace": {**_EVERYWHERE, "conditions": "type"},
         "ResourceClaim": {**_EVERYWHERE, "reservedFor": "uid"},

@@ -22,6 +22,8 @@ _SPEC: Final = {
     "dnsPolicy": "ClusterFirst",
     "securityContext": {},
     "schedulerName": "default-scheduler",
+}
+_ADMITTED: Final = {
     "enableServiceLinks": True,
     "priority": 0,
     "preemptionPolicy": "PreemptLowerPriority",
@@ -46,15 +48,20 @@ _IMMUTABLE: Final = (
 def default_pod(pod: JSON) -> None:
     """Fill in what the client left out."""
     spec = pod.setdefault("spec", {})
-    for field, value in _SPEC.items():
-        spec.setdefault(field, copy.deepcopy(value))
+    default_template_spec(spec)
+    spec.update({**copy.deepcopy(_ADMITTED), **spec})
     spec.setdefault("serviceAccount", spec["serviceAccountName"])
     for container in _containers(spec):
-        for field, value in _CONTAINER.items():
-            container.setdefault(field, copy.deepcopy(value))
-        container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
         _default_requests(container["resources"])
     _tolerate_bad_nodes(spec)
+
+
+def default_template_spec(spec: JSON) -> None:
+    """Fill in what is filled in already in the spec of a template for pods."""
+    spec.update({**copy.deepcopy(_SPEC), **spec})
+    for container in _containers(spec):
+        container.update({**copy.deepcopy(_CONTAINER), **container})
+        container.setdefault("imagePullPolicy", _pull_policy(str(container.get("image", ""))))
 
 
 def first_status(pod: JSON) -> None:

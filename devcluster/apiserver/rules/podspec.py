@@ -15,22 +15,23 @@ _RESTART: Final = ("Always", "Never", "OnFailure")
 _SOURCES: Final = ("resourceClaimName", "resourceClaimTemplateName")
 
 
-def spec_errors(spec: JSON) -> Iterator[FieldError]:
-    """Return what is wrong with the spec of a new pod."""
+def spec_errors(spec: JSON, path: str = "spec") -> Iterator[FieldError]:
+    """Return what is wrong with the spec of a new pod, or of a template for pods at a path."""
     if not spec.get("containers"):
-        yield fielderrors.required("spec.containers")
+        yield fielderrors.required(f"{path}.containers")
     if spec.get("restartPolicy") not in _RESTART:
-        yield fielderrors.unsupported("spec.restartPolicy", spec.get("restartPolicy"), _RESTART)
+        yield fielderrors.unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
     claims = spec.get("resourceClaims") or []
-    yield from _unique_names("spec.resourceClaims", claims)
+    yield from _unique_names(f"{path}.resourceClaims", claims)
     for index, claim in enumerate(claims):
-        yield from _source_errors(f"spec.resourceClaims[{index}].source", claim.get("source") or {})
+        source = claim.get("source") or {}
+        yield from _source_errors(f"{path}.resourceClaims[{index}].source", source)
     known = {claim.get("name") for claim in claims}
     both = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
     for part in ("initContainers", "containers"):
         for index, container in enumerate(spec.get(part) or []):
-            yield from _container_errors(f"spec.{part}[{index}]", container, known)
-    yield from _repeated("spec.containers", both)
+            yield from _container_errors(f"{path}.{part}[{index}]", container, known)
+    yield from _repeated(f"{path}.containers", both)
 
 
 def _container_errors(path: str, container: JSON, known: set[str | None]) -> Iterator[FieldError]:

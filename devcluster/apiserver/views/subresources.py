@@ -1,4 +1,4 @@
-"""The subresources other than status: binding, eviction and log of pods, finalize of namespaces."""
+"""The subresources other than status: binding, eviction, exec and log of pods, scale, finalize."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
@@ -11,10 +11,16 @@ from devcluster.apiserver.clock import timestamp
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.logs import check_started, choose_container
 from devcluster.apiserver.rules.binding import bind
+from devcluster.apiserver.scale import scale_of, scaled
 from devcluster.apiserver.views import bodies
-from devcluster.apiserver.views.answers import object_answer, success
+from devcluster.apiserver.views.answers import json_answer, object_answer, success
 from devcluster.apiserver.views.connection import client_socket, has_hung_up
-from devcluster.apiserver.views.options import delete_options, is_true, optional_number
+from devcluster.apiserver.views.options import (
+    delete_options,
+    is_true,
+    optional_number,
+    write_options,
+)
 from devcluster.apiserver.views.paths import Target
 
 Verb = Callable[[Kind, Target], Response]
@@ -38,7 +44,26 @@ class Subresources:
             (_PODS, "log"): {"GET": self._log},
             (_NAMESPACES, "finalize"): {"PUT": self._finalize},
         }
+        if subresource == "scale" and any(sub.name == "scale" for sub in kind.subresources):
+            return {"GET": self._scale, "PUT": self._set_scale, "PATCH": self._set_scale}
         return known.get((kind.resource_id, subresource), {})
+
+    def _scale(self, kind: Kind, target: Target) -> Response:
+        stored = self._store.get(kind, target.namespace, target.name)
+        return json_answer(scale_of(stored.obj))
+
+    def _set_scale(self, kind: Kind, target: Target) -> Response:
+        patching = request.method == "PATCH"
+        patch = bodies.read_patch(request, custom=False) if patching else None
+        body = bodies.read_object(request) if not patching else {}
+        warnings: list[str] = []
+
+        def change(old: JSON) -> JSON:
+            return scaled(kind, old, patch.apply("Scale", scale_of(old)) if patch else body)
+
+        options = write_options(request.args, warnings.append)
+        obj = self._store.rewrite(kind, target.namespace, target.name, change, options=options)
+        return json_answer(scale_of(obj), warnings=warnings)
 
     def _bind(self, kind: Kind, target: Target) -> Response:
         binding, now = bodies.read_object(request), timestamp(self._backend.clock())

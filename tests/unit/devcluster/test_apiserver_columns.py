@@ -292,7 +292,7 @@ CASES = {
         {},
         {"Created At": "2024-05-06T11:00:00Z"},
     ),
-    "any-other": (("batch", "Job"), {}, {"Name": "n", "Age": "60m"}),
+    "any-other": (("batch", "CronJob"), {}, {"Name": "n", "Age": "60m"}),
 }
 
 

@@ -82,7 +82,7 @@ def test_an_owner_that_is_given_later_counts(rig: Rig) -> None:
 
 
 def test_an_owner_of_an_unknown_kind_may_exist(rig: Rig) -> None:
-    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d", "uid": "u"}}
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "d", "uid": "u"}}
     rig.create("ConfigMap", owned("c", owner))
     rig.collect()
     assert rig.get("ConfigMap", "c")
