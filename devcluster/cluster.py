@@ -7,21 +7,25 @@ that speak HTTP to it like everybody else, the driver's programs are processes o
 import json
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
 from flask import Flask
 
 from api.objects import JSON
+from devcluster.apiserver.remotecommand import Command
 from devcluster.apiserver.server import ApiServer
 from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
 from devcluster.errors import DevclusterError
 from devcluster.kubelet.dialect import DIALECTS
+from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.kubelet import Kubelet, stop_together
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from devcluster.programs import Supervisor, driver_programs
 from devcluster.scheduler import Scheduler
+from devcluster.workloads.controller import WorkloadController
 from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
@@ -49,7 +53,9 @@ class Cluster:
         self._config = config
         self._say = say
         self._kubelets: dict[str, Kubelet] = {}
-        self._api = ApiServer(logs=self, version=DIALECTS[config.kubelet_version].version)
+        self._api = ApiServer(
+            logs=self, commands=self, version=DIALECTS[config.kubelet_version].version
+        )
         self.life = life
 
     @property
@@ -65,6 +71,13 @@ class Cluster:
         if kubelet is None:
             return iter(())
         return kubelet.read(pod, container, follow=follow, previous=previous, tail=tail)
+
+    def execute(self, pod: JSON, container: str, command: Command) -> Execution:
+        """Start a command in a container: the API server's port for exec."""
+        kubelet = self._kubelets.get(str(pod["spec"].get("nodeName", "")))
+        if kubelet is None:
+            raise DevclusterError(f'container not found ("{container}")')
+        return kubelet.execute(pod, container, command)
 
     def start(self, url: str) -> None:
         """Start everything; returns when the kubeconfig is there for users.
@@ -108,7 +121,12 @@ class Cluster:
     def _start_control_plane(self, client: Client) -> None:
         scheduler = Scheduler(client, events=self._events(client, "default-scheduler"))
         claims = ClaimController(client, events=self._events(client, "resource_claim"))
-        for name, part in (("scheduler", scheduler), ("claim controller", claims)):
+        workloads = WorkloadController(client, events=partial(self._events, client))
+        for name, part in (
+            ("scheduler", scheduler),
+            ("claim controller", claims),
+            ("workload controller", workloads),
+        ):
             part.start(self.life)
             self._say(f"{name} runs")
 

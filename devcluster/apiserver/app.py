@@ -61,6 +61,8 @@ def _add_metadata(app: Flask, views: MetadataViews) -> None:
 def _add_objects(app: Flask, views: ObjectViews) -> None:
     for path in ("/api/v1/<path:rest>", "/apis/<group>/<version>/<path:rest>"):
         app.add_url_rule(path, path, views, methods=METHODS)
+        # werkzeug keeps the rules for WebSockets apart from all others
+        app.add_url_rule(path, f"{path} upgraded", views, websocket=True)
     for plural in _REVIEWS:
         path = f"{_AUTHORIZATION}/{plural}"
         app.add_url_rule(path, path, access_review, methods=["POST"])

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from devcluster.apiserver.clock import Clock, system_clock
 from devcluster.apiserver.logs import LogSource
 from devcluster.apiserver.registry import Registry
+from devcluster.apiserver.remotecommand import CommandSource
 from devcluster.apiserver.store import Store
 from devcluster.apiserver.watch import Pace
 
@@ -22,6 +23,7 @@ class Backend:
     store: Store
     registry: Registry
     logs: LogSource
+    commands: CommandSource
     version: str
     stopping: Callable[[], bool]
     clock: Clock = system_clock

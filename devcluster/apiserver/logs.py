@@ -57,7 +57,7 @@ def check_started(pod: JSON, container: str, *, previous: bool) -> None:
     name = pod["metadata"]["name"]
     if not pod["spec"].get("nodeName"):
         raise BadRequest(f"pod {name} does not have a host assigned")
-    status = _status_of(pod, container)
+    status = status_of(pod, container)
     last = (status.get("lastState") or {}).get("terminated")
     if previous and not last:
         text = f'previous terminated container "{container}" in pod "{name}" not found'
@@ -79,7 +79,8 @@ def _several(pod: JSON, names: Sequence[str], init: Sequence[str]) -> str:
     return f"{text} or one of the init containers: [{' '.join(init)}]" if init else text
 
 
-def _status_of(pod: JSON, container: str) -> JSON:
+def status_of(pod: JSON, container: str) -> JSON:
+    """Return the status of a container, empty if it has none yet."""
     status = pod.get("status") or {}
     for part in ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"):
         for each in status.get(part) or []:

@@ -15,6 +15,7 @@ from devcluster.apiserver.customkinds import CustomKinds
 from devcluster.apiserver.garbage import GarbageCollector
 from devcluster.apiserver.logs import LogSource
 from devcluster.apiserver.registry import Registry
+from devcluster.apiserver.remotecommand import CommandSource
 from devcluster.apiserver.storage import Storage
 from devcluster.apiserver.store import Store, random_suffix, random_uid
 from devcluster.apiserver.watch import Pace
@@ -34,6 +35,7 @@ class ApiServer:
         self,
         *,
         logs: LogSource,
+        commands: CommandSource,
         version: str = "v1.30.14",
         clock: Clock = system_clock,
         new_uid: Callable[[], str] = random_uid,
@@ -44,6 +46,7 @@ class ApiServer:
 
         Args:
             logs: where logs of containers come from.
+            commands: where commands in containers run.
             version: that it claims to have, as `kubectl version` shows it.
             clock: time of day.
             new_uid: makes the uid of a new object.
@@ -62,6 +65,7 @@ class ApiServer:
                 store=self._store,
                 registry=self._registry,
                 logs=logs,
+                commands=commands,
                 version=version,
                 stopping=self._stopping.is_set,
                 clock=clock,

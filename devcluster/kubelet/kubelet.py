@@ -12,10 +12,13 @@ from typing import Final
 
 from api.errors import DriverError
 from api.objects import JSON, uid_of
+from devcluster.apiserver.remotecommand import Command
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
 from devcluster.kubelet.containerenv import service_variables
 from devcluster.kubelet.dialect import Dialect
+from devcluster.kubelet.errors import StartFailed
+from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.housekeeping import Housekeeping
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories
@@ -136,6 +139,14 @@ class Kubelet:
 
         path = directory.log(container, run)
         return read_log(path, tail=tail, follow=follow, ended=ended, wait=self._stop.wait)
+
+    def execute(self, pod: JSON, container: str, command: Command) -> Execution:
+        """Start a command in a container; see devcluster.apiserver.remotecommand.CommandSource."""
+        worker = self._pods.get(uid_of(pod))
+        process = worker.process(container) if worker is not None else None
+        if process is None:
+            raise StartFailed(f'container not found ("{container}")')
+        return Execution(process, command, self._wall)
 
     def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
         return ClaimManager(

@@ -17,7 +17,7 @@ from devcluster.kubelet.podlife import (
     held_back,
     started,
 )
-from devcluster.kubelet.runtime import Exit, Launch
+from devcluster.kubelet.runtime import Exit, Launch, Process
 
 _CANNOT_START = 128
 """Exit code of a container whose command cannot be executed. Source: containerd."""
@@ -33,6 +33,13 @@ class RunningProcess(Protocol):
     @property
     def exit(self) -> Exit | None:
         """How it ended, None while it runs."""
+
+    @property
+    def launch(self) -> Launch:
+        """How it was started."""
+
+    def take_along(self, other: Process) -> None:
+        """Kill a process when this one ends, or at once if it has."""
 
     def terminate(self) -> None:
         """Ask it to end."""
@@ -81,6 +88,10 @@ class PodContainers:
         """Tell whether a container runs, as of the last `collect`; for any thread."""
         state = self._states.get(name)
         return state is not None and isinstance(state.current, Running)
+
+    def process(self, name: str) -> RunningProcess | None:
+        """Return the process of a container that runs; for any thread."""
+        return self._processes.get(name)
 
     def run_of(self, name: str) -> int:
         """Return the number of a container's next run, from 0."""

@@ -20,7 +20,7 @@ from devcluster.kubelet.errors import (
 )
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories
-from devcluster.kubelet.podcontainers import PodContainers, Starter
+from devcluster.kubelet.podcontainers import PodContainers, RunningProcess, Starter
 from devcluster.kubelet.podlife import (
     Over,
     Pause,
@@ -127,6 +127,10 @@ class PodWorker:
     def runs(self, container: str) -> bool:
         """Tell whether a container runs."""
         return self._containers.runs(container)
+
+    def process(self, container: str) -> RunningProcess | None:
+        """Return the process of a container that runs."""
+        return self._containers.process(container)
 
     def run(self, stop: threading.Event) -> None:
         """Work until the pod has ended and is gone, or `stop` is set; call `wake` after that."""

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class Process:
     def __init__(
         self,
         child: subprocess.Popen[bytes],
+        launch: Launch,
         wall: Callable[[], float],
         on_exit: Callable[[], None],
     ) -> None:
@@ -54,14 +56,17 @@ class Process:
 
         Args:
             child: the process.
+            launch: how it was started.
             wall: seconds since the epoch.
             on_exit: called once, from another thread, after `exit` is set.
         """
+        self.launch = launch
         self._child = child
         self._wall = wall
         self._on_exit = on_exit
         self._ended = threading.Event()
         self._lock = threading.Lock()
+        self._company: weakref.WeakSet[Process] = weakref.WeakSet()
         self.started_at = wall()
         self.exit: Exit | None = None
         self._thread = threading.Thread(
@@ -76,6 +81,14 @@ class Process:
     def follow(self) -> None:
         """Start to wait for the end of the process."""
         self._thread.start()
+
+    def take_along(self, other: "Process") -> None:
+        """Kill another process when this one ends, or at once if it has."""
+        with self._lock:
+            if self.exit is None:
+                self._company.add(other)
+                return
+        other.kill()
 
     def terminate(self) -> None:
         """Ask the process group to end."""
@@ -102,6 +115,8 @@ class Process:
             status = self._child.wait()
             self.exit = Exit(status if status >= 0 else 128 - status, self._wall())
         self._ended.set()
+        for other in self._company:
+            other.kill()
         self._on_exit()
 
 
@@ -127,7 +142,7 @@ class Runtime:
                 log.write(f"{launch.note}\n".encode())
                 log.flush()
             child = _spawn(launch, log.fileno())
-        process = Process(child, self._wall, lambda: self._ended(child.pid, on_exit))
+        process = Process(child, launch, self._wall, lambda: self._ended(child.pid, on_exit))
         with self._lock:
             self._running[child.pid] = process
         process.follow()

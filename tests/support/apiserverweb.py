@@ -13,9 +13,11 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 from api.objects import JSON
+from devcluster.apiserver.remotecommand import Command, Execution
 from devcluster.apiserver.server import ApiServer
 from devcluster.apiserver.watch import Pace
 from devcluster.cluster import kubeconfig
+from devcluster.errors import DevclusterError
 from kube.client import Client
 from tests.support.apiserverrig import Now
 
@@ -33,6 +35,9 @@ class Logs:
         yield b"one\n"
         yield b"two\n"
 
+    def execute(self, pod: JSON, container: str, command: Command) -> Execution:
+        raise DevclusterError(f"{pod['metadata']['name']} runs nothing")
+
 
 class Web:
     """A server without sockets."""
@@ -41,7 +46,9 @@ class Web:
         self.logs = Logs()
         # a second of every watch is over after ten looks at the clock
         pace = Pace(poll=0.0, clock=itertools.count(0.0, 0.1).__next__)
-        self.server = ApiServer(logs=self.logs, clock=Now(), version="v1.30.14", pace=pace)
+        self.server = ApiServer(
+            logs=self.logs, commands=self.logs, clock=Now(), version="v1.30.14", pace=pace
+        )
         self.client: FlaskClient = self.server.app.test_client()
 
     def call(self, method: str, path: str, body: Any = None, **kwargs: Any) -> TestResponse:

@@ -15,6 +15,7 @@ from devcluster.apiserver.scale import scale_of, scaled
 from devcluster.apiserver.views import bodies
 from devcluster.apiserver.views.answers import json_answer, object_answer, success
 from devcluster.apiserver.views.connection import client_socket, has_hung_up
+from devcluster.apiserver.views.executing import exec_answer
 from devcluster.apiserver.views.options import (
     delete_options,
     is_true,
@@ -41,6 +42,7 @@ class Subresources:
         known: Mapping[tuple[tuple[str, str], str], Mapping[str, Verb]] = {
             (_PODS, "binding"): {"POST": self._bind},
             (_PODS, "eviction"): {"POST": self._evict},
+            (_PODS, "exec"): {"GET": self._exec, "POST": self._exec},
             (_PODS, "log"): {"GET": self._log},
             (_NAMESPACES, "finalize"): {"PUT": self._finalize},
         }
@@ -87,6 +89,11 @@ class Subresources:
 
         obj = self._store.edit(kind, "", target.name, change)
         return object_answer(kind, obj, self._backend.clock())
+
+    def _exec(self, kind: Kind, target: Target) -> Response:
+        pod = self._store.get(kind, target.namespace, target.name).obj
+        container = choose_container(pod, request.args.get("container", ""))
+        return exec_answer(request, self._backend.commands, pod, container)
 
     def _log(self, kind: Kind, target: Target) -> Response:
         query = request.args

@@ -56,7 +56,8 @@ def short_path() -> Iterator[Path]:
 @pytest.fixture
 def kubeconfig(tmp_path: Path) -> Iterator[Path]:
     """A kubeconfig with a token, for an API server with the driver's objects and one node."""
-    server = ApiServer(logs=Logs())
+    logs = Logs()
+    server = ApiServer(logs=logs, commands=logs)
     wsgi = make_server("127.0.0.1", 0, server.app, threaded=True)
     thread = threading.Thread(target=wsgi.serve_forever, args=(0.05,))
     thread.start()

@@ -17,7 +17,8 @@ from tests.support.apiserverweb import Logs, client_of, serving
 
 @pytest.fixture
 def server() -> ApiServer:
-    return ApiServer(logs=Logs())
+    logs = Logs()
+    return ApiServer(logs=logs, commands=logs)
 
 
 @pytest.fixture
