@@ -42,8 +42,8 @@ class Logs:
 class Web:
     """A server without sockets."""
 
-    def __init__(self) -> None:
-        self.logs = Logs()
+    def __init__(self, logs: Logs | None = None) -> None:
+        self.logs = logs or Logs()
         # a second of every watch is over after ten looks at the clock
         pace = Pace(poll=0.0, clock=itertools.count(0.0, 0.1).__next__)
         self.server = ApiServer(

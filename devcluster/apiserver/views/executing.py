@@ -124,7 +124,15 @@ class Session:
         self._ignore(self._execution.ended)
 
     def _relay(self, fd: int, stream: int) -> None:
-        if data := _read(fd):
+        try:
+            data = os.read(fd, _BLOCK)
+        except BlockingIOError:
+            # a terminal is not blocking either way
+            return
+        except OSError:
+            # how Linux tells that nobody has the terminal open any more
+            data = b""
+        if data:
             self._web.send(remotecommand.message(stream, data))
         else:
             self._outputs.discard(fd)
@@ -181,11 +189,3 @@ class Session:
             self._ignore(self._execution.stdin)
         self._input.clear()
         self._execution.close_stdin()
-
-
-def _read(fd: int) -> bytes:
-    try:
-        return os.read(fd, _BLOCK)
-    except OSError:
-        # how Linux tells that nobody has the terminal open any more
-        return b""
