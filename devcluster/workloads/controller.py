@@ -5,7 +5,7 @@ Source: kubernetes pkg/controller/{deployment,replicaset,job} (the event handler
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from api.objects import JSON, Key, key_of, object_key
 from devcluster.apiserver.clock import Clock, system_clock
@@ -42,13 +42,6 @@ _INDEXERS: Final[Mapping[Resource, Mapping[str, Indexer]]] = {
 }
 
 
-class Sync(Protocol):
-    """Brings objects of one kind up to date."""
-
-    def sync(self, key: Key) -> float | None:
-        """Do what is due; return the seconds to the next look, None for never."""
-
-
 class WorkloadController:
     """The controllers of all kinds of workloads, on one thread.
 
@@ -78,12 +71,12 @@ class WorkloadController:
         caches, pods = self.caches, Ownership(client, self.caches[PODS], PODS)
         sets = Ownership(client, caches[REPLICA_SETS], REPLICA_SETS)
         told = {kind: events(f"{kind.lower()}-controller") for kind in _KINDS}
-        made = {kind: PodControl(client, caches[PODS], told[kind]) for kind in _KINDS}
+        made = {kind: PodControl(client, caches[PODS], told[kind]) for kind in (_REPLICA_SET, _JOB)}
         self._controls = tuple(made.values())
-        self._syncs: Mapping[str, Sync] = {
-            _DEPLOYMENT: DeploymentSync(client, caches, sets, told[_DEPLOYMENT], now),
-            _REPLICA_SET: ReplicaSetSync(client, caches, pods, made[_REPLICA_SET], now),
-            _JOB: JobSync(client, caches, pods, made[_JOB], told[_JOB], now),
+        self._syncs: Mapping[str, Callable[[Key], float | None]] = {
+            _DEPLOYMENT: DeploymentSync(client, caches, sets, told[_DEPLOYMENT], now).sync,
+            _REPLICA_SET: ReplicaSetSync(client, caches, pods, made[_REPLICA_SET], now).sync,
+            _JOB: JobSync(client, caches, pods, made[_JOB], told[_JOB], now).sync,
         }
         self._loop = ControlLoop("workload-controller", caches, self.queue, self._handle)
         caches[PODS].subscribe(self._on_pod)
@@ -102,7 +95,7 @@ class WorkloadController:
     def _handle(self, key: str) -> None:
         kind, _, name = key.partition(":")
         try:
-            pause = self._syncs[kind].sync(Key(name))
+            pause = self._syncs[kind](Key(name))
         except NotFound:
             # it was deleted meanwhile, which is another event
             return

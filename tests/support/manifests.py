@@ -193,6 +193,22 @@ def pod(place: str, name: str, uses: Sequence[JSON], **spec: object) -> JSON:
     return made | {"spec": usual | {"resourceClaims": list(uses)} | spec}
 
 
+def deployment(place: str, name: str, uses: Sequence[JSON], **spec: object) -> JSON:
+    """Return a Deployment of pods as `pod` makes them, which end when they are asked to."""
+    made = _object("apps/v1", "Deployment", name, place)
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": pod(place, name, uses)["spec"]}
+    own = {"selector": {"matchLabels": labels}, "template": template}
+    return made | {"spec": own | spec}
+
+
+def job(place: str, name: str, uses: Sequence[JSON], **spec: object) -> JSON:
+    """Return a Job of pods as `pod` makes them, which print their environment and end."""
+    ends = [container(uses=[use["name"] for use in uses], command=PRINT_AND_END)]
+    template = {"spec": pod(place, name, uses, containers=ends, restartPolicy="Never")["spec"]}
+    return _object("batch/v1", "Job", name, place) | {"spec": {"template": template} | spec}
+
+
 def manifest(*objects: JSON) -> str:
     """Return one text for `kubectl apply`."""
     text: str = yaml.safe_dump_all(objects)

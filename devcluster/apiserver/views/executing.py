@@ -1,6 +1,6 @@
 """`kubectl exec`: carries the streams of a command over a WebSocket, in the thread of its request.
 
-kubectl from 1.30 on asks by WebSocket first; SPDY, to which older ones are bound, is not spoken.
+kubectl asks by WebSocket first from 1.30 on; SPDY, to which older ones are bound, is not spoken.
 """
 
 import json
@@ -42,7 +42,8 @@ def exec_answer(request: Request, commands: CommandSource, pod: JSON, container:
     remotecommand.check_running(pod, container)
     if request.headers.get("Upgrade", "").lower() != "websocket" or connection is None:
         raise BadRequest(
-            "this API server speaks WebSocket for exec, not SPDY; use kubectl 1.30 or newer"
+            "this API server speaks WebSocket for exec, not SPDY; use kubectl 1.30 or newer, or "
+            "1.29 with KUBECTL_REMOTE_COMMAND_WEBSOCKETS=true"
         )
     web = WebSocket(connection, request.environ, remotecommand.SUBPROTOCOLS)
     with suppress(OSError):  # the client has gone

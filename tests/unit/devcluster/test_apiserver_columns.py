@@ -292,6 +292,67 @@ CASES = {
         {},
         {"Created At": "2024-05-06T11:00:00Z"},
     ),
+    "deployment": (
+        ("apps", "Deployment"),
+        {
+            "spec": {
+                "replicas": 3,
+                "selector": {
+                    "matchLabels": {"b": "2", "a": "1"},
+                    "matchExpressions": [
+                        {"key": "c", "operator": "In", "values": ["y", "x"]},
+                        {"key": "d", "operator": "NotIn", "values": ["z"]},
+                        {"key": "e", "operator": "Exists"},
+                        {"key": "f", "operator": "DoesNotExist"},
+                    ],
+                },
+                "template": {
+                    "spec": {
+                        "containers": [
+                            {"name": "c", "image": "i"},
+                            {"name": "d", "image": "j"},
+                        ]
+                    }
+                },
+            },
+            "status": {"readyReplicas": 2, "updatedReplicas": 1},
+        },
+        {
+            "Ready": "2/3",
+            "Up-to-date": 1,
+            "Available": 0,
+            "Containers": "c,d",
+            "Images": "i,j",
+            "Selector": "a=1,b=2,c in (x,y),d notin (z),e,!f",
+        },
+    ),
+    "replica-set": (
+        ("apps", "ReplicaSet"),
+        {"spec": {"replicas": 3}, "status": {"replicas": 2, "readyReplicas": 1}},
+        {"Desired": 3, "Current": 2, "Ready": 1, "Selector": "<none>"},
+    ),
+    "job": (
+        ("batch", "Job"),
+        {
+            "spec": {"completions": 4, "parallelism": 2},
+            "status": {
+                "succeeded": 4,
+                "startTime": "2024-05-06T11:00:00Z",
+                "completionTime": "2024-05-06T11:00:42Z",
+            },
+        },
+        {"Completions": "4/4", "Duration": "42s"},
+    ),
+    "job-that-runs": (
+        ("batch", "Job"),
+        {"spec": {"parallelism": 1}, "status": {"startTime": "2024-05-06T11:55:00Z"}},
+        {"Completions": "0/1", "Duration": "5m"},
+    ),
+    "job-with-a-queue": (
+        ("batch", "Job"),
+        {"spec": {"parallelism": 3}, "status": {}},
+        {"Completions": "0/1 of 3", "Duration": ""},
+    ),
     "any-other": (("batch", "CronJob"), {}, {"Name": "n", "Age": "60m"}),
 }
 

@@ -1,6 +1,7 @@
 """A whole kubelet: real sockets, files and processes, with only the API server faked."""
 
 import json
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ import pytest
 
 from api.names import DRIVER_NAME
 from api.objects import JSON
+from devcluster.apiserver.remotecommand import Command
 from devcluster.errors import StateDirError
 from devcluster.kubelet.dialect import DIALECTS
+from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.kubelet import Kubelet, stop_together
 from devcluster.kubelet.node import LEASE_NAMESPACE, LEASES
 from devcluster.resources import CLAIMS
@@ -113,6 +116,23 @@ def test_a_pod_runs_and_its_log_can_be_read(node: Node) -> None:
     assert (first, second) == ("one", "pod 6443")
     assert third == str((node.root / "pods" / "uid-pod" / "main").resolve())
     assert node.log(tail=1).splitlines() == [third]
+
+
+def test_a_command_runs_in_a_container_only_while_that_runs(node: Node) -> None:
+    pod = bound_pod(shell("sleep 60", env=[{"name": "A", "value": "1"}]), restartPolicy="Never")
+    command = Command(["sh", "-c", 'test "$A" = 1'], False, frozenset())
+    with pytest.raises(StartFailed, match=r'container not found \("main"\)'):
+        node.kubelet.execute(pod, "main", command)
+    node.kube.put(PODS, pod)
+    node.phase("Running")
+    execution = node.kubelet.execute(pod, "main", command)
+    try:
+        assert select.select([execution.ended], [], [], 10)[0]
+        assert execution.exit_code == 0
+    finally:
+        execution.close()
+    with pytest.raises(StartFailed, match=r'container not found \("other"\)'):
+        node.kubelet.execute(pod, "other", command)
 
 
 def test_a_claim_from_registration_to_unprepare(node: Node) -> None:
