@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
+from devcluster.resources import REPLICA_SETS
 from devcluster.workloads.replicas import is_active, surplus, unavailable_for
 from kube.errors import Conflict, ServerError
+from kube.resources import PODS
 from tests.support.workloadrig import LABELS, Workloads, replica_set, template
 
 NOW = datetime(2024, 5, 1, 12, 0, 30, tzinfo=UTC)
@@ -147,8 +149,25 @@ def test_pods_that_take_their_time_to_end_are_not_deleted_twice(rig: Workloads) 
         )
     rig.run()
     rig.patch("ReplicaSet", "rs", {"spec": {"replicas": 2}})
+    assert (len(rig.pods()), len(rig.all("Pod"))) == (2, 3)
+    rig.controller.process("ReplicaSet:default/rs")
     assert len(rig.pods()) == 2
-    assert len(rig.all("Pod")) == 3
+
+
+def test_news_that_are_older_than_a_deletion_lead_to_no_other(rig: Workloads) -> None:
+    rig.create("ReplicaSet", replica_set())
+    rig.settle()
+    rig.run()
+    stored = rig.find("ReplicaSet", "rs")
+    rig.create("ConfigMap", {"metadata": {"name": "c"}})
+    scaled = {**stored, "spec": {**stored["spec"], "replicas": 2}}
+    scaled["metadata"] = {**stored["metadata"], "resourceVersion": str(rig.storage.revision)}
+    rig.controller.caches[REPLICA_SETS].apply(scaled)
+    rig.controller.process("ReplicaSet:default/rs")
+    first, _ = rig.pods()
+    late = {**first, "status": {"phase": "Pending"}}
+    late["metadata"] = {**first["metadata"], "resourceVersion": str(rig.storage.revision)}
+    rig.controller.caches[PODS].apply(late)
     rig.controller.process("ReplicaSet:default/rs")
     assert len(rig.pods()) == 2
 
