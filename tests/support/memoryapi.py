@@ -37,6 +37,7 @@ from kube.ratelimit import TokenBucket
 from kube.resources import NAMESPACES, Resource
 from kube.transport import Transport
 from kube.watch import WatchStream
+from tests.support.apiserverweb import Logs
 from tests.support.appconnections import AppConnections
 from tests.support.build import NAMESPACE, SYSTEM
 
@@ -81,7 +82,8 @@ class MemoryApi(Client):
         backend = Backend(
             store=store,
             registry=self._registry,
-            logs=_NoLogs(),
+            logs=Logs(),
+            commands=Logs(),
             version="v1.30.14",
             stopping=lambda: False,
             clock=lambda: NOW,
@@ -93,7 +95,7 @@ class MemoryApi(Client):
         self.objects = _Objects(self._storage, self._registry)
         self.changed = threading.Condition()
         self.listen(self._notify)
-        transport = _Observed(create_app(backend), self._before, self._after)
+        transport = Observed(create_app(backend), self._before, self._after)
         super().__init__(transport, limiter=TokenBucket(0, 0), retry_seconds=0)
         for name in (NAMESPACE, SYSTEM, "kube-node-lease"):
             self.put(NAMESPACES, {"metadata": {"name": name}})
@@ -185,9 +187,14 @@ class MemoryApi(Client):
         self.answered()
 
 
-class _Observed(Transport):
+class Observed(Transport):
+    """Sends requests to an application, and tells of each before it and after its success."""
+
     def __init__(
-        self, app: Flask, before: Callable[[Call], None], after: Callable[[Call], None]
+        self,
+        app: Flask,
+        before: Callable[[Call], None],
+        after: Callable[[Call], None] = lambda _: None,
     ) -> None:
         connections: Any = AppConnections(app)
         super().__init__(Access("http://memory"), connections, user_agent="tests")
@@ -246,13 +253,6 @@ class _Objects(MutableMapping[tuple[str, Key], JSON]):
 
     def _resources(self, plural: str) -> list[ResourceID]:
         return [k.resource_id for k in self._registry.resources() if k.plural == plural]
-
-
-class _NoLogs:
-    def read(
-        self, pod: JSON, container: str, *, follow: bool, previous: bool, tail: int | None
-    ) -> Iterator[bytes]:
-        return iter(())
 
 
 def _kinds() -> Iterator[Kind]:

@@ -1,21 +1,24 @@
 """The workload controllers on the core of the embedded API server, one key at a time."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import create_autospec
 
 from api.objects import JSON
-from devcluster.apiserver.deletion import DeleteOptions
-from devcluster.apiserver.errors import StatusError
-from devcluster.apiserver.kinds import Kind
+from devcluster.apiserver.app import create_app
+from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.patch import MERGE, Patch
 from devcluster.resources import DEPLOYMENTS, JOBS, REPLICA_SETS
 from devcluster.workloads.controller import WorkloadController
-from kube.errors import KubeError, api_error
+from kube.calls import Call
+from kube.client import Client
+from kube.errors import KubeError
 from kube.events import EventRecorder
-from kube.resources import PODS, Resource
+from kube.ratelimit import TokenBucket
+from kube.resources import PODS
 from tests.support.apiserverrig import Rig
+from tests.support.apiserverweb import Logs
+from tests.support.memoryapi import Observed
 
 LABELS = {"app": "a"}
 RESOURCES = (PODS, REPLICA_SETS, DEPLOYMENTS, JOBS)
@@ -39,55 +42,37 @@ def job(name: str = "job", policy: str = "Never", **spec: Any) -> JSON:
     }
 
 
-class Api:
-    """Stands in for a kube Client."""
-
-    def __init__(self, rig: Rig) -> None:
-        self._rig = rig
-        self.fault: Fault = lambda verb, plural: None
-
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
-        with self._call("create", resource) as kind:
-            return self._rig.store.create(kind, body["metadata"]["namespace"], body)
-
-    def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
-        meta = body["metadata"]
-        with self._call("update", resource) as kind:
-            return self._rig.store.update(
-                kind, meta["namespace"], meta["name"], body, subresource=subresource or ""
-            )
-
-    def patch(self, resource: Resource, name: str, patch: JSON, *, namespace: str) -> JSON:
-        with self._call("patch", resource) as kind:
-            return self._rig.store.patch(kind, namespace, name, Patch(MERGE, patch))
-
-    def delete(self, resource: Resource, name: str, namespace: str, *, uid: str) -> None:
-        with self._call("delete", resource) as kind:
-            self._rig.store.delete(kind, namespace, name, DeleteOptions(uid=uid))
-
-    @contextmanager
-    def _call(self, verb: str, resource: Resource) -> Iterator[Kind]:
-        error = self.fault(verb, resource.plural)
-        if error is not None:
-            raise error
-        try:
-            yield self._rig.kind(resource.kind)
-        except StatusError as failure:
-            raise api_error(failure.code, failure.body(), call=verb) from failure
-
-
 class Workloads(Rig):
     """An API server, the controllers, and a kubelet that does what the test says."""
 
     def __init__(self) -> None:
         super().__init__()
         self.time = 0.0
-        self.api = Api(self)
+        self.fault: Fault = lambda verb, plural: None
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
-        client: Any = self.api
         self.controller = WorkloadController(
-            client, events=lambda _: self.events, clock=lambda: self.time, now=self.now
+            self._client(), events=lambda _: self.events, clock=lambda: self.time, now=self.now
         )
+
+    def _client(self) -> Client:
+        app = create_app(
+            Backend(
+                store=self.store,
+                registry=self.registry,
+                logs=Logs(),
+                commands=Logs(),
+                version="v1.30.14",
+                stopping=lambda: False,
+                clock=self.now,
+            )
+        )
+        transport = Observed(app, self._before)
+        return Client(transport, limiter=TokenBucket(0, 0), retry_seconds=0)
+
+    def _before(self, call: Call) -> None:
+        error = self.fault(call.verb, call.resource)
+        if error is not None:
+            raise error
 
     def see(self) -> None:
         """Let the garbage collector work, and the caches see what there is."""

@@ -256,9 +256,9 @@ def test_deleting_the_namespace_lets_everything_go(rig: Workloads) -> None:
 def test_a_write_that_fails_loses_no_count(rig: Workloads) -> None:
     (first,) = begun(rig)
     lost = ServerError(500, "InternalError", "no", {})
-    rig.api.fault = lambda verb, plural: lost if (verb, plural) == ("patch", "pods") else None
+    rig.fault = lambda verb, plural: lost if (verb, plural) == ("patch", "pods") else None
     rig.end(first)
-    rig.api.fault = lambda verb, plural: None
+    rig.fault = lambda verb, plural: None
     rig.later(1)
     assert status_of(rig)["succeeded"] == 1
     assert condition_of(rig.find("Job", "job"), "Complete")

@@ -207,18 +207,18 @@ def test_deleting_a_replica_set(rig: Workloads, policy: str, left: int) -> None:
 
 def test_a_pod_that_cannot_be_made_is_told_and_tried_again(rig: Workloads) -> None:
     refused = ServerError(500, "InternalError", "no", {})
-    rig.api.fault = lambda verb, plural: refused if (verb, plural) == ("create", "pods") else None
+    rig.fault = lambda verb, plural: refused if (verb, plural) == ("create", "pods") else None
     rig.create("ReplicaSet", replica_set(replicas=1))
     rig.settle()
     assert {reason for reason, _ in rig.told("warning")} == {"FailedCreate"}
-    rig.api.fault = lambda verb, plural: None
+    rig.fault = lambda verb, plural: None
     rig.later(1)
     assert len(rig.pods()) == 1
 
 
 def test_a_conflict_is_tried_again_without_a_word(rig: Workloads) -> None:
     faults = [Conflict(409, "Conflict", "stale", {})]
-    rig.api.fault = lambda verb, _: faults.pop() if verb == "update" and faults else None
+    rig.fault = lambda verb, _: faults.pop() if verb == "update" and faults else None
     rig.create("ReplicaSet", replica_set(replicas=1))
     rig.settle()
     rig.later(1)
