@@ -96,7 +96,8 @@ def watcher(client: Client, silent_seconds: float = 60.0) -> Iterator[Watcher]:
 
 @pytest.fixture
 def server() -> ApiServer:
-    return ApiServer(logs=Logs())
+    logs = Logs()
+    return ApiServer(logs=logs, commands=logs)
 
 
 @pytest.fixture
