@@ -18,6 +18,8 @@ from api.schemas import describe_errors
 
 MAX_COUNT = 128
 MAX_SPLIT = 16
+LONGEST_MODEL = 63
+"""Characters of a model that a selector of a claim or a class can name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class ClaimParameters:
     Attributes:
         count: number of devices, 1 to MAX_COUNT.
         split: children per device; 0 and 1 are the whole device.
-        model: glob that the device's model must match; None is any.
+        model: pattern that the device's model must match, see `matches`; None is any.
     """
 
     count: int = 1
@@ -36,12 +38,12 @@ class ClaimParameters:
 
     def admits(self, model: str) -> bool:
         """Tell whether a device of this model may serve the claim."""
-        return self.model is None or fnmatchcase(model, self.model)
+        return self.model is None or matches(self.model, model)
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceSelector:
-    """One `deviceSelector` entry: a device type and a glob over the model."""
+    """One `deviceSelector` entry: a device type and a pattern for the model."""
 
     type: str = DEVICE_TYPE
     name: str = "*"
@@ -55,7 +57,12 @@ class ClassParameters:
 
     def admits(self, model: str) -> bool:
         """Tell whether a device of this model belongs to the class."""
-        return any(s.name == "*" or fnmatchcase(model, s.name) for s in self.selectors)
+        return any(matches(selector.name, model) for selector in self.selectors)
+
+
+def matches(pattern: str, model: str) -> bool:
+    """Tell whether a pattern is a model's own name, or a glob that matches it."""
+    return model == pattern or fnmatchcase(model, pattern)
 
 
 def parse_claim_parameters(obj: JSON, where: str = "") -> ClaimParameters:
@@ -102,7 +109,7 @@ def _bounded(low: int, high: int, what: str) -> fields.Integer:
 
 
 class _SelectorSchema(Schema):
-    model = fields.String(validate=validate.Length(1, 63))
+    model = fields.String(validate=validate.Length(1, LONGEST_MODEL))
 
 
 class _ClaimParametersSchema(Schema):
@@ -121,7 +128,7 @@ class _ClaimParametersSchema(Schema):
 
 class _DeviceSelectorSchema(Schema):
     type = fields.String(required=True, validate=validate.Equal(DEVICE_TYPE))
-    name = fields.String(required=True, validate=validate.Length(1, 63))
+    name = fields.String(required=True, validate=validate.Length(1, LONGEST_MODEL))
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> DeviceSelector:

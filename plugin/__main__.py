@@ -9,6 +9,7 @@ import click
 from api import __version__
 from api.names import DEFAULT_MODEL, DRIVER_NAME
 from api.objects import NodeName
+from api.parameters import LONGEST_MODEL
 from kube.client import Client
 from ops.apiserver import still_waiting
 from ops.config import CommonConfig, common_config, common_options
@@ -25,6 +26,19 @@ from plugin.wiring import Plugin, Site, build
 NODE: Final = "Node"
 DEVICES: Final = "Devices"
 DIRECTORIES: Final = "Directories of the node"
+
+
+def _model(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    """Check that selectors can name a model, and people read it."""
+    if not value:
+        raise click.BadParameter("it is empty")
+    if len(value) > LONGEST_MODEL:
+        raise click.BadParameter(
+            f"it has {len(value)} characters, selectors take {LONGEST_MODEL} at most"
+        )
+    if not value.isprintable():
+        raise click.BadParameter(f"{value!r} has characters that cannot be printed")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +88,10 @@ class PluginConfig:
     "DEVICE_MODEL",
     section=DEVICES,
     metavar="MODEL",
+    callback=_model,
     default=DEFAULT_MODEL,
     help="Model of the node's devices, which the selectors of classes and claims match.",
-    remedy="give the name of a model, such as LATEST-FAKE-MODEL",
+    remedy=f"give the name of a model of 1 to {LONGEST_MODEL} characters, such as {DEFAULT_MODEL}",
 )
 @option(
     "--cdi-root",

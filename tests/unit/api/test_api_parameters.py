@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from api.errors import InvalidParameters
 from api.objects import JSON
 from api.parameters import (
+    LONGEST_MODEL,
     MAX_COUNT,
     MAX_SPLIT,
     ClaimParameters,
@@ -47,6 +48,7 @@ def test_claim_parameters_are_read(spec: object, expected: ClaimParameters) -> N
     assert parse_claim_parameters(of_claim(spec)) == expected
 
 
+BRACKETS = "GA102 [GeForce RTX 3090]"
 CLAIM_REFUSED = "FakeClaimParameters shop/few is invalid: spec"
 CLASS_REFUSED = "DeviceClassParameters some is invalid: spec"
 COUNT = "the number of devices must be 1 to 128."
@@ -140,11 +142,27 @@ def test_wrong_class_parameters_are_named(spec: object, found: str) -> None:
         pytest.param("[AB]", "B", True, id="set"),
         pytest.param("ultra_10", "ULTRA_10", False, id="case-counts"),
         pytest.param("*", "", True, id="anything"),
+        pytest.param(BRACKETS, BRACKETS, True, id="equal-with-brackets"),
+        pytest.param("a[b", "a[b", True, id="equal-with-one-bracket"),
+        pytest.param("a[!b]", "a[!b]", True, id="equal-with-all-that-is-special"),
+        pytest.param("GA102 [[]GeForce*", BRACKETS, True, id="bracket-in-a-glob"),
+        pytest.param(BRACKETS, "GA102 G", True, id="still-a-glob"),
+        pytest.param(BRACKETS, "GA102 [GeForce RTX 3080]", False, id="other-in-brackets"),
     ],
 )
-def test_a_model_is_matched_as_a_glob(pattern: str, model: str, admitted: bool) -> None:
+def test_a_model_is_matched_as_itself_or_as_a_glob(
+    pattern: str, model: str, admitted: bool
+) -> None:
     assert ClaimParameters(model=pattern).admits(model) is admitted
     assert ClassParameters((DeviceSelector(name=pattern),)).admits(model) is admitted
+
+
+@given(st.text("*?[]!-aB", min_size=1, max_size=LONGEST_MODEL) | st.text(min_size=1, max_size=63))
+def test_every_model_is_selected_by_its_own_name(model: str) -> None:
+    claim = parse_claim_parameters(of_claim({"selector": {"model": model}}))
+    entry = {"type": "fake", "name": model}
+    assert claim.admits(model)
+    assert parse_class_parameters(of_class({"deviceSelector": [entry]})).admits(model)
 
 
 def test_without_a_selector_every_model_will_do() -> None:

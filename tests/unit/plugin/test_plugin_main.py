@@ -80,11 +80,33 @@ def test_flag_and_variable_set_the_same(
 
 
 @pytest.mark.parametrize(
+    "model",
+    [
+        pytest.param("GA102 [GeForce RTX 3090]", id="brackets"),
+        pytest.param("M" * 63, id="longest"),
+        pytest.param("\N{GREEK CAPITAL LETTER OMEGA}" * 63, id="longest-of-two-bytes-each"),
+        pytest.param("*", id="what-is-special-in-a-glob"),
+    ],
+)
+def test_every_model_that_selectors_can_name_is_offered(
+    ran: list[PluginConfig], model: str
+) -> None:
+    assert invoke("--device-model", model).exit_code == 0
+    assert [config.device_model for config in ran] == [model]
+
+
+@pytest.mark.parametrize(
     ("arguments", "text"),
     [
         (["--node-name", ""], "--node-name (env NODE_NAME) is empty"),
         (["--num-devices", "129"], "--num-devices (env NUM_DEVICES)"),
         (["--num-devices", "-1"], "--num-devices (env NUM_DEVICES)"),
+        (["--device-model", "M" * 64], "--device-model (env DEVICE_MODEL): it has 64 characters,"),
+        (["--device-model", "M" * 64], "selectors take 63 at most; give the name of a model of 1"),
+        (["--device-model", ""], "--device-model (env DEVICE_MODEL): it is empty"),
+        (["--device-model", "A\nB"], r"--device-model (env DEVICE_MODEL): 'A\nB' has characters"),
+        (["--device-model", "A\x7f"], "that cannot be printed; give the name of a model"),
+        (["--device-model", "A\udc80"], "that cannot be printed; give the name of a model"),
         (["--num-devices", "many"], "give a whole number from 0 to 128"),
         (["--nodename", "x"], "see fake-dra-kubeletplugin --help"),
     ],
