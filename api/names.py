@@ -41,4 +41,14 @@ ENV_DEVICE_PREFIX: Final = "FAKE_DEVICE_"
 """Followed by the device's index within its claim."""
 
 ENV_CLAIM_PREFIX: Final = "FAKE_CLAIM_"
-"""Followed by the claim's name and the device's index: unique when a container has two claims."""
+"""Followed by what the pod calls the claim, else its name, and the device's index.
+
+Two claims of a container may have the same: one from a template, one by name, or with other
+characters that become underscores.
+"""
+
+ENV_UID_PREFIX: Final = "FAKE_CLAIMUID_"
+"""Followed by the claim's uid and the device's index, or NAME: never those of another claim.
+
+No label makes such a name, since an underscore follows FAKE_CLAIM there.
+"""

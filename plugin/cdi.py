@@ -3,6 +3,10 @@
 One spec for the node with the device `common`, and one spec per claim with a device for each
 (child) device. A device name holds the claim's uid: two claims never share a name, whatever files
 are left over, and runtimes refuse a name that two files define.
+
+A container may have several claims, whose devices come in no certain order, and the last one that
+sets a variable wins. So a device is in three variables: by its index alone, by the claim's label,
+and by the claim's uid, which no other claim can set.
 Source: container-device-interface SPEC.md, pkg/parser/parser.go and pkg/cdi/spec.go.
 """
 
@@ -20,6 +24,7 @@ from api.names import (
     ENV_DEVICE_PREFIX,
     ENV_DRIVER_NAME,
     ENV_NODE_NAME,
+    ENV_UID_PREFIX,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from plugin.errors import InvalidCdiSpec, InvalidClaimUid
@@ -51,6 +56,19 @@ def claim_spec(claim: PreparedClaim) -> JSON:
         [
             (device_name(claim.uid, device.id), list(_env(claim, index, device.id)))
             for index, device in enumerate(claim.devices)
+        ]
+    )
+
+
+def former_spec(spec: JSON) -> JSON:
+    """Return a claim's spec as earlier plugins wrote it: without the variables of its uid."""
+    return _spec(
+        [
+            (
+                device["name"],
+                [e for e in device["containerEdits"]["env"] if not e.startswith(ENV_UID_PREFIX)],
+            )
+            for device in spec["devices"]
         ]
     )
 
@@ -93,7 +111,7 @@ def claim_file(uid: ClaimUID) -> str:
 
 
 def env_label(label: str) -> str:
-    """Return a claim's label as part of an env variable's name."""
+    """Return a claim's label or uid as part of an env variable's name."""
     return re.sub(r"[^A-Za-z0-9]", "_", label).upper()
 
 
@@ -140,6 +158,10 @@ def _env(claim: PreparedClaim, index: int, device: DeviceID) -> Iterator[str]:
     yield f"{ENV_DEVICE_PREFIX}{index}={device}"
     if claim.label:
         yield f"{ENV_CLAIM_PREFIX}{env_label(claim.label)}_{index}={device}"
+    own = f"{ENV_UID_PREFIX}{env_label(claim.uid)}"
+    yield f"{own}_{index}={device}"
+    if claim.name:
+        yield f"{own}_NAME={claim.name}"
 
 
 def _qualified(name: str) -> str:

@@ -26,7 +26,7 @@ class Survey:
 
     Attributes:
         missing: claims without file.
-        wrong: claims whose file cannot be read, or says something else.
+        wrong: claims whose file cannot be read, or says what no plugin has written.
         surplus: names of files that no claim needs.
     """
 
@@ -82,7 +82,8 @@ class CdiDirectory:
         wrong = [
             uid
             for uid, spec in specs.items()
-            if uid not in missing and _read(self._root / cdi.claim_file(uid)) != spec
+            if uid not in missing
+            and _read(self._root / cdi.claim_file(uid)) not in (spec, cdi.former_spec(spec))
         ]
         surplus = present - {cdi.common_file(), *map(cdi.claim_file, specs)}
         return Survey(tuple(missing), tuple(wrong), tuple(sorted(surplus)))

@@ -30,21 +30,38 @@ def test_spec_of_a_claim() -> None:
             {
                 "name": "uid-1-FAKE-a",
                 "containerEdits": {
-                    "env": ["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIM_MY_GPU_0=FAKE-a"],
+                    "env": [
+                        "FAKE_DEVICE_0=FAKE-a",
+                        "FAKE_CLAIM_MY_GPU_0=FAKE-a",
+                        "FAKE_CLAIMUID_UID_1_0=FAKE-a",
+                        "FAKE_CLAIMUID_UID_1_NAME=claim",
+                    ],
                 },
             },
             {
                 "name": "uid-1-FAKE-b",
                 "containerEdits": {
-                    "env": ["FAKE_DEVICE_1=FAKE-b", "FAKE_CLAIM_MY_GPU_1=FAKE-b"],
+                    "env": [
+                        "FAKE_DEVICE_1=FAKE-b",
+                        "FAKE_CLAIM_MY_GPU_1=FAKE-b",
+                        "FAKE_CLAIMUID_UID_1_1=FAKE-b",
+                        "FAKE_CLAIMUID_UID_1_NAME=claim",
+                    ],
                 },
             },
         ],
     }
 
 
-def test_claim_without_label_has_the_plain_variables_only() -> None:
-    assert env(cdi.claim_spec(claim("FAKE-a", label=""))) == [["FAKE_DEVICE_0=FAKE-a"]]
+def test_claim_that_only_its_uid_is_known_of() -> None:
+    bare = PreparedClaim(ClaimUID("uid-1"), "", "", "", (PreparedDevice(DeviceID("FAKE-a")),))
+    assert env(cdi.claim_spec(bare)) == [["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIMUID_UID_1_0=FAKE-a"]]
+
+
+def test_former_spec_has_no_variables_of_the_uid() -> None:
+    spec = cdi.claim_spec(claim("FAKE-a"))
+    assert env(cdi.former_spec(spec)) == [["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIM_GPU_0=FAKE-a"]]
+    assert {**cdi.former_spec(spec), "devices": None} == {**spec, "devices": None}
 
 
 def test_spec_of_the_node() -> None:

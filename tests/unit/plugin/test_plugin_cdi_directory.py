@@ -8,7 +8,7 @@ import pytest
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from plugin import cdi
-from plugin.cdi_directory import CdiDirectory
+from plugin.cdi_directory import CdiDirectory, Survey
 from plugin.errors import CdiWriteFailed, InvalidCdiSpec
 from plugin.prepared import PreparedClaim
 from tests.support.pluginrig import NODE
@@ -44,6 +44,17 @@ def test_runtimes_may_read_the_files(directory: CdiDirectory, root: Path) -> Non
     finally:
         os.umask(former)
     assert {stat.S_IMODE(path.stat().st_mode) for path in root.iterdir()} == {0o644}
+
+
+def test_file_of_an_earlier_plugin_is_not_wrong_but_renewed(
+    directory: CdiDirectory, root: Path
+) -> None:
+    directory.ensure(CLAIM)
+    path, spec = root / cdi.claim_file(UID), cdi.claim_spec(CLAIM)
+    path.write_text(json.dumps(cdi.former_spec(spec)))
+    assert directory.survey([CLAIM]) == Survey((), (), ())
+    assert directory.ensure(CLAIM)
+    assert json.loads(path.read_text()) == spec
 
 
 def test_file_that_is_right_is_left_alone(directory: CdiDirectory, root: Path) -> None:

@@ -110,6 +110,26 @@ def test_restart_after_reboot_writes_the_cdi_files_anew(rig: PluginRig) -> None:
     assert _contents(rig) == files
 
 
+def test_restart_renews_the_file_of_an_earlier_plugin_without_calling_it_wrong(
+    rig: PluginRig,
+) -> None:
+    ref = rig.allocate("a", 0)
+    rig.driver.prepare(ref)
+    path, device = rig.cdi_root / cdi.claim_file(ref.uid), rig.device(0).id
+    present = path.read_text()
+    env = [f"FAKE_DEVICE_0={device}", f"FAKE_CLAIM_A_0={device}"]
+    former = {
+        "cdiVersion": "0.5.0",
+        "kind": "k8s.fake.resource.3-shake.com/fake",
+        "devices": [{"name": f"{ref.uid}-{device}", "containerEdits": {"env": env}}],
+    }
+    path.write_text(json.dumps(former, indent=2))
+    rig.restart()
+    assert rig.repairs == []
+    assert path.read_text() == present
+    rig.assert_agreed()
+
+
 def test_restart_removes_files_of_claims_that_are_not_prepared(rig: PluginRig) -> None:
     stray = rig.cdi_root / f"{cdi.FILE_PREFIX}uid-x{cdi.FILE_SUFFIX}"
     foreign = rig.cdi_root / "vendor.json"
