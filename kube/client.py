@@ -13,7 +13,7 @@ from typing import Final, Self, TypeAlias, TypeVar
 from tenacity import RetryCallState, Retrying
 
 from api.objects import JSON
-from kube import calls
+from kube import calls, deadlines
 from kube.cache import revision
 from kube.calls import Call, Patch, Scope
 from kube.config import load_access
@@ -62,7 +62,8 @@ class Client:
             limiter: one token per request.
             stop: once it is set requests go out without a wait and without retries, so that a
                 program that ends can still write its last words.
-            retry_seconds: longest time that retries of one call may take.
+            retry_seconds: longest time that retries of one call may take; less in work that has
+                a deadline, see kube.deadlines.
             clock: seconds, monotonic.
             sleep: how to wait; on `stop` by default.
             rand: uniform in [0, 1), for the jitter of pauses.
@@ -310,7 +311,8 @@ class Client:
         return self._retried(self._transport.send, call)
 
     def _retried(self, send: Callable[[Call], _T], call: Call) -> _T:
-        deadline = self._clock() + self._retry_seconds
+        now = self._clock()
+        deadline = now + min(self._retry_seconds, deadlines.seconds_left(now))
         try:
             return self._send_once(send, call)
         except KubeError as error:

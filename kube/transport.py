@@ -16,6 +16,7 @@ from urllib3 import BaseHTTPResponse, Timeout
 from urllib3 import exceptions as http
 
 from api.objects import JSON
+from kube import deadlines
 from kube.access import Access
 from kube.calls import Call
 from kube.connections import Connections
@@ -36,6 +37,9 @@ CONNECT_SECONDS: Final = 3.05
 READ_SECONDS: Final = 30.0
 SILENT_SECONDS: Final = 130.0
 """Of a watch; two bookmarks, which come once a minute, are overdue then."""
+
+LEAST_READ_SECONDS: Final = 1.0
+"""Granted even when a deadline is near: most answers come at once, and the work is done then."""
 
 _CHUNK: Final = 1 << 16
 _SHOWN: Final = 200
@@ -79,6 +83,7 @@ class Transport:
             observer: hears of every request.
             waiting: for the first answer.
             read_seconds: longest silence of the server in the answer to a call; not for watches.
+                Less in work that has a deadline, see kube.deadlines.
             clock: seconds, monotonic.
         """
         self._access = access
@@ -160,7 +165,7 @@ class Transport:
         self._waiting.end()
 
     def _exchange(self, call: Call) -> tuple[BaseHTTPResponse, bytes]:
-        response = self._open(call, self._read_seconds)
+        response = self._open(call, self._longest_silence())
         with self._mapped(call):
             return response, response.data
 
@@ -173,6 +178,11 @@ class Transport:
         timeout = Timeout(connect=CONNECT_SECONDS, read=read_seconds)
         with self._mapped(call):
             return self._connections.request(call.method, path, headers, body, timeout)
+
+    def _longest_silence(self) -> float:
+        """Return the read timeout of a call; half of the time leaves room for another try."""
+        left = deadlines.seconds_left(self._clock())
+        return min(self._read_seconds, max(left / 2, LEAST_READ_SECONDS))
 
     def _headers(self, call: Call) -> dict[str, str]:
         headers = {"Accept": "application/json, */*", "User-Agent": self._user_agent}

@@ -19,6 +19,7 @@ from ops.logs import configure, get_logger
 from ops.metrics import Metrics
 from ops.settings import option, program
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
+from plugin.patience import Patience
 from plugin.places import NodeLock, Places
 from plugin.startup import readiness_checks, start
 from plugin.wiring import Plugin, Site, build
@@ -157,7 +158,8 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     events = event_recorder(client, common, host=config.node_name)
     node = NodeName(config.node_name)
     source = FakeDeviceSource(node, config.num_devices, config.device_model)
-    plugin = build(client, events, metrics, Site(node, common.namespace, source, places))
+    site = Site(node, common.namespace, source, places)
+    plugin = build(client, events, metrics, site, Patience(life.stop.wait))
     _serve(life, common, plugin, metrics)
     events.start()
     life.on_stop("events", events.stop)

@@ -2,7 +2,8 @@
 
 Everything slow or doubtful comes first and without a lock: the claim is read live and checked, and
 the allocation is taken from the watch cache, or read live if that does not do. Then `plugin.state`
-does the rest. Called by `plugin.service`.
+does the rest. What passes by itself is waited for, and all of that is done again. Called by
+`plugin.service`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,7 +22,8 @@ from plugin.devices import DeviceSource, prepared_devices
 from plugin.errors import NodeError, NotInNodeState
 from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
 from plugin.nodestate import Seen
-from plugin.prepared import PreparedClaim, described
+from plugin.patience import Patience
+from plugin.prepared import Devices, PreparedClaim, described
 from plugin.state import State
 
 _LOG = get_logger("driver")
@@ -86,6 +88,7 @@ class NodeDriver:
         source: DeviceSource,
         state: State,
         *,
+        patience: Patience,
         metrics: PluginMetrics,
         events: Events,
     ) -> None:
@@ -97,6 +100,7 @@ class NodeDriver:
             node_state: reads the node's NAS.
             source: the node's devices.
             state: the prepared claims.
+            patience: waits for what passes by itself.
             metrics: counts and times each call.
             events: tells users of failures, and of success unless it was shown before.
         """
@@ -105,6 +109,7 @@ class NodeDriver:
         self._node_state = node_state
         self._source = source
         self._state = state
+        self._patience = patience
         self._metrics = metrics
         self._events = events
 
@@ -114,20 +119,26 @@ class NodeDriver:
         Raises:
             DriverError: naming the claim, what is wrong, and what helps.
         """
+        read: list[NodeClaim] = []
+        shown: list[Devices | None] = []
+
+        def attempt() -> PreparedClaim:
+            read.append(self._claims.read(ref))
+            shown.append(self._node_state.current().prepared.get(ref.uid))
+            return self._prepare(read[-1], ref)
+
         with self._metrics.timed(PREPARE):
-            claim = self._claims.read(ref)
             try:
-                before = self._node_state.current().prepared.get(ref.uid)
-                prepared = self._prepare(claim, ref)
+                prepared = self._patience.persist(ref, attempt)
             except DriverError as error:
-                if claim.uid == ref.uid:
-                    self._events.warning(claim.raw, "PrepareFailed", str(error))
+                if read and read[-1].uid == ref.uid:
+                    self._events.warning(read[-1].raw, "PrepareFailed", str(error))
                 raise
-        if before != prepared.devices:
+        if shown[0] != prepared.devices:
             told = described(prepared.devices)
-            self._events.normal(claim.raw, "Prepared", f"{told} on node {self._node}")
+            self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
         _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
-        return answer(prepared, claim.results, self._node)
+        return answer(prepared, read[-1].results, self._node)
 
     def unprepare(self, ref: ClaimRef) -> None:
         """Unprepare a claim; one that is not prepared, or does not exist any more, is fine.
@@ -136,7 +147,7 @@ class NodeDriver:
             DriverError: the claim may still be prepared.
         """
         with self._metrics.timed(UNPREPARE):
-            self._state.unprepare(ref.uid)
+            self._patience.persist(ref, lambda: self._state.unprepare(ref.uid))
         _LOG.info("Unprepared", claim=ref, uid=ref.uid)
 
     def _prepare(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:

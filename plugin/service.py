@@ -8,8 +8,10 @@ pkg/kubelet/cm/dra/manager.go for what kubelets make of the answers.
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from google.protobuf.message import Message
 
@@ -18,6 +20,7 @@ from api.objects import ClaimUID
 from ops.logs import get_logger
 from plugin.claims import ClaimRef
 from plugin.driver import DeviceGroup, Prepared
+from plugin.patience import Patience
 from plugin.protocol import dra_v1alpha2_pb2 as single
 from plugin.protocol import dra_v1alpha3_pb2 as batch
 from plugin.protocol import dra_v1alpha4_pb2 as devices
@@ -26,6 +29,9 @@ from plugin.protocol.wire import NODE_BATCH, NODE_SINGLE, Handler, Method, servi
 T = TypeVar("T")
 _BatchRequest: TypeAlias = batch.NodePrepareResourcesRequest | batch.NodeUnprepareResourcesRequest
 _SingleRequest: TypeAlias = single.NodePrepareResourceRequest | single.NodeUnprepareResourceRequest
+
+CLAIMS: Final = 32
+"""How many claims of a call are served at the same time."""
 
 _LOG = get_logger("service")
 
@@ -57,10 +63,11 @@ class Failure:
 class NodeService:
     """Translates between messages and the driver."""
 
-    def __init__(self, driver: Driver, kubelet: Kubelet) -> None:
-        """Serve `driver` to `kubelet`."""
+    def __init__(self, driver: Driver, kubelet: Kubelet, patience: Patience) -> None:
+        """Serve `driver` to `kubelet`; `patience` waits until it can tell which one that is."""
         self._driver = driver
         self._kubelet = kubelet
+        self._patience = patience
 
     def handlers(self) -> list[Handler]:
         """Return what a server has to be given to serve all dialects on one socket."""
@@ -113,7 +120,8 @@ class NodeService:
         Raises:
             DriverError: which answer it expects cannot be found out; no claim was looked at.
         """
-        encode = with_devices if self._kubelet.wants_device_messages() else with_ids
+        asked = self._patience.persist("kubelet", self._kubelet.wants_device_messages)
+        encode = with_devices if asked else with_ids
         return encode(_each(request, self._driver.prepare))
 
     def unprepare_batch(self, request: batch.NodeUnprepareResourcesRequest) -> Message:
@@ -158,12 +166,19 @@ def _device(group: DeviceGroup) -> devices.Device:
 
 
 def _each(request: _BatchRequest, serve: Callable[[ClaimRef], T]) -> dict[str, T | Failure]:
-    """Serve each claim once, though kubelets list one with several resource handles repeatedly."""
+    """Serve each claim once, though kubelets list one with several resource handles repeatedly.
+
+    They are served at the same time: one that has to wait costs the others nothing of the call's.
+    """
     refs = {
         claim.uid: ClaimRef(claim.namespace, claim.name, ClaimUID(claim.uid))
         for claim in request.claims
     }
-    return {uid: _try(serve, ref) for uid, ref in refs.items()}
+    if len(refs) < 2:
+        return {uid: _try(serve, ref) for uid, ref in refs.items()}
+    with ThreadPoolExecutor(min(len(refs), CLAIMS), thread_name_prefix="claims") as pool:
+        served = [pool.submit(copy_context().run, _try, serve, ref) for ref in refs.values()]
+        return dict(zip(refs, (each.result() for each in served), strict=True))
 
 
 def _try(serve: Callable[[ClaimRef], T], ref: ClaimRef) -> T | Failure:

@@ -22,6 +22,7 @@ from plugin.garbage import Collector
 from plugin.kubelet import Kubelet
 from plugin.metrics import PluginMetrics
 from plugin.nodestate import NODE_STATES, NodeState
+from plugin.patience import Patience
 from plugin.places import Places
 from plugin.protocol.server import UnixServer
 from plugin.readiness import Readiness
@@ -32,8 +33,11 @@ from plugin.sockets import Sockets
 from plugin.state import State
 from plugin.sync import NodeSync
 
-CALLS: Final = 8
-"""How many calls of the kubelet are served at the same time; it has one per pod under way."""
+CALLS: Final = 32
+"""How many calls of the kubelet are served at the same time; it has one per pod under way.
+
+More than a node is busy with, since those that wait must not keep others from being served.
+"""
 
 REGISTRATION_CALLS: Final = 2
 
@@ -91,7 +95,9 @@ class Plugin:
     sockets: Sockets
 
 
-def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -> Plugin:
+def build(
+    client: Client, events: EventRecorder, metrics: Metrics, site: Site, patience: Patience
+) -> Plugin:
     """Return the plugin of a node, not yet running.
 
     Args:
@@ -99,6 +105,7 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
         events: where Warning events go.
         metrics: registry for what the plugin measures.
         site: the node.
+        patience: waits inside calls of the kubelet, until the program ends.
     """
     node, source, places = site.node, site.source, site.places
     cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
@@ -106,8 +113,7 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
     node_state = NodeState(client, cache, node, site.namespace, source.devices())
     report = reporter(events, measured.repaired, node_object(node))
     directory = CdiDirectory(places.cdi_root.path, node)
-    checkpoint = Checkpoint(places.directory.path)
-    state = State(directory, checkpoint, node_state, report=report)
+    state = State(directory, Checkpoint(places.directory.path), node_state, report=report)
     measured.count_prepared(lambda: len(state.holdings()))
     claims, kubelet = ClaimReader(client), Kubelet(client, node)
     registration = Registration(
@@ -117,11 +123,10 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
     collector = Collector(state, claims, node, measured, report)
     sync = NodeSync(node_state, state, collector, readiness.write, queue, report=report)
     cache.subscribe(sync.on_change)
-    driver = NodeDriver(node, claims, node_state, source, state, metrics=measured, events=events)
-    service = NodeService(driver, kubelet)
-    plugin_server, registration_server = _servers(places, service, registration, report)
-    paths = (places.plugin_socket.path, places.registration_socket.path)
-    servers = dict(zip(paths, (plugin_server, registration_server), strict=True))
+    driver = NodeDriver(
+        node, claims, node_state, source, state, patience=patience, metrics=measured, events=events
+    )
+    servers = _servers(places, NodeService(driver, kubelet, patience), registration, report)
     return Plugin(
         cache=cache,
         reflector=Reflector(
@@ -138,27 +143,26 @@ def build(client: Client, events: EventRecorder, metrics: Metrics, site: Site) -
         queue=queue,
         sync=sync,
         registration=registration,
-        plugin_server=plugin_server,
-        registration_server=registration_server,
+        plugin_server=servers[places.plugin_socket.path],
+        registration_server=servers[places.registration_socket.path],
         sockets=Sockets(servers, grace=GRACE_SECONDS, report=report),
     )
 
 
 def _servers(
     places: Places, service: NodeService, registration: Registration, report: Report
-) -> tuple[UnixServer, UnixServer]:
+) -> dict[Path, UnixServer]:
     def stale(path: Path) -> None:
         report(Repair.STALE_SOCKET, f"socket {path} of a process that was killed, replaced")
 
-    return (
-        UnixServer(places.plugin_socket, service.handlers(), workers=CALLS, on_stale=stale),
-        UnixServer(
-            places.registration_socket,
-            registration.handlers(),
-            workers=REGISTRATION_CALLS,
-            on_stale=stale,
-        ),
+    served = (
+        (places.plugin_socket, service.handlers(), CALLS),
+        (places.registration_socket, registration.handlers(), REGISTRATION_CALLS),
     )
+    return {
+        place.path: UnixServer(place, handlers, workers=workers, on_stale=stale)
+        for place, handlers, workers in served
+    }
 
 
 def node_object(node: NodeName) -> JSON:

@@ -2,11 +2,13 @@
 
 What a handler raises never reaches the kubelet as a stack: an error of the driver becomes a status
 with its text, anything else is logged and becomes a status that says so. Methods that are not
-listed answer UNIMPLEMENTED, which is what kubelets probe for. Called by `plugin.service` and
+listed answer UNIMPLEMENTED, which is what kubelets probe for. What serves a call has its deadline,
+less a margin for the answer, in `kube.deadlines`. Called by `plugin.service` and
 `plugin.registration`.
 Source: kubernetes pkg/kubelet/cm/dra/plugin; k8s.io/kubelet/pkg/apis.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -15,6 +17,7 @@ import grpc
 from google.protobuf.message import DecodeError, Message
 
 from api.errors import DriverError
+from kube.deadlines import Deadline, limited
 from ops.logs import get_logger
 
 NODE_SINGLE: Final = "v1alpha2.Node"
@@ -27,6 +30,12 @@ REGISTRATION: Final = "pluginregistration.Registration"
 
 LONGEST_TEXT: Final = 1024
 """Characters of an error that kubelets get: a status travels in a header of at most 8 KiB."""
+
+LONGEST_SECONDS: Final = 45.0
+"""What kubelets from 1.28 on give to a call, and so what one gets that gives nothing."""
+
+MARGIN_SECONDS: Final = 1.0
+"""Of a call's time, for the answer."""
 
 Request = TypeVar("Request", bound=Message)
 Handler: TypeAlias = Any
@@ -62,7 +71,8 @@ def shorten(text: str) -> str:
 def _unary(path: str, method: Method[Any]) -> Any:
     def handle(request: Message, context: Any) -> Message:
         try:
-            return method.serve(request)
+            with limited(_deadline(context, time.monotonic())):
+                return method.serve(request)
         except DriverError as error:
             _LOG.warning("Call failed", method=path, err=str(error))
             status, text = grpc.StatusCode.FAILED_PRECONDITION, text_of(error)
@@ -77,6 +87,16 @@ def _unary(path: str, method: Method[Any]) -> Any:
         request_deserializer=_decoder(path, method.request),
         response_serializer=_serialize,
     )
+
+
+def _deadline(context: Any, now: float) -> Deadline:
+    return Deadline(now + usable(context.time_remaining()), context.is_active)
+
+
+def usable(remaining: float | None) -> float:
+    """Return for how many of its remaining seconds a call may work; None is without a limit."""
+    seconds = LONGEST_SECONDS if remaining is None else min(remaining, LONGEST_SECONDS)
+    return seconds - min(MARGIN_SECONDS, seconds / 2)
 
 
 def _decoder(path: str, kind: type[Message]) -> Callable[[bytes], Message | None]:

@@ -4,20 +4,25 @@
 API server through a proxy.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
 
 from api.names import DRIVER_NAME
+from kube.resources import NAMESPACES
 from tests.support.anycluster import plugin_of
 from tests.support.embedded import Embedded
+from tests.support.manifests import Wish, namespace
 from tests.support.outage import behind_proxy, lived_through
 from tests.support.sickapi import SickApi
+from tests.support.space import Space
 from tests.support.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180)]
 AWAY_SECONDS = 2.0
+MOMENT_SECONDS = 1.0
 LATE_SECONDS = 1.0
 
 
@@ -30,6 +35,28 @@ def sick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Embedded, S
 def test_api_server_that_is_away(sick: tuple[Embedded, SickApi]) -> None:
     cluster, api = sick
     assert lived_through(cluster, api.away, seconds=AWAY_SECONDS) == []
+
+
+@pytest.mark.parametrize("how", ["away", "broken"])
+def test_outage_of_a_moment_costs_no_failed_prepare(
+    sick: tuple[Embedded, SickApi], how: str
+) -> None:
+    cluster, api = sick
+    cluster.client.create(NAMESPACES, namespace(how))
+    space = Space(cluster, how)
+    space.apply(*space.claim("c", Wish(immediate=True)))
+    space.allocated("c")
+    with api.away() if how == "away" else api.broken("PATCH"):
+        space.apply(space.pod("user", "c"))
+        until("pod bound", lambda: space.get("pod", "user")["spec"].get("nodeName"))
+        if how == "away":
+            time.sleep(MOMENT_SECONDS)
+        else:
+            cluster.logged(plugin_of(space.node_with("c")), "Waiting for what passes by itself")
+    space.ready("user")
+    assert "Prepare" not in space.warnings("pod", "user") + space.warnings("resourceclaim", "c")
+    space.delete("pod/user", "resourceclaim/c")
+    cluster.settled()
 
 
 def test_api_server_that_is_late(sick: tuple[Embedded, SickApi]) -> None:

@@ -30,6 +30,7 @@ from plugin.wiring import build as build_plugin
 from tests.support.build import SYSTEM
 from tests.support.clock import Clock
 from tests.support.guardedapi import GuardedApi, Turn
+from tests.support.pluginrig import IMPATIENT
 
 NODE = NodeName("node-1")
 
@@ -53,13 +54,14 @@ class PluginProgram:
             place.path.mkdir(parents=True)
         source = FakeDeviceSource(NODE, 2, "M")
         site = Site(NODE, SYSTEM, source, places)
-        self.parts = build_plugin(client, self.events, Metrics(), site)
+        self.parts = build_plugin(client, self.events, Metrics(), site, IMPATIENT)
         self.driver = NodeDriver(
             NODE,
             ClaimReader(client),
             self.parts.node_state,
             source,
             self.parts.state,
+            patience=IMPATIENT,
             metrics=PluginMetrics(CollectorRegistry()),
             events=self.events,
         )

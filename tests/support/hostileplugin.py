@@ -31,7 +31,7 @@ from tests.support.kubeletcalls import KubeletCalls
 from tests.support.memoryapi import MemoryApi
 from tests.support.mutation import damaged, mutated, text
 from tests.support.nodeprogram import NodeProgram
-from tests.support.pluginrig import CLAIMS, NODE, node_object
+from tests.support.pluginrig import CLAIMS, IMPATIENT, NODE, node_object
 
 _DEVICES = 8
 _SPARE = 7
@@ -270,7 +270,7 @@ class Calls:
         self._node = Node(root)
         client: Any = self._node.api
         kubelet = Kubelet(client, NODE)
-        handlers = NodeService(self._node.program.driver, kubelet).handlers()
+        handlers = NodeService(self._node.program.driver, kubelet, IMPATIENT).handlers()
         place = Place(root / "plugin.sock", "--x")
         told = Registration(place.path, kubelet, self._node.program.metrics, on_change=lambda: None)
         self._server = UnixServer(place, [*handlers, *told.handlers()], workers=4)

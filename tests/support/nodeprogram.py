@@ -27,6 +27,7 @@ from plugin.state import State
 from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
 from tests.support.build import SYSTEM
 from tests.support.memoryapi import MemoryApi
+from tests.support.pluginrig import IMPATIENT
 
 
 class NodeProgram:
@@ -70,6 +71,7 @@ class NodeProgram:
             self.node_state,
             self.source,
             self.state,
+            patience=IMPATIENT,
             metrics=self.metrics,
             events=events,
         )

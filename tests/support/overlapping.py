@@ -41,7 +41,7 @@ class Overlapping:
         self.rig = PluginRig(root)
         self.refs = [self.rig.allocate(f"c{n}", n, split=n) for n in range(_CLAIMS)]
         client: Any = self.rig.api
-        service = NodeService(self.rig.driver, Kubelet(client, NODE))
+        service = NodeService(self.rig.driver, Kubelet(client, NODE), self.rig.patience)
         self._socket = root / "s.sock"
         self._server = UnixServer(Place(self._socket, "--x"), service.handlers(), workers=THREADS)
 

@@ -21,6 +21,7 @@ from plugin.driver import NodeDriver
 from plugin.garbage import Collector
 from plugin.metrics import PluginMetrics
 from plugin.nodestate import NODE_STATES, NodeState
+from plugin.patience import Patience
 from plugin.repairs import Repair
 from plugin.state import State
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
@@ -29,6 +30,9 @@ from tests.support.tripwire import Tripwire, TripwireApi
 NODE = NodeName("node-1")
 CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
 
+IMPATIENT = Patience(lambda _seconds: True)
+"""Never waits, for tests of what one attempt does."""
+
 
 class PluginRig:
     """One node with its plugin; `restart` replaces the process, files and API server stay.
@@ -36,7 +40,14 @@ class PluginRig:
     The watch cache sees allocations while `watching` is set, and else only when told to `see`.
     """
 
-    def __init__(self, root: Path, *, devices: int = 8, versions: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        root: Path,
+        *,
+        devices: int = 8,
+        versions: tuple[str, ...] = (),
+        patience: Patience = IMPATIENT,
+    ) -> None:
         self.tripwire = Tripwire()
         self.api = TripwireApi(self.tripwire, *(versions or ("v1alpha2",)))
         self.api.put(NODES, node_object())
@@ -47,6 +58,7 @@ class PluginRig:
         self.warnings: list[str] = []
         self.repairs: list[Repair] = []
         self.watching = False
+        self.patience = patience
         self.restart()
 
     def restart(self) -> None:
@@ -73,6 +85,7 @@ class PluginRig:
             self.node_state,
             self.source,
             self.state,
+            patience=self.patience,
             metrics=self.metrics,
             events=self.events,
         )

@@ -1,4 +1,4 @@
-"""A proxy in front of an API server, which can be away, late, or too busy.
+"""A proxy in front of an API server, which can be away, late, too busy, or broken.
 
 Requests are passed on as they are, one at a time on each connection, and answers as they come, so
 that watches work. What is wrong with the server is said by context managers.
@@ -9,7 +9,7 @@ import http.client
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,6 +41,7 @@ class SickApi:
         self._every = 0
         self._retry_after = 0
         self._requests = 0
+        self._broken = ""
         self._not_before: dict[str, float] = {}
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -78,6 +79,19 @@ class SickApi:
             yield
         finally:
             self._every = 0
+
+    @contextmanager
+    def broken(self, method: str) -> Iterator[None]:
+        """Answer requests of this method with 500, and pass none of them on."""
+        self._broken = method
+        try:
+            yield
+        finally:
+            self._broken = ""
+
+    def breaks(self, method: str) -> bool:
+        """Tell whether a request of this method is not passed on."""
+        return method == self._broken
 
     def close(self) -> None:
         """Stop listening, and cut all connections."""
@@ -159,24 +173,37 @@ class _Handler(BaseHTTPRequestHandler):
         agent = self.headers.get("User-Agent") or ""
         retry_after = self.api.refuses(self.command, self.path, agent, body)
         if retry_after:
-            self._refuse(retry_after)
+            self._refuse(429, {"Retry-After": str(retry_after)})
+        elif self.api.breaks(self.command):
+            self._refuse(500, {})
         else:
             self._pass_on(body)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
-    def _refuse(self, retry_after: int) -> None:
-        self.send_response(429)
-        self.send_header("Retry-After", str(retry_after))
-        self.send_header("Content-Length", "0")
+    def _refuse(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": "0"}.items():
+            self.send_header(name, value)
         self.end_headers()
 
     def _pass_on(self, body: bytes) -> None:
         headers = {n: v for n, v in self.headers.items() if n.lower() not in _HOP}
         upstream = http.client.HTTPConnection(*self.api.upstream)
         with closing(upstream):
-            upstream.request(self.command, self.path, body or None, headers)
-            self._answer(upstream.getresponse())
+            upstream.connect()
+            # else a watch is only found to be cut when its next event comes
+            with self._cuttable(upstream.sock):
+                upstream.request(self.command, self.path, body or None, headers)
+                self._answer(upstream.getresponse())
+
+    @contextmanager
+    def _cuttable(self, connection: socket.socket) -> Iterator[None]:
+        self.api.opened(connection)
+        try:
+            yield
+        finally:
+            self.api.closed(connection)
 
     def _answer(self, answer: http.client.HTTPResponse) -> None:
         if self.api.seconds_late:

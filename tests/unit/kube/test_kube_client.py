@@ -6,6 +6,7 @@ import pytest
 from kube import calls, errors
 from kube.calls import Call
 from kube.client import Client, ListPage
+from kube.deadlines import Deadline, limited
 from kube.errors import ConnectFailed, KubeError
 from kube.ratelimit import TokenBucket
 from kube.resources import NODES, PODS
@@ -182,6 +183,27 @@ LOST = [
     pytest.param(refusal(500), id="500"),
     pytest.param(refusal(503), id="503"),
 ]
+
+
+class TestDeadline:
+    def test_ends_retries(self, client, transport, clock, slept) -> None:
+        transport.send.side_effect = ConnectFailed("refused")
+        with limited(Deadline(clock() + 3.0, lambda: True)), pytest.raises(ConnectFailed):
+            client.get(PODS, "b", "a")
+        assert slept == [0.4, 0.8, 1.6]
+
+    def test_that_is_far_does_not_prolong_them(self, client, transport, clock, slept) -> None:
+        transport.send.side_effect = ConnectFailed("refused")
+        with limited(Deadline(clock() + 60.0, lambda: True)), pytest.raises(ConnectFailed):
+            client.get(PODS, "b", "a")
+        assert sum(slept) <= 10.0
+        assert slept[:3] == [0.4, 0.8, 1.6]
+
+    def test_that_is_over_leaves_one_try(self, client, transport, clock, slept) -> None:
+        transport.send.side_effect = ConnectFailed("refused")
+        with limited(Deadline(clock() - 1.0, lambda: True)), pytest.raises(ConnectFailed):
+            client.get(PODS, "b", "a")
+        assert (transport.send.call_count, slept) == (1, [])
 
 
 class TestRetry:

@@ -13,6 +13,7 @@ from kube import calls, errors
 from kube.access import Access
 from kube.calls import Call, Scope
 from kube.connections import Connections, open_connections
+from kube.deadlines import Deadline, limited
 from kube.resources import PODS
 from kube.transport import CONNECT_SECONDS, Transport
 
@@ -66,6 +67,18 @@ class TestRequest:
         assert headers["Accept"].startswith("application/json")
         assert body is None
         assert (timeout.connect_timeout, timeout.read_timeout) == (CONNECT_SECONDS, 30.0)
+
+    @pytest.mark.parametrize(
+        ("left", "seconds"),
+        [(100.0, 30.0), (44.0, 22.0), (9.0, 4.5), (1.0, 1.0), (-1.0, 1.0)],
+        ids=["far", "1.28", "1.27", "near", "over"],
+    )
+    def test_waits_for_half_of_the_time_that_there_is(
+        self, transport, api, clock, left: float, seconds: float
+    ) -> None:
+        with limited(Deadline(clock() + left, lambda: True)):
+            transport.send(GET)
+        assert api.request.call_args.args[4].read_timeout == seconds
 
     def test_without_credentials_has_no_header_for_them(
         self, transport, api, authorization

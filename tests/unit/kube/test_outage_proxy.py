@@ -9,7 +9,7 @@ import pytest
 
 from devcluster.cluster import kubeconfig
 from kube.client import Client
-from kube.errors import ConnectFailed, TooManyRequests
+from kube.errors import ConnectFailed, ServerError, TooManyRequests
 from tests.support.sickapi import SickApi
 
 
@@ -53,6 +53,14 @@ def client(api: SickApi, tmp_path: Path) -> Iterator[Client]:
 
 def test_healthy_one_passes_everything_on(client: Client) -> None:
     assert client.server_version()["minor"] == "30"
+
+
+def test_broken_one_answers_500_to_one_method_only(api: SickApi, client: Client) -> None:
+    with api.broken("GET"), pytest.raises(ServerError):
+        client.server_version()
+    with api.broken("PATCH"):
+        assert client.server_version()
+    assert client.server_version()
 
 
 def test_away_means_no_connection_until_it_is_back(api: SickApi, client: Client) -> None:

@@ -45,7 +45,7 @@ class Node:
         client: Any = self.rig.api
         kubelet = Kubelet(client, NODE)
         socket = Place(self.root / "plugin.sock", "--plugins")
-        service = NodeService(self.rig.driver, kubelet)
+        service = NodeService(self.rig.driver, kubelet, self.rig.patience)
         self.server = UnixServer(socket, service.handlers(), workers=8)
         self.server.start()
         self.calls = KubeletCalls(socket.path)

@@ -43,7 +43,7 @@ class served:  # noqa: N801 - reads as a word
 
     def __init__(self, rig: PluginRig, socket: Path) -> None:
         client: Any = rig.api
-        service = NodeService(rig.driver, Kubelet(client, NODE))
+        service = NodeService(rig.driver, Kubelet(client, NODE), rig.patience)
         self.server = UnixServer(Place(socket, "--x"), service.handlers(), workers=8)
         self.calls = KubeletCalls(socket)
 

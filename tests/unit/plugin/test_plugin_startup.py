@@ -22,6 +22,7 @@ from plugin.checkpoint import FILE_NAME, Checkpoint
 from plugin.devices import FakeDeviceSource
 from plugin.errors import CannotServe, NodeUnknown, SocketUnusable
 from plugin.nodestate import NODE_STATES
+from plugin.patience import Patience
 from plugin.places import Places
 from plugin.prepared import PreparedClaim
 from plugin.startup import persist, readiness_checks, start
@@ -55,7 +56,7 @@ class Node:
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.life = Lifecycle(budget=SECONDS)
         site = Site(NODE, SYSTEM, FakeDeviceSource(NODE, 2, "M"), self.places)
-        self.plugin = build(client, self.events, self.metrics, site)
+        self.plugin = build(client, self.events, self.metrics, site, Patience(self.life.stop.wait))
 
     def start(self) -> None:
         start(self.life, self.plugin)
