@@ -169,9 +169,9 @@ def test_44_prepare_that_timed_out_succeeds_when_it_is_tried_again(
     ref = node.rig.allocate("a", 0)
     timed_out, prepare = Event(), node.rig.state.prepare
 
-    def slow(wanted: Any) -> None:
+    def slow(*wanted: Any) -> None:
         assert timed_out.wait(10)
-        prepare(wanted)
+        prepare(*wanted)
 
     monkeypatch.setattr(node.rig.state, "prepare", slow)
     request = batch.NodePrepareResourcesRequest(
