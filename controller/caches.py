@@ -10,10 +10,12 @@ from typing import Final
 
 from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
 from controller.dialect import Resources
+from controller.nodehealth import trimmed
 from controller.nodes import HOLDERS_INDEX, holders_index
 from controller.pods import UNSCHEDULED
 from controller.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
 from kube.client import Client
+from kube.pages import Transform, whole
 from kube.reflector import Reflector
 from kube.resources import PODS, Resource
 from kube.store import Store
@@ -36,6 +38,7 @@ class Caches:
         parameters: by kind of the objects; empty where claims and classes carry them.
         states: of the driver's namespace, with holders_index.
         pods: those without a node.
+        nodes: what controller.nodehealth needs of them; empty where nobody asks.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class Caches:
         self.parameters = {resource.kind: Store() for resource in resources.parameters}
         self.states = Store({HOLDERS_INDEX: holders_index})
         self.pods = Store()
+        self.nodes = Store()
         self._stores: dict[str, Store] = {}
         self._reflectors: dict[str, Reflector] = {}
         watch = partial(self._watch, client)
@@ -59,6 +63,8 @@ class Caches:
             watch(resource, self.parameters[resource.kind])
         watch(STATES, self.states, namespace=namespace)
         watch(PODS, self.pods, field_selector=UNSCHEDULED)
+        if resources.nodes is not None:
+            watch(resources.nodes, self.nodes, transform=trimmed)
 
     def threads(self, stop: threading.Event) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield a name and a body for each thread that fills a cache."""
@@ -82,6 +88,7 @@ class Caches:
         *,
         namespace: str | None = None,
         field_selector: str | None = None,
+        transform: Transform = whole,
     ) -> None:
         self._stores[resource.plural] = store
         self._reflectors[resource.plural] = Reflector(
@@ -90,5 +97,6 @@ class Caches:
             store,
             namespace=namespace,
             field_selector=field_selector,
+            transform=transform,
             on_error=watch_failures(_LOG, resource, self._metrics),
         )

@@ -3,19 +3,21 @@
 Source: k8s.io/dynamic-resource-allocation controller.go, syncClaim (release-1.30).
 """
 
-from typing import Protocol
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from api.claims import Claim
 from api.invariants import ClaimFacts
-from api.objects import JSON, Key, NodeName
+from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
 from controller.allocator import Refusal
 from controller.claims import ClaimWriter, PendingClaim
 from controller.dialect import Demand, Dialect, NotOurs, Unusable
-from controller.errors import NoSuitableNode
+from controller.errors import NodeOfLastResort, NoSuitableNode
 from controller.negotiation import explain
+from controller.nodehealth import Objection, Severity, objection
 from controller.nodes import Ledger
-from controller.outcome import After, Again, Blocked, Done, Outcome
+from controller.outcome import After, Again, Blocked, Done, Outcome, Warned
 from controller.waiting import Topic
 from kube.errors import NotFound
 from kube.store import Store
@@ -24,12 +26,12 @@ ANY_NODE = Topic("node", "")
 """Woken with every change of any node."""
 
 
-class Nodes(Protocol):
-    """Finds Node objects."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node for an Immediate claim, and what speaks against it."""
 
-    def get(self, name: str, namespace: str | None) -> JSON | None:
-        """Return the Node, None when it does not exist."""
-        ...
+    node: NodeName
+    objection: Objection | None
 
 
 class ClaimSync:
@@ -39,11 +41,11 @@ class ClaimSync:
         self,
         cache: Store,
         dialect: Dialect,
-        nodes: Nodes,
+        nodes: Store,
         ledger: Ledger,
         writer: ClaimWriter,
     ) -> None:
-        """Work on the claims in `cache`."""
+        """Work on the claims in `cache`, by what the Nodes in `nodes` say."""
         self._cache = cache
         self._dialect = dialect
         self._nodes = nodes
@@ -84,41 +86,62 @@ class ClaimSync:
             return Blocked(reading.error, (claim.raw,), reading.topics)
         waiting = PendingClaim(claim, reading)
         refusals: dict[NodeName, Refusal] = {}
-        for node in self._candidates(waiting):
-            planned = self._ledger.plan(node, reading.requests, claim.uid)
-            refusal = (
-                planned
-                if isinstance(planned, Refusal)
-                else self._writer.allocate([waiting], node, None)
-            )
+        for candidate in self._candidates(waiting):
+            refusal = self._try(waiting, candidate)
             if refusal is None:
-                return Done()
-            refusals[node] = refusal
+                return _allocated(claim, candidate)
+            refusals[candidate.node] = refusal
         told = explain(refusals, len(refusals)) if refusals else "no node offers devices"
         return Blocked(NoSuitableNode(told), (claim.raw,), frozenset({ANY_NODE}))
 
-    def _candidates(self, waiting: PendingClaim) -> list[NodeName]:
-        """Return the nodes to try: one that holds the claim's devices, then those with most free.
+    def _try(self, waiting: PendingClaim, candidate: Candidate) -> Refusal | None:
+        objection = candidate.objection
+        if objection is not None and objection.severity == Severity.CLOSED:
+            return Refusal("Closed", f"no pod can run there: {objection.message}")
+        planned = self._ledger.plan(candidate.node, waiting.demand.requests, waiting.claim.uid)
+        if isinstance(planned, Refusal):
+            return planned
+        return self._writer.allocate([waiting], candidate.node, None)
 
-        The order is deterministic: ties go by name.
+    def _candidates(self, waiting: PendingClaim) -> list[Candidate]:
+        """Return the nodes to try: first those that least speaks against.
+
+        Of these, one that holds the claim's devices, then those with most free. The order is
+        deterministic: ties go by name.
         """
         holding = self._ledger.holders(waiting.claim.uid)
 
-        def rank(node: NodeName) -> tuple[bool, int, str]:
-            view = self._ledger.view(node)
-            return (node not in holding, 0 if isinstance(view, Refusal) else -len(view.free), node)
+        def rank(candidate: Candidate) -> tuple[int, bool, int, str]:
+            node, view = candidate.node, self._ledger.view(candidate.node)
+            severity = candidate.objection.severity if candidate.objection else 0
+            free = 0 if isinstance(view, Refusal) else len(view.free)
+            return (severity, node not in holding, -free, node)
 
-        nodes = sorted(self._ledger.nodes(), key=rank)
-        return [node for node in nodes if self._selected(waiting.demand, node)]
+        return sorted(self._offering(waiting.demand), key=rank)
 
-    def _selected(self, demand: Demand, node: NodeName) -> bool:
-        if not demand.node_selectors:
-            return True
-        found = self._nodes.get(node, None)
-        if found is None:
-            return False
-        labels = found["metadata"].get("labels") or {}
-        return all(selects(selector, node, labels) for selector in demand.node_selectors)
+    def _offering(self, demand: Demand) -> Iterator[Candidate]:
+        """Yield the nodes with a state that the claim's classes select."""
+        for name in self._ledger.nodes():
+            node = self._nodes.get(object_key(None, name))
+            if _selected(demand, name, node):
+                yield Candidate(name, objection(node, silent=False))
+
+
+def _selected(demand: Demand, name: NodeName, node: JSON | None) -> bool:
+    if node is None:
+        return not demand.node_selectors
+    labels = node["metadata"]["labels"]
+    return all(selects(selector, name, labels) for selector in demand.node_selectors)
+
+
+def _allocated(claim: Claim, candidate: Candidate) -> Outcome:
+    if candidate.objection is None:
+        return Done()
+    text = (
+        f"allocated on node {candidate.node} because no better one can serve the claim: "
+        f"{candidate.objection.message}"
+    )
+    return Warned(NodeOfLastResort(text), (claim.raw,))
 
 
 def rests(claim: Claim) -> bool:

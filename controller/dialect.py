@@ -98,12 +98,14 @@ class Resources:
         claims: ResourceClaim.
         contexts: PodSchedulingContext.
         classes: what claims name.
+        nodes: Node, where there are claims that do not wait for a pod, and None elsewhere.
         parameters: objects that claims and classes refer to.
     """
 
     claims: Resource
     contexts: Resource
     classes: Resource
+    nodes: Resource | None = None
     parameters: tuple[Resource, ...] = ()
 
 

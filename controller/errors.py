@@ -7,7 +7,8 @@ DriverError                     (api.errors)
 │  ├─ UnsupportedField          the claim or its class asks for what this driver cannot do
 │  ├─ TooManyDevices            the claim asks for more devices than an allocation can list
 │  ├─ ForeignClaim              the pod's claim of that name belongs to another pod
-│  └─ NoSuitableNode            no node can serve the claim now; woken when one can
+│  ├─ NoSuitableNode            no node can serve the claim now; woken when one can
+│  └─ NodeOfLastResort          the claim is allocated where not every pod can run
 └─ StaleWorld                   what we decided on has changed; silent quick retry
    ├─ NodeUnavailable           the node cannot take claims any more
    └─ ClaimNotReady           the pod's claim is not there yet, or on its way out
@@ -38,6 +39,10 @@ class ForeignClaim(UserError):
 
 class NoSuitableNode(UserError):
     """No node can serve the claim at present."""
+
+
+class NodeOfLastResort(UserError):
+    """The claim was allocated on a node that something speaks against, for want of a better one."""
 
 
 class StaleWorld(DriverError):

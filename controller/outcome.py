@@ -14,6 +14,19 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """Nothing left to do, but people have to know something.
+
+    Attributes:
+        error: its type names the event's reason, its text is the event's message.
+        subjects: raw objects whose readers have to know.
+    """
+
+    error: DriverError
+    subjects: tuple[JSON, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Again:
     """Not an error, just not yet: retry with the key's growing back-off, silently."""
 
@@ -42,4 +55,4 @@ class Blocked:
     topics: frozenset[Topic] = frozenset()
 
 
-Outcome: TypeAlias = Done | Again | After | Blocked
+Outcome: TypeAlias = Done | Warned | Again | After | Blocked

@@ -14,7 +14,7 @@ from api.errors import DriverError, UserError
 from api.objects import JSON, Key
 from controller.claimsync import ANY_NODE
 from controller.errors import StaleWorld
-from controller.outcome import After, Again, Blocked, Done, Outcome
+from controller.outcome import After, Again, Blocked, Done, Outcome, Warned
 from controller.scheduling import RECHECK_SECONDS
 from controller.waiting import Topic, Waiters
 from kube.errors import ApiError, Conflict, KubeError
@@ -137,14 +137,17 @@ class Reconciler:
     def _apply(self, queued: str, outcome: Outcome | Exception) -> str:
         match outcome:
             case Done():
-                self._waiters.wait(queued, ())
-                self._queue.forget(queued)
+                self._forget(queued)
+                return "done"
+            case Warned(error, subjects):
+                self._tell("warned", queued, error, subjects)
+                self._forget(queued)
                 return "done"
             case After(seconds, topics):
                 self._later(queued, seconds, topics)
                 return "waiting"
             case Blocked(error, subjects, topics):
-                self._tell(queued, error, subjects)
+                self._tell("blocked", queued, error, subjects)
                 self._later(queued, RECHECK_SECONDS, topics)
                 return "blocked"
             case Again(topics):
@@ -155,14 +158,20 @@ class Reconciler:
                 self._queue.add_rate_limited(queued)
                 return "error"
 
+    def _forget(self, queued: str) -> None:
+        self._waiters.wait(queued, ())
+        self._queue.forget(queued)
+
     def _later(self, queued: str, seconds: float, topics: frozenset[Topic]) -> None:
         self._waiters.wait(queued, topics)
         self._queue.forget(queued)
         self._queue.add_after(queued, seconds)
 
-    def _tell(self, queued: str, error: DriverError, subjects: tuple[JSON, ...]) -> None:
+    def _tell(
+        self, result: str, queued: str, error: DriverError, subjects: tuple[JSON, ...]
+    ) -> None:
         reason = type(error).__name__
-        _LOG.info("blocked", key=queued, reason=reason, message=str(error))
+        _LOG.info(result, key=queued, reason=reason, message=str(error))
         for subject in subjects:
             self._events.warning(subject, reason, str(error))
 

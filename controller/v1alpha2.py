@@ -33,7 +33,7 @@ from controller.dialect import (
 from controller.parameters import ParametersLookup, topics
 from controller.sources import Sources
 from controller.waiting import Topic
-from kube.resources import Resource
+from kube.resources import NODES, Resource
 
 _VERSION: Final = "v1alpha2"
 _CLASS_KIND: Final = "ResourceClass"
@@ -83,6 +83,7 @@ V1ALPHA2: Final = Version(
         claims=resource(_VERSION, "resourceclaims", "ResourceClaim"),
         contexts=resource(_VERSION, "podschedulingcontexts", "PodSchedulingContext"),
         classes=resource(_VERSION, "resourceclasses", _CLASS_KIND, namespaced=False),
+        nodes=NODES,
         parameters=(
             Resource(DRIVER_NAME, CRD_VERSION, CLAIM_PARAMETERS_PLURAL, CLAIM_PARAMETERS_KIND),
             Resource(

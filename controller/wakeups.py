@@ -66,6 +66,11 @@ class Wakeups:
         self._wake(Topic("node", name))
         self._wake(ANY_NODE)
 
+    def on_node(self, old: JSON | None, new: JSON | None) -> None:
+        """Wake whoever waits for any node when a Node says something else than before."""
+        if old is None or new is None or _said(old) != _said(new):
+            self._wake(ANY_NODE)
+
     def on_class(self, old: JSON | None, new: JSON | None) -> None:
         """Wake whoever waits for a class to appear or change."""
         self._wake(Topic("class", (new or old or {})["metadata"]["name"]))
@@ -108,6 +113,10 @@ def may_serve_more(old: JSON | None, new: JSON | None) -> bool:
 
 def _rests(obj: JSON | None) -> bool:
     return obj is not None and rests(Claim(obj))
+
+
+def _said(node: JSON) -> tuple[object, ...]:
+    return (node["metadata"].get("labels"), node.get("spec"), node.get("status"))
 
 
 def _question(context: JSON) -> tuple[object, object, object]:

@@ -24,7 +24,6 @@ from controller.waiting import Waiters
 from controller.wakeups import Wakeups
 from kube.client import Client
 from kube.events import EventRecorder
-from kube.resources import NODES
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
@@ -54,6 +53,7 @@ class Controller:
         _follow(caches.states, wakeups.on_state)
         _follow(caches.classes, wakeups.on_class)
         _follow(caches.pods, wakeups.on_pod)
+        _follow(caches.nodes, wakeups.on_node)
         for kind, store in caches.parameters.items():
             _follow(store, wakeups.on_parameters(kind))
 
@@ -94,7 +94,9 @@ def build(
         client, resources.claims, caches, ledger, dialect, writer, events, observer, clock=clock
     )
     kinds = {
-        CLAIM: _claim_kind(client, caches, dialect, ledger, writer),
+        CLAIM: Kind(
+            ClaimSync(caches.claims, dialect, caches.nodes, ledger, writer), caches.claims.get
+        ),
         SCHEDULING: _scheduling_kind(client, resources, caches, dialect, ledger, writer, observer),
         STATE: Kind(repair, caches.states.get),
     }
@@ -113,14 +115,6 @@ def _controller(
     waiters = Waiters()
     reconciler = Reconciler(queue, kinds, waiters, events, observer)
     return Controller(caches, queue, reconciler, Wakeups(queue, waiters, ledger, caches.contexts))
-
-
-def _claim_kind(
-    client: Client, caches: Caches, dialect: Dialect, ledger: Ledger, writer: ClaimWriter
-) -> Kind:
-    nodes = CachedSource(client, NODES, Store())
-    sync = ClaimSync(caches.claims, dialect, nodes, ledger, writer)
-    return Kind(sync, caches.claims.get)
 
 
 def _scheduling_kind(

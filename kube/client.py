@@ -19,7 +19,7 @@ from kube.calls import Call, Patch, Scope
 from kube.config import load_access
 from kube.connections import open_connections
 from kube.errors import Gone, KubeError, NotFound
-from kube.pages import ListPage, joined
+from kube.pages import ListPage, Transform, joined, whole
 from kube.ratelimit import TokenBucket
 from kube.resources import Resource
 from kube.retries import passes_by_itself, pause
@@ -152,18 +152,20 @@ class Client:
         namespace: str | None = None,
         label_selector: str | None = None,
         field_selector: str | None = None,
+        transform: Transform = whole,
     ) -> ListPage:
         """Return all objects of a collection, with apiVersion and kind filled in.
 
         Pages of 500 are asked for. When the continue token expires on the way the list starts anew,
-        once and in one piece, as client-go's pager does.
+        once and in one piece, as client-go's pager does. With `transform` large objects are there
+        for the time of their page only.
         """
         scope = Scope(namespace, label_selector, field_selector)
         call = calls.list_objects(resource, scope)
         try:
-            return joined(resource, self._pages(call))
+            return joined(resource, self._pages(call), transform)
         except Gone:
-            return joined(resource, [self._send(call)])
+            return joined(resource, [self._send(call)], transform)
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         """Return one object; NotFound if there is none."""

@@ -1,10 +1,19 @@
 """All objects of a collection, put together from the pages that they come in; for client.py."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from api.objects import JSON
 from kube.resources import Resource
+
+Transform: TypeAlias = Callable[[JSON], JSON]
+"""Returns what is needed of an object, with its metadata."""
+
+
+def whole(obj: JSON) -> JSON:
+    """Return an object as it is; a Transform."""
+    return obj
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +24,13 @@ class ListPage:
     resource_version: str
 
 
-def joined(resource: Resource, pages: Iterable[JSON]) -> ListPage:
+def joined(resource: Resource, pages: Iterable[JSON], transform: Transform) -> ListPage:
     """Return the objects of all pages, with apiVersion and kind filled in."""
     items: list[JSON] = []
     version = ""
     for found in pages:
         version = (found.get("metadata") or {}).get("resourceVersion") or version
-        items += found.get("items") or []
+        items += map(transform, found.get("items") or [])
     for item in items:
         item.setdefault("apiVersion", resource.api_version)
         item.setdefault("kind", resource.kind)

@@ -32,6 +32,7 @@ from kube.errors import (
     WatchSilent,
     WentBack,
 )
+from kube.pages import Transform, whole
 from kube.resources import Resource
 from kube.store import Store
 from kube.transport import SILENT_SECONDS
@@ -146,6 +147,7 @@ class Reflector:
         namespace: str | None = None,
         field_selector: str | None = None,
         label_selector: str | None = None,
+        transform: Transform = whole,
         on_error: Callable[[KubeError], None] | None = None,
         silent_seconds: float = SILENT_SECONDS,
         clock: Callable[[], float] = time.monotonic,
@@ -161,6 +163,7 @@ class Reflector:
             namespace: None is all namespaces.
             field_selector: e.g. `spec.nodeName=x`.
             label_selector: e.g. `app=x`.
+            transform: makes of each object what is stored.
             on_error: hears of each failure, which is always followed by another try.
             silent_seconds: without an event or bookmark after which a watch is renewed.
             clock: seconds, monotonic.
@@ -173,6 +176,7 @@ class Reflector:
         self._namespace = namespace
         self._field_selector = field_selector
         self._label_selector = label_selector
+        self._transform = transform
         self._on_error = on_error
         self._silent_seconds = silent_seconds
         self._clock = clock
@@ -236,6 +240,7 @@ class Reflector:
             namespace=self._namespace,
             field_selector=self._field_selector,
             label_selector=self._label_selector,
+            transform=self._transform,
         )
         version = found.resource_version
         restored = int(version) < known
@@ -288,7 +293,7 @@ class Reflector:
         if event.type == "BOOKMARK":
             self._store.bookmark(version)
         elif event.type == "DELETED":
-            self._store.remove(event.object)
+            self._store.remove(self._transform(event.object))
         else:
-            self._store.apply(event.object)
+            self._store.apply(self._transform(event.object))
         self._state.seen(version, bookmark=event.type == "BOOKMARK")

@@ -6,12 +6,13 @@ from unittest.mock import create_autospec
 
 from api.objects import JSON
 from controller.caches import STATES
+from controller.nodehealth import trimmed
 from controller.wiring import VERSIONS, Controller, build
 from kube.events import EventRecorder
 from kube.resources import NODES, PODS, Resource
 from kube.store import Store
 from ops.metrics import Metrics
-from tests.support.build import SYSTEM
+from tests.support.build import SYSTEM, node
 from tests.support.memoryapi import MemoryApi
 
 RESOURCES = VERSIONS["v1alpha2"].resources
@@ -27,7 +28,9 @@ class Rig:
         version: str = "v1alpha2",
         clock: Callable[[], float] = time.monotonic,
         begun: bool = True,
+        with_nodes: bool = True,
     ) -> None:
+        """Make it; `with_nodes` adds a good Node for each node state."""
         self.api = api or MemoryApi()
         self.version = version
         self.resources = VERSIONS[version].resources
@@ -44,15 +47,21 @@ class Rig:
         )
         if begun:
             self.controller.begin()
-        by_kind = {resource.kind: resource for resource in (*self.stores(), NODES)}
-        for obj in objects:
+        by_kind = {resource.kind: resource for resource in self.stores()}
+        nodes = [node(obj["metadata"]["name"]) for obj in objects if obj["kind"] == STATES.kind]
+        for obj in (*(nodes if with_nodes else ()), *objects):
             self.api.put(by_kind[obj["kind"]], obj)
         self.resync()
+
+    def change(self, obj: JSON) -> None:
+        """Let somebody else write a Node, and the watch report it."""
+        self.cache("nodes").apply(trimmed(self.api.put(NODES, obj)))
 
     def resync(self) -> None:
         """Let every cache see what the API server has."""
         for resource, store in self.stores().items():
-            store.replace(self.api.all(resource))
+            found = self.api.all(resource)
+            store.replace(map(trimmed, found) if resource == NODES else found)
 
     def cache(self, name: str) -> Store:
         """Return a cache by its attribute, or by the kind of the parameters in it."""
@@ -109,6 +118,7 @@ class Rig:
             self.resources.classes: caches.classes,
             STATES: caches.states,
             PODS: caches.pods,
+            NODES: caches.nodes,
             **parameters,
         }
 

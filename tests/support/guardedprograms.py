@@ -110,8 +110,9 @@ class ControllerProgram:
     def resources(self) -> list[str]:
         """Return the plurals of what is cached."""
         kinds = self._resources
+        nodes = [kinds.nodes] if kinds.nodes else []
         cached = (kinds.claims, kinds.contexts, kinds.classes, STATES, PODS, *kinds.parameters)
-        return [resource.plural for resource in cached]
+        return [resource.plural for resource in (*cached, *nodes)]
 
     def watch(self, *plurals: str) -> None:
         """Let some caches, or all, see what has changed."""

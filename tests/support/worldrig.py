@@ -94,6 +94,7 @@ class World:
             V1ALPHA2.classes: caches.classes,
             STATES: caches.states,
             PODS: caches.pods,
+            NODES: caches.nodes,
             **{r: caches.parameters[r.kind] for r in V1ALPHA2.parameters},
         }
         for resource, store in watched.items():

@@ -119,7 +119,7 @@ RIGHTS = {
         f"ClusterRole {DRIVER_NAME}/deviceclassparameters": READ,
         f"ClusterRole {DRIVER_NAME}/fakeclaimparameters": READ,
         "ClusterRole /pods": READ,
-        "ClusterRole /nodes": {"get"},
+        "ClusterRole /nodes": {"list", "watch"},
         "ClusterRole /events": {"create", "patch"},
         f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"patch"},
         "Role coordination.k8s.io/leases": {"create"},

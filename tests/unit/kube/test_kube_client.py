@@ -151,6 +151,24 @@ class TestList:
             {"labelSelector": "x=y", "limit": "500", "continue": "t"},
         ]
 
+    def test_makes_less_of_each_page_before_it_asks_for_the_next(self, client, transport) -> None:
+        pages = iter([self.page("a", "b", token="t"), self.page("c")])
+        made: list[str] = []
+        asked: list[list[str]] = []
+
+        def send(_call: object) -> dict:
+            asked.append([*made])
+            return next(pages)
+
+        def small(item: dict) -> dict:
+            made.append(item["metadata"]["name"])
+            return {"metadata": {"name": made[-1].upper()}}
+
+        transport.send.side_effect = send
+        found = client.list(NODES, transform=small)
+        assert [item["metadata"]["name"] for item in found.items] == ["A", "B", "C"]
+        assert asked == [[], ["a", "b"]]
+
     def test_may_be_empty(self, client, transport) -> None:
         transport.send.return_value = {"metadata": {"resourceVersion": "9"}, "items": None}
         assert client.list(NODES) == ListPage([], "9")

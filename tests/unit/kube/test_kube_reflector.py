@@ -1,6 +1,7 @@
 import json
 import threading
 from collections import deque
+from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from api.objects import JSON
 from kube import errors
 from kube.cache import revision
-from kube.client import Client, ListPage
+from kube.client import Client, ListPage, whole
 from kube.errors import ConnectFailed, KubeError, ReadTimeout
 from kube.reflector import Reflector
 from kube.resources import PODS
@@ -66,7 +67,7 @@ class Rig:
     """A reflector whose client answers by a script, and that stops when the script is over."""
 
     def __init__(
-        self, clock, *, lists: list, watches: list, current: tuple = (), **scope: str
+        self, clock, *, lists: list, watches: list, current: tuple = (), **scope: Any
     ) -> None:
         self.stop = threading.Event()
         self.clock = clock
@@ -131,6 +132,10 @@ class Rig:
 LIST = ListPage([obj(5)], "10")
 
 
+def without_big(body: JSON) -> JSON:
+    return {key: value for key, value in body.items() if key != "big"}
+
+
 def test_lists_and_watches_on_from_there(clock) -> None:
     pieces = [event("ADDED", obj(11, "b")), event("MODIFIED", obj(12)), event("DELETED", obj(13))]
     rig = Rig(clock, lists=[LIST], watches=[pieces]).run()
@@ -146,10 +151,18 @@ def test_lists_and_watches_on_from_there(clock) -> None:
 def test_asks_for_its_part_of_the_collection(clock) -> None:
     scope = {"namespace": "ns", "field_selector": "spec.x=y", "label_selector": "a=b"}
     rig = Rig(clock, lists=[LIST], watches=[], **scope).run()
-    rig.client.list.assert_called_once_with(PODS, **scope)
+    rig.client.list.assert_called_once_with(PODS, **scope, transform=whole)
     rig.client.watch.assert_called_once_with(
         PODS, resource_version="10", timeout_seconds=450, silent_seconds=130.0, **scope
     )
+
+
+def test_stores_what_is_made_of_the_objects(clock) -> None:
+    pieces = [event("ADDED", obj(11, "b") | {"big": 1}), event("DELETED", obj(12) | {"big": 1})]
+    rig = Rig(clock, lists=[LIST], watches=[pieces], transform=without_big).run()
+    assert rig.client.list.call_args.kwargs["transform"] is without_big
+    assert rig.store.list() == [obj(11, "b")]
+    assert rig.changes == [(None, 5), (None, 11), (5, None)]
 
 
 def test_goes_on_where_a_watch_ended(clock) -> None:
