@@ -1,7 +1,8 @@
 """NodeAllocationState (NAS): what a node offers, who got it, and what is prepared there.
 
-The plugin owns `spec.allocatableDevice`, `spec.preparedDevices` and `status`, the controller owns
-`spec.allocatedClaims`. Both write merge patches of just their part, so neither can undo the other.
+The plugin owns `spec.allocatableDevice`, `spec.preparedDevices`, `status` and `heartbeat`, the
+controller owns `spec.allocatedClaims`. Both write merge patches of just their part, so neither can
+undo the other.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from api.nasvalues import (
     AllocatedClaim,
     AllocatedDevice,
     Device,
+    Heartbeat,
     NodeAllocationState,
     PreparedDevice,
 )
@@ -23,9 +25,11 @@ __all__ = [
     "AllocatedClaim",
     "AllocatedDevice",
     "Device",
+    "Heartbeat",
     "NodeAllocationState",
     "PreparedDevice",
     "allocated_patch",
+    "heartbeat_patch",
     "inventory_patch",
     "new_nas",
     "parse_nas",
@@ -108,6 +112,13 @@ def prepared_patch(
 def status_patch(status: str) -> JSON:
     """Return the merge patch that sets the node's status, `Ready` or `NotReady`."""
     return {"status": status}
+
+
+def heartbeat_patch(heartbeat: Heartbeat) -> JSON:
+    """Return the merge patch that records a sign of life."""
+    return {
+        "heartbeat": {"renewTime": heartbeat.renewed, "durationSeconds": heartbeat.seconds},
+    }
 
 
 def _guarded(state: NodeAllocationState, spec: JSON, summary: JSON) -> JSON:

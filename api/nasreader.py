@@ -14,6 +14,7 @@ from api.nasvalues import (
     AllocatedClaim,
     AllocatedDevice,
     Device,
+    Heartbeat,
     NodeAllocationState,
     PreparedDevice,
 )
@@ -41,6 +42,7 @@ def read_nas(obj: JSON) -> NodeAllocationState | None:
             allocatable=tuple([_offered(d) for d in _list(spec.get("allocatableDevice", []))]),
             allocated=_by_claim(spec.get("allocatedClaims", {}), _allocated_claim),
             prepared=_by_claim(spec.get("preparedDevices", {}), _prepared_devices),
+            heartbeat=_heartbeat(obj.get("heartbeat")),
         )
     except _Unusual:
         return None
@@ -86,6 +88,16 @@ def _by_claim(
     return MappingProxyType(
         {ClaimUID(_text(uid)): read(_map(entry)) for uid, entry in _map(entries).items()}
     )
+
+
+def _heartbeat(value: object) -> Heartbeat | None:
+    if value is None:
+        return None
+    heartbeat = _map(value)
+    seconds = heartbeat.get("durationSeconds", 0)
+    if type(seconds) is not int or ("durationSeconds" in heartbeat and seconds < 1):
+        raise _Unusual
+    return Heartbeat(_text(heartbeat.get("renewTime")), seconds or None)
 
 
 def _status(value: object) -> str:

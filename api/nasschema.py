@@ -16,6 +16,7 @@ from api.nasvalues import (
     AllocatedClaim,
     AllocatedDevice,
     Device,
+    Heartbeat,
     NodeAllocationState,
     PreparedDevice,
 )
@@ -31,24 +32,26 @@ def load_nas(obj: JSON) -> NodeAllocationState:
     """
     meta = obj["metadata"]
     try:
-        spec = _SPEC.load(obj.get("spec") or {})
-        status = _STATUS.deserialize(obj.get("status") or STATUS_NOT_READY)
+        parts = _PARTS.load(
+            {
+                "spec": obj.get("spec") or {},
+                "status": obj.get("status") or STATUS_NOT_READY,
+                "heartbeat": obj.get("heartbeat"),
+            }
+        )
     except ValidationError as error:
-        found = describe_errors(error, "spec" if isinstance(error.messages, dict) else "status")
         raise MalformedState(
-            f"{NAS_KIND} {key_of(obj)} is malformed: {found}; "
+            f"{NAS_KIND} {key_of(obj)} is malformed: {describe_errors(error)}; "
             "correct the field, or delete the object and its plugin makes it anew"
         ) from error
     return NodeAllocationState(
         node=NodeName(meta["name"]),
         namespace=str(meta.get("namespace", "")),
         resource_version=str(meta.get("resourceVersion", "")),
-        status=str(status),
-        **spec,
+        status=parts["status"],
+        heartbeat=parts["heartbeat"],
+        **parts["spec"],
     )
-
-
-_STATUS = fields.String(validate=validate.OneOf([STATUS_READY, STATUS_NOT_READY]))
 
 
 class _Tolerant(Schema):
@@ -137,4 +140,19 @@ class _SpecSchema(_Tolerant):
         return frozen
 
 
-_SPEC: Final = _SpecSchema()
+class _HeartbeatSchema(_Tolerant):
+    renewed = fields.String(required=True, data_key="renewTime")
+    seconds = fields.Integer(strict=True, validate=validate.Range(1), data_key="durationSeconds")
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> Heartbeat:
+        return Heartbeat(**data)
+
+
+class _PartsSchema(_Tolerant):
+    spec = fields.Nested(_SpecSchema())
+    status = fields.String(validate=validate.OneOf([STATUS_READY, STATUS_NOT_READY]))
+    heartbeat = fields.Nested(_HeartbeatSchema(), allow_none=True)
+
+
+_PARTS: Final = _PartsSchema()

@@ -45,6 +45,20 @@ class AllocatedClaim:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A sign of life of the node's plugin.
+
+    Attributes:
+        renewed: when it was given, by the clock of the node: for people, and to tell it from the
+            one before.
+        seconds: within which the next one follows; None if the plugin has ended.
+    """
+
+    renewed: str
+    seconds: int | None = None
+
+
 Allocated: TypeAlias = Mapping[ClaimUID, AllocatedClaim]
 Prepared: TypeAlias = Mapping[ClaimUID, tuple[PreparedDevice, ...]]
 
@@ -58,6 +72,7 @@ class NodeAllocationState:
         allocated: by claim uid.
         prepared: by claim uid.
         resource_version: of the object that was read; guards every write of `allocated`.
+        heartbeat: the last one of the plugin; None if it never gave one.
     """
 
     node: NodeName
@@ -67,6 +82,7 @@ class NodeAllocationState:
     allocatable: tuple[Device, ...] = ()
     allocated: Allocated = field(default_factory=lambda: MappingProxyType({}))
     prepared: Prepared = field(default_factory=lambda: MappingProxyType({}))
+    heartbeat: Heartbeat | None = None
 
     @property
     def ready(self) -> bool:

@@ -58,7 +58,7 @@ class ClaimWriter:
         client: Client,
         dialect: Dialect,
         claims: Resource,
-        states: Resource,
+        commits: NodeCommits,
         cache: Store,
         ledger: Ledger,
         told: Told,
@@ -72,7 +72,7 @@ class ClaimWriter:
             client: for the writes.
             dialect: how an allocation is written.
             claims: ResourceClaim in the version that the server has.
-            states: NodeAllocationState.
+            commits: of node states.
             cache: watch cache of the claims.
             ledger: the nodes.
             told: hears of each allocation that is complete.
@@ -85,7 +85,7 @@ class ClaimWriter:
         self._cache = cache
         self._ledger = ledger
         self._told = told
-        self._commits = NodeCommits(client, states, ledger)
+        self._commits = commits
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}

@@ -124,7 +124,8 @@ class ClaimSync:
         for name in self._ledger.nodes():
             node = self._nodes.get(object_key(None, name))
             if _selected(demand, name, node):
-                yield Candidate(name, objection(node, silent=False))
+                silent = self._ledger.heartbeats.is_silent(name)
+                yield Candidate(name, objection(node, silent=silent))
 
 
 def _selected(demand: Demand, name: NodeName, node: JSON | None) -> bool:

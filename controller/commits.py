@@ -12,15 +12,15 @@ server refuses it when anybody else was faster.
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from api.errors import DriverError
 from api.nas import NodeAllocationState, allocated_patch
 from api.nasvalues import Allocated
-from api.objects import NodeName
+from api.objects import JSON, NodeName
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes import Ledger
-from kube.client import Client
+from kube.calls import Patch
 from kube.errors import Conflict, NotFound
 from kube.resources import Resource
 
@@ -40,10 +40,22 @@ class _Waiting:
     settled: bool = False
 
 
+class StateClient(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Read an object."""
+
+    def patch(
+        self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
+    ) -> JSON:
+        """Apply a merge patch, or a JSON patch if it is a list."""
+
+
 class NodeCommits:
     """Thread-safe."""
 
-    def __init__(self, client: Client, states: Resource, ledger: Ledger) -> None:
+    def __init__(self, client: StateClient, states: Resource, ledger: Ledger) -> None:
         """Write `states`, the NAS objects of the nodes in `ledger`, and feed the answers to it."""
         self._client = client
         self._states = states

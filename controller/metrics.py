@@ -8,6 +8,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from controller.allocator import Refusal
+from controller.negotiation import SILENT
 from controller.nodes import Ledger
 from controller.reconcile import CLAIM, SCHEDULING, STATE
 from controller.repair import REPAIRED
@@ -21,6 +22,7 @@ _REASONS: Final = (
     "TooFewDevices",
     "TooFewFree",
     "NoMatchingModel",
+    SILENT.reason,
 )
 _STATES: Final = ("allocatable", "allocated", "prepared")
 
@@ -79,17 +81,19 @@ class DeviceCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Return the gauges of devices and nodes."""
         devices = dict.fromkeys(_STATES, 0)
-        nodes = {"ready": 0, "unavailable": 0}
+        nodes = {"ready": 0, "silent": 0, "unavailable": 0}
         for name in self._ledger.nodes():
             view = self._ledger.view(name)
             if isinstance(view, Refusal):
                 nodes["unavailable"] += 1
                 continue
-            nodes["ready"] += 1
+            nodes["silent" if self._ledger.heartbeats.is_silent(name) else "ready"] += 1
             devices["allocatable"] += len(view.state.allocatable)
             devices["allocated"] += len(view.state.used())
             devices["prepared"] += sum(len(given) for given in view.state.prepared.values())
-        yield _gauge("fake_dra_devices", "Devices of ready nodes by state.", "state", devices)
+        yield _gauge(
+            "fake_dra_devices", "Devices of nodes that are Ready, by state.", "state", devices
+        )
         yield _gauge("fake_dra_nodes", "Nodes with a NodeAllocationState.", "status", nodes)
 
 

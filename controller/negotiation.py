@@ -5,9 +5,9 @@ Source: k8s.io/dynamic-resource-allocation controller.go, syncPodSchedulingConte
 unlike there an answer is cut to the API's limit before it is compared with the stored one.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from api.claims import PodSchedulingContext
 from api.objects import JSON, NodeName
@@ -15,11 +15,15 @@ from api.texts import counted, listed
 from controller.allocator import DeviceRequest, Plan, Refusal
 from kube.events import LONGEST_MESSAGE
 
+SILENT: Final = Refusal("Silent", "its plugin has stopped sending heartbeats")
+
 MAX_NODES = 128
 """PodSchedulingSelectorMaxSize: most nodes that one list may have."""
 
 _SHOWN_NODES: Final = 3
 _SHOWN_REASONS: Final = 5
+
+Results: TypeAlias = Mapping[NodeName, Plan | Refusal]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +50,31 @@ class Answer:
         return Answer(unsuitable, refusals, None)
 
 
-def favoured(psc: PodSchedulingContext, claims: Iterable[str]) -> NodeName | None:
+def favoured(
+    psc: PodSchedulingContext, claims: Iterable[str], is_silent: Callable[[NodeName], bool]
+) -> NodeName | None:
     """Return the selected node if the stored answer names it unsuitable for none of the claims.
 
     The scheduler selected it by that answer. If it still serves the pod, nobody needs to know any
-    more about the other potential nodes.
+    more about the other potential nodes, unless one of these is better than a silent one.
 
     Args:
         psc: maybe with our answer.
         claims: names of all pending claims within the pod.
+        is_silent: tells whether a node's plugin may not be there to prepare claims.
     """
     selected, known = psc.selected_node, psc.unsuitable_nodes
     if selected is None or any(selected in known.get(name, [selected]) for name in claims):
         return None
-    return selected
+    return None if is_silent(selected) else selected
 
 
 def negotiate(
     psc: PodSchedulingContext,
-    claims: Iterable[str],
+    claims: Collection[str],
     requests: Sequence[DeviceRequest],
     plan_on: Callable[[NodeName, Sequence[DeviceRequest]], Plan | Refusal],
+    is_silent: Callable[[NodeName], bool],
 ) -> Answer:
     """Ask every node that the scheduler considers.
 
@@ -75,6 +83,7 @@ def negotiate(
         claims: names of all pending claims within the pod.
         requests: of all these claims.
         plan_on: plans all requests together on one node.
+        is_silent: tells whether a node's plugin may not be there to prepare claims.
 
     Returns:
         The same unsuitable nodes for every claim, since a pod needs them all. Without potential
@@ -83,6 +92,7 @@ def negotiate(
     selected = psc.selected_node
     asked = list(dict.fromkeys([*psc.potential_nodes, *([selected] if selected else [])]))
     results = {node: plan_on(node, requests) for node in asked}
+    results |= dict.fromkeys(_to_avoid(psc, claims, results, is_silent), SILENT)
     refusals = {node: r for node, r in results.items() if isinstance(r, Refusal)}
     unsuitable = _cut(list(refusals), selected) if psc.potential_nodes else []
     planned = results.get(selected) if selected else None
@@ -93,6 +103,22 @@ def negotiate(
         if selected is None or planned is None or isinstance(planned, Refusal)
         else (selected, planned),
     )
+
+
+def _to_avoid(
+    psc: PodSchedulingContext,
+    claims: Container[str],
+    results: Results,
+    is_silent: Callable[[NodeName], bool],
+) -> list[NodeName]:
+    """Return the silent nodes if another potential node suits, to us and to other drivers."""
+    suitable = [node for node, result in results.items() if not isinstance(result, Refusal)]
+    silent = [node for node in suitable if is_silent(node)]
+    if not silent:
+        return []
+    others = [nodes for name, nodes in psc.unsuitable_nodes.items() if name not in claims]
+    better = {*suitable} & {*psc.potential_nodes} - {*silent}.union(*others)
+    return silent if better else []
 
 
 def answered(psc: PodSchedulingContext, unsuitable: Mapping[str, list[NodeName]]) -> JSON | None:

@@ -15,6 +15,7 @@ from api.errors import MalformedState
 from api.nas import Device, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
 from controller.allocator import DeviceRequest, Plan, Refusal, plan
+from controller.heartbeats import Heartbeats
 from controller.reservations import Reservations
 from kube.store import Store
 
@@ -65,7 +66,11 @@ def holders_index(obj: JSON) -> Iterable[str]:
 
 
 class Ledger:
-    """Views of all nodes, reservations, and one lock per node for read-plan-write."""
+    """Views of all nodes, reservations, and one lock per node for read-plan-write.
+
+    Attributes:
+        heartbeats: of all nodes.
+    """
 
     def __init__(
         self, store: Store, namespace: str, *, clock: Callable[[], float] = time.monotonic
@@ -75,6 +80,7 @@ class Ledger:
         self._namespace = namespace
         self._guard = threading.Lock()
         self._known: dict[NodeName, _Known] = {}
+        self.heartbeats = Heartbeats(clock)
         self._reservations = Reservations(clock)
         self._locks: dict[NodeName, threading.Lock] = {}
         store.subscribe(self._changed)
@@ -147,11 +153,14 @@ class Ledger:
         obj = self.raw(node)
         if obj is None:
             self._known.pop(node, None)
+            self.heartbeats.saw(node, None)
             return None
         known = self._known.get(node)
         version = str(obj["metadata"].get("resourceVersion", ""))
         if known is None or known.version != version:
             known = self._known[node] = _read(version, obj)
+            if isinstance(known.state, NodeAllocationState):
+                self.heartbeats.saw(node, known.state.heartbeat)
         return known
 
 

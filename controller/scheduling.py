@@ -14,7 +14,7 @@ from controller.allocator import DeviceRequest, Plan, Refusal
 from controller.claims import ClaimWriter, PendingClaim
 from controller.dialect import Unusable
 from controller.errors import NoSuitableNode
-from controller.negotiation import Answer, answered, explain, favoured, negotiate
+from controller.negotiation import SILENT, Answer, answered, explain, favoured, negotiate
 from controller.nodes import Ledger
 from controller.outcome import After, Blocked, Done, Outcome
 from controller.pending import PendingClaims
@@ -100,10 +100,11 @@ class SchedulingSync:
 
         claims = _distinct(pending.values())
         requests = [request for claim in claims for request in claim.demand.requests]
-        alone = favoured(psc, pending)
+        is_silent = self._ledger.heartbeats.is_silent
+        alone = favoured(psc, pending, is_silent)
         if alone and self._allocate(pod, claims, alone, plan_on(alone, requests)) is None:
             return After(RECHECK_SECONDS)
-        answer = negotiate(psc, pending, requests, plan_on)
+        answer = negotiate(psc, pending, requests, plan_on, is_silent)
         failure: KubeError | None = None
         if answer.allocate_on is not None:
             node, planned = answer.allocate_on
@@ -149,7 +150,10 @@ class SchedulingSync:
         answer: Answer,
         changed: bool,
     ) -> Outcome:
-        topics = frozenset(Topic("node", node) for node in answer.refusals)
+        topics = frozenset(
+            Topic("heartbeat" if refusal == SILENT else "node", node)
+            for node, refusal in answer.refusals.items()
+        )
         asked = len({*psc.potential_nodes, *answer.refusals})
         if answer.allocate_on is None and changed and len(answer.refusals) == asked:
             error = NoSuitableNode(explain(answer.refusals, asked))

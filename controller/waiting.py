@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """Something that can change: `kind` is `node`, `class`, or a parameters kind."""
+    """Something that can change: `kind` is `node`, `heartbeat`, `class`, or a parameters kind."""
 
     kind: str
     name: str

@@ -56,13 +56,17 @@ class Wakeups:
 
     def on_state(self, old: JSON | None, new: JSON | None) -> None:
         """Wake whoever waits for a node that may serve more than before; look at it later."""
+        name = (new or old or {})["metadata"]["name"]
+        if old is not None and new is not None and old.get("heartbeat") != new.get("heartbeat"):
+            self._wake(Topic("heartbeat", name))
+            if _but_heartbeat(old) == _but_heartbeat(new):
+                return
         if new is not None:
             self._queue.add_after(queue_key(STATE, key_of(new)), REPAIR_SECONDS)
         elif old is not None:
             self._forget(queue_key(STATE, key_of(old)))
         if not may_serve_more(old, new):
             return
-        name = (new or old or {})["metadata"]["name"]
         self._wake(Topic("node", name))
         self._wake(ANY_NODE)
 
@@ -109,6 +113,10 @@ def may_serve_more(old: JSON | None, new: JSON | None) -> bool:
     grew = all(_within(before[key], after[key]) for key in ("allocated", "prepared"))
     same = before["offer"] == after["offer"]
     return not (grew and same)
+
+
+def _but_heartbeat(state: JSON) -> JSON:
+    return {name: part for name, part in state.items() if name not in ("metadata", "heartbeat")}
 
 
 def _rests(obj: JSON | None) -> bool:

@@ -9,6 +9,7 @@ from controller.allocations import teller
 from controller.caches import STATES, Caches
 from controller.claims import ClaimWriter
 from controller.claimsync import ClaimSync
+from controller.commits import NodeCommits
 from controller.dialect import Dialect, Resources, Version
 from controller.metrics import ControllerMetrics, DeviceCollector
 from controller.nodes import Ledger
@@ -17,6 +18,7 @@ from controller.pods import PodSource
 from controller.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconciler
 from controller.repair import StateRepair
 from controller.scheduling import SchedulingSync
+from controller.silences import SilenceLog
 from controller.sources import CachedSource, Sources
 from controller.v1alpha2 import V1ALPHA2
 from controller.v1alpha3 import V1ALPHA3
@@ -27,6 +29,7 @@ from kube.events import EventRecorder
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
+from ops.pruning import ComparedWrites
 
 VERSIONS: Final[Mapping[str, Version]] = {"v1alpha2": V1ALPHA2, "v1alpha3": V1ALPHA3}
 """Versions of resource.k8s.io with classic claims, the preferred one first."""
@@ -85,8 +88,9 @@ def build(
     ledger = Ledger(caches.states, namespace, clock=clock)
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
+    commits = NodeCommits(ComparedWrites(client, events), STATES, ledger)
     writer = ClaimWriter(
-        *(client, dialect, resources.claims, STATES, caches.claims, ledger, teller(events)),
+        *(client, dialect, resources.claims, commits, caches.claims, ledger, teller(events)),
         unprepare_timeout=unprepare_timeout,
         clock=clock,
     )
@@ -98,7 +102,7 @@ def build(
             ClaimSync(caches.claims, dialect, caches.nodes, ledger, writer), caches.claims.get
         ),
         SCHEDULING: _scheduling_kind(client, resources, caches, dialect, ledger, writer, observer),
-        STATE: Kind(repair, caches.states.get),
+        STATE: Kind(SilenceLog(repair, ledger.heartbeats), caches.states.get),
     }
     queue = WorkQueue(observer=metrics.queue("controller"))
     return _controller(caches, queue, ledger, kinds, events, observer)

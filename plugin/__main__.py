@@ -19,6 +19,7 @@ from ops.logs import configure, get_logger
 from ops.metrics import Metrics
 from ops.settings import option, program
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
+from plugin.heartbeat import PERIOD_SECONDS
 from plugin.patience import Patience
 from plugin.places import NodeLock, Places
 from plugin.startup import readiness_checks, start
@@ -53,6 +54,7 @@ class PluginConfig:
         cdi_root: directory that the container runtime reads CDI files from.
         kubelet_registrar_directory_path: in which the kubelet looks for plugins.
         kubelet_plugins_directory_path: of the plugins' own directories.
+        heartbeat_period: seconds from one heartbeat to the next.
     """
 
     node_name: str
@@ -61,6 +63,7 @@ class PluginConfig:
     cdi_root: str
     kubelet_registrar_directory_path: str
     kubelet_plugins_directory_path: str
+    heartbeat_period: float
 
 
 @program("fake-dra-kubeletplugin")
@@ -73,6 +76,16 @@ class PluginConfig:
     show_default=False,
     help="Name of the Node that the plugin runs on; in a pod, the field spec.nodeName.",
     remedy="give the name that kubectl get nodes shows for this machine",
+)
+@option(
+    "--heartbeat-period",
+    "HEARTBEAT_PERIOD",
+    section=NODE,
+    type=click.FloatRange(1, 3600),
+    default=PERIOD_SECONDS,
+    help="Seconds from one heartbeat in the NodeAllocationState to the next. A plugin from which "
+    "none has come for two and a half periods is taken for silent, and claims go to other nodes.",
+    remedy="give a number of seconds from 1 to 3600",
 )
 @option(
     "--num-devices",
@@ -158,7 +171,7 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     events = event_recorder(client, common, host=config.node_name)
     node = NodeName(config.node_name)
     source = FakeDeviceSource(node, config.num_devices, config.device_model)
-    site = Site(node, common.namespace, source, places)
+    site = Site(node, common.namespace, source, places, config.heartbeat_period)
     plugin = build(client, events, metrics, site, Patience(life.stop.wait))
     _serve(life, common, plugin, metrics)
     events.start()

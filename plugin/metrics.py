@@ -64,6 +64,12 @@ class PluginMetrics:
             f"{_PREFIX}_prepared_claims", "Claims that are prepared now.", registry=registry
         )
 
+        self._heartbeat = Gauge(
+            f"{_PREFIX}_last_heartbeat_timestamp_seconds",
+            "When the last heartbeat was given that the API server has stored, 0 for never.",
+            registry=registry,
+        )
+
     @contextmanager
     def timed(self, verb: str) -> Iterator[None]:
         """Count and time one PREPARE or UNPREPARE; an exception makes it an error."""
@@ -87,6 +93,10 @@ class PluginMetrics:
     def registered(self, yes: bool) -> None:
         """Say whether the kubelet has registered the plugin."""
         self._registered.set(int(yes))
+
+    def beat(self, seconds: float) -> None:
+        """Take in when the last heartbeat was given that was stored, in seconds since 1970."""
+        self._heartbeat.set(seconds)
 
     def count_prepared(self, count: Callable[[], int]) -> None:
         """Take the number of prepared claims from `count` whenever metrics are read."""

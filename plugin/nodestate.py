@@ -1,9 +1,9 @@
 """The node's own NodeAllocationState (NAS): made, kept, and written in the parts that are ours.
 
-Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, and `status` at start and
-stop. All writes are patches of just those, so nobody else's field is ever dropped. The watch
-cache is fed with the answers to our writes. Called by `plugin.state`, `plugin.sync`,
-`plugin.driver` and set-nas-status.
+Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, `heartbeat`, and `status` at
+start and stop. All writes are patches of just those, so nobody else's field is ever dropped. The
+watch cache is fed with the answers to our writes. Called by `plugin.state`, `plugin.sync`,
+`plugin.heartbeat`, `plugin.driver` and set-nas-status.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,9 @@ from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
 from api.nas import (
     AllocatedClaim,
     Device,
+    Heartbeat,
     NodeAllocationState,
+    heartbeat_patch,
     inventory_patch,
     new_nas,
     parse_nas,
@@ -165,6 +167,14 @@ class NodeState:
         """
         self._patch(status_patch(status))
         _LOG.info("Status of the NodeAllocationState set", status=status, node=self._node)
+
+    def beat(self, heartbeat: Heartbeat) -> bool:
+        """Write a sign of life; tell whether the API server stores it.
+
+        Raises:
+            KubeError: it cannot be written.
+        """
+        return "heartbeat" in self._patch(heartbeat_patch(heartbeat))
 
     def write_prepared(self, changes: Mapping[ClaimUID, Devices | None], *, last: bool) -> None:
         """Write some entries of `preparedDevices`.

@@ -36,6 +36,7 @@ def start(life: Lifecycle, plugin: Plugin) -> None:
     life.spawn("reflector", lambda: plugin.reflector.run(life.stop))
     if not persist(lambda: recover(plugin), life.stop):
         return
+    life.on_stop("heartbeat", plugin.heartbeats.end)
     life.on_stop("status", plugin.readiness.end)
     life.on_stop("files", plugin.state.leave)
     life.on_stop("sync", plugin.queue.shutdown)

@@ -19,6 +19,7 @@ REPAIR: Final = "repair"
 STATUS: Final = "status"
 COLLECT: Final = "collect"
 FILES: Final = "files"
+HEARTBEAT: Final = "heartbeat"
 
 PERIOD_SECONDS: Final = 60.0
 """As often as kubelets look for claims to unprepare. Source: kubernetes cm/dra/manager.go."""
@@ -58,6 +59,13 @@ class Collector(Protocol):
         """Unprepare what is not for this node any more."""
 
 
+class Heartbeats(Protocol):
+    """What is needed of plugin.heartbeat.Heartbeats."""
+
+    def beat(self) -> float:
+        """Give a sign of life; return the seconds until the next is due."""
+
+
 class NodeSync:
     """The work that no kubelet asks for."""
 
@@ -67,6 +75,7 @@ class NodeSync:
         state: Prepared,
         collector: Collector,
         write_status: Callable[[], None],
+        heartbeats: Heartbeats,
         queue: WorkQueue,
         *,
         report: Report,
@@ -78,16 +87,18 @@ class NodeSync:
             state: the prepared claims.
             collector: of prepared claims that are out of date.
             write_status: writes the status that the NAS should have.
+            heartbeats: of the plugin.
             queue: of what is to do; shutting it down ends `run`.
             report: tells people what had to be repaired.
         """
         self._node_state = node_state
         self._queue = queue
-        self._tasks: dict[str, Callable[[], None]] = {
+        self._tasks: dict[str, Callable[[], float | None]] = {
             REPAIR: self._repair,
             STATUS: write_status,
             COLLECT: collector.collect,
             FILES: state.mend_files,
+            HEARTBEAT: heartbeats.beat,
         }
         self._report = report
         self._state = state
@@ -102,22 +113,22 @@ class NodeSync:
 
     def run(self) -> None:
         """Work until the queue is shut down."""
-        for task in (REPAIR, COLLECT, FILES):
+        for task in (REPAIR, COLLECT, FILES, HEARTBEAT):
             self._queue.add(task)
         while (key := self._queue.get()) is not None:
             self.handle(key)
             self._queue.done(key)
 
     def handle(self, key: str) -> None:
-        """Do REPAIR, STATUS, COLLECT or FILES once, and see to it that it is done again in time."""
+        """Do a task once, and see to it that it is done again in time."""
         try:
-            self._tasks[key]()
+            pause = self._tasks[key]()
         except DriverError as error:
             _LOG.warning("Failed, trying again", task=key, err=str(error))
             self._queue.add_after(key, RETRY_SECONDS)
         else:
             if key != STATUS:
-                self._queue.add_after(key, PERIOD_SECONDS)
+                self._queue.add_after(key, PERIOD_SECONDS if pause is None else pause)
 
     def _repair(self) -> None:
         if not self._node_state.intact():

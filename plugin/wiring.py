@@ -13,12 +13,14 @@ from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
+from ops.pruning import ComparedWrites
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.claims import ClaimReader
 from plugin.devices import DeviceSource
 from plugin.driver import NodeDriver
 from plugin.garbage import Collector
+from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.kubelet import Kubelet
 from plugin.metrics import PluginMetrics
 from plugin.nodestate import NODE_STATES, NodeState
@@ -56,12 +58,14 @@ class Site:
         namespace: of its NAS.
         source: of its devices.
         places: of files and sockets.
+        heartbeat_period: seconds.
     """
 
     node: NodeName
     namespace: str
     source: DeviceSource
     places: Places
+    heartbeat_period: float = PERIOD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class Plugin:
         node_state: the node's NAS.
         state: the prepared claims.
         readiness: the status of the NAS.
+        heartbeats: in the NAS.
         queue: of the sync.
         sync: keeps the NAS.
         registration: what the kubelet made of us.
@@ -87,6 +92,7 @@ class Plugin:
     node_state: NodeState
     state: State
     readiness: Readiness
+    heartbeats: Heartbeats
     queue: WorkQueue
     sync: NodeSync
     registration: Registration
@@ -110,7 +116,8 @@ def build(
     node, source, places = site.node, site.source, site.places
     cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
     measured = PluginMetrics(metrics.registry)
-    node_state = NodeState(client, cache, node, site.namespace, source.devices())
+    writes = ComparedWrites(client, events)
+    node_state = NodeState(writes, cache, node, site.namespace, source.devices())
     report = reporter(events, measured.repaired, node_object(node))
     directory = CdiDirectory(places.cdi_root.path, node)
     state = State(directory, Checkpoint(places.directory.path), node_state, report=report)
@@ -121,7 +128,8 @@ def build(
     )
     readiness = Readiness(node_state, registration)
     collector = Collector(state, claims, node, measured, report)
-    sync = NodeSync(node_state, state, collector, readiness.write, queue, report=report)
+    heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
+    sync = NodeSync(node_state, state, collector, readiness.write, heartbeats, queue, report=report)
     cache.subscribe(sync.on_change)
     driver = NodeDriver(
         node, claims, node_state, source, state, patience=patience, metrics=measured, events=events
@@ -140,6 +148,7 @@ def build(
         node_state=node_state,
         state=state,
         readiness=readiness,
+        heartbeats=heartbeats,
         queue=queue,
         sync=sync,
         registration=registration,

@@ -53,9 +53,12 @@ class Rig:
             self.api.put(by_kind[obj["kind"]], obj)
         self.resync()
 
-    def change(self, obj: JSON) -> None:
-        """Let somebody else write a Node, and the watch report it."""
-        self.cache("nodes").apply(trimmed(self.api.put(NODES, obj)))
+    def see(self, obj: JSON) -> None:
+        """Let somebody else write a Node or a NAS, and the watch report it."""
+        if obj["kind"] == NODES.kind:
+            self.cache("nodes").apply(trimmed(self.api.put(NODES, obj)))
+        else:
+            self.cache("states").apply(self.api.put(STATES, obj))
 
     def resync(self) -> None:
         """Let every cache see what the API server has."""

@@ -19,6 +19,7 @@ from plugin.claims import ClaimReader, ClaimRef
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
 from plugin.garbage import Collector
+from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.metrics import PluginMetrics
 from plugin.nodestate import NodeState
 from plugin.readiness import Readiness
@@ -62,8 +63,10 @@ class NodeProgram:
         registration: Any = type("Registered", (), {"problem": None, "refused": False})
         readiness = Readiness(self.node_state, registration)
         self.queue = Mock(spec_set=WorkQueue)
+        heartbeats = Heartbeats(self.node_state, PERIOD_SECONDS, self.metrics.beat)
         self.sync = NodeSync(
-            self.node_state, self.state, collector, readiness.write, self.queue, report=self._report
+            *(self.node_state, self.state, collector, readiness.write, heartbeats, self.queue),
+            report=self._report,
         )
         self.driver = NodeDriver(
             self.name,

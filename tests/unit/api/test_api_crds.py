@@ -106,14 +106,29 @@ def test_the_crd_checks_what_the_driver_checks(file: str) -> None:
 
 def test_the_status_of_a_nas_is_the_one_that_the_driver_reads() -> None:
     found = root("nas_crd.yaml")["properties"]
-    assert bare(found["status"]) == openapi(nasschema._STATUS)
-    assert set(found) == {"apiVersion", "kind", "metadata", "spec", "status", "summary"}
+    assert bare(found["status"]) == openapi(nasschema._PartsSchema().fields["status"])
+    assert set(found) == {
+        "apiVersion",
+        "kind",
+        "metadata",
+        "spec",
+        "status",
+        "summary",
+        "heartbeat",
+    }
 
 
 def test_the_summary_of_a_nas_is_the_one_that_the_driver_writes() -> None:
     state = nas.NodeAllocationState(NodeName("node-1"), "fake-system")
     written = nas.inventory_patch(state, [])["summary"]
     assert set(root("nas_crd.yaml")["properties"]["summary"]["properties"]) == set(written)
+
+
+def test_the_heartbeat_of_a_nas_is_the_one_that_the_driver_writes_and_reads() -> None:
+    checked = document(nasschema._HeartbeatSchema())
+    assert bare(root("nas_crd.yaml")["properties"]["heartbeat"]) == checked
+    written = nas.heartbeat_patch(nas.Heartbeat("now", 5))["heartbeat"]
+    assert set(checked["properties"]) == set(written)
 
 
 def test_nothing_separates_the_status_of_a_nas() -> None:
@@ -214,7 +229,9 @@ def test_columns_show_fields_of_the_schema(file: str) -> None:
     *columns, last = version(file)["additionalPrinterColumns"]
     for column in columns:
         shown = described(root(file), column["jsonPath"])["type"]
-        assert column["type"] == ("string" if shown == "array" else shown)
+        assert column["type"] == "date" or column["type"] == (
+            "string" if shown == "array" else shown
+        )
         assert column["description"].endswith(".")
     age = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
     assert last == age
@@ -222,7 +239,7 @@ def test_columns_show_fields_of_the_schema(file: str) -> None:
 
 def test_columns_of_a_nas_tell_what_people_ask_for() -> None:
     columns = version("nas_crd.yaml")["additionalPrinterColumns"]
-    assert [c["name"] for c in columns] == ["Status", "Devices", "Free", "Used", "Age"]
+    assert [c["name"] for c in columns] == ["Status", "Devices", "Free", "Used", "Heartbeat", "Age"]
 
 
 def test_defaults_of_the_crd_are_those_of_the_driver() -> None:

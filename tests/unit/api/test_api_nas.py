@@ -10,9 +10,11 @@ from api.nas import (
     AllocatedClaim,
     AllocatedDevice,
     Device,
+    Heartbeat,
     NodeAllocationState,
     PreparedDevice,
     allocated_patch,
+    heartbeat_patch,
     inventory_patch,
     new_nas,
     parse_nas,
@@ -194,6 +196,16 @@ def test_a_prepared_claim_is_added_and_removed() -> None:
 @pytest.mark.parametrize("status", ["Ready", "NotReady"])
 def test_the_status_changes_alone(status: str) -> None:
     assert patched(SEED, status_patch(status)) == {**SEED, "status": status}
+
+
+def test_a_heartbeat_changes_nothing_else_and_is_read_again() -> None:
+    beating = patched(SEED, heartbeat_patch(Heartbeat("then", 150)))
+    assert beating == {**SEED, "heartbeat": {"renewTime": "then", "durationSeconds": 150}}
+    assert parse_nas(beating).heartbeat == Heartbeat("then", 150)
+    ended = patched(beating, heartbeat_patch(Heartbeat("now")))
+    assert ended == {**SEED, "heartbeat": {"renewTime": "now"}}
+    assert parse_nas(ended).heartbeat == Heartbeat("now", None)
+    assert parse_nas(SEED).heartbeat is None
 
 
 ids = st.integers(0, 9).map(lambda n: DeviceID(f"FAKE-{n}"))

@@ -23,7 +23,7 @@ FULL = nas(
     devices=3,
     allocatedClaims={"u": HELD},
     preparedDevices={"u": {"fake": {"devices": CHILDREN}}},
-)
+) | {"heartbeat": {"renewTime": "2026-01-01T00:00:00.000000Z", "durationSeconds": 150}}
 
 text = st.text(max_size=5)
 ids = st.sampled_from(["d0", "d1", "x" * 128])
@@ -56,6 +56,7 @@ well_formed = thing(
     metadata=metas,
     spec_=st.none() | specs,
     status_=st.sampled_from([None, "", "Ready", "NotReady"]),
+    heartbeat_=st.none() | thing(renewTime=text, durationSeconds_=st.integers(1, 9)),
 )
 ODD: list[Any] = [None, True, False, -1, 0, 1, 2.0, float("nan"), "", "Ready", "x" * 128, "x" * 129]
 ODD += [b"Ready", (), [], {}, [[]], [{}], {"u": None}, {"fake": {}}, {"fake": {"devices": []}}]
@@ -80,7 +81,8 @@ def places(value: object) -> list[tuple[Any, Any]]:
 
 def places_of_nas(obj: JSON) -> list[tuple[Any, Any]]:
     """Return the places of all that the schema reads."""
-    return [(obj, "status"), (obj, "spec"), *places(obj.get("spec"))]
+    inner = [*places(obj.get("spec")), *places(obj.get("heartbeat"))]
+    return [(obj, "status"), (obj, "spec"), (obj, "heartbeat"), *inner]
 
 
 def agreed(obj: JSON) -> bool:

@@ -100,7 +100,7 @@ def test_a_waiting_claim_is_allocated_when_its_node_is_good_again(
     made = rig(nas("node-1"), bad)
     assert made.handle(CLAIM) == "blocked"
     made.queued()
-    made.change(node("node-1"))
+    made.see(node("node-1"))
     assert made.queued() == [CLAIM]
     assert made.handle(CLAIM) == "done"
     assert made.allocated("node-1") == {"uid-claim": ["node-1-0"]}
@@ -110,7 +110,7 @@ def test_a_node_that_says_the_same_again_wakes_nobody() -> None:
     made = rig(nas("node-1"), node(unschedulable=True))
     assert made.handle(CLAIM) == "blocked"
     made.queued()
-    made.change(node(unschedulable=True))
+    made.see(node(unschedulable=True))
     assert made.queued() == []
 
 

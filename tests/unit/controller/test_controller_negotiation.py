@@ -1,12 +1,14 @@
 """What is answered in a PodSchedulingContext, without any API server."""
 
+from collections.abc import Collection
+
 import pytest
 
 from api.claims import PodSchedulingContext
 from api.nas import AllocatedDevice
 from api.objects import ClaimUID, DeviceID, NodeName
 from controller.allocator import DeviceRequest, Plan, Refusal
-from controller.negotiation import answered, explain, negotiate
+from controller.negotiation import Answer, answered, explain, favoured, negotiate
 from kube.events import LONGEST_MESSAGE
 from tests.support.build import POD_CLAIM, scheduling
 
@@ -19,9 +21,24 @@ def nodes(count: int) -> list[str]:
     return [f"node-{i}" for i in range(count)]
 
 
-def ask(potential: list[str], selected: str, bad: set[str]):  # type: ignore[no-untyped-def]
-    psc = PodSchedulingContext(scheduling(potential=potential, selected=selected))
-    return negotiate(psc, [POD_CLAIM], [REQUEST], lambda node, _: FULL if node in bad else PLAN)
+def ask(
+    potential: list[str],
+    selected: str,
+    bad: set[str],
+    silent: Collection[str] = (),
+    others: dict[str, list[str]] | None = None,
+) -> Answer:
+    """Ask about nodes; `others` is what the claims of other drivers know as unsuitable."""
+    raw = scheduling(potential=potential, selected=selected)
+    entries = [{"name": n, "unsuitableNodes": nodes} for n, nodes in (others or {}).items()]
+    psc = PodSchedulingContext({**raw, "status": {"resourceClaims": entries}})
+    return negotiate(
+        psc,
+        [POD_CLAIM],
+        [REQUEST],
+        lambda node, _: FULL if node in bad else PLAN,
+        lambda node: node in silent,
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,6 +75,63 @@ def test_answer(
     assert answer.unsuitable == {POD_CLAIM: unsuitable}
     assert (answer.allocate_on[0] if answer.allocate_on else None) == allocate_on
     assert set(answer.refusals) == bad & {*potential, selected}
+
+
+@pytest.mark.parametrize(
+    ("potential", "selected", "bad", "silent", "others", "unsuitable", "allocate_on"),
+    [
+        (["a", "b"], "", set(), {"a"}, {}, ["a"], None),
+        (["a", "b"], "a", set(), {"a"}, {}, ["a"], None),
+        (["a", "b"], "b", set(), {"a"}, {}, ["a"], "b"),
+        (["a", "b"], "a", {"b"}, {"a"}, {}, ["b"], "a"),
+        (["a", "b"], "a", set(), {"a", "b"}, {}, [], "a"),
+        (["a", "b"], "", {"a"}, {"a"}, {}, ["a"], None),
+        (["a"], "a", set(), {"a"}, {}, [], "a"),
+        ([], "a", set(), {"a"}, {}, [], "a"),
+        (["a"], "z", set(), {"a"}, {}, [], "z"),
+        (["a", "b"], "a", set(), {"a"}, {"foreign": ["b"]}, [], "a"),
+        (["a", "b", "c"], "a", set(), {"a"}, {"foreign": ["b"]}, ["a"], None),
+        (["a", "b"], "a", set(), {"a"}, {POD_CLAIM: ["b"]}, ["a"], None),
+    ],
+    ids=[
+        "another suits",
+        "selected, another suits",
+        "another is selected",
+        "the other is full",
+        "all are silent",
+        "full anyway",
+        "the only one",
+        "scheduled pod",
+        "the other is not potential",
+        "the other does not suit another driver",
+        "one of the others suits both drivers",
+        "the other did not suit us before",
+    ],
+)
+def test_a_silent_node_is_unsuitable_while_another_potential_node_suits(
+    potential: list[str],
+    selected: str,
+    bad: set[str],
+    silent: set[str],
+    others: dict[str, list[str]],
+    unsuitable: list[str],
+    allocate_on: str | None,
+) -> None:
+    answer = ask(potential, selected, bad, silent, others)
+    assert answer.unsuitable == {POD_CLAIM: unsuitable}
+    assert (answer.allocate_on[0] if answer.allocate_on else None) == allocate_on
+    told = {node: refusal.reason for node, refusal in answer.refusals.items()}
+    assert told == {node: "TooFewFree" if node in bad else "Silent" for node in unsuitable}
+
+
+@pytest.mark.parametrize(("silent", "expected"), [(set(), "a"), ({"a"}, None)])
+def test_a_node_that_went_silent_after_the_answer_is_not_taken_unseen(
+    silent: set[str], expected: str | None
+) -> None:
+    raw = scheduling(potential=["a", "b"], selected="a")
+    raw["status"] = {"resourceClaims": [{"name": POD_CLAIM, "unsuitableNodes": []}]}
+    psc = PodSchedulingContext(raw)
+    assert favoured(psc, [POD_CLAIM], lambda node: node in silent) == expected
 
 
 def test_case_30_selected_last_of_129_unsuitable_drops_the_first() -> None:

@@ -9,8 +9,9 @@ import pytest
 from api.objects import JSON
 from kube import errors
 from kube.cache import revision
-from kube.client import Client, ListPage, whole
+from kube.client import Client, ListPage
 from kube.errors import ConnectFailed, KubeError, ReadTimeout
+from kube.pages import whole
 from kube.reflector import Reflector
 from kube.resources import PODS
 from kube.store import Store

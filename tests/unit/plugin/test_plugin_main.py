@@ -44,6 +44,7 @@ def test_defaults_are_those_of_a_node(ran: list[PluginConfig]) -> None:
             cdi_root="/etc/cdi",
             kubelet_registrar_directory_path="/var/lib/kubelet/plugins_registry",
             kubelet_plugins_directory_path="/var/lib/kubelet/plugins",
+            heartbeat_period=60.0,
         )
     ]
 
@@ -55,6 +56,7 @@ def test_defaults_are_those_of_a_node(ran: list[PluginConfig]) -> None:
         ("--num-devices", "NUM_DEVICES", "128", "num_devices", 128),
         ("--device-model", "DEVICE_MODEL", "M", "device_model", "M"),
         ("--cdi-root", "CDI_ROOT", "/c", "cdi_root", "/c"),
+        ("--heartbeat-period", "HEARTBEAT_PERIOD", "7.5", "heartbeat_period", 7.5),
         (
             "--kubelet-registrar-directory-path",
             "KUBELET_REGISTRAR_DIRECTORY_PATH",
@@ -108,6 +110,7 @@ def test_every_model_that_selectors_can_name_is_offered(
         (["--device-model", "A\x7f"], "that cannot be printed; give the name of a model"),
         (["--device-model", "A\udc80"], "that cannot be printed; give the name of a model"),
         (["--num-devices", "many"], "give a whole number from 0 to 128"),
+        (["--heartbeat-period", "0.5"], "give a number of seconds from 1 to 3600"),
         (["--nodename", "x"], "see fake-dra-kubeletplugin --help"),
     ],
 )
@@ -129,7 +132,9 @@ def test_help_names_every_variable() -> None:
 
 def config(root: Path) -> PluginConfig:
     return PluginConfig(
-        "node-1", 1, "M", str(root / "cdi"), str(root / "registry"), str(root / "plugins")
+        *("node-1", 1, "M"),
+        *(str(root / "cdi"), str(root / "registry"), str(root / "plugins")),
+        60.0,
     )
 
 

@@ -9,9 +9,19 @@ from kube.errors import ConnectFailed
 from kube.workqueue import WorkQueue
 from plugin.errors import CdiWriteFailed, NodeUnknown
 from plugin.garbage import Collector
+from plugin.heartbeat import Heartbeats
 from plugin.nodestate import NodeState
 from plugin.state import State
-from plugin.sync import COLLECT, FILES, PERIOD_SECONDS, REPAIR, RETRY_SECONDS, STATUS, NodeSync
+from plugin.sync import (
+    COLLECT,
+    FILES,
+    HEARTBEAT,
+    PERIOD_SECONDS,
+    REPAIR,
+    RETRY_SECONDS,
+    STATUS,
+    NodeSync,
+)
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE
 
@@ -23,7 +33,9 @@ class SyncRig:
         self.node_state.intact.return_value = True
         self.state = create_autospec(State, instance=True, spec_set=True)
         self.collector = create_autospec(Collector, instance=True, spec_set=True)
+        self.collector.collect.return_value = None
         self.write_status = Mock()
+        self.heartbeats = create_autospec(Heartbeats, instance=True, spec_set=True)
         self.report = Mock()
         self.queue = create_autospec(WorkQueue, instance=True, spec_set=True)
         self.sync = NodeSync(
@@ -31,6 +43,7 @@ class SyncRig:
             self.state,
             self.collector,
             self.write_status,
+            self.heartbeats,
             self.queue,
             report=self.report,
         )
@@ -106,6 +119,18 @@ def test_status_that_cannot_be_written_is_tried_again(made: SyncRig) -> None:
     made.queue.add_after.assert_called_once_with(STATUS, RETRY_SECONDS)
 
 
+def test_a_heartbeat_follows_when_it_is_due(made: SyncRig) -> None:
+    made.heartbeats.beat.return_value = 57.5
+    made.sync.handle(HEARTBEAT)
+    made.queue.add_after.assert_called_once_with(HEARTBEAT, 57.5)
+
+
+def test_a_heartbeat_that_fails_is_tried_again(made: SyncRig) -> None:
+    made.heartbeats.beat.side_effect = ConnectFailed("away")
+    made.sync.handle(HEARTBEAT)
+    made.queue.add_after.assert_called_once_with(HEARTBEAT, RETRY_SECONDS)
+
+
 def test_changes_wake(made: SyncRig) -> None:
     made.sync.on_change(None, {})
     made.sync.status_changed()
@@ -115,7 +140,8 @@ def test_changes_wake(made: SyncRig) -> None:
 def test_run_begins_with_everything_and_gives_keys_back(made: SyncRig) -> None:
     made.queue.get.side_effect = [REPAIR, STATUS, None]
     made.sync.run()
-    assert [call.args[0] for call in made.queue.add.call_args_list] == [REPAIR, COLLECT, FILES]
+    begun = [call.args[0] for call in made.queue.add.call_args_list]
+    assert begun == [REPAIR, COLLECT, FILES, HEARTBEAT]
     assert [call.args[0] for call in made.queue.done.call_args_list] == [REPAIR, STATUS]
 
 

@@ -1,0 +1,97 @@
+"""Finds out that the API server does not store all that a program writes.
+
+An API server drops fields that a CustomResourceDefinition does not have, and says nothing that a
+program would hear. Helm installs definitions once and never upgrades them, so a program may be
+newer than they are. Each program wraps its writes of such objects, and says what is missing.
+"""
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from api.names import NAS_GROUP, NAS_PLURAL
+from api.objects import JSON, key_of
+from kube.calls import Patch
+from kube.resources import Resource
+from ops.logs import get_logger
+
+REASON: Final = "OutdatedDefinition"
+"""Of the event."""
+
+APPLY: Final = "kubectl apply -f deploy/helm/fake-dra-driver/crds/nas_crd.yaml"
+"""Brings the definition up to date, from the sources of the program's version."""
+
+_LOG = get_logger("pruning")
+
+
+class Api(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Read an object."""
+
+    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+        """Store a new object."""
+
+    def patch(
+        self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
+    ) -> JSON:
+        """Apply a merge patch, or a JSON patch if it is a list."""
+
+
+class Events(Protocol):
+    """What is needed of kube.events.EventRecorder."""
+
+    def warning(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Warning about an object."""
+
+
+class ComparedWrites:
+    """The API server, as far as a NodeAllocationState goes; compares what it was sent and keeps."""
+
+    def __init__(self, api: Api, events: Events) -> None:
+        """Tell `events` and the log of each field that is dropped, once."""
+        self._api = api
+        self._events = events
+        self._told: set[str] = set()
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Read an object."""
+        return self._api.get(resource, name, namespace)
+
+    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+        """Store a new object."""
+        return self._compared(body, self._api.create(resource, body, namespace))
+
+    def patch(
+        self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
+    ) -> JSON:
+        """Apply a merge patch, or a JSON patch if it is a list."""
+        stored = self._api.patch(resource, name, patch, namespace=namespace)
+        return stored if isinstance(patch, list) else self._compared(patch, stored)
+
+    def _compared(self, sent: JSON, stored: JSON) -> JSON:
+        dropped = [field for field in missing(sent, stored) if field not in self._told]
+        if dropped:
+            self._told.update(dropped)
+            text = (
+                f"the API server does not store {', '.join(dropped)}: its CustomResourceDefinition "
+                f"{NAS_PLURAL}.{NAS_GROUP} is older than this program, and Helm does not upgrade "
+                f"it; run: {APPLY}"
+            )
+            _LOG.warning("Fields dropped", object=key_of(stored), reason=REASON, message=text)
+            self._events.warning(stored, REASON, text)
+        return stored
+
+
+def missing(sent: object, stored: object, path: str = "") -> Iterator[str]:
+    """Yield the paths of the fields of a merge patch that are not in the object afterwards."""
+    if isinstance(sent, dict) and isinstance(stored, dict):
+        for name, value in sent.items():
+            here = f"{path}.{name}" if path else str(name)
+            if value is not None and name not in stored:
+                yield here
+            else:
+                yield from missing(value, stored.get(name), here)
+    elif isinstance(sent, list) and isinstance(stored, list):
+        for each, kept in zip(sent, stored, strict=False):
+            yield from missing(each, kept, f"{path}[]")
