@@ -4,7 +4,7 @@ Made by the readers of api.nas, from which everybody takes them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
@@ -88,6 +88,12 @@ class NodeAllocationState:
     def ready(self) -> bool:
         """Whether the node's plugin serves the kubelet."""
         return self.status == STATUS_READY
+
+    def with_spec_of(self, other: "NodeAllocationState") -> "NodeAllocationState":
+        """Return this state with what another one offers, has allocated and has prepared."""
+        return replace(
+            self, allocatable=other.allocatable, allocated=other.allocated, prepared=other.prepared
+        )
 
     def used(self) -> frozenset[DeviceID]:
         """Return the ids of all devices that some claim holds."""

@@ -44,6 +44,7 @@ class _Known:
     """What one version of a NAS was read as; a malformed one has no state, only its refusal."""
 
     version: str
+    spec: object
     state: NodeAllocationState | Refusal
     view: NodeView | Refusal
 
@@ -158,16 +159,21 @@ class Ledger:
         known = self._known.get(node)
         version = str(obj["metadata"].get("resourceVersion", ""))
         if known is None or known.version != version:
-            known = self._known[node] = _read(version, obj)
+            known = self._known[node] = _read(version, obj, known)
             if isinstance(known.state, NodeAllocationState):
                 self.heartbeats.saw(node, known.state.heartbeat)
         return known
 
 
-def _read(version: str, obj: JSON) -> _Known:
+def _read(version: str, obj: JSON, before: _Known | None) -> _Known:
+    """Read a NAS; most versions differ from the one before in their heartbeat only."""
+    spec = obj.get("spec")
     try:
-        state = parse_nas(obj)
+        if before is None or isinstance(before.state, Refusal) or before.spec != spec:
+            state = parse_nas(obj)
+        else:
+            state = parse_nas({**obj, "spec": None}).with_spec_of(before.state)
     except MalformedState as error:
         malformed = Refusal("Malformed", str(error))
-        return _Known(version, malformed, malformed)
-    return _Known(version, state, view_of(state))
+        return _Known(version, spec, malformed, malformed)
+    return _Known(version, spec, state, view_of(state))

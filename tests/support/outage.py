@@ -19,20 +19,29 @@ from tests.support.sickapi import SickApi
 def behind_proxy(state_dir: Path, *, nodes: int = 2) -> Iterator[tuple[Embedded, SickApi]]:
     """Run a cluster whose driver alone reaches the API server through a proxy."""
     with embedded(state_dir, nodes=nodes, driver=False) as cluster:
-        install(cluster.client)
         server = json.loads(cluster.config.kubeconfig.read_text())["clusters"][0]["cluster"]
         api = SickApi(server["server"])
         path = state_dir / "kubeconfig-of-proxy"
         path.write_text(json.dumps(kubeconfig(api.url)))
-        life = Lifecycle()
         try:
-            _start(life, cluster, path)
-            cluster.session.nodes_ready(nodes)
-            yield cluster, api
+            with driven(cluster, path):
+                yield cluster, api
         finally:
-            life.stop.set()
-            life.wait()
             api.close()
+
+
+@contextmanager
+def driven(cluster: Embedded, path: Path) -> Iterator[None]:
+    """Run the driver on a cluster that has none, by this kubeconfig, with what is missing made."""
+    install(cluster.client)
+    life = Lifecycle()
+    try:
+        _start(life, cluster, path)
+        cluster.session.nodes_ready(cluster.config.nodes)
+        yield
+    finally:
+        life.stop.set()
+        life.wait()
 
 
 def lived_through(

@@ -1,5 +1,7 @@
 """The ledger: views, reservations, holders."""
 
+import copy
+
 import pytest
 
 from api.errors import MalformedState
@@ -137,6 +139,27 @@ def test_a_state_is_read_once_for_all_questions_and_before_the_first(
     assert isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
     assert book.state(NODE) is book.state(NODE)
     assert read == ["1", "7"]
+
+
+def test_of_a_heartbeat_just_the_heartbeat_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    specs: list[object] = []
+
+    def reading(obj: JSON) -> NodeAllocationState:
+        specs.append(obj["spec"])
+        return parse_nas(obj)
+
+    monkeypatch.setattr(nodes, "parse_nas", reading)
+    full = preparing(holding(nas(devices=2), "a", 0), "a", 0)
+    book, store = ledger(full)
+    beat = {"heartbeat": {"renewTime": "now", "durationSeconds": 9}, "status": "NotReady"}
+    newer = copy.deepcopy(full) | beat
+    newer["metadata"]["resourceVersion"] = "7"
+    store.apply(newer)
+    assert specs == [full["spec"], None]
+    assert book.state(NODE) == parse_nas(newer)
+    refusal = book.view(NODE)
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "NotReady"
 
 
 def test_a_node_that_is_gone_is_not_remembered() -> None:

@@ -90,6 +90,7 @@ def test_plugin_reads_the_values(
         "cdi_root": "/var/run/cdi",
         "num_devices": 8,
         "device_model": "LATEST-FAKE-MODEL",
+        "heartbeat_period": 60.0,
         "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
         "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
     }

@@ -125,6 +125,7 @@ def test_schema_is_strict_and_explains_everything(schema: JSON) -> None:
         ("kubeletPlugin.numDevices", -1),
         ("kubeletPlugin.numDevices", "8"),
         ("kubeletPlugin.deviceModel", ""),
+        ("kubeletPlugin.heartbeatPeriod", 0.5),
         ("kubeletPlugin.updateStrategy", {"type": "Recreate"}),
         ("controller.strategy", {"type": "OnDelete"}),
         ("controller.workers", 0),

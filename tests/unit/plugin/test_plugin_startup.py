@@ -114,6 +114,19 @@ def test_stop_takes_the_sockets_away_before_the_node_is_not_ready(node: Node) ->
     assert seen[-1] == [False, False]
 
 
+def test_heartbeats_begin_and_the_last_one_promises_none(node: Node) -> None:
+    node.start()
+    node.wait_status(STATUS_READY)
+    node.plugin.heartbeats.beat()
+    heartbeat = node.api.find(NODE_STATES, NODE, SYSTEM)["heartbeat"]
+    assert heartbeat["durationSeconds"] == 150
+    node.stop()
+    stopped = node.api.find(NODE_STATES, NODE, SYSTEM)
+    assert stopped["status"] == STATUS_NOT_READY
+    assert list(stopped["heartbeat"]) == ["renewTime"]
+    assert stopped["heartbeat"]["renewTime"] > heartbeat["renewTime"]
+
+
 def test_readiness_waits_for_watch_and_registration(node: Node) -> None:
     checks = readiness_checks(node.plugin)
     assert all(check() for check in checks.values())
