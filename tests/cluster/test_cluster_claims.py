@@ -30,6 +30,38 @@ def test_immediate_claim_is_allocated_without_a_pod(space: Space) -> None:
     space.cluster.settled()
 
 
+@pytest.mark.parameters
+@pytest.mark.nodes(2)
+def test_immediate_claims_keep_off_a_cordoned_node(space: Space) -> None:
+    cordoned, *others = space.cluster.nodes
+    names = [f"c{number}" for number in range(3)]
+    with space.cluster.cordoned(cordoned):
+        for name in names:
+            space.apply(*space.claim(name, Wish(immediate=True)))
+            space.allocated(name)
+        assert {space.node_with(name) for name in names} <= {*others}
+
+
+@pytest.mark.parameters
+def test_immediate_claim_waits_for_a_node_on_which_pods_can_run(space: Space) -> None:
+    with space.cluster.cordoned(*space.cluster.nodes):
+        space.apply(*space.claim("now", Wish(immediate=True)))
+        space.told("resourceclaim", "now", "no pod can run there: it is cordoned")
+        assert not space.given()
+    until("allocated", lambda: space.status("now").get("allocation"), WAKE_SECONDS)
+
+
+@pytest.mark.parameters
+@pytest.mark.nodes(2)
+def test_immediate_claim_goes_to_a_tainted_node_last_and_says_so(space: Space) -> None:
+    tainted, *others = space.cluster.nodes
+    with space.cluster.cordoned(*others), space.cluster.tainted(tainted, "own=x:NoSchedule"):
+        space.apply(*space.claim("now", Wish(immediate=True)))
+        space.allocated("now")
+        assert space.node_with("now") == tainted
+        space.told("resourceclaim", "now", "taint own=x:NoSchedule")
+
+
 def test_waiting_claim_is_freed_when_its_last_pod_goes(space: Space) -> None:
     space.apply(*space.claim("later"), space.pod("user", "later"))
     space.ready("user")

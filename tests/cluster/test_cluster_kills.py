@@ -87,16 +87,6 @@ def watching(cluster: Cluster, resource: Resource, killer: Killer) -> Iterator[N
         thread.join(10)
 
 
-@contextmanager
-def cordoned(cluster: Cluster, node: str) -> Iterator[None]:
-    """Keep new pods away from a node."""
-    cluster.kubectl.run("cordon", node)
-    try:
-        yield
-    finally:
-        cluster.kubectl.run("uncordon", node)
-
-
 @pytest.mark.embedded
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("role", "up", "down"), WALKS)
@@ -106,7 +96,7 @@ def test_kills_on_the_way_up_and_down_change_nothing(
     node, spare = cluster.nodes
     killer = Killer(cluster, CONTROLLER if role == CONTROLLER else plugin_of(node))
     with ExitStack() as stack:
-        stack.enter_context(cordoned(cluster, spare))
+        stack.enter_context(cluster.cordoned(spare))
         for resource in (cluster.access.claims, STATES):
             stack.enter_context(watching(cluster, resource, killer))
 

@@ -65,7 +65,7 @@ def test_the_walkthrough_prints_what_kubectl_prints(split_demo: Cluster) -> None
 
 def test_get_nas_has_printer_columns(split_demo: Cluster) -> None:
     table = split_demo.kubectl.run("get", "nas", "-n", "fake-system").splitlines()
-    assert table[0].split() == ["NAME", "STATUS", "DEVICES", "FREE", "USED", "AGE"]
+    assert table[0].split() == ["NAME", "STATUS", "DEVICES", "FREE", "USED", "HEARTBEAT", "AGE"]
     rows = {row.split()[0]: row.split()[1:5] for row in table[1:]}
     node = holder(split_demo)
     assert rows.pop(node) == ["Ready", "8", "4", "4"]

@@ -161,6 +161,24 @@ class Cluster(ABC):
             for node in self.nodes:
                 self.unblock(node, claim)
 
+    @contextmanager
+    def cordoned(self, *nodes: str) -> Iterator[None]:
+        """Keep new pods away from nodes."""
+        self.kubectl.run("cordon", *nodes)
+        try:
+            yield
+        finally:
+            self.kubectl.run("uncordon", *nodes)
+
+    @contextmanager
+    def tainted(self, node: str, taint: str) -> Iterator[None]:
+        """Keep pods away from a node that do not tolerate a taint."""
+        self.kubectl.run("taint", "node", node, taint)
+        try:
+            yield
+        finally:
+            self.kubectl.run("taint", "node", node, f"{taint}-")
+
     def logged(self, program: str, text: str) -> None:
         """Wait until a program has written this."""
         until(f"{text!r} in the log of {program}", lambda: text in self.whole_log(program), 60)
