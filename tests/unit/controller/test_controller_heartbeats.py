@@ -20,8 +20,8 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
+from tests.support.clock import Clock
 from tests.support.controllerrig import Rig
-from tests.support.worldapi import Clock
 
 PSC = "psc:default/pod"
 CLAIM = "claim:default/claim"

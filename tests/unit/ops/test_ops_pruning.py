@@ -1,30 +1,39 @@
 """Fields that the API server does not store are found out, and told once."""
 
 import logging
+from typing import Any
 from unittest.mock import create_autospec
 
 import pytest
 
 from api.objects import JSON
+from kube.calls import Patch
 from kube.events import EventRecorder
+from kube.resources import Resource
 from ops.pruning import APPLY, ComparedWrites, missing
 from plugin.nodestate import NODE_STATES
 from tests.support.build import SYSTEM, nas
-from tests.support.fakeapi import FakeApi
+from tests.support.memoryapi import MemoryApi
 
 HEARTBEAT = {"heartbeat": {"renewTime": "now", "durationSeconds": 150}}
 
 
-class OldApi(FakeApi):
+class OldApi(MemoryApi):
     """An API server whose definition lacks some top-level fields."""
 
     def __init__(self, *unknown: str) -> None:
         super().__init__()
         self.unknown = unknown
 
-    def _store(self, resource, key, obj: JSON) -> JSON:  # type: ignore[no-untyped-def]
-        kept = {name: value for name, value in obj.items() if name not in self.unknown}
-        return super()._store(resource, key, kept)
+    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+        return super().create(resource, self._pruned(body), namespace)
+
+    def patch(self, resource: Resource, name: str, patch: Patch, **options: Any) -> JSON:
+        kept = patch if isinstance(patch, list) else self._pruned(patch)
+        return super().patch(resource, name, kept, **options)
+
+    def _pruned(self, obj: JSON) -> JSON:
+        return {name: value for name, value in obj.items() if name not in self.unknown}
 
 
 class Rig:
