@@ -12,10 +12,12 @@ from devcluster.apiserver.remotecommand import STDERR, STDIN, STDOUT, Command
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.runtime import Launch, Process, Runtime
+from tests.support.waiting import until
 
 PATH = "/usr/bin:/bin"
 OUTPUTS = frozenset({STDOUT, STDERR})
 ALL = frozenset({STDIN, *OUTPUTS})
+
 SECONDS = 10.0
 
 
@@ -153,4 +155,4 @@ def test_closing_ends_the_command_and_leaves_nothing_open(container: Container) 
         execution.close()
         container.made.remove(execution)
         assert execution.exit_code == 137
-    assert open_files() <= before
+    until("everything is closed", lambda: open_files() <= before)

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,9 +65,16 @@ def mute() -> Iterator[str]:
         yield "http://{}:{}".format(*listener.getsockname())
 
 
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """A directory whose path leaves room for the names of sockets."""
+    with tempfile.TemporaryDirectory(prefix="p") as name:
+        yield Path(name)
+
+
 @pytest.mark.parametrize("program", PROGRAMS)
-def test_program_says_that_it_waits(program: str, mute: str, tmp_path: Path) -> None:
-    path = tmp_path / "kubeconfig"
+def test_program_says_that_it_waits(program: str, mute: str, directory: Path) -> None:
+    path = directory / "kubeconfig"
     path.write_text(json.dumps(kubeconfig(mute)))
     settings = {
         "KUBECONFIG": str(path),
@@ -74,9 +82,9 @@ def test_program_says_that_it_waits(program: str, mute: str, tmp_path: Path) -> 
         "NODE_NAME": "n",
         "HTTP_ENDPOINT": "127.0.0.1:0",
         "LOGGING_FORMAT": "json",
-        "CDI_ROOT": str(tmp_path),
-        "KUBELET_REGISTRAR_DIRECTORY_PATH": str(tmp_path),
-        "KUBELET_PLUGINS_DIRECTORY_PATH": str(tmp_path),
+        "CDI_ROOT": str(directory),
+        "KUBELET_REGISTRAR_DIRECTORY_PATH": str(directory),
+        "KUBELET_PLUGINS_DIRECTORY_PATH": str(directory),
     }
     with subprocess.Popen(
         [sys.executable, *PROGRAMS[program]],
