@@ -63,7 +63,7 @@ docs: $(VENV)/.test ## Renew the outputs in the README from a run
 chart: ## Copy the CRDs of api/ into the chart
 	cp api/*_crd.yaml deploy/helm/fake-dra-driver/crds/
 
-proto: ## Generate the kubelet protocol's messages anew
+proto: ## Generate the protobuf messages anew
 	plugin/protocol/generate.sh
 
 tools: $(TOOLS) ## Fetch kubectl and helm into .bin

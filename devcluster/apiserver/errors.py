@@ -45,7 +45,8 @@ class StatusError(DriverError):
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
-            **({"details": self.details} if self.details else {}),
+            # kubectl debug crashes on a 404 without details
+            **({} if self.details is None else {"details": self.details}),
             "code": self.code,
         }
 

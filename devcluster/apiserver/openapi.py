@@ -31,7 +31,7 @@ _STRATEGIC: Final = "application/strategic-merge-patch+json"
 
 
 def openapi_v2(registry: Registry) -> JSON:
-    """Return what GET /openapi/v2 answers, as JSON."""
+    """Return what GET /openapi/v2 answers; see openapiproto for the form that kubectl wants."""
     schemas = _schemas(registry.all(), _V2_REFERENCES)
     return {
         "swagger": "2.0",

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Generates the _pb2 modules and their type stubs from the .proto files beside this script.
+# Generates the _pb2 modules and their type stubs beside the .proto files.
 #
 # An old generator on purpose: code of grpcio-tools 1.78.0 loads on every protobuf from 6.31.1 on,
 # while code of a newer one refuses older runtimes. It needs another protobuf than the project
@@ -21,9 +21,10 @@ fi
     plugin/protocol/pluginregistration.proto \
     plugin/protocol/dra_v1alpha2.proto \
     plugin/protocol/dra_v1alpha3.proto \
-    plugin/protocol/dra_v1alpha4.proto
+    plugin/protocol/dra_v1alpha4.proto \
+    devcluster/apiserver/openapiv2.proto
 
 # the generator writes Mapping without its types, which mypy --strict refuses
-for stub in plugin/protocol/*_pb2.pyi; do
+for stub in plugin/protocol/*_pb2.pyi devcluster/apiserver/*_pb2.pyi; do
     sed -i '1i # mypy: disable-error-code="type-arg"' "$stub"
 done

@@ -9,6 +9,7 @@ import pytest
 from demo.describe import section
 from demo.expect import DEMOS
 from tests.support.anycluster import Cluster
+from tests.support.kubectl import KubectlFailed
 from tests.support.manifests import IMAGE
 from tests.support.waiting import until
 
@@ -122,6 +123,49 @@ def test_apply_changes_a_field_and_keeps_others(cluster: Cluster) -> None:
     assert "configured" in kubectl.apply(manifest({"a": "2"}))
     assert kubectl.get("configmap", "applied")["data"] == {"a": "2", "foreign": "1"}
     kubectl.run("delete", "configmap", "applied")
+
+
+@pytest.mark.parametrize("verb", ["apply", "create"])
+def test_a_kind_that_the_cluster_lacks_has_no_matches(shared_cluster: Cluster, verb: str) -> None:
+    widget = {"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "w"}}
+    with pytest.raises(KubectlFailed, match=r'no matches for kind "Widget" in version "example\.'):
+        shared_cluster.kubectl.run(verb, "--filename=-", input=json.dumps(widget))
+
+
+def test_explain_reads_the_second_version_of_openapi_too(shared_cluster: Cluster) -> None:
+    told = shared_cluster.kubectl.run("explain", "--output=plaintext-openapiv2", "pod.spec")
+    lines = [line.split() for line in told.splitlines()]
+    assert ["RESOURCE:", "spec", "<Object>"] in lines
+    assert ["nodeName", "<string>"] in lines
+
+
+@pytest.mark.parametrize("demo", [1, 3, 5])
+def test_diff_right_after_apply_shows_nothing(cluster: Cluster, demo: int) -> None:
+    path = str(cluster.demo(f"test{demo}"))
+    cluster.kubectl.run("apply", "-f", path)
+    try:
+        assert cluster.kubectl.run("diff", "-f", path) == ""
+    finally:
+        cluster.kubectl.run("delete", "-f", path)
+
+
+def test_diff_shows_what_apply_would_change(cluster: Cluster) -> None:
+    def manifest(value: str) -> str:
+        meta = {"name": "differs", "namespace": "default"}
+        data = {"key": value}
+        return json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": meta, "data": data})
+
+    cluster.kubectl.apply(manifest("old"))
+    with pytest.raises(KubectlFailed, match=r"(?s)ended with 1.*-  key: old.*\+  key: new"):
+        cluster.kubectl.run("diff", "--filename=-", input=manifest("new"))
+    assert cluster.kubectl.get("configmap", "differs")["data"] == {"key": "old"}
+    cluster.kubectl.run("delete", "configmap", "differs")
+
+
+@pytest.mark.embedded
+def test_debug_says_that_there_are_no_ephemeral_containers(split_demo: Cluster) -> None:
+    with pytest.raises(KubectlFailed, match="ephemeral containers are disabled for this cluster"):
+        split_demo.kubectl.run("debug", "-n", TEST5.name, "pod0", f"--image={IMAGE}")
 
 
 def test_invalid_parameters_are_refused_with_the_field(cluster: Cluster) -> None:

@@ -1,6 +1,6 @@
 """Which form of an answer a client takes: JSON, a table, or aggregated discovery.
 
-Pure. A client that takes protobuf only gets JSON all the same, as it reads the Content-Type.
+Pure. Objects are JSON whatever a client prefers, as clients read the Content-Type.
 Source: Kubernetes API concepts, "Alternate representations of resources".
 """
 

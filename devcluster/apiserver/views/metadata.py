@@ -5,7 +5,7 @@ from typing import Final
 from flask import Response, request
 
 from api.objects import JSON
-from devcluster.apiserver import discovery, openapi
+from devcluster.apiserver import discovery, openapi, openapiproto
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.views.accepting import DISCOVERY_TYPE, accepted_form
 from devcluster.apiserver.views.answers import json_answer
@@ -48,8 +48,12 @@ class MetadataViews:
         return json_answer(discovery.version(self._version))
 
     def openapi_v2(self) -> Response:
-        """Answer /openapi/v2, as JSON whatever the client prefers."""
-        return json_answer(openapi.openapi_v2(self._registry))
+        """Answer /openapi/v2, as protobuf if the client asks for that."""
+        document = openapi.openapi_v2(self._registry)
+        if openapiproto.ACCEPTED in request.headers.get("Accept", ""):
+            data = openapiproto.as_protobuf(document)
+            return Response(data, content_type=openapiproto.CONTENT_TYPE)
+        return json_answer(document)
 
     def openapi_index(self) -> Response:
         """Answer /openapi/v3."""

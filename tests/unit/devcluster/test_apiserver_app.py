@@ -5,6 +5,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from api.objects import JSON
+from devcluster.apiserver.openapiv2_pb2 import Document
 from tests.support.apiserverrig import STARTED, definition, pod_body
 from tests.support.apiserverweb import Web
 
@@ -67,6 +68,15 @@ def test_openapi(web: Web, path: str, key: str) -> None:
     assert body[key]
 
 
+def test_openapi_v2_is_protobuf_for_who_asks_for_that(web: Web) -> None:
+    accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    answer = web.call("GET", "/openapi/v2", headers={"Accept": accept})
+    assert answer.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    document = Document.FromString(answer.data)
+    names = {each.name for each in document.definitions.additional_properties}
+    assert "io.k8s.api.core.v1.ConfigMap" in names
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -89,6 +99,7 @@ def test_unknown_paths_are_404_with_a_status(web: Web, path: str) -> None:
     assert code == 404
     assert (body["kind"], body["reason"]) == ("Status", "NotFound")
     assert body["message"] == "the server could not find the requested resource"
+    assert body["details"] == {}
 
 
 @pytest.mark.parametrize(
