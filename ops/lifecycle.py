@@ -28,7 +28,7 @@ STOP_BUDGET: Final = 20.0
 """Seconds for the whole stop: the default of terminationGracePeriodSeconds, 30, less a reserve."""
 
 _RESERVE: Final = 0.5
-"""Seconds that an action leaves to each action that is still to run."""
+"""Seconds that an action leaves to each action that is still to run, while there is room."""
 
 _log = get_logger("lifecycle")
 
@@ -144,8 +144,8 @@ class Lifecycle:
         """Run every action, each on a thread that is left behind when its time is over."""
         while self._actions:
             action = self._actions.pop()
-            limit = deadline - self._clock() - _RESERVE * len(self._actions)
-            self._run_action(action, max(limit, 0.0))
+            left = max(deadline - self._clock(), 0.0)
+            self._run_action(action, _share(left, following=len(self._actions)))
 
     def _run_action(self, action: _Action, limit: float) -> None:
         started = self._clock()
@@ -171,6 +171,11 @@ class Lifecycle:
 
     def _since(self, started: float) -> float:
         return round(self._clock() - started, 3)
+
+
+def _share(left: float, following: int) -> float:
+    """Return the seconds of the next action: all that the others can spare, at least its part."""
+    return max(left - _RESERVE * following, left / (following + 1))
 
 
 def _collect(action: Callable[[], None], failed: list[BaseException]) -> None:

@@ -205,21 +205,42 @@ def test_a_good_start_is_not_stopped() -> None:
     assert not life.stop.is_set()
 
 
-def test_an_action_leaves_a_reserve_to_those_that_are_still_to_run(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    given: list[float | None] = []
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> list[float | None]:
+    """The seconds that each thread was waited for."""
+    noted: list[float | None] = []
     join = threading.Thread.join
 
-    def noted(thread: threading.Thread, timeout: float | None = None) -> None:
-        given.append(timeout)
+    def note(thread: threading.Thread, timeout: float | None = None) -> None:
+        noted.append(timeout)
         join(thread, timeout)
 
+    monkeypatch.setattr(threading.Thread, "join", note)
+    return noted
+
+
+def test_an_action_leaves_a_reserve_to_those_that_are_still_to_run(
+    given: list[float | None],
+) -> None:
     now = [100.0]
     life = Lifecycle(budget=10, clock=lambda: now[0])
     for seconds in (1, 6, 2):
         life.on_stop(f"{seconds} s", partial(pass_time, now, seconds))
     life.stop.set()
-    monkeypatch.setattr(threading.Thread, "join", noted)
     assert life.wait() == 0
     assert given == [9.0, 7.5, 2.0]
+
+
+def test_of_very_many_actions_each_has_an_equal_part_at_least(
+    given: list[float | None], log: pytest.LogCaptureFixture
+) -> None:
+    now, ran = [100.0], list[int]()
+    life = Lifecycle(budget=20, clock=lambda: now[0])
+    for number in range(100):
+        life.on_stop("count", partial(ran.append, number))
+    life.stop.set()
+    assert life.wait() == 0
+    assert ran == list(reversed(range(100)))
+    assert given[:3] == [20 / 100, 20 / 99, 20 / 98]
+    assert given[-3:] == [19.0, 19.5, 20.0]
+    assert "Stop action overran its time, left behind" not in log.messages
