@@ -34,15 +34,19 @@ class NodeView:
     def parse(cls, raw: JSON) -> "NodeView":
         """Read a core/v1 Node."""
         meta, spec = raw["metadata"], raw.get("spec") or {}
-        conditions = (raw.get("status") or {}).get("conditions") or []
-        ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
         taints = tuple(spec.get("taints") or ())
         return cls(
             name=NodeName(meta["name"]),
             labels=meta.get("labels") or {},
             unschedulable=bool(spec.get("unschedulable")),
-            taints=taints if ready else (*taints, _NOT_READY_TAINT),
+            taints=taints if is_ready(raw) else (*taints, _NOT_READY_TAINT),
         )
+
+
+def is_ready(node: JSON) -> bool:
+    """Tell whether a core/v1 Node has a true Ready condition."""
+    conditions = (node.get("status") or {}).get("conditions") or []
+    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 def misfit(pod: Pod, node: NodeView) -> str | None:

@@ -62,7 +62,9 @@ class Housekeeping:
     def report(self) -> None:
         """Tell the API server that the node is alive; failures are only logged."""
         try:
-            if not self._registered:
+            if self._registered:
+                self._agent.confirm()
+            else:
                 self._agent.register()
                 self._registered = True
             self._agent.renew()

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from api.objects import JSON
 from devcluster.kubelet.podstatus import timestamp
+from devcluster.nodefit import is_ready
 from kube.errors import AlreadyExists, NotFound
 from kube.resources import NODES, Resource
 
@@ -26,6 +27,9 @@ _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
 
 class NodeApi(Protocol):
     """The API server, as far as the node needs it; see kube.client."""
+
+    def get(self, resource: Resource, name: str) -> JSON:
+        """Return an object."""
 
     def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
         """Create an object."""
@@ -121,6 +125,19 @@ class NodeAgent:
         except AlreadyExists:
             self._api.patch(NODES, self._name, {"metadata": {"labels": labels}})
         self._api.patch(NODES, self._name, {"status": status}, subresource="status")
+
+    def confirm(self) -> None:
+        """Register a node anew that was deleted; take back that it is not ready.
+
+        Raises:
+            KubeError: try again later.
+        """
+        try:
+            ready = is_ready(self._api.get(NODES, self._name))
+        except NotFound:
+            ready = False
+        if not ready:
+            self.register()
 
     def renew(self) -> None:
         """Say that the node is alive.

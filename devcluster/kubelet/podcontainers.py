@@ -59,19 +59,24 @@ class PodContainers:
     """States by container name; a container that is not there has never been started."""
 
     def __init__(
-        self, runtime: Starter, wake: Callable[[], None], wall: Callable[[], float]
+        self,
+        runtime: Starter,
+        wake: Callable[[], None],
+        wall: Callable[[], float],
+        earlier: Mapping[str, ContainerState] | None = None,
     ) -> None:
-        """Begin without containers.
+        """Begin with no container running.
 
         Args:
             runtime: starts processes.
             wake: called from another thread when a process has ended.
             wall: seconds since the epoch.
+            earlier: what became of the containers under an earlier kubelet.
         """
         self._runtime = runtime
         self._wake = wake
         self._wall = wall
-        self._states: dict[str, ContainerState] = {}
+        self._states = dict(earlier or {})
         self._processes: dict[str, RunningProcess] = {}
 
     @property

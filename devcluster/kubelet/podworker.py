@@ -21,6 +21,7 @@ from devcluster.kubelet.errors import (
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories
 from devcluster.kubelet.podcontainers import PodContainers, RunningProcess, Starter
+from devcluster.kubelet.podhistory import earlier_states
 from devcluster.kubelet.podlife import (
     Over,
     Pause,
@@ -102,7 +103,9 @@ class PodWorker:
         self._gone = False
         self._wake = threading.Event()
         self._directory = ports.directories.pod(pod.uid)
-        self._containers = PodContainers(ports.runtime, self._wake.set, ports.wall)
+        self._containers = PodContainers(
+            ports.runtime, self._wake.set, ports.wall, earlier_states(raw)
+        )
         self._status = StatusWriter(ports.api, ports.launcher.address, ports.wall)
         self._prepared = False
         self._phase: str | None = phase if phase in FINISHED_PHASES else None

@@ -38,10 +38,11 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-def test_a_node_is_registered_once_and_renewed_each_time(house: House) -> None:
+def test_a_node_is_registered_once_then_confirmed_and_renewed_each_time(house: House) -> None:
     for _ in range(3):
         house.keeping.report()
     assert house.agent.register.call_count == 1
+    assert house.agent.confirm.call_count == 2
     assert house.agent.renew.call_count == 3
 
 

@@ -5,6 +5,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.objects import JSON
 from devcluster.kubelet.node import (
     LEASE_NAMESPACE,
     LEASES,
@@ -65,6 +66,29 @@ def test_a_node_that_exists_keeps_what_others_wrote(api: NodeApi) -> None:
     first, second = api.patch.call_args_list  # type: ignore[attr-defined]
     assert first.args[2] == {"metadata": {"labels": node_labels("node-1")}}
     assert set(second.args[2]) == {"status"}
+
+
+@pytest.mark.parametrize(
+    ("found", "registered"),
+    [
+        pytest.param(NotFound(404, "NotFound"), True, id="deleted"),
+        pytest.param({"status": {"conditions": []}}, True, id="not ready"),
+        pytest.param(
+            {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
+            True,
+            id="given up",
+        ),
+        pytest.param(
+            {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, False, id="fine"
+        ),
+    ],
+)
+def test_a_node_that_is_not_there_or_not_ready_is_registered_again(
+    api: NodeApi, found: JSON | NotFound, registered: bool
+) -> None:
+    api.get.side_effect = [found]  # type: ignore[attr-defined]
+    agent(api).confirm()
+    assert api.create.call_count == int(registered)  # type: ignore[attr-defined]
 
 
 def test_an_error_of_registration_is_for_the_caller(api: NodeApi) -> None:

@@ -1,0 +1,57 @@
+"""What a new kubelet of a node makes of the containers that an earlier one ran."""
+
+import pytest
+
+from api.claims import Pod
+from api.objects import JSON
+from devcluster.kubelet.podhistory import earlier_states
+from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
+from devcluster.kubelet.podstatus import pod_status
+
+ENDED = Terminated(3, 10.0, 20.0, "Error", "bad")
+LOST = Terminated(
+    137,
+    30.0,
+    30.0,
+    "ContainerStatusUnknown",
+    "The container could not be located when the kubelet started",
+)
+
+
+def published(state: ContainerState, *, init: bool = False) -> JSON:
+    """Return a pod whose status an earlier kubelet wrote, for its container `c`."""
+    lists = {"initContainers" if init else "containers": [{"name": "c", "image": "busybox"}]}
+    raw: JSON = {"metadata": {"name": "p"}, "spec": lists}
+    status = pod_status(
+        Pod(raw), {"c": state}, phase=None, host_ip="10.0.0.1", pod_ip="", now=100.0
+    )
+    return {**raw, "status": status}
+
+
+@pytest.mark.parametrize("init", [False, True])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param(ContainerState(Running(30.0)), ContainerState(LOST), id="ran"),
+        pytest.param(
+            ContainerState(Running(30.0), ENDED, 2), ContainerState(LOST, None, 2), id="ran again"
+        ),
+        pytest.param(
+            ContainerState(ENDED, None, 1), ContainerState(ENDED, None, 1), id="had ended"
+        ),
+        pytest.param(
+            ContainerState(Waiting("CrashLoopBackOff"), ENDED, 4),
+            ContainerState(Waiting(), ENDED, 4),
+            id="was held back",
+        ),
+    ],
+)
+def test_states(before: ContainerState, after: ContainerState, init: bool) -> None:
+    assert earlier_states(published(before, init=init)) == {"c": after}
+
+
+@pytest.mark.parametrize(
+    "raw", [published(ContainerState()), {"metadata": {}, "spec": {}}], ids=["waited", "new"]
+)
+def test_a_container_that_never_ran_has_no_history(raw: JSON) -> None:
+    assert earlier_states(raw) == {}
