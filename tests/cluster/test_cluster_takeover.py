@@ -12,6 +12,7 @@ from api.objects import JSON
 from controller.election import LEASE_NAME
 from demo.expect import DEMOS, problems
 from demo.session import SYSTEM
+from kube.errors import NotFound
 from kube.leases import LEASES, holder_of
 from tests.support.embedded import Embedded, embedded
 from tests.support.waiting import until
@@ -39,7 +40,10 @@ def leader(cluster: Embedded) -> str:
     """Return the program that leads; wait until the others stand by."""
 
     def found() -> str | None:
-        holder = holder_of(lease(cluster))
+        try:
+            holder = holder_of(lease(cluster))
+        except NotFound:  # before the first election
+            return None
         last = {name: last_news(cluster, name) for name in cluster.config.controller_names}
         leads = [name for name, news in last.items() if LEADS in news and holder in news]
         waits = [name for name, news in last.items() if STANDS_BY in news and holder in news]
