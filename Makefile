@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 TOOLS  := .bin/kubectl .bin/helm
-NODES  ?= 1
 K8S    ?= 1.30
 SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh findings/*.sh) .ci/run
 # only one that was asked for: the tests create and delete things in it
@@ -29,7 +28,7 @@ help: ## Show this list
 	   END { for (i = 1; i <= NR; i++) printf "  make %-*s %s\n", width, name[i], text[i] }'
 
 demo: $(VENV)/.run ## Run the five demos on the embedded cluster (NODES=n; KEEP=1 leaves it up)
-	@$(BIN)/python -m demo.walkthrough --nodes $(NODES) $(if $(KEEP),--keep)
+	@$(BIN)/python -m demo.walkthrough $(if $(NODES),--nodes $(NODES)) $(if $(KEEP),--keep) $(ARGS)
 
 test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARGS="-k name")
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -19,11 +20,16 @@ from api.objects import JSON
 from demo.describe import section
 from demo.expect import DEMOS, Demo, device_lines, leftovers, problems
 from demo.session import DemoFailed, Session
+from devcluster.config import NodeConfig
+from devcluster.nodeoption import SYNTAX, check_nodes, node_option, node_text
+from devcluster.programs import environment
 from kube.client import Client
 from kube.errors import KubeError
 
 HERE = Path(__file__).parent
 START_SECONDS = 60.0
+INTERRUPTED = 128 + signal.SIGINT
+"""Exit code after a Ctrl-C."""
 
 
 class Walkthrough:
@@ -85,31 +91,40 @@ class Walkthrough:
 @click.option(
     "--nodes",
     type=click.IntRange(1, 16),
-    default=1,
-    show_default=True,
+    show_default="1, or none with --node",
     help="Virtual nodes of the embedded cluster, each with a kubelet plugin.",
 )
+@click.option(
+    "--node",
+    "named",
+    type=node_option,
+    metavar=SYNTAX,
+    multiple=True,
+    help="A node with a name, number and model of devices of its own; may be given several times.",
+)
 @click.option("--keep", is_flag=True, help="Leave the cluster running and say how to use it.")
-def main(nodes: int, keep: bool) -> None:
+def main(nodes: int | None, named: tuple[NodeConfig, ...], keep: bool) -> None:
     """Run the five demos on the embedded cluster and check what they show."""
+    count = check_nodes(nodes, named)
     state = Path(tempfile.mkdtemp(prefix="dra-"))
-    cluster = _start(state, nodes)
-    code = 1
-    try:
-        code = _walk(state, cluster, nodes)
-    finally:
-        if keep and code == 0:
-            _say_how_to_use(state, cluster)
-        else:
-            _stop(cluster)
-        if code == 0 and not keep:
-            shutil.rmtree(state, ignore_errors=True)
+    with tempfile.NamedTemporaryFile(prefix="dra-", suffix=".log") as log:
+        cluster = _start(state, _options(count, named), log)
+        code = 1
+        try:
+            code = _walk(state, cluster, Path(log.name), count + len(named))
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+        finally:
+            if keep and code == 0:
+                _say_how_to_use(state, cluster)
+            else:
+                _end(state, cluster, code)
     sys.exit(code)
 
 
-def _walk(state: Path, cluster: "subprocess.Popen[bytes]", nodes: int) -> int:
+def _walk(state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int) -> int:
     try:
-        client = _connect(state, cluster)
+        client = _connect(state, cluster, log)
         try:
             session = Session(client)
             session.nodes_ready(nodes)
@@ -117,7 +132,7 @@ def _walk(state: Path, cluster: "subprocess.Popen[bytes]", nodes: int) -> int:
         finally:
             client.close()
     except (DemoFailed, KubeError) as error:
-        click.echo(f"demo failed: {error}\nlogs of the programs are in {state}", err=True)
+        click.echo(f"demo failed: {error}", err=True)
         return 1
     _lines(f"WRONG: {text}" for text in wrong)
     if not wrong:
@@ -125,38 +140,49 @@ def _walk(state: Path, cluster: "subprocess.Popen[bytes]", nodes: int) -> int:
     return 1 if wrong else 0
 
 
-def _start(state: Path, nodes: int) -> "subprocess.Popen[bytes]":
+def _options(nodes: int, named: Iterable[NodeConfig]) -> list[str]:
+    counted = ["--nodes", str(nodes)] if nodes else []
+    return [*counted, *(part for node in named for part in ("--node", node_text(node)))]
+
+
+def _start(state: Path, options: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
     command = [sys.executable, "-m", "devcluster", "up", "--state-dir", str(state)]
-    with _progress_file(state).open("ab") as log:
-        # not our output, which a pipe would wait for; and its own session: a Ctrl-C in the
-        # terminal reaches it through _stop, in order
-        return subprocess.Popen(
-            [*command, "--nodes", str(nodes)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    # not our output, which a pipe would wait for; and its own session: a Ctrl-C in the terminal
+    # reaches it through _stop, in order
+    return subprocess.Popen(
+        [*command, *options],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        env=environment(os.environ),
+        start_new_session=True,
+    )
 
 
-def _progress_file(state: Path) -> Path:
-    logs = state / "logs"
-    logs.mkdir(exist_ok=True)
-    return logs / "up.log"
-
-
-def _connect(state: Path, cluster: "subprocess.Popen[bytes]") -> Client:
+def _connect(state: Path, cluster: "subprocess.Popen[bytes]", log: Path) -> Client:
     """Wait for the kubeconfig, which appears when the API server answers."""
     kubeconfig = state / "kubeconfig"
     deadline = time.monotonic() + START_SECONDS
-    with _progress_file(state).open(encoding="utf-8") as progress:
+    with log.open(encoding="utf-8") as progress:
         while not kubeconfig.exists():
+            ended = cluster.poll() is not None
             click.echo(progress.read(), nl=False)
-            if cluster.poll() is not None or time.monotonic() > deadline:
+            if ended or time.monotonic() > deadline:
                 raise DemoFailed("the embedded cluster did not start")
             time.sleep(0.1)
         click.echo(progress.read(), nl=False)
     return Client.from_kubeconfig(str(kubeconfig), qps=100, burst=100, user_agent="walkthrough")
+
+
+def _end(state: Path, cluster: "subprocess.Popen[bytes]", code: int) -> None:
+    """Stop the cluster; its files stay only where they may explain what went wrong."""
+    _stop(cluster)
+    if code in (0, INTERRUPTED):
+        shutil.rmtree(state, ignore_errors=True)
+        if code:
+            click.echo("interrupted: the cluster has stopped, and its files are removed", err=True)
+    else:
+        click.echo(f"logs of the programs stay in {state / 'logs'}", err=True)
 
 
 def _stop(cluster: "subprocess.Popen[bytes]") -> None:
@@ -174,6 +200,7 @@ def _say_how_to_use(state: Path, cluster: "subprocess.Popen[bytes]") -> None:
             f"export KUBECONFIG={state / 'kubeconfig'}",
             "kubectl apply -f demo/fake-test1.yaml    # `make tools` puts a kubectl into .bin",
             f"kill {cluster.pid}    # when you are done",
+            f"rm -r {state}    # then: it holds the logs",
         ]
     )
 

@@ -1,15 +1,41 @@
 """`python -m devcluster`: the command line of the embedded cluster."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import click
 
-from devcluster.config import ClusterConfig
-from devcluster.errors import StateDirError
+from devcluster.config import ClusterConfig, NodeConfig
+from devcluster.controls import request_control
+from devcluster.errors import ControlFailed, PortUnusable, StateDirError
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.server import Server
+from devcluster.nodeoption import MAX_NODES, SYNTAX, check_nodes, node_option
+from devcluster.server import Server, listen
+from devcluster.statedir import clear, state_directory
+from plugin.devices import MAX_DEVICES
 
-_CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_ACTIONS: Final = {
+    "stop-plugin": "Stop the driver's plugin of NODE, which takes leave as at an upgrade.",
+    "start-plugin": "Start the plugin of NODE again.",
+    "stop-node": "Stop NODE as when its power goes: kubelet, containers and plugin are gone at "
+    "once. It is NotReady after 40 s.",
+    "start-node": "Start NODE again; its pods start anew.",
+}
+
+
+def state_dir_option(text: str) -> Callable[[_F], _F]:
+    """Return the option that names the directory of a cluster."""
+    return click.option(
+        "--state-dir",
+        type=click.Path(file_okay=False, path_type=Path, resolve_path=True),
+        default=Path(".devcluster"),
+        show_default=True,
+        help=text,
+    )
 
 
 @click.group(context_settings=_CONTEXT)
@@ -18,18 +44,28 @@ def main() -> None:
 
 
 @main.command(context_settings=_CONTEXT)
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".devcluster"),
-    show_default=True,
-    help="Directory for the kubeconfig, logs, sockets and CDI files. It has to be new or empty: a "
-    "cluster keeps its objects in memory and starts from nothing.",
+@state_dir_option(
+    "Directory for the kubeconfig, logs, sockets and CDI files. It has to be new, empty, or that "
+    "of a cluster that has ended: a cluster keeps its objects in memory and starts from nothing."
 )
-@click.option("--nodes", type=click.IntRange(1, 64), default=1, show_default=True)
+@click.option(
+    "--nodes",
+    type=click.IntRange(1, MAX_NODES),
+    show_default="1, or none with --node",
+    help="How many nodes with names as kind gives them.",
+)
+@click.option(
+    "--node",
+    "named",
+    type=node_option,
+    metavar=SYNTAX,
+    multiple=True,
+    help="A node with a name, and if you like a number and a model of devices, of its own; may be "
+    "given several times.",
+)
 @click.option(
     "--num-devices",
-    type=click.IntRange(0, 128),
+    type=click.IntRange(0, MAX_DEVICES),
     default=8,
     show_default=True,
     help="Fake devices of each node.",
@@ -69,51 +105,53 @@ def main() -> None:
 )
 def up(
     state_dir: Path,
-    nodes: int,
-    num_devices: int,
-    kubelet_version: str,
-    port: int,
-    without_driver: bool,
-    controllers: int,
+    nodes: int | None,
+    named: tuple[NodeConfig, ...],
     verbosity: int,
+    without_driver: bool,
+    **settings: Any,
 ) -> None:
     """Run a cluster until SIGTERM or Ctrl-C; STATE_DIR/kubeconfig appears when it can be used."""
+    count = check_nodes(nodes, named)
     config = ClusterConfig(
-        state_dir.resolve(),
-        nodes,
-        num_devices,
-        kubelet_version,
-        port,
-        not without_driver,
-        controllers,
+        state_dir, nodes=count, named=named, driver=not without_driver, **settings
     )
     try:
-        prepare(config)
-    except StateDirError as error:
+        with listen(config.port) as listener, state_directory(config):
+            click.echo("starting the embedded cluster; containers are processes of this machine")
+            server = Server(config, listener, verbosity=verbosity, say=_say)
+            raise SystemExit(_finish(config, server.serve()))
+    except (StateDirError, PortUnusable) as error:
         raise click.ClickException(str(error)) from error
-    click.echo("starting the embedded cluster; containers are processes of this machine")
-    Server(config, verbosity=verbosity, say=lambda text: click.echo(f"  {text}")).run()
 
 
-def prepare(config: ClusterConfig) -> None:
-    """Make the state directory.
+def _finish(config: ClusterConfig, code: int) -> int:
+    """Tidy up, unless something went wrong that the files may explain; say what stays."""
+    if code:
+        click.echo(f"the cluster failed; its files and logs stay in {config.state_dir}", err=True)
+    else:
+        clear(config)
+        click.echo(f"the cluster has stopped; its logs stay in {config.logs}")
+    return code
 
-    Raises:
-        StateDirError: it is not empty, or cannot be made.
-    """
-    path = config.state_dir
-    try:
-        config.logs.mkdir(parents=True, exist_ok=True)
-        used = [item.name for item in path.iterdir() if item != config.logs]
-    except OSError as error:
-        raise StateDirError(
-            f"--state-dir {path}: {error.strerror}; name a directory that you can write to"
-        ) from error
-    if used:
-        raise StateDirError(
-            f"--state-dir {path} is not empty; name a new directory, or delete it if no cluster "
-            "runs there any more"
-        )
+
+def _say(text: str) -> None:
+    click.echo(f"  {text}")
+
+
+def _add_control(action: str, text: str) -> None:
+    @main.command(action, help=text, context_settings=_CONTEXT)
+    @click.argument("node")
+    @state_dir_option("Directory of the cluster, as given to `up`.")
+    def control(node: str, state_dir: Path) -> None:
+        try:
+            click.echo(request_control(state_dir, action, node))
+        except ControlFailed as error:
+            raise click.ClickException(str(error)) from error
+
+
+for _action, _text in _ACTIONS.items():
+    _add_control(_action, _text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ that speak HTTP to it like everybody else, the driver's programs are processes o
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,13 +18,17 @@ from devcluster.apiserver.remotecommand import Command
 from devcluster.apiserver.server import ApiServer
 from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
+from devcluster.controls import add_controls
 from devcluster.errors import DevclusterError
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.execution import Execution
-from devcluster.kubelet.kubelet import Kubelet, stop_together
+from devcluster.kubelet.kubelet import Kubelet
 from devcluster.manifests import SYSTEM_NAMESPACE, install
-from devcluster.programs import Supervisor, driver_programs
+from devcluster.nodecontroller import NodeController
+from devcluster.programs import Program, Programs, driver_programs
 from devcluster.scheduler import Scheduler
+from devcluster.together import together
+from devcluster.virtualnodes import VirtualNodes
 from devcluster.workloads.controller import WorkloadController
 from kube.client import Client
 from kube.errors import KubeError
@@ -52,10 +56,13 @@ class Cluster:
         """
         self._config = config
         self._say = say
-        self._kubelets: dict[str, Kubelet] = {}
+        self._programs = Programs(config, life)
+        self._nodes: VirtualNodes | None = None
+        self._recorders: list[EventRecorder] = []
         self._api = ApiServer(
             logs=self, commands=self, version=DIALECTS[config.kubelet_version].version
         )
+        add_controls(self._api.app, lambda: self._nodes)
         self.life = life
 
     @property
@@ -67,14 +74,14 @@ class Cluster:
         self, pod: JSON, container: str, *, follow: bool, previous: bool, tail: int | None
     ) -> Iterator[bytes]:
         """Return a container's log from the pod's node: the API server's port for logs."""
-        kubelet = self._kubelets.get(str(pod["spec"].get("nodeName", "")))
+        kubelet = self._kubelet_of(pod)
         if kubelet is None:
             return iter(())
         return kubelet.read(pod, container, follow=follow, previous=previous, tail=tail)
 
     def execute(self, pod: JSON, container: str, command: Command) -> Execution:
         """Start a command in a container: the API server's port for exec."""
-        kubelet = self._kubelets.get(str(pod["spec"].get("nodeName", "")))
+        kubelet = self._kubelet_of(pod)
         if kubelet is None:
             raise DevclusterError(f'container not found ("{container}")')
         return kubelet.execute(pod, container, command)
@@ -90,21 +97,28 @@ class Cluster:
         """
         self._api.start()
         self.life.on_stop("API server", self._api.stop)
-        draft = self._config.state_dir / ".kubeconfig"
+        draft = self._config.draft_kubeconfig
         draft.write_text(json.dumps(kubeconfig(url), indent=2), encoding="utf-8")
         client = Client.from_kubeconfig(
             str(draft), qps=QPS, burst=int(QPS), user_agent="devcluster", pool=256
         )
         self.life.on_stop("API client", client.close)
+        self.life.on_stop("events", lambda: together(each.stop for each in self._recorders))
         self._await_api(client)
         self._say(f"API server of Kubernetes {self._config.kubelet_version} at {url}")
         if self._config.driver:
             install(client)
         self._start_control_plane(client)
-        self._start_nodes(client, url)
+        programs = driver_programs(self._config, SYSTEM_NAMESPACE) if self._config.driver else []
+        self._start_nodes(client, url, programs)
         draft.rename(self._config.kubeconfig)
-        if self._config.driver:
-            self._start_driver()
+        self._start_driver(programs)
+        self._say("the cluster runs until Ctrl-C; to use it:")
+        self._say(f"export KUBECONFIG={self._config.kubeconfig}")
+
+    def _kubelet_of(self, pod: JSON) -> Kubelet | None:
+        name = str(pod["spec"].get("nodeName", ""))
+        return self._nodes.kubelet(name) if self._nodes is not None else None
 
     def _await_api(self, client: Client) -> None:
         deadline = time.monotonic() + START_SECONDS
@@ -122,41 +136,54 @@ class Cluster:
         scheduler = Scheduler(client, events=self._events(client, "default-scheduler"))
         claims = ClaimController(client, events=self._events(client, "resource_claim"))
         workloads = WorkloadController(client, events=partial(self._events, client))
-        for name, part in (
-            ("scheduler", scheduler),
-            ("claim controller", claims),
-            ("workload controller", workloads),
-        ):
-            part.start(self.life)
+        parts = {
+            "scheduler": scheduler.start,
+            "claim controller": claims.start,
+            "workload controller": workloads.start,
+            "node controller": NodeController(client).start,
+        }
+        for name, start in parts.items():
+            start(self.life)
             self._say(f"{name} runs")
 
-    def _start_nodes(self, client: Client, url: str) -> None:
-        self.life.on_stop("kubelets", lambda: stop_together(self._kubelets.values()))
-        address = urlsplit(url)
+    def _start_nodes(self, client: Client, url: str, programs: Sequence[Program]) -> None:
+        nodes = VirtualNodes(
+            {
+                name: partial(
+                    self._kubelet, client, url, name, self._events(client, "kubelet", name)
+                )
+                for name in self._config.node_names
+            },
+            {program.name: program for program in programs},
+            self._programs,
+        )
+        self.life.on_stop("kubelets", nodes.stop_kubelets)
+        self._nodes = nodes
         for name in self._config.node_names:
-            kubelet = Kubelet(
-                client,
-                name,
-                self._config.node_root(name),
-                dialect=DIALECTS[self._config.kubelet_version],
-                events=self._events(client, "kubelet", name),
-                api_server=(address.hostname or "", address.port or 0),
-            )
-            self._kubelets[name] = kubelet
-            kubelet.start()
+            nodes.start_kubelet(name)
             self._say(f"kubelet of {name} runs")
 
-    def _start_driver(self) -> None:
-        for program in driver_programs(self._config, SYSTEM_NAMESPACE):
-            supervisor = Supervisor(program, self._config)
-            self.life.spawn(program.name, supervisor.run)
-            self.life.on_stop(program.name, supervisor.stop)
+    def _kubelet(self, client: Client, url: str, name: str, events: EventRecorder) -> Kubelet:
+        address = urlsplit(url)
+        return Kubelet(
+            client,
+            name,
+            self._config.node_root(name),
+            dialect=DIALECTS[self._config.kubelet_version],
+            events=events,
+            api_server=(address.hostname or "", address.port or 0),
+        )
+
+    def _start_driver(self, programs: Sequence[Program]) -> None:
+        self.life.on_stop("programs", self._programs.stop_all)
+        for program in programs:
+            self._programs.start(program)
             self._say(f"{program.name} starts, log in {self._config.logs / program.name}.log")
 
     def _events(self, client: Client, component: str, host: str = "") -> EventRecorder:
         events = EventRecorder(client, component=component, host=host)
         events.start()
-        self.life.on_stop(f"events of {component}", events.stop)
+        self._recorders.append(events)
         return events
 
 

@@ -3,6 +3,10 @@
 DriverError                     api.errors
 └─ DevclusterError              what its user has to change, or a part that failed
    ├─ StateDirError             the state directory cannot be used
+   ├─ PortUnusable              the port of the API server is not free
+   ├─ NodeAbsent                there is no virtual node of that name
+   ├─ DriverAbsent              the cluster runs without the driver
+   ├─ ControlFailed             a running cluster did not do what a user asked
    ├─ ClaimNotMade              a pod's claim cannot be made from its template
    ├─ NotBound                  the API server refuses to bind a pod, or to reserve its claims
    └─ KubeletError              devcluster.kubelet.errors
@@ -21,6 +25,22 @@ class StateDirError(DevclusterError):
 
 class NotBound(DevclusterError):
     """The API server refused to reserve a claim for a pod or to bind it; tried again."""
+
+
+class PortUnusable(DevclusterError):
+    """The API server cannot listen on the port that was asked for."""
+
+
+class NodeAbsent(DevclusterError):
+    """The cluster has no virtual node of that name."""
+
+
+class DriverAbsent(DevclusterError):
+    """The cluster was started without the driver, and something of the driver was asked for."""
+
+
+class ControlFailed(DevclusterError):
+    """A running cluster was not reached, or refused; the message says why."""
 
 
 class ClaimNotMade(DevclusterError):

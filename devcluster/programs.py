@@ -11,9 +11,12 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from devcluster.config import ClusterConfig
+from devcluster.config import ClusterConfig, NodeConfig
+from devcluster.together import together
+from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 
 FIRST_PAUSE = 0.2
@@ -49,17 +52,40 @@ def driver_programs(config: ClusterConfig, namespace: str) -> list[Program]:
     # one alone has nobody to wait for, so that it works at once after a SIGKILL
     election = {"LEADER_ELECTION": str(config.controllers > 1).lower()}
     programs = [Program(name, "controller", common | election) for name in config.controller_names]
-    for node in config.node_names:
-        root = config.node_root(node)
-        own = {
-            "NODE_NAME": node,
-            "NUM_DEVICES": str(config.num_devices),
-            "CDI_ROOT": str(root / "cdi"),
-            "KUBELET_REGISTRAR_DIRECTORY_PATH": str(root / "plugins_registry"),
-            "KUBELET_PLUGINS_DIRECTORY_PATH": str(root / "plugins"),
-        }
-        programs.append(Program(f"plugin-{node}", "plugin", common | own))
+    for node in config.all_nodes:
+        own = _plugin_settings(config, node)
+        programs.append(Program(plugin_name(node.name), "plugin", common | own))
     return programs
+
+
+def plugin_name(node: str) -> str:
+    """Return the name of the kubelet plugin of a node."""
+    return f"plugin-{node}"
+
+
+def _plugin_settings(config: ClusterConfig, node: NodeConfig) -> dict[str, str]:
+    root = config.node_root(node.name)
+    devices = config.num_devices if node.devices is None else node.devices
+    return {
+        "NODE_NAME": node.name,
+        "NUM_DEVICES": str(devices),
+        **({"DEVICE_MODEL": node.model} if node.model else {}),
+        "CDI_ROOT": str(root / "cdi"),
+        "KUBELET_REGISTRAR_DIRECTORY_PATH": str(root / "plugins_registry"),
+        "KUBELET_PLUGINS_DIRECTORY_PATH": str(root / "plugins"),
+    }
+
+
+def environment(outer: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a program that is started again and again.
+
+    Where Python is told to leave no bytecode beside the sources, each start would compile
+    everything anew. Then bytecode goes into the virtual environment, if there is one.
+    """
+    kept = dict(outer)
+    if kept.pop("PYTHONDONTWRITEBYTECODE", "") and sys.prefix != sys.base_prefix:
+        kept.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
+    return kept
 
 
 class Supervisor:
@@ -95,14 +121,14 @@ class Supervisor:
             self._stop.wait(pause)
             pause = min(2 * pause, LAST_PAUSE)
 
-    def stop(self) -> None:
-        """Ask the program to end; after 10 s end it."""
+    def stop(self, *, abruptly: bool = False) -> None:
+        """End the program: ask it to, and after 10 s do it; or without asking."""
         self._stop.set()
         with self._lock:
             child = self._child
         if child is None:
             return
-        child.terminate()
+        child.kill() if abruptly else child.terminate()
         try:
             child.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -113,22 +139,59 @@ class Supervisor:
         with self._lock:
             if self._stop.is_set():
                 return None
-            self._child = _spawn(self._program, self._log_file)
+            env = environment(os.environ) | dict(self._program.env)
+            self._child = _spawn(self._program.module, env, self._log_file)
             _write_pid(self._pid_file, self._child.pid)
             return self._child
 
 
-def _spawn(program: Program, log_file: Path) -> "subprocess.Popen[bytes]":
+class Programs:
+    """The programs of a cluster by name; those that were stopped can be started again."""
+
+    def __init__(self, config: ClusterConfig, life: Lifecycle) -> None:
+        """Run none yet; `life` gets the threads, and whoever made this calls `stop_all`."""
+        self._config = config
+        self._life = life
+        self._lock = threading.Lock()
+        self._running: dict[str, Supervisor] = {}
+
+    def start(self, program: Program) -> bool:
+        """Start a program; False if it runs already."""
+        with self._lock:
+            if program.name in self._running:
+                return False
+            supervisor = Supervisor(program, self._config)
+            self._running[program.name] = supervisor
+        self._life.spawn(program.name, supervisor.run)
+        return True
+
+    def stop(self, name: str, *, abruptly: bool = False) -> bool:
+        """Stop a program, so that it stays away; False if it does not run."""
+        with self._lock:
+            supervisor = self._running.pop(name, None)
+        if supervisor is None:
+            return False
+        supervisor.stop(abruptly=abruptly)
+        return True
+
+    def stop_all(self) -> None:
+        """Stop all programs at the same time."""
+        with self._lock:
+            names = list(self._running)
+        together(partial(self.stop, name) for name in names)
+
+
+def _spawn(module: str, env: Mapping[str, str], log_file: Path) -> "subprocess.Popen[bytes]":
     log_file.parent.mkdir(parents=True, exist_ok=True)
     # cwd would shadow installed packages, and a container has none of ours either
     command = [sys.executable, "-P", "-m", "devcluster.tether"]
     with log_file.open("ab") as log:
         return subprocess.Popen(
-            [*command, sys.executable, "-P", "-m", program.module],
+            [*command, sys.executable, "-P", "-m", module],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**os.environ, **program.env},
+            env=env,
             # a Ctrl-C for the cluster ends its programs in order, not all at once
             start_new_session=True,
         )

@@ -6,6 +6,7 @@ need the API, then the open watches, then the process; a cluster that fails ends
 
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 from api.errors import DriverError
 from devcluster.cluster import Cluster
 from devcluster.config import ClusterConfig
+from devcluster.errors import PortUnusable
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
 
@@ -26,27 +28,61 @@ THREADS, THREADS_PER_NODE = 64, 8
 STOP_SECONDS = 25
 
 
+def listen(port: int) -> socket.socket:
+    """Return a socket on a port of this machine; 0 is any free one.
+
+    Raises:
+        PortUnusable: somebody else has it, or may.
+    """
+    try:
+        return socket.create_server((HOST, port))
+    except OSError as error:
+        why = os.strerror(error.errno or 0)
+        raise PortUnusable(
+            f"--port {port} of {HOST} cannot be used: {why}; name another one, or leave it out for "
+            "any free one"
+        ) from error
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """One embedded cluster behind gunicorn; `run` blocks until it is told to stop."""
 
     def __init__(
-        self, config: ClusterConfig, *, verbosity: int, say: Callable[[str], None]
+        self,
+        config: ClusterConfig,
+        listener: socket.socket,
+        *,
+        verbosity: int,
+        say: Callable[[str], None],
     ) -> None:
-        """Serve the cluster of `config`, telling the user about progress with `say`."""
+        """Serve the cluster of `config` on a socket, telling the user about progress with `say`."""
         self._config = config
+        self._listener = listener
         self._verbosity = verbosity
         self._say = say
         self._exit_code = 0
         super().__init__()
 
+    def serve(self) -> int:
+        """Run until the cluster is told to stop; return the exit code."""
+        owner = os.getpid()
+        try:
+            self.run()
+        except SystemExit as ended:
+            if os.getpid() != owner:  # the worker process, which has nothing to go back to
+                raise
+            return int(ended.code or 0)
+        return 0
+
     def load_config(self) -> None:
         """Set gunicorn up."""
         settings: dict[str, object] = {
-            "bind": f"{HOST}:{self._config.port}",
+            # gunicorn takes the socket over
+            "bind": f"fd://{self._listener.detach()}",
             "workers": 1,
             "worker_class": "gthread",
             # a watch occupies a thread for as long as it lasts
-            "threads": THREADS + THREADS_PER_NODE * self._config.nodes,
+            "threads": THREADS + THREADS_PER_NODE * len(self._config.node_names),
             # the heartbeat would kill a busy cluster and all that it knows
             "timeout": 0,
             "graceful_timeout": STOP_SECONDS,
@@ -72,6 +108,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         life.install_signals()
         # what the arbiter sends for a Ctrl-C
         signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
+        if not worker.alive:  # told to stop before these handlers were there
+            return
         host, port = worker.sockets[0].getsockname()[:2]
         threading.Thread(target=self._run, args=(worker, f"http://{host}:{port}")).start()
 

@@ -6,7 +6,7 @@ the same root.
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -83,7 +83,7 @@ class Kubelet:
         self._threads: list[threading.Thread] = []
         self._runtime = Runtime(wall)
         self._plugins = PluginManager(
-            self._directories.registry, dialect, on_registered=self._try_again, clock=clock
+            self._directories.registry, dialect, on_registered=self.wake, clock=clock
         )
         claims = self._claim_manager(client, dialect)
         launcher = Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server))
@@ -104,6 +104,11 @@ class Kubelet:
         self._spawn("plugins", self._plugins.run)
         self._spawn("pods", self._reflector.run)
 
+    def wake(self) -> None:
+        """Look again at the node and at all pods, who may wait for a plugin."""
+        self._pods.wake_all()
+        self._house.wake()
+
     def stop(self, grace: float = STOP_GRACE) -> None:
         """End all containers and threads, but unprepare nothing, as when a machine goes down.
 
@@ -113,7 +118,7 @@ class Kubelet:
         self._stop.set()
         self._reflector.stop()
         self._plugins.close()
-        self._try_again()
+        self.wake()
         deadline = self._clock() + _JOIN_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - self._clock()))
@@ -170,11 +175,6 @@ class Kubelet:
             wall=self._wall,
         )
 
-    def _try_again(self) -> None:
-        """Let those go on who wait for a plugin."""
-        self._pods.wake_all()
-        self._house.wake()
-
     def _known_pods(self) -> set[str] | None:
         return self._pods.uids() if self._store.has_synced() else None
 
@@ -184,15 +184,6 @@ class Kubelet:
         )
         self._threads.append(thread)
         thread.start()
-
-
-def stop_together(kubelets: Iterable[Kubelet], grace: float = STOP_GRACE) -> None:
-    """Stop the kubelets of a cluster at the same time, so that many nodes take as long as one."""
-    threads = [threading.Thread(target=kubelet.stop, args=(grace,)) for kubelet in kubelets]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
 
 
 def _watch_of_pods(client: Client, node_name: str) -> tuple[Store, Reflector]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from api.objects import ClaimUID
 from devcluster.config import ClusterConfig
+from devcluster.nodeoption import node_text
 from plugin.cdi import claim_file
 from tests.support.anycluster import ROOT, Access, Cluster, plugin_of
 from tests.support.waiting import until
@@ -74,7 +75,9 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     """Run a cluster, with `settings` as for ClusterConfig."""
     config = ClusterConfig(state_dir, **settings)  # type: ignore[arg-type]
     command = [sys.executable, "-m", "devcluster", "up", "--state-dir", str(state_dir)]
-    options = ["--nodes", str(config.nodes), "--num-devices", str(config.num_devices)]
+    options = ["--nodes", str(config.nodes)] if config.nodes else []
+    options += [part for node in config.named for part in ("--node", node_text(node))]
+    options += ["--num-devices", str(config.num_devices)]
     options += ["--kubelet-version", config.kubelet_version]
     options += ["--controllers", str(config.controllers)]
     options += [] if config.driver else ["--without-driver"]
@@ -83,7 +86,7 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
             until("kubeconfig of the cluster", config.kubeconfig.exists, START_SECONDS)
             access = Access.by(config.kubeconfig)
             try:
-                access.session.nodes_ready(config.nodes) if config.driver else None
+                access.session.nodes_ready(len(config.node_names)) if config.driver else None
                 yield Embedded(access, config, nodes=config.node_names)
             finally:
                 access.client.close()

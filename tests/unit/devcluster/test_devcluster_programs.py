@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.config import ClusterConfig
-from devcluster.programs import Program, Supervisor, driver_programs
+from devcluster.config import ClusterConfig, NodeConfig
+from devcluster.programs import Program, Programs, Supervisor, driver_programs, environment
+from ops.lifecycle import Lifecycle
 from tests.support.waiting import until
 
 SLEEPER = """
@@ -60,6 +61,79 @@ def test_every_node_has_its_own_directories(tmp_path: Path) -> None:
     assert second.env["NODE_NAME"] == "fake-dra-driver-cluster-worker2"
     assert not set(first.env.values()) & {v for k, v in second.env.items() if k.endswith("_PATH")}
     assert second.env["CDI_ROOT"] == str(tmp_path / "node2" / "cdi")
+
+
+def test_a_node_may_have_a_number_and_a_model_of_devices_of_its_own(tmp_path: Path) -> None:
+    named = (NodeConfig("big", 16, "GA102 [GeForce RTX 3090]"), NodeConfig("plain"))
+    config = ClusterConfig(tmp_path, nodes=1, num_devices=4, named=named)
+    _, *plugins = driver_programs(config, "fake-system")
+    settings = [
+        tuple(plugin.env.get(key) for key in ("NODE_NAME", "NUM_DEVICES", "DEVICE_MODEL"))
+        for plugin in plugins
+    ]
+    assert settings == [
+        ("fake-dra-driver-cluster-worker", "4", None),
+        ("big", "16", "GA102 [GeForce RTX 3090]"),
+        ("plain", "4", None),
+    ]
+    assert plugins[1].env["CDI_ROOT"] == str(tmp_path / "node2" / "cdi")
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ({"A": "1"}, {"A": "1"}),
+        (
+            {"PYTHONDONTWRITEBYTECODE": "1"},
+            {"PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "pycache")},
+        ),
+        (
+            {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/mine"},
+            {"PYTHONPYCACHEPREFIX": "/mine"},
+        ),
+    ],
+    ids=["kept", "cached", "chosen"],
+)
+def test_programs_compile_themselves_once_wherever_bytecode_may_go(
+    outer: dict[str, str], inner: dict[str, str]
+) -> None:
+    assert environment(outer) == inner
+
+
+def test_a_program_leaves_its_bytecode_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    env = {"SETTING": "value", "PYTHONPATH": str(tmp_path)}
+    monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "cache"))
+    (tmp_path / "sleeper.py").write_text("import other", encoding="utf-8")
+    (tmp_path / "other.py").write_text(SLEEPER, encoding="utf-8")
+    programs = Programs(ClusterConfig(tmp_path), Lifecycle())
+    assert programs.start(Program("sleeper", "sleeper", env))
+    try:
+        until("bytecode of other.py", lambda: any((tmp_path / "cache").rglob("other.*.pyc")))
+    finally:
+        programs.stop_all()
+
+
+def test_a_stopped_program_can_be_started_again(tmp_path: Path) -> None:
+    (tmp_path / "sleeper.py").write_text(SLEEPER, encoding="utf-8")
+    env = {"SETTING": "value", "PYTHONPATH": str(tmp_path)}
+    program, log = Program("sleeper", "sleeper", env), tmp_path / "logs" / "sleeper.log"
+    programs = Programs(ClusterConfig(tmp_path), Lifecycle())
+    try:
+        assert programs.start(program)
+        assert not programs.start(program)
+        until("first start", lambda: log.exists() and log.read_text().count("started") == 1)
+        pid = read_pid(tmp_path)
+        assert programs.stop("sleeper", abruptly=True)
+        assert not runs(pid)
+        assert not programs.stop("sleeper")
+        assert programs.start(program)
+        until("second start", lambda: log.read_text().count("started") == 2)
+    finally:
+        programs.stop_all()
+    assert not read_pid(tmp_path)
 
 
 def test_a_tethered_program_ends_with_its_parent() -> None:

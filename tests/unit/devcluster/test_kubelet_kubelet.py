@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import create_autospec
 
 import pytest
 
@@ -17,7 +16,7 @@ from devcluster.apiserver.remotecommand import Command
 from devcluster.errors import StateDirError
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.errors import StartFailed
-from devcluster.kubelet.kubelet import Kubelet, stop_together
+from devcluster.kubelet.kubelet import Kubelet
 from devcluster.kubelet.node import LEASE_NAMESPACE, LEASES
 from devcluster.resources import CLAIMS
 from kube.resources import NODES, PODS
@@ -174,13 +173,28 @@ def test_stop_ends_containers_at_once_and_unprepares_nothing(node: Node) -> None
     assert not [t.name for t in threading.enumerate() if t.name.startswith(("pod-", "kubelet-"))]
 
 
-def test_kubelets_stop_together() -> None:
-    barrier = threading.Barrier(3, timeout=10)
-    kubelets = [create_autospec(Kubelet, instance=True, spec_set=True) for _ in range(3)]
-    for kubelet in kubelets:
-        kubelet.stop.side_effect = lambda _grace: barrier.wait()
-    stop_together(kubelets, grace=0.5)
-    assert [kubelet.stop.call_args.args for kubelet in kubelets] == [(0.5,)] * 3
+def test_after_a_restart_of_the_node_containers_run_again_and_are_counted(node: Node) -> None:
+    def has_restarted(pod: JSON | None) -> bool:
+        (status,) = (pod or {})["status"]["containerStatuses"]
+        return status["restartCount"] == 1 and "running" in status["state"]
+
+    node.kube.put(PODS, bound_pod(shell("echo up; sleep 60")))
+    node.phase("Running")
+    node.kubelet.stop(grace=0.1)
+    node.start()
+    pod = node.kube.wait_for(PODS, KEY, has_restarted)
+    (status,) = pod["status"]["containerStatuses"]
+    assert status["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
+    assert node.log(previous=True) == "up\n"
+    follower = node.kubelet.read(pod, "main", follow=True, previous=False, tail=None)
+    assert next(filter(None, follower)) == b"up\n"
+
+
+def test_a_node_that_was_deleted_registers_again(node: Node) -> None:
+    node.kube.wait_for(LEASES, f"{LEASE_NAMESPACE}/node-1", lambda lease: lease is not None)
+    node.kube.remove(NODES, "node-1")
+    node.kubelet.wake()
+    node.kube.wait_for(NODES, "node-1", lambda found: found is not None)
 
 
 def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: Node) -> None:

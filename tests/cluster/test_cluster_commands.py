@@ -1,0 +1,105 @@
+"""What `up` and the demo say and leave behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+from tests.support.anycluster import ROOT
+from tests.support.fakedriver import short_directory
+
+pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
+
+UP = ("devcluster", "up", "--without-driver", "--state-dir")
+SECONDS = 60
+
+
+@contextmanager
+def program(*args: str, **env: str) -> Iterator[tuple["subprocess.Popen[str]", IO[str]]]:
+    """Run a Python module; yields it with what it prints."""
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", *args],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **env},
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        try:
+            yield process, process.stdout
+        finally:
+            process.kill()
+
+
+def read_until(output: IO[str], text: str) -> list[str]:
+    """Return the lines up to the first with a text."""
+    lines = list[str]()
+    for line in output:
+        lines.append(line.rstrip("\n"))
+        if text in line:
+            return lines
+    raise AssertionError(f"{text!r} is not in the output: {lines}")
+
+
+def test_up_says_how_to_use_the_cluster_and_what_stays() -> None:
+    with short_directory() as path, program(*UP, str(path / "s")) as (process, output):
+        lines = read_until(output, "export KUBECONFIG")
+        assert lines[0].startswith("starting the embedded cluster")
+        assert lines[-2:] == [
+            "  the cluster runs until Ctrl-C; to use it:",
+            f"  export KUBECONFIG={path}/s/kubeconfig",
+        ]
+        assert (path / "s" / "kubeconfig").exists()
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=SECONDS)
+        assert rest == f"the cluster has stopped; its logs stay in {path}/s/logs\n"
+        assert process.returncode == 0
+        left = sorted(item.name for item in (path / "s").iterdir())
+        assert left == [".devcluster.lock", "logs"]
+        assert "overran" not in (path / "s" / "logs" / "devcluster.log").read_text()
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_and_says_so() -> None:
+    with (
+        short_directory() as path,
+        program("demo.walkthrough", TMPDIR=str(path)) as (process, output),
+    ):
+        read_until(output, "starting the embedded cluster")
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=SECONDS)
+        last = rest.splitlines()[-1]
+        assert last == "interrupted: the cluster has stopped, and its files are removed"
+        assert process.returncode == 130
+        assert list(path.iterdir()) == []
+
+
+def test_a_demo_that_is_kept_says_what_to_end_and_to_remove() -> None:
+    with (
+        short_directory() as path,
+        program("demo.walkthrough", "--keep", TMPDIR=str(path)) as (process, output),
+    ):
+        *_, kubeconfig, _, end, remove = read_until(output, "rm -r ")
+        (state,) = path.iterdir()
+        try:
+            assert kubeconfig == f"export KUBECONFIG={state}/kubeconfig"
+            assert end.endswith("# when you are done")
+            assert remove == f"rm -r {state}    # then: it holds the logs"
+            assert process.wait(SECONDS) == 0
+        finally:
+            stop(int(end.split()[1]), state)
+        assert sorted(item.name for item in state.iterdir()) == [".devcluster.lock", "logs"]
+
+
+def stop(pid: int, state: Path) -> None:
+    """End a cluster that is no child of ours, and wait until its directory is its own no more."""
+    os.kill(pid, signal.SIGTERM)
+    with (state / ".devcluster.lock").open("rb") as lock:
+        subprocess.run(["flock", str(lock.fileno())], pass_fds=[lock.fileno()], check=True)
