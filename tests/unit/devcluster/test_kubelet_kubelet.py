@@ -24,6 +24,7 @@ from tests.support.build import allocated, claim, reserved
 from tests.support.fakedriver import Driver, serving, short_directory
 from tests.support.memoryapi import MemoryApi
 from tests.support.podrig import FakeEvents, bound_pod, container
+from tests.support.waiting import until
 
 KEY = "default/pod"
 
@@ -180,6 +181,7 @@ def test_after_a_restart_of_the_node_containers_run_again_and_are_counted(node: 
 
     node.kube.put(PODS, bound_pod(shell("echo up; sleep 60")))
     node.phase("Running")
+    until("it is up", lambda: node.log() == "up\n")
     node.kubelet.stop(grace=0.1)
     node.start()
     pod = node.kube.wait_for(PODS, KEY, has_restarted)
