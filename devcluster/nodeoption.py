@@ -6,6 +6,7 @@ from typing import Final
 
 import click
 
+from api.parameters import LONGEST_MODEL
 from devcluster.apiserver.names import label_value, subdomain
 from devcluster.config import NodeConfig, counted_names
 from plugin.devices import MAX_DEVICES
@@ -42,6 +43,8 @@ def parse_node(text: str) -> NodeConfig:
     devices, model = settings.pop("devices", None), settings.pop("model", "")
     if settings:
         raise ValueError(f"unknown setting {', '.join(settings)!r}")
+    if len(model) > LONGEST_MODEL:
+        raise ValueError(f"a model has {LONGEST_MODEL} characters at most, this one {len(model)}")
     return NodeConfig(name, None if devices is None else _number(devices), model)
 
 

@@ -38,6 +38,7 @@ def test_nodes(text: str, node: NodeConfig) -> None:
         ("a:devices=many", "devices=many is no number from 0 to 128"),
         ("a:devices=-1", "devices=-1 is no number from 0 to 128"),
         ("a:devices=129", "devices=129 is no number from 0 to 128"),
+        (f"a:model={'M' * 64}", "a model has 63 characters at most, this one 64"),
         ("a:device=3", "unknown setting 'device'"),
     ],
 )
