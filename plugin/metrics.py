@@ -14,6 +14,14 @@ UNPREPARE: Final = "unprepare"
 
 _PREFIX: Final = "fake_dra_plugin"
 _RESULTS: Final = ("success", "error")
+_GAUGES: Final = (
+    ("registered", "1 while the kubelet has confirmed the registration of the plugin."),
+    ("prepared_claims", "Claims that are prepared now."),
+    (
+        "last_heartbeat_timestamp_seconds",
+        "When the last heartbeat was given that the API server has stored, 0 for never.",
+    ),
+)
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 45)
 """Seconds; the kubelet gives up after 10 in 1.27 and after 45 later."""
 
@@ -55,19 +63,8 @@ class PluginMetrics:
             registry=registry,
         )
         self._repairs = _repairs(registry)
-        self._registered = Gauge(
-            f"{_PREFIX}_registered",
-            "1 while the kubelet has confirmed the registration of the plugin.",
-            registry=registry,
-        )
-        self._prepared = Gauge(
-            f"{_PREFIX}_prepared_claims", "Claims that are prepared now.", registry=registry
-        )
-
-        self._heartbeat = Gauge(
-            f"{_PREFIX}_last_heartbeat_timestamp_seconds",
-            "When the last heartbeat was given that the API server has stored, 0 for never.",
-            registry=registry,
+        self._registered, self._prepared, self._heartbeat = (
+            Gauge(f"{_PREFIX}_{name}", text, registry=registry) for name, text in _GAUGES
         )
 
     @contextmanager

@@ -116,12 +116,9 @@ def build(
     node, source, places = site.node, site.source, site.places
     cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
     measured = PluginMetrics(metrics.registry)
-    writes = ComparedWrites(client, events)
-    node_state = NodeState(writes, cache, node, site.namespace, source.devices())
+    node_state = _node_state(ComparedWrites(client, events), cache, site)
     report = reporter(events, measured.repaired, node_object(node))
-    directory = CdiDirectory(places.cdi_root.path, node)
-    state = State(directory, Checkpoint(places.directory.path), node_state, report=report)
-    measured.count_prepared(lambda: len(state.holdings()))
+    state = _state(site, node_state, report, measured)
     claims, kubelet = ClaimReader(client), Kubelet(client, node)
     registration = Registration(
         places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
@@ -137,14 +134,7 @@ def build(
     servers = _servers(places, NodeService(driver, kubelet, patience), registration, report)
     return Plugin(
         cache=cache,
-        reflector=Reflector(
-            client,
-            NODE_STATES,
-            cache,
-            namespace=site.namespace,
-            field_selector=f"metadata.name={node}",
-            on_error=watch_failures(_LOG, NODE_STATES, metrics),
-        ),
+        reflector=_reflector(client, cache, site, metrics),
         node_state=node_state,
         state=state,
         readiness=readiness,
@@ -156,6 +146,28 @@ def build(
         registration_server=servers[places.registration_socket.path],
         sockets=Sockets(servers, grace=GRACE_SECONDS, report=report),
     )
+
+
+def _reflector(client: Client, cache: Store, site: Site, metrics: Metrics) -> Reflector:
+    return Reflector(
+        client,
+        NODE_STATES,
+        cache,
+        namespace=site.namespace,
+        field_selector=f"metadata.name={site.node}",
+        on_error=watch_failures(_LOG, NODE_STATES, metrics),
+    )
+
+
+def _node_state(writes: ComparedWrites, cache: Store, site: Site) -> NodeState:
+    return NodeState(writes, cache, site.node, site.namespace, site.source.devices())
+
+
+def _state(site: Site, record: NodeState, report: Report, metrics: PluginMetrics) -> State:
+    directory = CdiDirectory(site.places.cdi_root.path, site.node)
+    state = State(directory, Checkpoint(site.places.directory.path), record, report=report)
+    metrics.count_prepared(lambda: len(state.holdings()))
+    return state
 
 
 def _servers(
