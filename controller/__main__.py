@@ -5,7 +5,6 @@ import gc
 import click
 
 from api import __version__
-from controller.discovery import served_version
 from controller.election import (
     Leadership,
     election_options,
@@ -13,6 +12,7 @@ from controller.election import (
     new_identity,
     take_part,
 )
+from controller.versions.discovery import served_version
 from controller.wiring import Controller, build
 from controller.workers import Workers
 from kube.client import Client

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Final
 
 from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
-from controller.dialect import Resources
-from controller.nodehealth import trimmed
-from controller.nodes import HOLDERS_INDEX, holders_index
-from controller.pods import UNSCHEDULED
-from controller.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
+from controller.claims.pods import UNSCHEDULED
+from controller.claims.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
+from controller.decide.nodehealth import trimmed
+from controller.nodes.ledger import HOLDERS_INDEX, holders_index
+from controller.versions.dialect import Resources
 from kube.client import Client
 from kube.pages import Transform, whole
 from kube.reflector import Reflector
@@ -32,13 +32,13 @@ class Caches:
     """One cache per resource.
 
     Attributes:
-        claims: of all namespaces, with the indexes of controller.repair.
+        claims: of all namespaces, with the indexes of controller.claims.repair.
         contexts: of all namespaces.
         classes: that claims name.
         parameters: by kind of the objects; empty where claims and classes carry them.
         states: of the driver's namespace, with holders_index.
         pods: those without a node.
-        nodes: what controller.nodehealth needs of them; empty where nobody asks.
+        nodes: what controller.decide.nodehealth needs of them; empty where nobody asks.
     """
 
     def __init__(

@@ -7,11 +7,11 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from controller.allocator import Refusal
-from controller.negotiation import SILENT
-from controller.nodes import Ledger
-from controller.reconcile import CLAIM, SCHEDULING, STATE
-from controller.repair import REPAIRED
+from controller.claims.repair import REPAIRED
+from controller.decide.allocator import Refusal
+from controller.decide.negotiation import SILENT
+from controller.nodes.ledger import Ledger
+from controller.queue.reconcile import CLAIM, SCHEDULING, STATE
 
 _PREFIX: Final = "fake_dra_controller"
 _RESULTS: Final = ("done", "waiting", "blocked", "again", "error")

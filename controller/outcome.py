@@ -5,7 +5,18 @@ from typing import TypeAlias
 
 from api.errors import DriverError
 from api.objects import JSON
-from controller.waiting import Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Something that can change: `kind` is `node`, `heartbeat`, `class`, or a parameters kind."""
+
+    kind: str
+    name: str
+
+
+ANY_NODE = Topic("node", "")
+"""Woken with every change of any node."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from controller.allocations import teller
 from controller.caches import STATES, Caches
-from controller.claims import ClaimWriter
-from controller.claimsync import ClaimSync
-from controller.commits import NodeCommits
-from controller.dialect import Dialect, Resources, Version
+from controller.claims.allocations import teller
+from controller.claims.pending import PendingClaims
+from controller.claims.pods import PodSource
+from controller.claims.repair import StateRepair
+from controller.claims.scheduling import SchedulingSync
+from controller.claims.sync import ClaimSync
+from controller.claims.writer import ClaimWriter
 from controller.metrics import ControllerMetrics, DeviceCollector
-from controller.nodes import Ledger
-from controller.pending import PendingClaims
-from controller.pods import PodSource
-from controller.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconciler
-from controller.repair import StateRepair
-from controller.scheduling import SchedulingSync
-from controller.silences import SilenceLog
-from controller.sources import CachedSource, Sources
-from controller.v1alpha2 import V1ALPHA2
-from controller.v1alpha3 import V1ALPHA3
-from controller.waiting import Waiters
-from controller.wakeups import Wakeups
+from controller.nodes.commits import NodeCommits
+from controller.nodes.ledger import Ledger
+from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconciler
+from controller.queue.silences import SilenceLog
+from controller.queue.waiting import Waiters
+from controller.queue.wakeups import Wakeups
+from controller.versions.dialect import Dialect, Resources, Version
+from controller.versions.sources import CachedSource, Sources
+from controller.versions.v1alpha2 import V1ALPHA2
+from controller.versions.v1alpha3 import V1ALPHA3
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.store import Handler, Store

@@ -6,10 +6,8 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from weakref import WeakValueDictionary
 
 from api.claims import Claim, Pod, PodClaim
 from api.objects import JSON, Key, object_key
@@ -27,6 +25,7 @@ from devcluster.kubelet.preparation import (
     requests_for,
 )
 from kube.errors import KubeError
+from kube.keylocks import KeyLocks
 
 Fetch = Callable[[str, str], JSON]
 """Returns a claim by namespace and name from the API server."""
@@ -58,7 +57,7 @@ class ClaimManager:
         self._dialect = dialect
         self._checkpoint = checkpoint
         self._lock = threading.Lock()
-        self._busy: WeakValueDictionary[Key, threading.RLock] = WeakValueDictionary()
+        self._busy = KeyLocks[Key]()
         self._held = {object_key(c.namespace, c.name): c for c in checkpoint.load()}
         self._prepared: set[Key] = set()
 
@@ -72,7 +71,7 @@ class ClaimManager:
             object_key(pod.namespace, entry.claim_name or ""): entry
             for entry in claims_to_prepare(pod, self._dialect)
         }
-        with self._exclusively(entries):
+        with self._busy.holding(entries):
             held = [self._hold(pod, entry) for entry in entries.values()]
             fresh = [claim for claim in held if self._key(claim) not in self._prepared]
             for driver, requests in requests_for(fresh).items():
@@ -88,7 +87,7 @@ class ClaimManager:
         """
         with self._lock:
             keys = [key for key, claim in self._held.items() if pod_uid in claim.pods]
-        with self._exclusively(keys):
+        with self._busy.holding(keys):
             last: list[HeldClaim] = []
             for claim in [self._held[key] for key in keys if key in self._held]:
                 if claim.pods == {pod_uid}:
@@ -191,16 +190,6 @@ class ClaimManager:
                 self._held.pop(self._key(claim), None)
                 self._prepared.discard(self._key(claim))
             self._checkpoint.store(self._held.values())
-
-    @contextmanager
-    def _exclusively(self, keys: Iterable[Key]) -> Iterator[None]:
-        """Hold the locks of some claims, taken in one order so that two pods cannot deadlock."""
-        with ExitStack() as stack:
-            for key in sorted(set(keys)):
-                with self._lock:
-                    lock = self._busy.setdefault(key, threading.RLock())
-                stack.enter_context(lock)
-            yield
 
     @staticmethod
     def _key(claim: HeldClaim) -> Key:

@@ -6,7 +6,7 @@ from unittest.mock import create_autospec
 
 from api.objects import JSON
 from controller.caches import STATES
-from controller.nodehealth import trimmed
+from controller.decide.nodehealth import trimmed
 from controller.wiring import VERSIONS, Controller, build
 from kube.events import EventRecorder
 from kube.resources import NODES, PODS, Resource

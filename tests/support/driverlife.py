@@ -15,7 +15,7 @@ from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, uid_of
 from api.selectors import only_node
 from controller.caches import STATES
-from controller.repair import GRACE_SECONDS
+from controller.claims.repair import GRACE_SECONDS
 from controller.wiring import VERSIONS
 from devcluster.manifests import DEFINITIONS, install
 from fsck.uninstall import Patience, await_plugins, check_unused, remove_states

@@ -17,7 +17,7 @@ from api.nas import parse_nas
 from api.objects import JSON, ClaimUID, object_key
 from api.parameters import ClaimParameters
 from controller.caches import STATES
-from controller.repair import ABANDONED_SECONDS
+from controller.claims.repair import ABANDONED_SECONDS
 from controller.wiring import VERSIONS, Controller, build
 from kube.errors import KubeError, NotFound
 from kube.events import EventRecorder

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from api.nas import AllocatedDevice, Device
 from api.objects import ClaimUID, DeviceID
 from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
-from controller.allocator import DeviceRequest, Refusal, plan
+from controller.decide.allocator import DeviceRequest, Refusal, plan
 
 
 def device(number: int, model: str = "M") -> Device:

@@ -1,7 +1,7 @@
 """Wishes of several workers for one node at the same time, which share its NAS write."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -12,11 +12,12 @@ from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState
 from api.nasvalues import Allocated
 from api.objects import ClaimUID, DeviceID, NodeName
 from controller.caches import STATES
-from controller.commits import NodeCommits, Wish
+from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
-from controller.nodes import HOLDERS_INDEX, Ledger, holders_index
-from controller.repair import GRACE_SECONDS
+from controller.nodes.commits import NodeCommits, Wish
+from controller.nodes.ledger import HOLDERS_INDEX, Ledger, holders_index
 from kube.errors import Conflict, ConnectFailed, KubeError
+from kube.keylocks import KeyLocks
 from kube.store import Store
 from tests.support.build import (
     POD_CLAIM,
@@ -44,7 +45,13 @@ class Crowd:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._lock = threading.Lock()
         self._arrived = threading.Semaphore(0)
-        monkeypatch.setattr(Ledger, "lock", lambda _ledger, _node: self._locking())
+        others = KeyLocks.holding
+
+        def holding(locks: KeyLocks[str], keys: Iterable[str]) -> AbstractContextManager[object]:
+            wanted = list(keys)
+            return self._locking() if wanted == [NODE] else others(locks, wanted)
+
+        monkeypatch.setattr(KeyLocks, "holding", holding)
 
     def _locking(self) -> AbstractContextManager[bool]:
         self._arrived.release()
@@ -75,13 +82,13 @@ class World:
     """One node with eight devices, and whoever writes to it."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, published: bool = True) -> None:
+        self.crowd = Crowd(monkeypatch)
         self.api = MemoryApi()
         self.store = Store({HOLDERS_INDEX: holders_index})
         self.ledger = Ledger(self.store, SYSTEM)
         if published:
             self.store.replace([self.api.put(STATES, nas())])
         self.commits = NodeCommits(self.api, STATES, self.ledger)  # type: ignore[arg-type]
-        self.crowd = Crowd(monkeypatch)
 
     def run(self, *wishes: Wish) -> list[Exception | None]:
         def work(wish: Wish) -> Callable[[], None]:
@@ -311,11 +318,12 @@ def test_a_repair_leaves_alone_what_an_allocation_gets_in_the_same_write(
     seconds = [0.0]
     objects = (nas(devices=2), finalized(allocated(claim("lost"))), claim(), pod("pod", WANTED))
     question = scheduling(potential=[NODE], selected=NODE)
+    crowd = Crowd(monkeypatch)
     rig = Rig(resource_class(), *objects, question, clock=lambda: seconds[0])
     state, handle = f"nas:{SYSTEM}/{NODE}", rig.controller.reconciler.handle
     handle(state)
     seconds[0] += GRACE_SECONDS
-    Crowd(monkeypatch).run(partial(handle, "psc:default/pod"), partial(handle, state))
+    crowd.run(partial(handle, "psc:default/pod"), partial(handle, state))
     assert nas_writes(rig) == 1
     assert sorted(rig.allocated(NODE)) == ["uid-claim", "uid-lost"]
     devices = [device for given in rig.allocated(NODE).values() for device in given]

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from api.objects import JSON
-from controller import discovery
-from controller.discovery import choose, served_version
+from controller.versions import discovery
+from controller.versions.discovery import choose, served_version
 from controller.wiring import VERSIONS
 from kube.errors import ConnectFailed
 from ops.errors import ConfigError

@@ -6,9 +6,9 @@ import pytest
 
 from api.nas import Heartbeat
 from api.objects import JSON, Key, NodeName
-from controller.heartbeats import Heartbeats
+from controller.nodes.heartbeats import Heartbeats
 from controller.outcome import After
-from controller.silences import SilenceLog
+from controller.queue.silences import SilenceLog
 from tests.support.build import (
     POD_CLAIM,
     claim,

@@ -7,8 +7,8 @@ import pytest
 from api.claims import PodSchedulingContext
 from api.nas import AllocatedDevice
 from api.objects import ClaimUID, DeviceID, NodeName
-from controller.allocator import DeviceRequest, Plan, Refusal
-from controller.negotiation import Answer, answered, explain, favoured, negotiate
+from controller.decide.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.negotiation import Answer, answered, explain, favoured, negotiate
 from kube.events import LONGEST_MESSAGE
 from tests.support.build import POD_CLAIM, scheduling
 

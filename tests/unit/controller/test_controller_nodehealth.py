@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
-from controller.nodehealth import Objection, Severity, objection, trimmed
+from controller.decide.nodehealth import Objection, Severity, objection, trimmed
 from tests.support.build import node
 
 CLOSED, SILENT, TAINTED = Severity.CLOSED, Severity.SILENT, Severity.TAINTED

@@ -8,10 +8,10 @@ from api.errors import MalformedState
 from api.nas import AllocatedDevice, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters
-from controller import nodes
-from controller.allocator import DeviceRequest, Refusal
-from controller.nodes import HOLDERS_INDEX, Ledger, NodeView, holders_index
-from controller.reservations import RESERVATION_SECONDS
+from controller.decide.allocator import DeviceRequest, Refusal
+from controller.nodes import ledger as nodes
+from controller.nodes.ledger import HOLDERS_INDEX, Ledger, NodeView, holders_index
+from controller.nodes.reservations import RESERVATION_SECONDS
 from kube.store import Store
 from tests.support.build import SYSTEM, holding, nas, preparing
 from tests.support.clock import Clock

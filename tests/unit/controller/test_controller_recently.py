@@ -1,6 +1,6 @@
 """What was seen lately."""
 
-from controller.recently import Recently
+from controller.claims.recently import Recently
 
 
 def test_the_oldest_member_is_forgotten() -> None:

@@ -8,7 +8,7 @@ import pytest
 from api.invariants import Fault
 from api.names import FINALIZER
 from api.objects import JSON
-from controller.repair import ABANDONED_SECONDS, GRACE_SECONDS
+from controller.claims.repair import ABANDONED_SECONDS, GRACE_SECONDS
 from kube.errors import ConnectFailed
 from tests.support.build import (
     allocated,

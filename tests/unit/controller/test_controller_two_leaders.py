@@ -15,7 +15,7 @@ import pytest
 from api.names import DRIVER_NAME
 from api.objects import JSON
 from controller.caches import STATES
-from controller.reservations import RESERVATION_SECONDS
+from controller.nodes.reservations import RESERVATION_SECONDS
 from controller.wiring import VERSIONS
 from kube.errors import Conflict
 from kube.resources import PODS

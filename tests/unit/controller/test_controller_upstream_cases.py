@@ -8,7 +8,7 @@ import pytest
 
 from api.names import DRIVER_NAME, FINALIZER
 from api.objects import JSON
-from controller.reconcile import UnknownKey
+from controller.queue.reconcile import UnknownKey
 from kube.errors import ApiError, KubeError
 from tests.support.build import (
     POD_CLAIM,

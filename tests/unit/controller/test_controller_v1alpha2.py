@@ -8,9 +8,9 @@ from api.nas import AllocatedDevice
 from api.objects import JSON, DeviceID, NodeName
 from api.parameters import ClaimParameters
 from api.selectors import only_node
-from controller.dialect import Demand, NotOurs, Unusable
-from controller.v1alpha2 import V1Alpha2
-from controller.waiting import Topic
+from controller.outcome import Topic
+from controller.versions.dialect import Demand, NotOurs, Unusable
+from controller.versions.v1alpha2 import V1Alpha2
 from tests.support.build import CLASS, allocated, claim, deallocating, resource_class
 
 REF = {"apiGroup": DRIVER_NAME, "kind": "FakeClaimParameters", "name": "p"}

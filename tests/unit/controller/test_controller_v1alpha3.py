@@ -10,10 +10,10 @@ from api.names import DRIVER_NAME
 from api.nas import AllocatedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
-from controller.allocator import DeviceRequest
-from controller.dialect import Demand, NotOurs, Unusable
-from controller.v1alpha3 import V1Alpha3
-from controller.waiting import Topic
+from controller.decide.allocator import DeviceRequest
+from controller.outcome import Topic
+from controller.versions.dialect import Demand, NotOurs, Unusable
+from controller.versions.v1alpha3 import V1Alpha3
 from tests.support.build import (
     CLASS,
     deallocating,

@@ -3,8 +3,9 @@
 import pytest
 
 from api.objects import JSON
-from controller.waiting import Topic, Waiters
-from controller.wakeups import may_serve_more
+from controller.outcome import Topic
+from controller.queue.waiting import Waiters
+from controller.queue.wakeups import may_serve_more
 from tests.support.build import (
     POD_CLAIM,
     allocated,

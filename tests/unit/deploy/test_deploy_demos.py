@@ -13,8 +13,8 @@ from api.claims import Claim
 from api.names import CLAIM_PARAMETERS_KIND, DRIVER_NAME
 from api.objects import JSON
 from api.parameters import ClaimParameters, parse_claim_parameters
-from controller.dialect import Demand
-from controller.v1alpha3 import V1Alpha3
+from controller.versions.dialect import Demand
+from controller.versions.v1alpha3 import V1Alpha3
 from demo.expect import DEMOS, Container, Demo
 
 CLASS = "fake.3-shake.com"

@@ -10,12 +10,11 @@ PAGE = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
 APART = {"tests"}
 
 
-def rows(heading: str) -> list[str]:
-    """Return the names in the first cells of the table that follows a line, one for each time."""
+def rows(heading: str, *, number: int = 0) -> list[str]:
+    """Return the names in the first cells of a table that follows a line, one for each time."""
     after = PAGE.partition(f"\n{heading}\n")[2]
-    table = re.search(r"^\|.*?(?=\n\n|\Z)", after, re.MULTILINE | re.DOTALL)
-    assert table, heading
-    cells = [line.split("|")[1] for line in table[0].splitlines()[2:]]
+    table = re.findall(r"^\|.*?(?=\n\n|\Z)", after, re.MULTILINE | re.DOTALL)[number]
+    cells = [line.split("|")[1] for line in table.splitlines()[2:]]
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
 
 
@@ -24,8 +23,25 @@ def test_the_table_of_packages_is_complete() -> None:
     assert sorted(rows("## The packages")) == sorted(f"{name}/" for name in packages)
 
 
-@pytest.mark.parametrize("package", ["controller", "plugin"])
-def test_the_table_of_modules_is_complete(package: str) -> None:
+ROOMS = "Inside `controller/` every room is one step of the way, and imports go up this list only:"
+
+
+@pytest.mark.parametrize(
+    ("package", "heading"),
+    [("controller", ROOMS), ("plugin", "Inside `plugin/`:")],
+    ids=["controller", "plugin"],
+)
+def test_the_table_of_modules_is_complete(package: str, heading: str) -> None:
     modules = [path.stem for path in (ROOT / package).glob("*.py") if path.stem != "__init__"]
     inner = [f"{path.parent.name}/" for path in (ROOT / package).glob("*/__init__.py")]
-    assert sorted(rows(f"Inside `{package}/`:")) == sorted([*modules, *inner])
+    assert sorted(rows(heading)) == sorted([*modules, *inner])
+
+
+def test_the_table_of_the_rooms_of_the_controller_is_complete() -> None:
+    there = [
+        f"{path.parent.name}.{path.stem}"
+        for path in (ROOT / "controller").glob("*/*.py")
+        if path.stem != "__init__"
+    ]
+    listed = rows(ROOMS, number=1)
+    assert sorted(listed) == sorted(there)

@@ -1,7 +1,7 @@
 """What speaks against allocating on a node, by its Node object and its plugin's heartbeats.
 
 For a claim that waits for a pod the scheduler leaves bad nodes out; an Immediate claim has nobody
-who does. Pure; called by controller.claimsync, and `trimmed` by the reflector of Nodes.
+who does. Pure; called by controller.claims.sync, and `trimmed` by the reflector of Nodes.
 Source: kubernetes pkg/scheduler/framework/plugins, NodeUnschedulable and TaintToleration.
 """
 

@@ -1,9 +1,9 @@
 """Logs in time that a node's plugin has gone silent, or is heard again; for the keys of states."""
 
 from api.objects import Key, NodeName
-from controller.heartbeats import Heartbeats
+from controller.nodes.heartbeats import Heartbeats
 from controller.outcome import After, Outcome
-from controller.reconcile import Sync
+from controller.queue.reconcile import Sync
 from ops.logs import get_logger
 
 _LOG = get_logger("heartbeats")

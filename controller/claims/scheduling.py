@@ -10,15 +10,14 @@ from typing import Protocol
 from api.claims import Pod, PodSchedulingContext
 from api.errors import UserError
 from api.objects import JSON, Key, NodeName
-from controller.allocator import DeviceRequest, Plan, Refusal
-from controller.claims import ClaimWriter, PendingClaim
-from controller.dialect import Unusable
+from controller.claims.pending import PendingClaims
+from controller.claims.writer import ClaimWriter, PendingClaim
+from controller.decide.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.negotiation import SILENT, Answer, answered, explain, favoured, negotiate
 from controller.errors import NoSuitableNode
-from controller.negotiation import SILENT, Answer, answered, explain, favoured, negotiate
-from controller.nodes import Ledger
-from controller.outcome import After, Blocked, Done, Outcome
-from controller.pending import PendingClaims
-from controller.waiting import Topic
+from controller.nodes.ledger import Ledger
+from controller.outcome import After, Blocked, Done, Outcome, Topic
+from controller.versions.dialect import Unusable
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.resources import Resource

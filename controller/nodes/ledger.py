@@ -5,18 +5,16 @@ answers to other pods leave its devices out; it is a hint with an owner and an e
 allocation itself never trusts it.
 """
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from api.errors import MalformedState
 from api.nas import Device, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
-from controller.allocator import DeviceRequest, Plan, Refusal, plan
-from controller.heartbeats import Heartbeats
-from controller.reservations import Reservations
+from controller.decide.allocator import DeviceRequest, Plan, Refusal, plan
+from controller.nodes.heartbeats import Heartbeats
+from controller.nodes.reservations import Reservations
 from kube.store import Store
 
 HOLDERS_INDEX = "allocated-claim"
@@ -67,7 +65,7 @@ def holders_index(obj: JSON) -> Iterable[str]:
 
 
 class Ledger:
-    """Views of all nodes, reservations, and one lock per node for read-plan-write.
+    """Views of all nodes, and reservations.
 
     Attributes:
         heartbeats: of all nodes.
@@ -79,11 +77,9 @@ class Ledger:
         """Read from `store`, a cache of the NAS objects of `namespace` with holders_index."""
         self._store = store
         self._namespace = namespace
-        self._guard = threading.Lock()
         self._known: dict[NodeName, _Known] = {}
         self.heartbeats = Heartbeats(clock)
         self._reservations = Reservations(clock)
-        self._locks: dict[NodeName, threading.Lock] = {}
         store.subscribe(self._changed)
 
     def nodes(self) -> list[NodeName]:
@@ -136,11 +132,6 @@ class Ledger:
         """Return the nodes whose NAS holds devices for a claim, sorted."""
         found = self._store.by_index(HOLDERS_INDEX, claim)
         return sorted(NodeName(obj["metadata"]["name"]) for obj in found)
-
-    def lock(self, node: NodeName) -> AbstractContextManager[bool]:
-        """Return the lock that serialises read-plan-write on a node within this process."""
-        with self._guard:
-            return self._locks.setdefault(node, threading.Lock())
 
     def written(self, obj: JSON) -> None:
         """Take in the API server's answer to a read or write of a NAS."""

@@ -16,11 +16,11 @@ from api.deviceclaims import device_name
 from api.invariants import ClaimFacts, Fault, Violation, entry_faults, lost, whole
 from api.nas import AllocatedClaim, Device, NodeAllocationState
 from api.objects import JSON, DeviceID, Key, NodeName, uid_of
-from controller.allocator import Refusal
-from controller.claims import ClaimWriter
-from controller.dialect import Demand, Dialect
-from controller.nodes import Ledger, view_of
+from controller.claims.writer import ClaimWriter
+from controller.decide.allocator import Refusal
+from controller.nodes.ledger import Ledger, view_of
 from controller.outcome import After, Done, Outcome
+from controller.versions.dialect import Demand, Dialect
 from kube.client import Client
 from kube.resources import Resource
 from kube.store import Store

@@ -2,9 +2,9 @@
 
 from api.claims import Claim, Pod, PodClaim
 from api.objects import Key, object_key
-from controller.claims import PendingClaim
-from controller.dialect import Demand, Dialect, Unusable
+from controller.claims.writer import PendingClaim
 from controller.errors import ClaimNotReady, ForeignClaim
+from controller.versions.dialect import Demand, Dialect, Unusable
 from kube.store import Store
 
 

@@ -10,20 +10,16 @@ from api.claims import Claim
 from api.invariants import ClaimFacts
 from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
-from controller.allocator import Refusal
-from controller.claims import ClaimWriter, PendingClaim
-from controller.dialect import Demand, Dialect, NotOurs, Unusable
+from controller.claims.writer import ClaimWriter, PendingClaim
+from controller.decide.allocator import Refusal
+from controller.decide.negotiation import explain
+from controller.decide.nodehealth import Objection, Severity, objection
 from controller.errors import NodeOfLastResort, NoSuitableNode
-from controller.negotiation import explain
-from controller.nodehealth import Objection, Severity, objection
-from controller.nodes import Ledger
-from controller.outcome import After, Again, Blocked, Done, Outcome, Warned
-from controller.waiting import Topic
+from controller.nodes.ledger import Ledger
+from controller.outcome import ANY_NODE, After, Again, Blocked, Done, Outcome, Topic, Warned
+from controller.versions.dialect import Demand, Dialect, NotOurs, Unusable
 from kube.errors import NotFound
 from kube.store import Store
-
-ANY_NODE = Topic("node", "")
-"""Woken with every change of any node."""
 
 
 @dataclass(frozen=True, slots=True)

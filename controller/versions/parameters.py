@@ -15,8 +15,8 @@ from api.parameters import (
     parse_class_parameters,
 )
 from controller.errors import ResourceClassNotFound
-from controller.sources import ObjectSource
-from controller.waiting import Topic
+from controller.outcome import Topic
+from controller.versions.sources import ObjectSource
 
 _Parameters = TypeVar("_Parameters", ClaimParameters, ClassParameters)
 

@@ -4,11 +4,12 @@ from typing import Final
 
 from api.claims import Claim, PodSchedulingContext
 from api.objects import JSON, key_of
-from controller.claimsync import ANY_NODE, rests
-from controller.nodes import Ledger
-from controller.parameters import parameters_topic
-from controller.reconcile import CLAIM, SCHEDULING, STATE, queue_key
-from controller.waiting import Topic, Waiters
+from controller.claims.sync import rests
+from controller.nodes.ledger import Ledger
+from controller.outcome import ANY_NODE, Topic
+from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, queue_key
+from controller.queue.waiting import Waiters
+from controller.versions.parameters import parameters_topic
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 

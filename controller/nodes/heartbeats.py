@@ -3,7 +3,7 @@
 A heartbeat says within how many seconds the next one follows. They are counted from the moment when
 we saw it, on our own monotonic clock, as in leader election; what the clock of a node says does not
 matter. A plugin that never gave a heartbeat, being older, is not silent, and neither is one that
-has ended. Fed by controller.nodes.
+has ended. Fed by controller.nodes.ledger.
 """
 
 import time

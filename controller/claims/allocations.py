@@ -1,7 +1,7 @@
 """The trace of a success for users: the Normal event `Allocated` on the claim.
 
-Recorded by controller.claims after the last write of an allocation, so once for each of them; what
-is found allocated already was told of by whoever allocated it.
+Recorded by controller.claims.writer after the last write of an allocation, so once for each of
+them; what is found allocated already was told of by whoever allocated it.
 """
 
 from collections.abc import Callable, Sequence

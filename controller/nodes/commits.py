@@ -3,7 +3,7 @@
 Whoever comes while a write to the node's NAS is under way puts its wish down and waits for the lock
 of the node. The next one to get it writes all wishes that are there, each on top of the former; the
 others find theirs fulfilled. Nobody waits longer than for the lock, and a wish that is alone is
-written at once. Used by controller.claims.
+written at once. Used by controller.claims.writer.
 
 A write carries the resourceVersion of the state that all its wishes were asked about, so the API
 server refuses it when anybody else was faster.
@@ -19,9 +19,10 @@ from api.nas import NodeAllocationState, allocated_patch
 from api.nasvalues import Allocated
 from api.objects import JSON, NodeName
 from controller.errors import NodeUnavailable, StaleWorld
-from controller.nodes import Ledger
+from controller.nodes.ledger import Ledger
 from kube.calls import Patch
 from kube.errors import Conflict, NotFound
+from kube.keylocks import KeyLocks
 from kube.resources import Resource
 
 NAS_ATTEMPTS: Final = 5
@@ -61,6 +62,7 @@ class NodeCommits:
         self._states = states
         self._ledger = ledger
         self._guard = threading.Lock()
+        self._locks = KeyLocks[NodeName]()
         self._waiting: dict[NodeName, list[_Waiting]] = {}
 
     def commit(self, node: NodeName, wish: Wish) -> None:
@@ -77,7 +79,7 @@ class NodeCommits:
         mine = _Waiting(wish)
         with self._guard:
             self._waiting.setdefault(node, []).append(mine)
-        with self._ledger.lock(node):
+        with self._locks.holding([node]):
             if not mine.settled:
                 self._settle(node, mine)
 

@@ -14,9 +14,9 @@ from api.errors import UserError
 from api.names import RESOURCE_GROUP
 from api.nas import AllocatedDevice
 from api.objects import JSON, NodeName
-from controller.allocator import DeviceRequest
-from controller.sources import Sources
-from controller.waiting import Topic
+from controller.decide.allocator import DeviceRequest
+from controller.outcome import Topic
+from controller.versions.sources import Sources
 from kube.resources import Resource
 
 

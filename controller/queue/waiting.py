@@ -7,15 +7,8 @@ yet. Waking is a shortcut; the periodic recheck of the reconciler is the safety 
 import threading
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """Something that can change: `kind` is `node`, `heartbeat`, `class`, or a parameters kind."""
-
-    kind: str
-    name: str
+from controller.outcome import Topic
 
 
 class Waiters:

@@ -37,8 +37,10 @@ from api.parameters import (
     parse_class_parameters,
 )
 from api.selectors import only_node
-from controller.allocator import DeviceRequest
-from controller.dialect import (
+from controller.decide.allocator import DeviceRequest
+from controller.errors import DeviceClassNotFound, TooManyDevices, UnsupportedField
+from controller.outcome import Topic
+from controller.versions.dialect import (
     Demand,
     NotOurs,
     Reading,
@@ -48,9 +50,7 @@ from controller.dialect import (
     resource,
     with_status,
 )
-from controller.errors import DeviceClassNotFound, TooManyDevices, UnsupportedField
-from controller.sources import Sources
-from controller.waiting import Topic
+from controller.versions.sources import Sources
 
 _VERSION: Final = "v1alpha3"
 _CLASS_KIND: Final = "DeviceClass"
@@ -58,7 +58,7 @@ _PARAMETERS_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"}
 
 
 class V1Alpha3:
-    """Implements controller.dialect.Dialect."""
+    """Implements controller.versions.dialect.Dialect."""
 
     def __init__(self, sources: Sources) -> None:
         """Find classes in `sources`."""

@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from api.claims import PodSchedulingContext
 from api.objects import JSON, NodeName
 from api.texts import counted, listed
-from controller.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from kube.events import LONGEST_MESSAGE
 
 SILENT: Final = Refusal("Silent", "its plugin has stopped sending heartbeats")

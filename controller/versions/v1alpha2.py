@@ -19,8 +19,9 @@ from api.names import (
 from api.nas import AllocatedDevice
 from api.objects import JSON, NodeName
 from api.selectors import only_node
-from controller.allocator import DeviceRequest
-from controller.dialect import (
+from controller.decide.allocator import DeviceRequest
+from controller.outcome import Topic
+from controller.versions.dialect import (
     Demand,
     NotOurs,
     Reading,
@@ -30,9 +31,8 @@ from controller.dialect import (
     resource,
     with_status,
 )
-from controller.parameters import ParametersLookup, topics
-from controller.sources import Sources
-from controller.waiting import Topic
+from controller.versions.parameters import ParametersLookup, topics
+from controller.versions.sources import Sources
 from kube.resources import NODES, Resource
 
 _VERSION: Final = "v1alpha2"
@@ -40,7 +40,7 @@ _CLASS_KIND: Final = "ResourceClass"
 
 
 class V1Alpha2:
-    """Implements controller.dialect.Dialect."""
+    """Implements controller.versions.dialect.Dialect."""
 
     def __init__(self, sources: Sources) -> None:
         """Find classes and parameters in `sources`."""

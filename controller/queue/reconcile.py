@@ -12,11 +12,10 @@ from typing import Protocol
 
 from api.errors import DriverError, UserError
 from api.objects import JSON, Key
-from controller.claimsync import ANY_NODE
+from controller.claims.scheduling import RECHECK_SECONDS
 from controller.errors import StaleWorld
-from controller.outcome import After, Again, Blocked, Done, Outcome, Warned
-from controller.scheduling import RECHECK_SECONDS
-from controller.waiting import Topic, Waiters
+from controller.outcome import ANY_NODE, After, Again, Blocked, Done, Outcome, Topic, Warned
+from controller.queue.waiting import Waiters
 from kube.errors import ApiError, Conflict, KubeError
 from kube.workqueue import WorkQueue
 from ops.logs import get_logger

@@ -13,25 +13,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.claims import Claim
-from api.names import FINALIZER
+from api.names import DRIVER_NAME, FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.nasvalues import Allocated
 from api.objects import JSON, ClaimUID, NodeName
-from controller.allocations import Told
-from controller.allocator import Plan, Refusal
-from controller.claimedits import reserved, with_finalizer, with_move, without_finalizer
-from controller.claimlocks import ClaimLocks
-from controller.commits import NodeCommits
-from controller.dialect import Demand, Dialect
+from controller.claims.allocations import Told
+from controller.claims.recently import Recently
+from controller.decide.allocator import Plan, Refusal
 from controller.errors import StaleWorld
-from controller.nodes import Ledger, view_of
-from controller.recently import Recently
+from controller.nodes.commits import NodeCommits
+from controller.nodes.ledger import Ledger, view_of
+from controller.versions.dialect import Demand, Dialect, with_status
 from kube.cache import revision
 from kube.client import Client
+from kube.keylocks import KeyLocks
 from kube.resources import Resource
 from kube.store import Store
 
 GONE_REMEMBERED = 10_000
+MOVED_ANNOTATION = f"{DRIVER_NAME}/moved-at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class ClaimWriter:
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
-        self._locks = ClaimLocks()
+        self._locks = KeyLocks[ClaimUID]()
         self._gone = Recently[ClaimUID](GONE_REMEMBERED)
 
     def allocate(
@@ -118,7 +118,7 @@ class ClaimWriter:
             for waiting in marked:
                 devices = planned[waiting.claim.uid]
                 raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
-                stored = self._write_status(reserved(raw, consumer) if consumer else raw)
+                stored = self._write_status(_reserved(raw, consumer) if consumer else raw)
                 self._told(stored, node, devices)
         return None
 
@@ -156,7 +156,7 @@ class ClaimWriter:
         if claim.allocation is not None or claim.deallocation_requested:
             raw = self._write_status(self._dialect.freed(claim))
         if FINALIZER in claim.finalizers:
-            self._write_metadata(raw, without_finalizer(raw))
+            self._write_metadata(raw, _without_finalizer(raw))
         self._waiting_since.pop(claim.uid, None)
         if claim.deleting:
             self._gone.add(claim.uid)
@@ -231,7 +231,7 @@ class ClaimWriter:
             StaleWorld: the claim or a node changed meanwhile.
             KubeError: a write failed; the next call goes on from there.
         """
-        self.deallocate(Claim(self._write_metadata(claim.raw, with_move(claim.raw))))
+        self.deallocate(Claim(self._write_metadata(claim.raw, _with_move(claim.raw))))
 
     def protect(self, claim: Claim) -> None:
         """Put our finalizer on a claim.
@@ -239,7 +239,7 @@ class ClaimWriter:
         Raises:
             KubeError: it could not be written.
         """
-        self._write_metadata(claim.raw, with_finalizer(claim.raw))
+        self._write_metadata(claim.raw, _with_finalizer(claim.raw))
 
     def _own(self, claim: Claim, node: NodeName) -> Claim:
         """Mark the claim as ours, and undo what an attempt on another node left in its NAS.
@@ -250,9 +250,9 @@ class ClaimWriter:
         others = [other for other in self._ledger.holders(claim.uid) if other != node]
         raw = claim.raw
         if FINALIZER not in claim.finalizers:
-            raw = self._write_metadata(raw, with_finalizer(raw))
+            raw = self._write_metadata(raw, _with_finalizer(raw))
         elif others:
-            raw = self._write_metadata(raw, with_move(raw))
+            raw = self._write_metadata(raw, _with_move(raw))
         for other in others:
             self.withdraw(claim.uid, other)
         return Claim(raw)
@@ -313,3 +313,23 @@ def _merged(
         for uid, devices in planned.items()
     }
     return {**state.allocated, **given}
+
+
+def _with_finalizer(raw: JSON) -> JSON:
+    """Return the metadata that add our finalizer, the mark that the claim is ours to free."""
+    return {"finalizers": [*(raw["metadata"].get("finalizers") or []), FINALIZER]}
+
+
+def _with_move(raw: JSON) -> JSON:
+    """Return the metadata that note a move of the allocation, which no earlier write had."""
+    return {"annotations": {MOVED_ANNOTATION: str(raw["metadata"].get("resourceVersion", ""))}}
+
+
+def _without_finalizer(raw: JSON) -> JSON:
+    """Return the metadata that drop our finalizer."""
+    return {"finalizers": [f for f in raw["metadata"].get("finalizers") or [] if f != FINALIZER]}
+
+
+def _reserved(raw: JSON, consumer: JSON) -> JSON:
+    """Return the claim reserved for its first consumer."""
+    return with_status(raw, reservedFor=[consumer])

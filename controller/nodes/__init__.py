@@ -1,0 +1,1 @@
+"""The state of every node: what it offers, what is reserved, and the writes of it."""

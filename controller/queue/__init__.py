@@ -1,0 +1,1 @@
+"""Which object is looked at, when, and what a look came to."""

@@ -1,0 +1,1 @@
+"""What differs between the versions of resource.k8s.io."""
