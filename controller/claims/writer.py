@@ -8,21 +8,21 @@ syncClaim (release-1.30).
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.claims import Claim
 from api.names import DRIVER_NAME, FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState
-from api.nasvalues import Allocated
 from api.objects import JSON, ClaimUID, NodeName
 from controller.claims.allocations import Told
 from controller.claims.recently import Recently
 from controller.decide.allocator import Plan, Refusal
 from controller.errors import StaleWorld
 from controller.nodes.commits import NodeCommits
-from controller.nodes.ledger import Ledger, view_of
+from controller.nodes.edits import Allocate, Enter, Withdraw
+from controller.nodes.ledger import Ledger
 from controller.versions.dialect import Demand, Dialect, with_status
 from kube.cache import revision
 from kube.client import Client
@@ -179,17 +179,7 @@ class ClaimWriter:
             StaleWorld: others write the NAS all the time.
             KubeError: it could not be written.
         """
-        withdrawn = False
-
-        def without(state: NodeAllocationState | None) -> Allocated | None:
-            nonlocal withdrawn
-            withdrawn = state is not None and uid in state.allocated and still()
-            if state is None or not withdrawn:
-                return None
-            return {other: given for other, given in state.allocated.items() if other != uid}
-
-        self._commits.commit(node, without)
-        return withdrawn
+        return self._commits.commit(node, Withdraw(uid, still))
 
     def enter(
         self,
@@ -212,17 +202,8 @@ class ClaimWriter:
             StaleWorld: the claim has changed, or others write the NAS all the time.
             KubeError: it could not be written.
         """
-        entered = False
-
-        def with_entry(state: NodeAllocationState | None) -> Allocated | None:
-            nonlocal entered
-            given = None if state is None or claim.uid in state.allocated else entry(state)
-            entered = given is not None
-            return None if state is None or given is None else {**state.allocated, claim.uid: given}
-
         with self._alone([claim]):
-            self._commits.commit(node, with_entry)
-        return entered
+            return self._commits.commit(node, Enter(claim.uid, entry))
 
     def abandon(self, claim: Claim) -> None:
         """Take back the devices of a claim whose allocation was never completed.
@@ -258,23 +239,12 @@ class ClaimWriter:
         return Claim(raw)
 
     def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Plan | Refusal:
-        requests = [request for p in pending for request in p.demand.requests]
-        names = {p.claim.uid: p.claim for p in pending}
-        outcome: Plan | Refusal = {}
-
-        def with_plan(state: NodeAllocationState | None) -> Allocated | None:
-            nonlocal outcome
-            view = view_of(state)
-            outcome = view if isinstance(view, Refusal) else view.plan(requests)
-            if state is None or isinstance(outcome, Refusal):
-                return None
-            return _merged(state, outcome, names)
-
         view = self._ledger.view(node)
         if isinstance(view, Refusal):
             return view
-        self._commits.commit(node, with_plan)
-        return outcome
+        requests = [request for p in pending for request in p.demand.requests]
+        claims = {p.claim.uid: p.claim for p in pending}
+        return self._commits.commit(node, Allocate(claims, requests))
 
     def _still_prepared(self, uid: ClaimUID, node: NodeName) -> StillPrepared | None:
         state = self._ledger.state(node)
@@ -302,17 +272,6 @@ class ClaimWriter:
     def _stored(self, answer: JSON) -> JSON:
         self._cache.written(answer)
         return answer
-
-
-def _merged(
-    state: NodeAllocationState, planned: Plan, claims: Mapping[ClaimUID, Claim]
-) -> Allocated:
-    given = {
-        uid: state.allocated.get(uid)
-        or AllocatedClaim(devices, claims[uid].namespace, claims[uid].name)
-        for uid, devices in planned.items()
-    }
-    return {**state.allocated, **given}
 
 
 def _with_finalizer(raw: JSON) -> JSON:

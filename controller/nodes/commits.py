@@ -1,24 +1,25 @@
 """Writes of `allocatedClaims`: one for everybody who wants something of a node at the same time.
 
-Whoever comes while a write to the node's NAS is under way puts its wish down and waits for the lock
-of the node. The next one to get it writes all wishes that are there, each on top of the former; the
-others find theirs fulfilled. Nobody waits longer than for the lock, and a wish that is alone is
-written at once. Used by controller.claims.writer.
+Whoever comes while a write to the node's NAS is under way puts its edit down and waits for the lock
+of the node. The next one to get it writes all edits that are there, each on top of the former; the
+others find theirs done. Nobody waits longer than for the lock, and an edit that is alone is written
+at once. Used by controller.claims.writer.
 
-A write carries the resourceVersion of the state that all its wishes were asked about, so the API
+A write carries the resourceVersion of the state that all its edits were applied to, so the API
 server refuses it when anybody else was faster.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol, TypeVar, cast
 
 from api.errors import DriverError
 from api.nas import NodeAllocationState, allocated_patch
 from api.nasvalues import Allocated
 from api.objects import JSON, NodeName
 from controller.errors import NodeUnavailable, StaleWorld
+from controller.nodes.edits import Applied, Edit
 from controller.nodes.ledger import Ledger
 from kube.calls import Patch
 from kube.errors import Conflict, NotFound
@@ -27,17 +28,15 @@ from kube.resources import Resource
 
 NAS_ATTEMPTS: Final = 5
 
-Wish: TypeAlias = Callable[[NodeAllocationState | None], Allocated | None]
-"""Gets a node's state, None if there is none; returns what ought to be allocated there.
-
-None leaves everything as it is. It is asked anew for each attempt, perhaps by another thread, which
-holds the lock of the node; its last answer is the one that counts.
-"""
+R = TypeVar("R")
 
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    wish: Wish
+    """An edit, and its result once it is written or has nothing to write."""
+
+    edit: Edit[object]
+    result: object = None
     settled: bool = False
 
 
@@ -65,34 +64,36 @@ class NodeCommits:
         self._locks = KeyLocks[NodeName]()
         self._waiting: dict[NodeName, list[_Waiting]] = {}
 
-    def commit(self, node: NodeName, wish: Wish) -> None:
-        """Write what a wish makes of a node's newest state.
+    def commit(self, node: NodeName, edit: Edit[R]) -> R:
+        """Write what an edit makes of a node's newest state, and return the result.
 
-        An error tells only that this wish may not have been written; it is asked again by the next
-        attempt, and then sees what is there. Others who waited go on by themselves.
+        An error tells only that this edit may not have been written; the next attempt applies it
+        again, and then it sees what is there. Others who waited go on by themselves.
 
         Raises:
             StaleWorld: others write the NAS all the time.
             MalformedState: the NAS cannot be read; somebody has to mend it.
             KubeError: it could not be written.
         """
-        mine = _Waiting(wish)
+        mine = _Waiting(edit)
         with self._guard:
             self._waiting.setdefault(node, []).append(mine)
         with self._locks.holding([node]):
             if not mine.settled:
                 self._settle(node, mine)
+        return cast(R, mine.result)
 
     def _settle(self, node: NodeName, mine: _Waiting) -> None:
-        """Write a wish with all that wait; it may have been in another's attempt that failed."""
+        """Write an edit with all that wait; it may have been in another's attempt that failed."""
         with self._guard:
             others = [each for each in self._waiting.pop(node, []) if each is not mine]
         for _ in range(NAS_ATTEMPTS):
             state = self._ledger.state(node)
-            wanted = mine.wish(state)
+            applied = mine.edit.apply(state)
+            mine.result = applied.result
             if state is None:
                 return
-            merged, served = _merged(state, state.allocated if wanted is None else wanted, others)
+            merged, served = _merged(state, applied, others)
             if self._store(state, merged):
                 for each in served:
                     each.settled = True
@@ -117,18 +118,20 @@ class NodeCommits:
 
 
 def _merged(
-    state: NodeAllocationState, allocated: Allocated, others: Iterable[_Waiting]
+    state: NodeAllocationState, first: Applied[object], others: Iterable[_Waiting]
 ) -> tuple[Allocated, list[_Waiting]]:
-    """Return what is allocated after all wishes, and those that could be asked.
+    """Return what is allocated after all edits, and those that could be applied.
 
-    One that fails is left to its owner, who asks it again and gets the error.
+    One that fails is left to its owner, who applies it again and gets the error.
     """
+    allocated = state.allocated if first.allocated is None else first.allocated
     served = []
     for each in others:
         try:
-            wanted = each.wish(replace(state, allocated=allocated))
+            applied = each.edit.apply(replace(state, allocated=allocated))
         except DriverError:
             continue
-        allocated = allocated if wanted is None else wanted
+        allocated = allocated if applied.allocated is None else applied.allocated
+        each.result = applied.result
         served.append(each)
     return allocated, served

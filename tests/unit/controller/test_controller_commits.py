@@ -1,8 +1,9 @@
-"""Wishes of several workers for one node at the same time, which share its NAS write."""
+"""Edits of several workers for one node at the same time, which share its NAS write."""
 
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -14,7 +15,8 @@ from api.objects import ClaimUID, DeviceID, NodeName
 from controller.caches import STATES
 from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
-from controller.nodes.commits import NodeCommits, Wish
+from controller.nodes.commits import NodeCommits
+from controller.nodes.edits import Applied, Edit, Withdraw
 from controller.nodes.ledger import HOLDERS_INDEX, Ledger, holders_index
 from kube.errors import Conflict, ConnectFailed, KubeError
 from kube.keylocks import KeyLocks
@@ -90,11 +92,8 @@ class World:
             self.store.replace([self.api.put(STATES, nas())])
         self.commits = NodeCommits(self.api, STATES, self.ledger)  # type: ignore[arg-type]
 
-    def run(self, *wishes: Wish) -> list[Exception | None]:
-        def work(wish: Wish) -> Callable[[], None]:
-            return lambda: self.commits.commit(NODE, wish)
-
-        return self.crowd.run(*map(work, wishes))
+    def run(self, *edits: Edit[object]) -> list[Exception | None]:
+        return self.crowd.run(*(partial(self.commits.commit, NODE, edit) for edit in edits))
 
     def allocated(self) -> dict[str, str]:
         spec = self.api.find(STATES, NODE, SYSTEM)["spec"]
@@ -110,33 +109,36 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     return World(monkeypatch)
 
 
-def first_free(uid: str) -> Wish:
-    """Return the wish for the first device that nobody has."""
+@dataclass(frozen=True)
+class Made:
+    """An edit made of a function; its result is the state that it was applied to."""
 
-    def wish(state: NodeAllocationState | None) -> Allocated | None:
+    change: Callable[[NodeAllocationState | None], Allocated | None]
+
+    def apply(self, state: NodeAllocationState | None) -> Applied[NodeAllocationState | None]:
+        return Applied(self.change(state), state)
+
+
+def first_free(uid: str) -> Made:
+    """Return the edit that gives a claim the first device that nobody has."""
+
+    def change(state: NodeAllocationState | None) -> Allocated | None:
         if state is None:
             return None
         free = next(d.id for d in state.allocatable if d.id not in state.used())
         given = AllocatedClaim((AllocatedDevice(DeviceID(free)),), "default", uid)
         return {**state.allocated, ClaimUID(uid): given}
 
-    return wish
+    return Made(change)
 
 
-def without(uid: str) -> Wish:
-    def wish(state: NodeAllocationState | None) -> Allocated | None:
-        return {u: g for u, g in state.allocated.items() if u != uid} if state else None
-
-    return wish
-
-
-def test_a_wish_alone_is_written_at_once(world: World) -> None:
+def test_an_edit_alone_is_written_at_once(world: World) -> None:
     assert world.run(first_free("a")) == [None]
     assert world.allocated() == {"a": "node-1-0"}
     assert world.attempts() == 1
 
 
-def test_wishes_at_the_same_time_are_one_write_each_on_top_of_the_former(world: World) -> None:
+def test_edits_at_the_same_time_are_one_write_each_on_top_of_the_former(world: World) -> None:
     assert world.run(*map(first_free, "abcd")) == [None] * 4
     assert sorted(world.allocated().values()) == [f"node-1-{i}" for i in range(4)]
     assert world.attempts() == 1
@@ -144,13 +146,26 @@ def test_wishes_at_the_same_time_are_one_write_each_on_top_of_the_former(world: 
 
 def test_what_is_given_and_taken_at_the_same_time_is_one_write(world: World) -> None:
     world.run(first_free("a"), first_free("b"))
-    assert world.run(without("a"), first_free("c"), without("b")) == [None] * 3
+    assert (
+        world.run(Withdraw(ClaimUID("a")), first_free("c"), Withdraw(ClaimUID("b"))) == [None] * 3
+    )
     assert list(world.allocated()) == ["c"]
     assert world.attempts() == 2
 
 
+def test_everybody_gets_the_result_of_the_own_edit(world: World) -> None:
+    world.run(first_free("a"))
+    results: dict[str, bool] = {}
+
+    def withdraw(uid: str) -> None:
+        results[uid] = world.commits.commit(NODE, Withdraw(ClaimUID(uid)))
+
+    world.crowd.run(partial(withdraw, "a"), partial(withdraw, "b"))
+    assert results == {"a": True, "b": False}
+
+
 def test_one_that_wants_nothing_after_all_does_not_disturb_the_others(world: World) -> None:
-    assert world.run(first_free("a"), lambda _: None, first_free("b")) == [None] * 3
+    assert world.run(first_free("a"), Made(lambda _: None), first_free("b")) == [None] * 3
     assert sorted(world.allocated()) == ["a", "b"]
     assert world.attempts() == 1
 
@@ -162,9 +177,9 @@ def test_an_error_of_one_is_its_own(world: World, place: int) -> None:
     def fails(_: NodeAllocationState | None) -> Allocated | None:
         raise error
 
-    wishes = [first_free("a"), first_free("b")]
-    wishes.insert(place, fails)
-    raised = world.run(*wishes)
+    edits = [first_free("a"), first_free("b")]
+    edits.insert(place, Made(fails))
+    raised = world.run(*edits)
     assert raised[place] is error
     assert raised.count(None) == 2
     assert sorted(world.allocated()) == ["a", "b"]
@@ -198,13 +213,13 @@ def test_a_write_that_lost_its_answer_is_not_repeated(world: World) -> None:
     assert len(set(world.allocated().values())) == 3
 
 
-def keeping(uid: str) -> Wish:
-    """Return the wish for a device, unless there is one already."""
+def keeping(uid: str) -> Made:
+    """Return the edit that gives a claim a device, unless it has one already."""
 
-    def wish(state: NodeAllocationState | None) -> Allocated | None:
-        return None if state is None or uid in state.allocated else first_free(uid)(state)
+    def change(state: NodeAllocationState | None) -> Allocated | None:
+        return None if state is None or uid in state.allocated else first_free(uid).change(state)
 
-    return wish
+    return Made(change)
 
 
 def test_when_somebody_else_was_faster_all_are_asked_again(world: World) -> None:
@@ -228,7 +243,7 @@ def test_who_is_always_late_gives_up(world: World) -> None:
 def test_everybody_hears_that_there_is_no_such_node(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[object] = []
     world = World(monkeypatch, published=False)
-    assert world.run(heard.append, heard.append) == [None, None]
+    assert world.run(Made(heard.append), Made(heard.append)) == [None, None]
     assert heard == [None, None]
     assert world.attempts() == 0
 
