@@ -23,6 +23,7 @@ from devcluster.errors import DevclusterError
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.kubelet import Kubelet
+from devcluster.kubelet.node import MAX_PODS
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from devcluster.nodecontroller import NodeController
 from devcluster.programs import Program, Programs, driver_programs
@@ -37,6 +38,8 @@ from ops.lifecycle import Lifecycle
 
 QPS: Final = 1000.0
 START_SECONDS: Final = 30.0
+
+_THREADS, _THREADS_PER_KUBELET = 64, 8
 
 
 class Cluster:
@@ -100,7 +103,11 @@ class Cluster:
         draft = self._config.draft_kubeconfig
         draft.write_text(json.dumps(kubeconfig(url), indent=2), encoding="utf-8")
         client = Client.from_kubeconfig(
-            str(draft), qps=QPS, burst=int(QPS), user_agent="devcluster", pool=256
+            str(draft),
+            qps=QPS,
+            burst=int(QPS),
+            user_agent="devcluster",
+            pool=connections(len(self._config.all_nodes)),
         )
         self.life.on_stop("API client", client.close)
         self.life.on_stop("events", lambda: together(each.stop for each in self._recorders))
@@ -185,6 +192,14 @@ class Cluster:
         events.start()
         self._recorders.append(events)
         return events
+
+
+def connections(nodes: int) -> int:
+    """Return how many threads of the control plane and the kubelets may send something at once.
+
+    Each pod has one, and all of them do when the cluster stops.
+    """
+    return _THREADS + nodes * (_THREADS_PER_KUBELET + MAX_PODS)
 
 
 def kubeconfig(url: str) -> JSON:

@@ -20,6 +20,7 @@ LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 LEASE_NAMESPACE: Final = "kube-node-lease"
 LEASE_SECONDS: Final = 40
 RENEW_SECONDS: Final = 10.0
+MAX_PODS: Final = 110
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
@@ -67,7 +68,7 @@ def node_status(name: str, version: str, address: str, now: float) -> JSON:
     capacity = {
         "cpu": str(os.cpu_count() or 1),
         "memory": f"{_memory_kibibytes()}Ki",
-        "pods": "110",
+        "pods": str(MAX_PODS),
     }
     return {
         "addresses": [
