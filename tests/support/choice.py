@@ -3,7 +3,7 @@
 import argparse
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,14 +75,16 @@ def chosen(choice: Choice) -> Iterator[Cluster]:
             yield it
 
 
-def helm_install(kubeconfig: Path) -> None:
-    """Install the chart with the image that was loaded, and wait until its pods are Ready."""
+def helm_install(kubeconfig: Path, values: Mapping[str, object] | None = None) -> None:
+    """Install the chart with the image that was loaded, and wait until its pods are Ready.
+
+    Args:
+        kubeconfig: of the cluster.
+        values: of the chart, beside those of the image.
+    """
     repository, tag = IMAGE
-    _helm(kubeconfig).install(
-        RELEASE,
-        SYSTEM,
-        {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"}},
-    )
+    image = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
+    _helm(kubeconfig).install(RELEASE, SYSTEM, {**(values or {}), "image": image})
 
 
 def helm_uninstall(kubeconfig: Path) -> None:

@@ -220,6 +220,35 @@ class Cluster:
             for name in reversed(NODE):
                 self.start(name)
 
+    def back_up(self) -> None:
+        """Copy the data of etcd, which is down meanwhile; an older copy is forgotten.
+
+        Raises:
+            NotReady: the API server did not come back.
+        """
+        with self._progress.step("back etcd up"):
+            self.stop(controlplane.ETCD)
+            shutil.rmtree(self.layout.etcd_backup, ignore_errors=True)
+            shutil.copytree(self.layout.etcd, self.layout.etcd_backup)
+            self.start(controlplane.ETCD)
+            self._components.wait(controlplane.API_SERVER)
+
+    def restore(self) -> None:
+        """Put the copy of `back_up` in the place of etcd's data, and restart what uses it.
+
+        Containers go on, and so does whatever in them watches the API server.
+
+        Raises:
+            NotReady: the control plane or the node did not come back.
+        """
+        with self._progress.step("restore etcd"):
+            for name in (kubelet.NAME, *reversed(controlplane.STARTING_ORDER)):
+                self.stop(name)
+            shutil.rmtree(self.layout.etcd)
+            shutil.copytree(self.layout.etcd_backup, self.layout.etcd)
+            for name in (*controlplane.STARTING_ORDER, kubelet.NAME):
+                self.start(name)
+
     def status(self) -> Status:
         """Return what is known of the cluster that is up."""
         running = self._components.running()

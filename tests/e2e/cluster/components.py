@@ -57,6 +57,14 @@ class Components:
         self._daemons.start(name, *command, environment=_environment(self._layout))
         self._wait(name, works)
 
+    def wait(self, name: str) -> None:
+        """Wait until a component that runs works.
+
+        Raises:
+            NotReady: it does not; the message ends with its log.
+        """
+        self._wait(name, self._look(name))
+
     def stop(self, name: str) -> None:
         """Stop a component if it runs.
 
@@ -117,7 +125,7 @@ def _commands(
     programs, volumes = layout.kubernetes_programs(version), layout.volume_plugins
     manager = controlplane.controller_manager(programs, version, pki, volumes)
     return {
-        controlplane.ETCD: controlplane.etcd(layout.state / "etcd"),
+        controlplane.ETCD: controlplane.etcd(layout.etcd),
         controlplane.API_SERVER: [
             *controlplane.api_server(programs, version, pki),
             *audit.flags(layout),

@@ -51,6 +51,16 @@ class Layout:
         return self.state / "volume-plugins"
 
     @property
+    def etcd(self) -> Path:
+        """What etcd stores."""
+        return self.state / "etcd"
+
+    @property
+    def etcd_backup(self) -> Path:
+        """A copy of that; absent until there is one."""
+        return self.state / "etcd-backup"
+
+    @property
     def pki(self) -> Path:
         """Keys, certificates and kubeconfigs."""
         return self.state / "pki"

@@ -8,6 +8,7 @@ and looking up a name fails at once, since there is no route to where it would b
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.cluster.commands import run, succeeds
@@ -58,6 +59,18 @@ def create() -> None:
     """
     for argv in commands():
         run(*argv)
+
+
+@contextmanager
+def detour(port: int) -> Iterator[None]:
+    """Let new connections of pods to the service `kubernetes` lead to a port of the host."""
+    match = f"-s {PODS} -d {API_SERVICE_IP} -p tcp --dport 443".split()
+    rule = ["PREROUTING", *match, "-j", "DNAT", "--to-destination", f"{HOST_IP}:{port}"]
+    run(*inside("iptables", "-t", "nat", "-I", *rule))
+    try:
+        yield
+    finally:
+        run(*inside("iptables", "-t", "nat", "-D", *rule))
 
 
 def delete() -> None:
