@@ -97,9 +97,7 @@ def run(
     _LOG.info("serving classic claims", version=version)
     events = event_recorder(client, config)
     controller = build(
-        client,
-        events,
-        metrics,
+        *(client, events, metrics),
         version=version,
         namespace=config.namespace,
         unprepare_timeout=unprepare_timeout,

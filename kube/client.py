@@ -8,21 +8,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Final, Self, TypeAlias, TypeVar
-
-from tenacity import RetryCallState, Retrying
+from typing import Final, Self, TypeAlias
 
 from api.objects import JSON
-from kube import calls, deadlines
+from kube import calls
 from kube.cache import revision
 from kube.calls import Call, Patch, Scope
 from kube.config import load_access
 from kube.connections import open_connections
-from kube.errors import Gone, KubeError, NotFound
+from kube.errors import Gone, NotFound
 from kube.pages import ListPage, Transform, joined, whole
 from kube.ratelimit import TokenBucket
 from kube.resources import Resource
-from kube.retries import passes_by_itself, pause
+from kube.sending import RETRY_SECONDS, Sender
 from kube.transport import READ_SECONDS, SILENT_SECONDS, RequestObserver, Transport
 from kube.waiting import Waiting
 from kube.watch import WatchEvent, WatchStream
@@ -30,9 +28,7 @@ from kube.watch import WatchEvent, WatchStream
 __all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
 
 _PAGE: Final = 500
-_RETRY_SECONDS: Final = 10.0
 _Names: TypeAlias = list[str]
-_T = TypeVar("_T")
 
 
 class Client:
@@ -50,7 +46,7 @@ class Client:
         *,
         limiter: TokenBucket,
         stop: threading.Event | None = None,
-        retry_seconds: float = _RETRY_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
         rand: Callable[[], float] = random.random,
@@ -59,22 +55,16 @@ class Client:
 
         Args:
             transport: carries out single requests.
-            limiter: one token per request.
-            stop: once it is set requests go out without a wait and without retries, so that a
-                program that ends can still write its last words.
-            retry_seconds: longest time that retries of one call may take; less in work that has
-                a deadline, see kube.deadlines.
-            clock: seconds, monotonic.
-            sleep: how to wait; on `stop` by default.
-            rand: uniform in [0, 1), for the jitter of pauses.
+            limiter: see kube.sending.Sender, as the rest.
+            stop: likewise; by default never set.
+            retry_seconds: likewise.
+            clock: likewise.
+            sleep: likewise; a wait for `stop` by default.
+            rand: likewise.
         """
+        stop = stop if stop is not None else threading.Event()
         self._transport = transport
-        self._limiter = limiter
-        self._stop = stop if stop is not None else threading.Event()
-        self._retry_seconds = retry_seconds
-        self._clock = clock
-        self._sleep = sleep if sleep is not None else self._stop.wait
-        self._rand = rand
+        self._sender = Sender(limiter, stop, sleep or stop.wait, retry_seconds, clock, rand)
 
     @classmethod
     def from_kubeconfig(
@@ -89,7 +79,7 @@ class Client:
         stop: threading.Event | None = None,
         on_wait: Callable[[str], None] | None = None,
         read_seconds: float = READ_SECONDS,
-        retry_seconds: float = _RETRY_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
     ) -> Self:
         """Return a client for a kubeconfig.
 
@@ -118,26 +108,23 @@ class Client:
             waiting=Waiting(access.host, on_wait) if on_wait is not None else None,
             read_seconds=read_seconds,
         )
-        return cls(
-            transport,
-            limiter=TokenBucket(qps, burst),
-            stop=stop,
-            retry_seconds=retry_seconds,
-        )
+        limiter = TokenBucket(qps, burst)
+        return cls(transport, limiter=limiter, stop=stop, retry_seconds=retry_seconds)
 
     def with_rate(self, qps: float, burst: int) -> Self:
         """Return a client on the same connections with a rate of its own, see `from_kubeconfig`.
 
         For requests that must not hold up others, such as those of events. One `close` is for both.
         """
+        mine = self._sender
         return type(self)(
             self._transport,
-            limiter=TokenBucket(qps, burst, clock=self._clock),
-            stop=self._stop,
-            retry_seconds=self._retry_seconds,
-            clock=self._clock,
-            sleep=self._sleep,
-            rand=self._rand,
+            limiter=TokenBucket(qps, burst, clock=mine.clock),
+            stop=mine.stop,
+            retry_seconds=mine.retry_seconds,
+            clock=mine.clock,
+            sleep=mine.sleep,
+            rand=mine.rand,
         )
 
     @property
@@ -261,7 +248,7 @@ class Client:
         """
         scope = Scope(namespace, label_selector, field_selector)
         call = calls.watch_objects(resource, scope, resource_version, timeout_seconds)
-        self._take_turn()
+        self._sender.take_turn()
         return self._transport.stream(call, silent_seconds=silent_seconds)
 
     def current_version(
@@ -278,11 +265,11 @@ class Client:
         to know.
         """
         call = calls.list_objects(resource, Scope(namespace, field_selector=field_selector))
-        return revision(self._send_once(self._transport.send, calls.page(call, 1, "")))
+        return revision(self._sender.once(self._transport.send, calls.page(call, 1, "")))
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """Return what a container has printed so far; ApiError 400 if it has not run."""
-        return self._retried(self._transport.text, calls.pod_log(namespace, pod, container))
+        return self._sender.send(self._transport.text, calls.pod_log(namespace, pod, container))
 
     def versions(self, group: str) -> _Names:
         """Return the versions of a named group that the API server serves; `[]` if it has none."""
@@ -310,55 +297,4 @@ class Client:
                 return
 
     def _send(self, call: Call) -> JSON:
-        return self._retried(self._transport.send, call)
-
-    def _retried(self, send: Callable[[Call], _T], call: Call) -> _T:
-        now = self._clock()
-        deadline = now + min(self._retry_seconds, deadlines.seconds_left(now))
-        try:
-            return self._send_once(send, call)
-        except KubeError as error:
-            # most calls succeed, and the machinery of retries costs as much as the call itself
-            return self._send_again(send, call, error, deadline)
-
-    def _send_again(
-        self, send: Callable[[Call], _T], call: Call, error: KubeError, deadline: float
-    ) -> _T:
-        """Repeat a call as its first failure, `error`, allows; raise the last failure."""
-        failed = [error]
-
-        def attempt() -> _T:
-            if failed:
-                raise failed.pop()
-            return self._send_once(send, call)
-
-        retrying = Retrying(
-            retry=lambda state: passes_by_itself(call, _error_of(state)),
-            wait=self._pause,
-            stop=lambda state: (
-                self._stop.is_set() or self._clock() + state.upcoming_sleep > deadline
-            ),
-            sleep=self._wait,
-            reraise=True,
-        )
-        answer: _T = retrying(attempt)
-        return answer
-
-    def _send_once(self, send: Callable[[Call], _T], call: Call) -> _T:
-        self._take_turn()
-        return send(call)
-
-    def _take_turn(self) -> None:
-        pause = self._limiter.reserve()
-        if pause > 0:
-            self._wait(pause)
-
-    def _wait(self, seconds: float) -> None:
-        self._sleep(seconds)
-
-    def _pause(self, state: RetryCallState) -> float:
-        return pause(_error_of(state), state.attempt_number, self._rand())
-
-
-def _error_of(state: RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome is not None else None
+        return self._sender.send(self._transport.send, call)

@@ -160,7 +160,7 @@ class Reflector:
             client: the API server.
             resource: what to list and watch.
             store: what to fill; of this reflector alone.
-            namespace: None is all namespaces.
+            namespace: see Client.list, as the selectors.
             field_selector: e.g. `spec.nodeName=x`.
             label_selector: e.g. `app=x`.
             transform: makes of each object what is stored.
@@ -168,14 +168,13 @@ class Reflector:
             silent_seconds: without an event or bookmark after which a watch is renewed.
             clock: seconds, monotonic.
             sleep: waits some seconds, less if the event is set.
-            rand: uniform in [0, 1), for jitter.
+            rand: in [0, 1), for jitter.
         """
         self._client = client
         self._resource = resource
         self._store = store
         self._namespace = namespace
-        self._field_selector = field_selector
-        self._label_selector = label_selector
+        self._field_selector, self._label_selector = field_selector, label_selector
         self._transform = transform
         self._on_error = on_error
         self._silent_seconds = silent_seconds
