@@ -7,6 +7,7 @@ from kube.resources import NODES
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
 from plugin.nodestate import NODE_STATES
+from plugin.patience import Patience
 from plugin.places import Places
 from plugin.wiring import Site, build
 from tests.support.backups import Backup
@@ -22,7 +23,8 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
     api.put(NODES, node_object())
     places = Places.of(*(str(tmp_path / name) for name in ("cdi", "registry", "plugins")))
     site = Site(NODE, SYSTEM, FakeDeviceSource(NODE, 2, "M"), places)
-    plugin = build(api, create_autospec(EventRecorder, instance=True), metrics, site)
+    events = create_autospec(EventRecorder, instance=True)
+    plugin = build(api, events, metrics, site, Patience(stop.wait))
     plugin.node_state.ensure()
     seen = threading.Condition()
     statuses: list[str] = []
