@@ -3,19 +3,17 @@
 from typing import Final
 
 DRIVER_NAME: Final = "fake.resource.3-shake.com"
-"""Driver name, and API group of the parameters."""
 
-DRIVER_GROUP_VERSION: Final = f"{DRIVER_NAME}/v1alpha1"
-NAS_GROUP: Final = f"nas.{DRIVER_NAME}"
-NAS_GROUP_VERSION: Final = f"{NAS_GROUP}/v1alpha1"
+PARAMETERS_GROUP: Final = "fake.resource.3-shake.com"
+"""API group of the parameters; like NAS_GROUP fixed by the definitions in api/*_crd.yaml."""
+
+NAS_GROUP: Final = "nas.fake.resource.3-shake.com"
 CRD_VERSION: Final = "v1alpha1"
 
 NAS_KIND: Final = "NodeAllocationState"
 NAS_PLURAL: Final = "nodeallocationstates"
 CLAIM_PARAMETERS_KIND: Final = "FakeClaimParameters"
-CLAIM_PARAMETERS_PLURAL: Final = "fakeclaimparameters"
 CLASS_PARAMETERS_KIND: Final = "DeviceClassParameters"
-CLASS_PARAMETERS_PLURAL: Final = "deviceclassparameters"
 
 RESOURCE_GROUP: Final = "resource.k8s.io"
 FINALIZER: Final = f"{DRIVER_NAME}/deletion-protection"

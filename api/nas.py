@@ -7,7 +7,7 @@ undo the other.
 
 from collections.abc import Iterable, Mapping
 
-from api.names import NAS_GROUP_VERSION, NAS_KIND, STATUS_NOT_READY
+from api.names import STATUS_NOT_READY
 from api.nasreader import read_nas
 from api.nasschema import load_nas
 from api.nasvalues import (
@@ -20,6 +20,7 @@ from api.nasvalues import (
     PreparedDevice,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from api.resources import STATES
 
 __all__ = [
     "AllocatedClaim",
@@ -51,8 +52,8 @@ def new_nas(node: NodeName, namespace: str, node_uid: str) -> JSON:
     """Return a NAS object to create: empty, NotReady, owned by its Node."""
     owner = {"apiVersion": "v1", "kind": "Node", "name": node, "uid": node_uid}
     return {
-        "apiVersion": NAS_GROUP_VERSION,
-        "kind": NAS_KIND,
+        "apiVersion": STATES.api_version,
+        "kind": STATES.kind,
         "metadata": {"name": node, "namespace": namespace, "ownerReferences": [owner]},
         "spec": {},
         "status": STATUS_NOT_READY,

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Final
 
-from kube.resources import EVENTS
+from api.resources import EVENTS
 
 READS: Final = frozenset({"get", "list"})
 WRITES: Final = frozenset({"create", "update", "patch", "delete", "deletecollection"})

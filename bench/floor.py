@@ -17,13 +17,13 @@ from multiprocessing.synchronize import Barrier
 from threading import Lock
 
 from api.objects import JSON
+from api.resources import DRA_V1ALPHA2
 from bench import objects
 from bench.errors import NotSeen
 from bench.figures import Floor
 from bench.lanes import concurrently, timed
 from bench.objects import NAMESPACE, Consumer, Driver
 from bench.statistics import Latency
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
 from kube.client import Client
 
 _START_SECONDS = 60.0
@@ -81,32 +81,32 @@ class Writer:
         """Negotiate and allocate."""
         client, consumer = self._client, task.consumer
         context = client.create(
-            SCHEDULING_CONTEXTS, objects.scheduling_context(consumer, task.potential)
+            DRA_V1ALPHA2.contexts, objects.scheduling_context(consumer, task.potential)
         )
         answer = objects.answered(context, [])
         seconds, context = timed(
-            lambda: client.update(SCHEDULING_CONTEXTS, answer, subresource="status")
+            lambda: client.update(DRA_V1ALPHA2.contexts, answer, subresource="status")
         )
         self.writes[_STATUS].append(seconds)
-        client.update(SCHEDULING_CONTEXTS, objects.selected(context, task.node))
+        client.update(DRA_V1ALPHA2.contexts, objects.selected(context, task.node))
         claim = client.patch(
-            CLAIMS, consumer.name, objects.marked(consumer.claim), namespace=NAMESPACE
+            DRA_V1ALPHA2.claims, consumer.name, objects.marked(consumer.claim), namespace=NAMESPACE
         )
         self._give(task, objects.free_device)
         body = objects.allocated(claim, consumer, objects.FLOOR, task.node)
-        self._claims[consumer.name] = client.update(CLAIMS, body, subresource="status")
+        self._claims[consumer.name] = client.update(DRA_V1ALPHA2.claims, body, subresource="status")
 
     def down(self, task: Task) -> None:
         """Unreserve, delete, and free."""
         client, name = self._client, task.consumer.name
         body = objects.unreserved(self._claims[name])
-        client.update(CLAIMS, body, subresource="status")
-        client.delete(CLAIMS, name, NAMESPACE)
+        client.update(DRA_V1ALPHA2.claims, body, subresource="status")
+        client.delete(DRA_V1ALPHA2.claims, name, NAMESPACE)
         self._give(task, lambda _state: None)
         # a deletion does not tell the new resourceVersion, and nobody else writes
         free = {**objects.unguarded(body), "status": {}}
-        claim = client.update(CLAIMS, free, subresource="status")
-        client.patch(CLAIMS, name, objects.unmarked(claim), namespace=NAMESPACE)
+        claim = client.update(DRA_V1ALPHA2.claims, free, subresource="status")
+        client.patch(DRA_V1ALPHA2.claims, name, objects.unmarked(claim), namespace=NAMESPACE)
 
     def _give(self, task: Task, choose: Callable[[JSON], JSON | None]) -> None:
         driver = self._driver

@@ -9,6 +9,7 @@ from typing import Final
 
 from api.names import DRIVER_NAME
 from api.objects import JSON, uid_of
+from api.resources import DRA_V1ALPHA2, NODES
 from bench import objects
 from bench.errors import NotSeen
 from bench.figures import Calls, Node
@@ -23,8 +24,6 @@ from devcluster.kubelet.draclient import Answer, ClaimRequest, GrpcDraClient
 from devcluster.kubelet.errors import PluginCallFailed
 from devcluster.kubelet.plugins import PluginInfo
 from devcluster.kubelet.registrar import get_info, notify
-from devcluster.resources import CLAIMS
-from kube.resources import NODES
 
 NAME: Final = "bench-kubelet"
 _TWIN: Final = "bench-kubelet-twin"
@@ -111,7 +110,7 @@ def allocate(site: Site, state: JSON, consumers: Sequence[Consumer]) -> list[JSO
         del patch["metadata"]
         state = site.client.patch(driver.states, NAME, patch, namespace=driver.namespace)
         body = objects.allocated(consumer.claim, consumer, driver.name, NAME)
-        claims.append(site.client.update(CLAIMS, body, subresource="status"))
+        claims.append(site.client.update(DRA_V1ALPHA2.claims, body, subresource="status"))
     _copy(site, state)
     return claims
 

@@ -4,23 +4,19 @@ The node states have the shape of api/nas.py; another driver's group and class c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from api.names import (
-    CRD_VERSION,
     DEFAULT_MODEL,
     DRIVER_NAME,
     FINALIZER,
     NAS_GROUP,
-    NAS_KIND,
-    NAS_PLURAL,
     STATUS_READY,
 )
 from api.objects import JSON, uid_of
+from api.resources import DRA_V1ALPHA2, PODS, STATES, Resource
 from api.selectors import only_node
-from devcluster.resources import CLAIMS, CLASSES, SCHEDULING_CONTEXTS
-from kube.resources import PODS, Resource
 
 NAMESPACE: Final = "bench"
 POD_CLAIM: Final = "devices"
@@ -51,7 +47,7 @@ class Driver:
     @property
     def states(self) -> Resource:
         """NodeAllocationState."""
-        return Resource(self.nas_group, CRD_VERSION, NAS_PLURAL, NAS_KIND)
+        return replace(STATES, group=self.nas_group)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ class Consumer:
 
 def resource_class(name: str, driver: str) -> JSON:
     """Return a class without parameters."""
-    return {**_typed(CLASSES), "metadata": {"name": name}, "driverName": driver}
+    return {**_typed(DRA_V1ALPHA2.classes), "metadata": {"name": name}, "driverName": driver}
 
 
 def node_name(number: int) -> str:
@@ -100,7 +96,7 @@ def node_state(driver: Driver, node: str, devices: int) -> JSON:
 def claim(name: str, class_name: str) -> JSON:
     """Return a claim for one device."""
     spec = {"resourceClassName": class_name, "allocationMode": "WaitForFirstConsumer"}
-    return {**_typed(CLAIMS), "metadata": _named(name), "spec": spec}
+    return {**_typed(DRA_V1ALPHA2.claims), "metadata": _named(name), "spec": spec}
 
 
 def pod(name: str) -> JSON:
@@ -126,7 +122,7 @@ def scheduling_context(consumer: Consumer, potential: Sequence[str]) -> JSON:
         "controller": True,
     }
     return {
-        **_typed(SCHEDULING_CONTEXTS),
+        **_typed(DRA_V1ALPHA2.contexts),
         "metadata": {**_named(consumer.name), "ownerReferences": [owner]},
         "spec": {"potentialNodes": list(potential)},
     }

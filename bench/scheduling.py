@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Self
 
 from api.objects import JSON, Key, object_key
+from api.resources import DRA_V1ALPHA2
 from bench import objects
 from bench.errors import NotSeen
 from bench.objects import NAMESPACE, Consumer
 from bench.site import Site
 from bench.watching import Watched
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Scheduler:
     def __init__(self, site: Site) -> None:
         """Schedule pods of the benchmark's namespace."""
         self._client = site.client
-        self.contexts = Watched(site.client, SCHEDULING_CONTEXTS, NAMESPACE)
-        self.claims = Watched(site.client, CLAIMS, NAMESPACE)
+        self.contexts = Watched(site.client, DRA_V1ALPHA2.contexts, NAMESPACE)
+        self.claims = Watched(site.client, DRA_V1ALPHA2.claims, NAMESPACE)
         self._open = ExitStack()
 
     def __enter__(self) -> Self:
@@ -70,7 +70,7 @@ class Scheduler:
         The time counts from the moment at which the write was confirmed.
         """
         expected = self.contexts.expect(_key(consumer), _is_answered)
-        self._client.create(SCHEDULING_CONTEXTS, objects.scheduling_context(consumer, potential))
+        self._client.create(DRA_V1ALPHA2.contexts, objects.scheduling_context(consumer, potential))
         asked = time.monotonic()
         seen, context = expected.wait()
         return Answered(max(0.0, seen - asked), seen, context or {})
@@ -78,7 +78,7 @@ class Scheduler:
     def allocate(self, consumer: Consumer, context: JSON, node: str) -> float:
         """Select a node, and wait for the allocation; return the seconds that it took."""
         expected = self.claims.expect(_key(consumer), _is_allocated)
-        self._client.update(SCHEDULING_CONTEXTS, objects.selected(context, node))
+        self._client.update(DRA_V1ALPHA2.contexts, objects.selected(context, node))
         asked = time.monotonic()
         return max(0.0, expected.wait()[0] - asked)
 
@@ -102,8 +102,8 @@ class Scheduler:
         if claim is None:
             raise NotSeen(f"claim {key} is not allocated")
         expected = self.claims.expect(key, _is_gone)
-        self._client.update(CLAIMS, objects.unreserved(claim), subresource="status")
-        self._client.delete(CLAIMS, consumer.name, NAMESPACE)
+        self._client.update(DRA_V1ALPHA2.claims, objects.unreserved(claim), subresource="status")
+        self._client.delete(DRA_V1ALPHA2.claims, consumer.name, NAMESPACE)
         asked = time.monotonic()
         return max(0.0, expected.wait()[0] - asked)
 

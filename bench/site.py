@@ -5,16 +5,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from api.objects import JSON
+from api.resources import DEFINITIONS, DRA_V1ALPHA2, NAMESPACES, PODS, Resource
 from bench import objects
 from bench.apiservers import ApiServer
 from bench.counting import OwnRequests
 from bench.lanes import concurrently
 from bench.objects import NAMESPACE, Consumer, Driver
-from devcluster.manifests import DEFINITIONS, driver_objects
-from devcluster.resources import CLAIMS, CLASSES, SCHEDULING_CONTEXTS
+from devcluster.manifests import driver_objects
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
-from kube.resources import NAMESPACES, PODS, Resource
 
 _BULK_LANES = 16
 
@@ -46,7 +45,7 @@ class Site:
             (self.driver.class_name, self.driver.name),
             (objects.FLOOR, objects.FLOOR),
         ):
-            self._create(CLASSES, objects.resource_class(name, driver))
+            self._create(DRA_V1ALPHA2.classes, objects.resource_class(name, driver))
 
     def add_nodes(self, numbers: Iterable[int], devices: int) -> list[str]:
         """Publish node states; return the names of the nodes."""
@@ -58,7 +57,9 @@ class Site:
     def add_claims(self, names: Sequence[str], class_name: str) -> list[JSON]:
         """Create claims."""
         bodies = [objects.claim(name, class_name) for name in names]
-        return concurrently(lambda body: self.client.create(CLAIMS, body), bodies, _BULK_LANES)
+        return concurrently(
+            lambda body: self.client.create(DRA_V1ALPHA2.claims, body), bodies, _BULK_LANES
+        )
 
     def add_pods(self, names: Sequence[str]) -> list[JSON]:
         """Create pods."""
@@ -80,7 +81,7 @@ class Site:
         claims = self.add_claims(names, class_name or self.driver.class_name)
         pods = self.add_pods(names)
         yield [Consumer(pod, claim) for pod, claim in zip(pods, claims, strict=True)]
-        for resource in (SCHEDULING_CONTEXTS, PODS, CLAIMS):
+        for resource in (DRA_V1ALPHA2.contexts, PODS, DRA_V1ALPHA2.claims):
             self.remove(resource, names)
 
     def remove(self, resource: Resource, names: Iterable[str]) -> None:

@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from api.objects import JSON, Key, key_of
+from api.resources import Resource
 from bench.errors import NotSeen
 from kube.client import Client
 from kube.reflector import Reflector
-from kube.resources import Resource
 from kube.store import Store
 
 Look = Callable[[JSON | None], bool]

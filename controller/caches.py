@@ -6,24 +6,19 @@ One Store per resource of the version that the API server has. Called by the com
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Final
 
-from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
+from api.resources import NODES, PODS, STATES, DraResources, Resource
 from controller.claims.pods import UNSCHEDULED
 from controller.claims.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
 from controller.decide.nodehealth import trimmed
 from controller.nodes.ledger import HOLDERS_INDEX, holders_index
-from controller.versions.dialect import Resources
 from kube.client import Client
 from kube.pages import Transform, whole
 from kube.reflector import Reflector
-from kube.resources import PODS, Resource
 from kube.store import Store
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
-
-STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
 
 _LOG = get_logger("controller")
 
@@ -42,7 +37,7 @@ class Caches:
     """
 
     def __init__(
-        self, client: Client, resources: Resources, namespace: str, metrics: Metrics
+        self, client: Client, resources: DraResources, namespace: str, metrics: Metrics
     ) -> None:
         """Cache the resources of one version, and node states of `namespace`."""
         self._metrics = metrics
@@ -63,8 +58,8 @@ class Caches:
             watch(resource, self.parameters[resource.kind])
         watch(STATES, self.states, namespace=namespace)
         watch(PODS, self.pods, field_selector=UNSCHEDULED)
-        if resources.nodes is not None:
-            watch(resources.nodes, self.nodes, transform=trimmed)
+        if resources.immediate:
+            watch(NODES, self.nodes, transform=trimmed)
 
     def threads(self, stop: threading.Event) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield a name and a body for each thread that fills a cache."""

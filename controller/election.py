@@ -16,10 +16,11 @@ from typing import Any, Final
 import click
 from prometheus_client import Gauge
 
+from api.resources import LEASES
 from kube.client import Client
 from kube.elector import Elector
 from kube.errors import KubeError
-from kube.leases import LEASES, Timing
+from kube.leases import Timing
 from kube.reflector import Reflector
 from kube.store import Store
 from ops.apiserver import watch_failures

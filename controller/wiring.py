@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from controller.caches import STATES, Caches
+from api.resources import STATES, DraResources
+from controller.caches import Caches
 from controller.claims.allocations import teller
 from controller.claims.pending import PendingClaims
 from controller.claims.pods import PodSource
@@ -20,7 +21,7 @@ from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconcile
 from controller.queue.silences import SilenceLog
 from controller.queue.waiting import Waiters
 from controller.queue.wakeups import Wakeups
-from controller.versions.dialect import Dialect, Resources, Version
+from controller.versions.dialect import Dialect, Version
 from controller.versions.sources import CachedSource, Sources
 from controller.versions.v1alpha2 import V1ALPHA2
 from controller.versions.v1alpha3 import V1ALPHA3
@@ -123,7 +124,7 @@ def _controller(
 
 def _scheduling_kind(
     client: Client,
-    resources: Resources,
+    resources: DraResources,
     caches: Caches,
     dialect: Dialect,
     ledger: Ledger,
@@ -143,7 +144,7 @@ def _scheduling_kind(
     return Kind(sync, caches.contexts.get)
 
 
-def _sources(client: Client, resources: Resources, caches: Caches) -> Sources:
+def _sources(client: Client, resources: DraResources, caches: Caches) -> Sources:
     classes = CachedSource(client, resources.classes, caches.classes)
     parameters = {
         resource.kind: CachedSource(client, resource, caches.parameters[resource.kind])

@@ -10,36 +10,20 @@ from typing import TypeVar
 import yaml
 
 from api.claims import Claim
-from api.names import (
-    CLAIM_PARAMETERS_KIND,
-    CLAIM_PARAMETERS_PLURAL,
-    CRD_VERSION,
-    DRIVER_NAME,
-    NAS_GROUP,
-    NAS_KIND,
-    NAS_PLURAL,
-    RESOURCE_GROUP,
-)
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
+from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
 from demo.expect import Container, Demo
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
-from kube.resources import EVENTS, NAMESPACES, PODS, Resource
 
 SYSTEM = "fake-system"
-STATES = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
-CLAIMS = Resource(RESOURCE_GROUP, "v1alpha2", "resourceclaims", "ResourceClaim")
 _KINDS = {
     "Namespace": NAMESPACES,
     "Pod": PODS,
-    "ResourceClaim": CLAIMS,
-    "ResourceClaimTemplate": Resource(
-        RESOURCE_GROUP, "v1alpha2", "resourceclaimtemplates", "ResourceClaimTemplate"
-    ),
-    CLAIM_PARAMETERS_KIND: Resource(
-        DRIVER_NAME, CRD_VERSION, CLAIM_PARAMETERS_PLURAL, CLAIM_PARAMETERS_KIND
-    ),
+    "ResourceClaim": DRA_V1ALPHA2.claims,
+    "ResourceClaimTemplate": DRA_V1ALPHA2.templates,
+    CLAIM_PARAMETERS.kind: CLAIM_PARAMETERS,
 }
 
 _POLL_SECONDS = 0.1
@@ -53,7 +37,9 @@ class DemoFailed(Exception):
 class Session:
     """One user's work on a cluster."""
 
-    def __init__(self, client: Client, *, claims: Resource = CLAIMS, timeout: float = 60.0) -> None:
+    def __init__(
+        self, client: Client, *, claims: Resource = DRA_V1ALPHA2.claims, timeout: float = 60.0
+    ) -> None:
         """Work through `client`, and end every wait after some time.
 
         Args:

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 from api.claims import Claim, Pod, PodSchedulingContext
 from api.objects import JSON, NodeName
+from api.resources import DRA_V1ALPHA2, binding_of
 from devcluster.caches import Caches
 from devcluster.claimrules import owned_by
 from devcluster.dynamicresources import Change
 from devcluster.errors import NotBound
 from devcluster.podclaims import with_consumer, with_status, without_consumer
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS, binding_of
 from kube.client import Client
 from kube.errors import ApiError, Conflict, KubeError, NotFound
 from ops.logs import get_logger
@@ -38,15 +38,15 @@ class Binder:
         if not change:
             return
         if context is None:
-            stored = self._client.create(SCHEDULING_CONTEXTS, _new_context(pod, change))
+            stored = self._client.create(DRA_V1ALPHA2.contexts, _new_context(pod, change))
         else:
             stored = self._client.patch(
-                SCHEDULING_CONTEXTS,
+                DRA_V1ALPHA2.contexts,
                 pod.name,
                 {"metadata": {"uid": context.raw["metadata"]["uid"]}, "spec": _spec(change)},
                 namespace=pod.namespace,
             )
-        self._caches[SCHEDULING_CONTEXTS].written(stored)
+        self._caches[DRA_V1ALPHA2.contexts].written(stored)
 
     def deallocate(self, claim: Claim) -> None:
         """Ask the driver to free a claim that is in nobody's way but the pod's own."""
@@ -84,7 +84,7 @@ class Binder:
         The cache may not know of it yet, so it is deleted without looking.
         """
         try:
-            self._client.delete(SCHEDULING_CONTEXTS, pod.name, pod.namespace)
+            self._client.delete(DRA_V1ALPHA2.contexts, pod.name, pod.namespace)
         except NotFound:
             return
         except KubeError as error:
@@ -97,8 +97,8 @@ class Binder:
             _LOG.warning("pod keeps a reserved claim", pod=pod.name, error=str(error))
 
     def _write(self, claim: JSON) -> Claim:
-        stored = self._client.update(CLAIMS, claim, subresource="status")
-        self._caches[CLAIMS].written(stored)
+        stored = self._client.update(DRA_V1ALPHA2.claims, claim, subresource="status")
+        self._caches[DRA_V1ALPHA2.claims].written(stored)
         return Claim(stored)
 
 
@@ -113,8 +113,8 @@ def _spec(change: Change) -> JSON:
 
 def _new_context(pod: Pod, change: Change) -> JSON:
     return {
-        "apiVersion": SCHEDULING_CONTEXTS.api_version,
-        "kind": SCHEDULING_CONTEXTS.kind,
+        "apiVersion": DRA_V1ALPHA2.contexts.api_version,
+        "kind": DRA_V1ALPHA2.contexts.kind,
         "metadata": {
             "name": pod.name,
             "namespace": pod.namespace,

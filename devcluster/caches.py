@@ -3,10 +3,10 @@
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
+from api.resources import Resource
 from kube.client import Client
 from kube.index import Indexer
 from kube.reflector import Reflector
-from kube.resources import Resource
 from kube.store import Store
 from ops.apiserver import watch_failures
 from ops.logs import get_logger

@@ -11,17 +11,16 @@ from typing import Final
 
 from api.claims import Pod
 from api.objects import JSON, Key, key_of
+from api.resources import DRA_V1ALPHA2, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.claimrelease import ClaimRelease
 from devcluster.claimrules import template_keys
 from devcluster.controlloop import ControlLoop
 from devcluster.podclaims import claim_keys, is_finished
 from devcluster.podclaimsync import BY_OWNER, PodClaimSync, by_owner
-from devcluster.resources import CLAIM_TEMPLATES, CLAIMS, SCHEDULING_CONTEXTS
 from devcluster.schedulingreport import Events
 from kube.client import Client
 from kube.index import Indexer
-from kube.resources import PODS, Resource
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 
@@ -35,9 +34,9 @@ _INDEXERS: Final[Mapping[Resource, Mapping[str, Indexer]]] = {
         _BY_CLAIM: lambda pod: claim_keys(Pod(pod)),
         _BY_TEMPLATE: lambda pod: template_keys(Pod(pod)),
     },
-    CLAIMS: {BY_OWNER: by_owner},
-    CLAIM_TEMPLATES: {},
-    SCHEDULING_CONTEXTS: {},
+    DRA_V1ALPHA2.claims: {BY_OWNER: by_owner},
+    DRA_V1ALPHA2.templates: {},
+    DRA_V1ALPHA2.contexts: {},
 }
 
 
@@ -65,9 +64,9 @@ class ClaimController:
         self._of_claims = ClaimRelease(client, self.caches)
         self._loop = ControlLoop("claim-controller", self.caches, self.queue, self._handle)
         self.caches[PODS].subscribe(self._on_pod)
-        self.caches[CLAIMS].subscribe(self._on_claim)
-        self.caches[CLAIM_TEMPLATES].subscribe(self._on_template)
-        self.caches[SCHEDULING_CONTEXTS].subscribe(self._on_context)
+        self.caches[DRA_V1ALPHA2.claims].subscribe(self._on_claim)
+        self.caches[DRA_V1ALPHA2.templates].subscribe(self._on_template)
+        self.caches[DRA_V1ALPHA2.contexts].subscribe(self._on_context)
 
     def start(self, life: Lifecycle) -> None:
         """Start watching and working, on threads that `life` stops."""
@@ -92,7 +91,7 @@ class ClaimController:
             self.queue.add(f"{_POD}{key_of(new)}")
         if new is None or is_finished(pod):
             self._add(_CLAIM, claim_keys(pod))
-            owned = self.caches[CLAIMS].by_index(BY_OWNER, pod.uid)
+            owned = self.caches[DRA_V1ALPHA2.claims].by_index(BY_OWNER, pod.uid)
             self._add(_CLAIM, (key_of(claim) for claim in owned))
 
     def _on_claim(self, old: JSON | None, new: JSON | None) -> None:

@@ -6,12 +6,11 @@ Source: kubernetes pkg/controller/resourceclaim/controller.go v1.30 (syncClaim).
 
 from api.claims import Claim, Pod
 from api.objects import JSON, Key, object_key, uid_of
+from api.resources import DRA_V1ALPHA2, PODS
 from devcluster.caches import Caches
 from devcluster.claimrules import foreign_consumers, is_leftover, released, still_consumes
-from devcluster.resources import CLAIMS
 from kube.client import Client
 from kube.errors import NotFound
-from kube.resources import PODS
 from ops.logs import get_logger
 
 _LOG = get_logger("claim-controller")
@@ -33,7 +32,7 @@ class ClaimRelease:
         Raises:
             KubeError: a request failed.
         """
-        raw = self._caches[CLAIMS].get(key)
+        raw = self._caches[DRA_V1ALPHA2.claims].get(key)
         if raw is None:
             return
         claim = Claim(raw)
@@ -42,8 +41,8 @@ class ClaimRelease:
             return
         body = released(claim, lambda consumer: self._is_there(claim, consumer))
         if body is not None:
-            claim = Claim(self._client.update(CLAIMS, body, subresource="status"))
-            self._caches[CLAIMS].written(claim.raw)
+            claim = Claim(self._client.update(DRA_V1ALPHA2.claims, body, subresource="status"))
+            self._caches[DRA_V1ALPHA2.claims].written(claim.raw)
             _LOG.info("released", claim=key, consumers=len(claim.reserved_for))
         if not claim.reserved_for and is_leftover(claim, self._owner(claim)):
             self._delete(claim)
@@ -68,7 +67,7 @@ class ClaimRelease:
 
     def _delete(self, claim: Claim) -> None:
         try:
-            self._client.delete(CLAIMS, claim.name, claim.namespace, uid=claim.uid)
+            self._client.delete(DRA_V1ALPHA2.claims, claim.name, claim.namespace, uid=claim.uid)
         except NotFound:
             return
         _LOG.info("deleted a claim whose pod is done", claim=claim.key)

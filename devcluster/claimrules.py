@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON, Key, object_key
+from api.resources import DRA_V1ALPHA2
 from devcluster.podclaims import (
     can_be_reserved,
     is_finished,
@@ -17,7 +18,6 @@ from devcluster.podclaims import (
     node_of,
     with_status,
 )
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
 
 _BASE_LENGTH = 57
 """A name has at most 63 characters, of which a hyphen and 5 random ones are generated."""
@@ -72,8 +72,8 @@ def claim_from(template: JSON, pod: Pod, entry: PodClaim) -> JSON:
     if extra.get("labels"):
         meta["labels"] = dict(extra["labels"])
     return {
-        "apiVersion": CLAIMS.api_version,
-        "kind": CLAIMS.kind,
+        "apiVersion": DRA_V1ALPHA2.claims.api_version,
+        "kind": DRA_V1ALPHA2.claims.kind,
         "metadata": meta,
         "spec": spec.get("spec") or {},
     }
@@ -201,8 +201,8 @@ def _select_node(pod: Pod, context: PodSchedulingContext | None) -> list[SelectN
             "ownerReferences": owned_by(pod),
         }
         head = {
-            "apiVersion": SCHEDULING_CONTEXTS.api_version,
-            "kind": SCHEDULING_CONTEXTS.kind,
+            "apiVersion": DRA_V1ALPHA2.contexts.api_version,
+            "kind": DRA_V1ALPHA2.contexts.kind,
         }
         return [SelectNode({**head, "metadata": meta, "spec": spec}, exists=False)]
     if context.owner_uid != pod.uid or context.selected_node == node_of(pod):

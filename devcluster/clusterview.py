@@ -11,14 +11,13 @@ from typing import Final
 
 from api.claims import Pod, PodSchedulingContext, ResourceClass
 from api.objects import JSON, Key, NodeName, object_key
+from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.dynamicresources import join_uses
 from devcluster.nodefit import NodeView
 from devcluster.podclaims import claim_keys, is_finished, node_of, usable_claims
-from devcluster.resources import CLAIMS, CLASSES, SCHEDULING_CONTEXTS
 from devcluster.schedulingcycle import Attempt
 from kube.index import Indexer
-from kube.resources import NODES, PODS, Resource
 
 SCHEDULER_NAME: Final = "default-scheduler"
 
@@ -50,9 +49,9 @@ def _by_node(pod: JSON) -> Iterable[str]:
 INDEXERS: Final[Mapping[Resource, Mapping[str, Indexer]]] = {
     PODS: {_WAITING: _waiting, _BY_CLAIM: _by_claim, _BY_NODE: _by_node},
     NODES: {},
-    CLAIMS: {},
-    CLASSES: {},
-    SCHEDULING_CONTEXTS: {},
+    DRA_V1ALPHA2.claims: {},
+    DRA_V1ALPHA2.classes: {},
+    DRA_V1ALPHA2.contexts: {},
 }
 """What the scheduler caches, and by what it looks it up."""
 
@@ -83,18 +82,20 @@ class ClusterView:
 
     def context_of(self, pod: Pod) -> PodSchedulingContext | None:
         """Return the PodSchedulingContext of a pod's name, whoever owns it."""
-        raw = self._caches[SCHEDULING_CONTEXTS].get(object_key(pod.namespace, pod.name))
+        raw = self._caches[DRA_V1ALPHA2.contexts].get(object_key(pod.namespace, pod.name))
         return PodSchedulingContext(raw) if raw is not None else None
 
     def attempt_at(self, pod: Pod) -> Attempt | str:
         """Return all that matters for an attempt at a pod, or why there can be none yet."""
-        claims = usable_claims(pod, self._caches[CLAIMS].get)
+        claims = usable_claims(pod, self._caches[DRA_V1ALPHA2.claims].get)
         if isinstance(claims, str):
             return claims
         context = self.context_of(pod) if claims else None
         if context is not None and context.owner_uid != pod.uid:
             return f"PodSchedulingContext {context.key} is owned by another pod"
-        found = (self._caches[CLASSES].get(Key(claim.class_name)) for _, claim in claims)
+        found = (
+            self._caches[DRA_V1ALPHA2.classes].get(Key(claim.class_name)) for _, claim in claims
+        )
         classes = {c.name: c for c in (ResourceClass(raw) for raw in found if raw is not None)}
         nodes = sorted(self._caches[NODES].list(), key=lambda node: str(node["metadata"]["name"]))
         views = tuple(NodeView.parse(node) for node in nodes)

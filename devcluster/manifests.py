@@ -8,20 +8,12 @@ import yaml
 
 from api.names import DRIVER_NAME
 from api.objects import JSON
-from devcluster.resources import CLASSES
+from api.resources import DEFINITIONS, DRA_V1ALPHA2, NAMESPACES, Resource
 from kube.client import Client
 from kube.errors import AlreadyExists
-from kube.resources import NAMESPACES, Resource
 
 SYSTEM_NAMESPACE: Final = "fake-system"
 CLASS_NAME: Final = "fake.3-shake.com"
-DEFINITIONS: Final = Resource(
-    "apiextensions.k8s.io",
-    "v1",
-    "customresourcedefinitions",
-    "CustomResourceDefinition",
-    namespaced=False,
-)
 
 
 def driver_objects() -> Iterator[tuple[Resource, JSON]]:
@@ -31,8 +23,8 @@ def driver_objects() -> Iterator[tuple[Resource, JSON]]:
             for definition in yaml.safe_load_all(path.read_text(encoding="utf-8")):
                 yield DEFINITIONS, definition
     yield NAMESPACES, _object(NAMESPACES, SYSTEM_NAMESPACE)
-    resource_class = _object(CLASSES, CLASS_NAME) | {"driverName": DRIVER_NAME}
-    yield CLASSES, resource_class
+    resource_class = _object(DRA_V1ALPHA2.classes, CLASS_NAME) | {"driverName": DRIVER_NAME}
+    yield DRA_V1ALPHA2.classes, resource_class
 
 
 def install(client: Client) -> None:

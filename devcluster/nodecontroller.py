@@ -8,12 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from api.resources import LEASES, NODES, PODS
 from devcluster.caches import Caches
-from devcluster.kubelet.node import LEASES
 from devcluster.nodelifecycle import NodeLifecycle
 from devcluster.podgc import PodGarbage
 from kube.client import Client
-from kube.resources import NODES, PODS
 from ops.lifecycle import Lifecycle
 
 PERIOD_SECONDS: Final = 2.0

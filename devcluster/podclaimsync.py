@@ -9,6 +9,7 @@ from typing import Final
 
 from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
 from api.objects import JSON, Key, controller_uid, object_key
+from api.resources import DRA_V1ALPHA2, PODS
 from devcluster.caches import Caches
 from devcluster.claimrules import (
     SelectNode,
@@ -20,11 +21,9 @@ from devcluster.claimrules import (
 )
 from devcluster.errors import ClaimNotMade
 from devcluster.podclaims import is_finished, node_of, refusal, usable_claims, with_consumer
-from devcluster.resources import CLAIM_TEMPLATES, CLAIMS, SCHEDULING_CONTEXTS
 from devcluster.schedulingreport import Events
 from kube.client import Client
 from kube.errors import KubeError
-from kube.resources import PODS
 
 BY_OWNER: Final = "owner"
 
@@ -78,11 +77,13 @@ class PodClaimSync:
         if not entry.from_template or entry.omitted:
             return None
         if entry.claim_name:
-            raw = self._caches[CLAIMS].get(object_key(pod.namespace, entry.claim_name))
+            raw = self._caches[DRA_V1ALPHA2.claims].get(object_key(pod.namespace, entry.claim_name))
             if raw is not None:
                 self._check_owner(pod, entry, Claim(raw))
                 return None
-        owned = (Claim(raw) for raw in self._caches[CLAIMS].by_index(BY_OWNER, pod.uid))
+        owned = (
+            Claim(raw) for raw in self._caches[DRA_V1ALPHA2.claims].by_index(BY_OWNER, pod.uid)
+        )
         return existing_claim(pod, entry, owned) or self._make(pod, entry)
 
     def _check_owner(self, pod: Pod, entry: PodClaim, claim: Claim) -> None:
@@ -92,11 +93,11 @@ class PodClaimSync:
 
     def _make(self, pod: Pod, entry: PodClaim) -> Claim:
         name = template_name(pod, entry) or ""
-        template = self._caches[CLAIM_TEMPLATES].get(object_key(pod.namespace, name))
+        template = self._caches[DRA_V1ALPHA2.templates].get(object_key(pod.namespace, name))
         if template is None:
             raise ClaimNotMade(f'resourceclaimtemplate "{name}" not found; create it')
-        stored = self._client.create(CLAIMS, claim_from(template, pod, entry))
-        self._caches[CLAIMS].written(stored)
+        stored = self._client.create(DRA_V1ALPHA2.claims, claim_from(template, pod, entry))
+        self._caches[DRA_V1ALPHA2.claims].written(stored)
         return Claim(stored)
 
     def _record(self, pod: Pod, made: Mapping[str, str]) -> Pod:
@@ -114,19 +115,19 @@ class PodClaimSync:
         return Pod(stored)
 
     def _serve(self, pod: Pod) -> None:
-        claims = usable_claims(pod, self._caches[CLAIMS].get)
+        claims = usable_claims(pod, self._caches[DRA_V1ALPHA2.claims].get)
         if isinstance(claims, str):
             return
-        raw = self._caches[SCHEDULING_CONTEXTS].get(object_key(pod.namespace, pod.name))
+        raw = self._caches[DRA_V1ALPHA2.contexts].get(object_key(pod.namespace, pod.name))
         context = PodSchedulingContext(raw) if raw is not None else None
         for step in for_scheduled_pod(pod, (claim for _, claim in claims), context):
             if isinstance(step, SelectNode):
                 self._select_node(step)
             else:
                 body = with_consumer(step, pod)
-                stored = self._client.update(CLAIMS, body, subresource="status")
-                self._caches[CLAIMS].written(stored)
+                stored = self._client.update(DRA_V1ALPHA2.claims, body, subresource="status")
+                self._caches[DRA_V1ALPHA2.claims].written(stored)
 
     def _select_node(self, step: SelectNode) -> None:
         write = self._client.update if step.exists else self._client.create
-        self._caches[SCHEDULING_CONTEXTS].written(write(SCHEDULING_CONTEXTS, step.body))
+        self._caches[DRA_V1ALPHA2.contexts].written(write(DRA_V1ALPHA2.contexts, step.body))

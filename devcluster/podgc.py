@@ -11,12 +11,12 @@ from typing import Final
 
 from api.claims import Pod
 from api.objects import JSON
+from api.resources import PODS
 from devcluster.apiserver.clock import system_clock, timestamp
 from devcluster.nodefit import is_ready
 from devcluster.podclaims import is_finished, node_of
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
-from kube.resources import PODS
 from kube.store import Store
 from ops.logs import get_logger
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from api.claims import Pod, PodSchedulingContext
 from api.objects import JSON, key_of
+from api.resources import DRA_V1ALPHA2, NODES, PODS
 from devcluster.caches import Caches
 from devcluster.clusterview import ClusterView
 from devcluster.podclaims import usable_claims
@@ -17,8 +18,6 @@ from devcluster.queueing import (
     node_matters,
     pod_matters,
 )
-from devcluster.resources import CLAIMS, CLASSES, SCHEDULING_CONTEXTS
-from kube.resources import NODES, PODS
 from kube.workqueue import WorkQueue
 
 
@@ -38,9 +37,9 @@ class Wakeups:
         """Listen to every cache."""
         self._caches[PODS].subscribe(self.on_pod)
         self._caches[NODES].subscribe(self.on_node)
-        self._caches[CLAIMS].subscribe(self.on_claim)
-        self._caches[CLASSES].subscribe(self.on_class)
-        self._caches[SCHEDULING_CONTEXTS].subscribe(self.on_context)
+        self._caches[DRA_V1ALPHA2.claims].subscribe(self.on_claim)
+        self._caches[DRA_V1ALPHA2.classes].subscribe(self.on_class)
+        self._caches[DRA_V1ALPHA2.contexts].subscribe(self.on_context)
 
     def on_pod(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a pod that waits; forget one that is bound or gone."""
@@ -74,7 +73,7 @@ class Wakeups:
             self._queue.add(key)
 
     def _answered(self, pod: Pod, old: JSON | None, new: JSON) -> bool:
-        claims = usable_claims(pod, self._caches[CLAIMS].get)
+        claims = usable_claims(pod, self._caches[DRA_V1ALPHA2.claims].get)
         if isinstance(claims, str):
             return False
         before = PodSchedulingContext(old) if old is not None else None

@@ -9,11 +9,11 @@ from typing import Final, Protocol
 
 from api.claims import Pod
 from api.objects import JSON, NodeName
+from api.resources import PODS
 from devcluster.caches import Caches
 from devcluster.kubelet.podstatus import timestamp
 from kube.client import Client
 from kube.errors import NotFound
-from kube.resources import PODS
 
 UNSCHEDULABLE: Final = "Unschedulable"
 """Reason of the condition of a pod that has to wait."""

@@ -14,12 +14,10 @@ from api.invariants import ClaimFacts, Fault, NodeFiles, Violation, check, check
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, NodeName
-from controller.caches import STATES
-from controller.wiring import VERSIONS
+from api.resources import DRA_VERSIONS, NODES, STATES, Resource
 from fsck.report import named
 from kube.client import ListPage
 from kube.errors import Forbidden, NotFound
-from kube.resources import NODES, Resource
 
 
 class UnsupportedCluster(DriverError):
@@ -80,12 +78,12 @@ def claims_resource(client: Discovery) -> Resource:
         KubeError: it did not answer.
     """
     served = client.versions(RESOURCE_GROUP)
-    for version, known in VERSIONS.items():
+    for version, known in DRA_VERSIONS.items():
         if version in served:
-            return known.resources.claims
+            return known.claims
     raise UnsupportedCluster(
         f"the API server serves {RESOURCE_GROUP} in {', '.join(served) or 'no version'}; this "
-        f"driver knows {' and '.join(VERSIONS)} (Kubernetes 1.27 to 1.31)"
+        f"driver knows {' and '.join(DRA_VERSIONS)} (Kubernetes 1.27 to 1.31)"
     )
 
 

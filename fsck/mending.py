@@ -11,10 +11,9 @@ from api.invariants import Fault, Violation
 from api.names import FINALIZER
 from api.nas import allocated_patch
 from api.objects import JSON
-from controller.caches import STATES
+from api.resources import STATES, Resource
 from fsck.looks import Look
 from kube.errors import KubeError
-from kube.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from api.errors import DriverError
+from api.resources import STATES
 from api.texts import counted
-from controller.caches import STATES
 from fsck.looks import Reader
 from kube.errors import Forbidden, NotFound
 

@@ -19,12 +19,11 @@ from api.errors import DriverError
 from api.names import FINALIZER
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID
-from controller.caches import STATES
+from api.resources import PODS, STATES, Resource
 from fsck.looks import UnsupportedCluster, claims_resource
 from fsck.report import named
 from kube.client import Client, ListPage
 from kube.errors import NotFound
-from kube.resources import PODS, Resource
 from ops.apiserver import still_waiting
 from ops.config import cluster_options, logging_options, namespace_of
 from ops.logs import configure, get_logger

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from api.objects import JSON
-from kube.resources import PODS, Resource
+from api.resources import PODS, Resource
 
 Patch: TypeAlias = JSON | list[JSON]
 """A dict is a JSON merge patch (RFC 7386), a list a JSON patch (RFC 6902)."""

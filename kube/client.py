@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Final, Self, TypeAlias
 
 from api.objects import JSON
+from api.resources import Resource
 from kube import calls
 from kube.cache import revision
 from kube.calls import Call, Patch, Scope
@@ -19,7 +20,6 @@ from kube.connections import open_connections
 from kube.errors import Gone, NotFound
 from kube.pages import ListPage, Transform, joined, whole
 from kube.ratelimit import TokenBucket
-from kube.resources import Resource
 from kube.sending import RETRY_SECONDS, Sender
 from kube.transport import READ_SECONDS, SILENT_SECONDS, RequestObserver, Transport
 from kube.waiting import Waiting

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import Protocol
 
 from api.objects import JSON
+from api.resources import LEASES, Resource
 from kube.errors import Conflict, KubeError, NotFound
-from kube.leases import LEASES, ElectionState, Timing
-from kube.resources import Resource
+from kube.leases import ElectionState, Timing
 
 
 class LeaseApi(Protocol):

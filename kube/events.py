@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from typing import Final
 
 from api.objects import JSON
+from api.resources import EVENTS
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.eventseries import Correlator, EventLevel, ObjectRef, Occurrence, Series
-from kube.resources import EVENTS
 
 LONGEST_MESSAGE: Final = 1024
 """Bytes that a message may have; what is longer is cut."""

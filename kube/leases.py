@@ -18,10 +18,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from api.objects import JSON
+from api.resources import LEASES
 from kube.cache import revision
-from kube.resources import Resource
-
-LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 RELEASED_SECONDS: Final = 1
 """`leaseDurationSeconds` of a released Lease, for candidates that look at nothing else."""

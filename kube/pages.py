@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from api.objects import JSON
-from kube.resources import Resource
+from api.resources import Resource
 
 Transform: TypeAlias = Callable[[JSON], JSON]
 """Returns what is needed of an object, with its metadata."""

@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from api.resources import Resource
 from kube.client import Client, WatchEvent, WatchStream
 from kube.errors import (
     ApiError,
@@ -33,7 +34,6 @@ from kube.errors import (
     WentBack,
 )
 from kube.pages import Transform, whole
-from kube.resources import Resource
 from kube.store import Store
 from kube.transport import SILENT_SECONDS
 

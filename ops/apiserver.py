@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from api.resources import Resource
 from kube.errors import KubeError
-from kube.resources import Resource
 from ops.logs import Logger
 from ops.metrics import Metrics
 

@@ -10,8 +10,8 @@ from typing import Final, Protocol
 
 from api.names import NAS_GROUP, NAS_PLURAL
 from api.objects import JSON, key_of
+from api.resources import Resource
 from kube.calls import Patch
-from kube.resources import Resource
 from ops.logs import get_logger
 
 REASON: Final = "OutdatedDefinition"

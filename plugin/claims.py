@@ -15,9 +15,9 @@ from typing import Final, Protocol
 from api.claims import Claim
 from api.names import DRIVER_NAME, RESOURCE_GROUP
 from api.objects import JSON, ClaimUID, NodeName
+from api.resources import DRA_VERSIONS, Resource
 from api.selectors import selects
 from kube.errors import NotFound
-from kube.resources import Resource
 from plugin.errors import (
     ClaimNotFound,
     ClaimUidMismatch,
@@ -189,9 +189,8 @@ class ClaimReader:
             return self._get(present, ref)
 
     def _get(self, version: str, ref: ClaimRef) -> NodeClaim:
-        resource = Resource(RESOURCE_GROUP, version, "resourceclaims", "ResourceClaim")
         try:
-            raw = self._client.get(resource, ref.name, ref.namespace)
+            raw = self._client.get(DRA_VERSIONS[version].claims, ref.name, ref.namespace)
         except NotFound as error:
             raise ClaimNotFound(
                 f"{ref} (uid {ref.uid}) does not exist any more; delete the pod if it still waits"

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from api.objects import JSON, NodeName
+from api.resources import NODES, Resource
 from kube.errors import NotFound
-from kube.resources import NODES, Resource
 from ops.logs import get_logger
 from plugin.errors import UnknownKubelet
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api.names import CRD_VERSION, NAS_GROUP, NAS_KIND, NAS_PLURAL
+from api.names import NAS_KIND
 from api.nas import (
     AllocatedClaim,
     Device,
@@ -24,16 +24,14 @@ from api.nas import (
     status_patch,
 )
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
+from api.resources import NODES, STATES, Resource
 from kube.cache import revision
 from kube.calls import Patch
 from kube.errors import Conflict, Invalid, NotFound
-from kube.resources import NODES, Resource
 from kube.store import Store
 from ops.logs import get_logger
 from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from plugin.prepared import Devices
-
-NODE_STATES: Final = Resource(NAS_GROUP, CRD_VERSION, NAS_PLURAL, NAS_KIND)
 
 _ATTEMPTS: Final = 5
 _LOG = get_logger("nodestate")
@@ -111,7 +109,7 @@ class NodeState:
             KubeError: it cannot be read.
         """
         try:
-            raw = self._client.get(NODE_STATES, self._node, self._namespace)
+            raw = self._client.get(STATES, self._node, self._namespace)
         except NotFound as error:
             raise NodeStateMissing(
                 f"{NAS_KIND} {self._namespace}/{self._node} does not exist; the plugin is making "
@@ -237,7 +235,7 @@ class NodeState:
         return self._cache.get(object_key(self._namespace, self._node))
 
     def _patch(self, patch: Patch) -> JSON:
-        stored = self._client.patch(NODE_STATES, self._node, patch, namespace=self._namespace)
+        stored = self._client.patch(STATES, self._node, patch, namespace=self._namespace)
         self._cache.written(stored)
         return stored
 
@@ -266,9 +264,9 @@ def get_or_create(client: ObjectClient, node: NodeName, namespace: str, owner: s
         KubeError: it cannot be read or created.
     """
     try:
-        return client.get(NODE_STATES, node, namespace)
+        return client.get(STATES, node, namespace)
     except NotFound:
-        created = client.create(NODE_STATES, new_nas(node, namespace, owner), namespace)
+        created = client.create(STATES, new_nas(node, namespace, owner), namespace)
     _LOG.info("NodeAllocationState created", node=node, namespace=namespace)
     return created
 

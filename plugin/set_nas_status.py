@@ -13,13 +13,14 @@ from api import __version__
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import status_patch
 from api.objects import NodeName
+from api.resources import STATES
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
 from ops.apiserver import still_waiting
 from ops.config import cluster_options, logging_options, namespace_of
 from ops.logs import configure, get_logger
 from ops.settings import option, program
-from plugin.nodestate import NODE_STATES, ObjectClient, find_node_uid, get_or_create
+from plugin.nodestate import ObjectClient, find_node_uid, get_or_create
 
 ATTEMPTS: Final = 3
 
@@ -92,7 +93,7 @@ def set_status(client: ObjectClient, node: NodeName, namespace: str, status: str
 
 def _set_once(client: ObjectClient, node: NodeName, namespace: str, status: str) -> None:
     get_or_create(client, node, namespace, find_node_uid(client, node))
-    client.patch(NODE_STATES, node, status_patch(status), namespace=namespace)
+    client.patch(STATES, node, status_patch(status), namespace=namespace)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from api.objects import JSON, NodeName
+from api.resources import STATES
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.reflector import Reflector
@@ -23,7 +24,7 @@ from plugin.garbage import Collector
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.kubelet import Kubelet
 from plugin.metrics import PluginMetrics
-from plugin.nodestate import NODE_STATES, NodeState
+from plugin.nodestate import NodeState
 from plugin.patience import Patience
 from plugin.places import Places
 from plugin.protocol.server import UnixServer
@@ -151,11 +152,11 @@ def build(
 def _reflector(client: Client, cache: Store, site: Site, metrics: Metrics) -> Reflector:
     return Reflector(
         client,
-        NODE_STATES,
+        STATES,
         cache,
         namespace=site.namespace,
         field_selector=f"metadata.name={site.node}",
-        on_error=watch_failures(_LOG, NODE_STATES, metrics),
+        on_error=watch_failures(_LOG, STATES, metrics),
     )
 
 

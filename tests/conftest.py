@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from kube.resources import NAMESPACES
+from api.resources import NAMESPACES
 from tests.support.anycluster import Cluster
 from tests.support.choice import Choice, chosen
 from tests.support.effort import tries

@@ -6,9 +6,9 @@ the start is fetched when it is needed.
 
 from api.claims import Pod
 from api.objects import object_key
+from api.resources import PODS
 from kube.client import Client
 from kube.errors import NotFound
-from kube.resources import PODS
 from kube.store import Store
 
 UNSCHEDULED = "spec.nodeName="

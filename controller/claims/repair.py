@@ -16,13 +16,13 @@ from api.deviceclaims import device_name
 from api.invariants import ClaimFacts, Fault, Violation, entry_faults, lost, whole
 from api.nas import AllocatedClaim, Device, NodeAllocationState
 from api.objects import JSON, DeviceID, Key, NodeName, uid_of
+from api.resources import Resource
 from controller.claims.writer import ClaimWriter
 from controller.decide.allocator import Refusal
 from controller.nodes.ledger import Ledger, view_of
 from controller.outcome import After, Done, Outcome
 from controller.versions.dialect import Demand, Dialect
 from kube.client import Client
-from kube.resources import Resource
 from kube.store import Store
 from ops.logs import get_logger
 

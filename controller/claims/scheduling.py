@@ -10,6 +10,7 @@ from typing import Protocol
 from api.claims import Pod, PodSchedulingContext
 from api.errors import UserError
 from api.objects import JSON, Key, NodeName
+from api.resources import Resource
 from controller.claims.pending import PendingClaims
 from controller.claims.writer import ClaimWriter, PendingClaim
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
@@ -20,7 +21,6 @@ from controller.outcome import After, Blocked, Done, Outcome, Topic
 from controller.versions.dialect import Unusable
 from kube.client import Client
 from kube.errors import KubeError, NotFound
-from kube.resources import Resource
 from kube.store import Store
 
 RECHECK_SECONDS = 30.0

@@ -16,6 +16,7 @@ from api.claims import Claim
 from api.names import DRIVER_NAME, FINALIZER
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, NodeName
+from api.resources import Resource
 from controller.claims.allocations import Told
 from controller.claims.recently import Recently
 from controller.decide.allocator import Plan, Refusal
@@ -27,7 +28,6 @@ from controller.versions.dialect import Demand, Dialect, with_status
 from kube.cache import revision
 from kube.client import Client
 from kube.keylocks import KeyLocks
-from kube.resources import Resource
 from kube.store import Store
 
 GONE_REMEMBERED = 10_000

@@ -18,13 +18,13 @@ from api.errors import DriverError
 from api.nas import NodeAllocationState, allocated_patch
 from api.nasvalues import Allocated
 from api.objects import JSON, NodeName
+from api.resources import Resource
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes.edits import Applied, Edit
 from controller.nodes.ledger import Ledger
 from kube.calls import Patch
 from kube.errors import Conflict, NotFound
 from kube.keylocks import KeyLocks
-from kube.resources import Resource
 
 NAS_ATTEMPTS: Final = 5
 

@@ -11,13 +11,12 @@ from typing import Protocol, TypeAlias
 
 from api.claims import Claim
 from api.errors import UserError
-from api.names import RESOURCE_GROUP
 from api.nas import AllocatedDevice
 from api.objects import JSON, NodeName
+from api.resources import DraResources
 from controller.decide.allocator import DeviceRequest
 from controller.outcome import Topic
 from controller.versions.sources import Sources
-from kube.resources import Resource
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +90,6 @@ class Dialect(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Resources:
-    """What there is to watch in one version.
-
-    Attributes:
-        claims: ResourceClaim.
-        contexts: PodSchedulingContext.
-        classes: what claims name.
-        nodes: Node, where there are claims that do not wait for a pod, and None elsewhere.
-        parameters: objects that claims and classes refer to.
-    """
-
-    claims: Resource
-    contexts: Resource
-    classes: Resource
-    nodes: Resource | None = None
-    parameters: tuple[Resource, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Version:
     """One version of resource.k8s.io.
 
@@ -118,13 +98,8 @@ class Version:
         dialect: makes the dialect from the sources of the classes and parameters.
     """
 
-    resources: Resources
+    resources: DraResources
     dialect: Callable[[Sources], Dialect]
-
-
-def resource(version: str, plural: str, kind: str, *, namespaced: bool = True) -> Resource:
-    """Return a resource of resource.k8s.io."""
-    return Resource(RESOURCE_GROUP, version, plural, kind, namespaced)
 
 
 def with_status(raw: JSON, **fields: object) -> JSON:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Protocol, TypeAlias
 
 from api.objects import JSON, object_key
+from api.resources import Resource
 from kube.client import Client
 from kube.errors import NotFound
-from kube.resources import Resource
 from kube.store import Store
 
 

@@ -10,14 +10,12 @@ from api.claims import Claim
 from api.errors import UserError
 from api.names import (
     CLAIM_PARAMETERS_KIND,
-    CLAIM_PARAMETERS_PLURAL,
     CLASS_PARAMETERS_KIND,
-    CLASS_PARAMETERS_PLURAL,
-    CRD_VERSION,
     DRIVER_NAME,
 )
 from api.nas import AllocatedDevice
 from api.objects import JSON, NodeName
+from api.resources import DRA_V1ALPHA2
 from api.selectors import only_node
 from controller.decide.allocator import DeviceRequest
 from controller.outcome import Topic
@@ -25,18 +23,12 @@ from controller.versions.dialect import (
     Demand,
     NotOurs,
     Reading,
-    Resources,
     Unusable,
     Version,
-    resource,
     with_status,
 )
 from controller.versions.parameters import ParametersLookup, topics
 from controller.versions.sources import Sources
-from kube.resources import NODES, Resource
-
-_VERSION: Final = "v1alpha2"
-_CLASS_KIND: Final = "ResourceClass"
 
 
 class V1Alpha2:
@@ -45,7 +37,7 @@ class V1Alpha2:
     def __init__(self, sources: Sources) -> None:
         """Find classes and parameters in `sources`."""
         self._lookup = ParametersLookup(
-            classes=sources[_CLASS_KIND],
+            classes=sources[DRA_V1ALPHA2.classes.kind],
             claim_parameters=sources[CLAIM_PARAMETERS_KIND],
             class_parameters=sources[CLASS_PARAMETERS_KIND],
         )
@@ -78,22 +70,4 @@ class V1Alpha2:
         return with_status(claim.raw, allocation=None, driverName=None, deallocationRequested=None)
 
 
-V1ALPHA2: Final = Version(
-    Resources(
-        claims=resource(_VERSION, "resourceclaims", "ResourceClaim"),
-        contexts=resource(_VERSION, "podschedulingcontexts", "PodSchedulingContext"),
-        classes=resource(_VERSION, "resourceclasses", _CLASS_KIND, namespaced=False),
-        nodes=NODES,
-        parameters=(
-            Resource(DRIVER_NAME, CRD_VERSION, CLAIM_PARAMETERS_PLURAL, CLAIM_PARAMETERS_KIND),
-            Resource(
-                DRIVER_NAME,
-                CRD_VERSION,
-                CLASS_PARAMETERS_PLURAL,
-                CLASS_PARAMETERS_KIND,
-                namespaced=False,
-            ),
-        ),
-    ),
-    V1Alpha2,
-)
+V1ALPHA2: Final = Version(DRA_V1ALPHA2, V1Alpha2)

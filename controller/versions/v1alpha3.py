@@ -25,7 +25,6 @@ from api.errors import InvalidParameters, MalformedState, UnknownParametersKind,
 from api.names import (
     CLAIM_PARAMETERS_KIND,
     CLASS_PARAMETERS_KIND,
-    DRIVER_GROUP_VERSION,
     DRIVER_NAME,
 )
 from api.nas import AllocatedDevice
@@ -36,6 +35,7 @@ from api.parameters import (
     parse_claim_parameters,
     parse_class_parameters,
 )
+from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA3
 from api.selectors import only_node
 from controller.decide.allocator import DeviceRequest
 from controller.errors import DeviceClassNotFound, TooManyDevices, UnsupportedField
@@ -44,16 +44,12 @@ from controller.versions.dialect import (
     Demand,
     NotOurs,
     Reading,
-    Resources,
     Unusable,
     Version,
-    resource,
     with_status,
 )
 from controller.versions.sources import Sources
 
-_VERSION: Final = "v1alpha3"
-_CLASS_KIND: Final = "DeviceClass"
 _PARAMETERS_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
 
 
@@ -62,7 +58,7 @@ class V1Alpha3:
 
     def __init__(self, sources: Sources) -> None:
         """Find classes in `sources`."""
-        self._classes = sources[_CLASS_KIND]
+        self._classes = sources[DRA_V1ALPHA3.classes.kind]
 
     def read(self, claim: Claim) -> Reading:
         """Return the requests of a claim that names this driver as its controller."""
@@ -198,10 +194,10 @@ def _spot(config: DeviceConfig, where: str, kind: str) -> str:
     """
     spot = f"in {config.path} of {where}"
     found = tuple(config.parameters.get(name) for name in ("apiVersion", "kind"))
-    if found != (DRIVER_GROUP_VERSION, kind):
+    if found != (CLAIM_PARAMETERS.api_version, kind):
         raise UnknownParametersKind(
             f"the parameters {spot} have apiVersion {found[0]} and kind {found[1]}, which this "
-            f"driver cannot read; use {DRIVER_GROUP_VERSION} and {kind}"
+            f"driver cannot read; use {CLAIM_PARAMETERS.api_version} and {kind}"
         )
     unknown = sorted(set(config.parameters) - _PARAMETERS_FIELDS)
     if unknown:
@@ -219,11 +215,4 @@ def _unsupported(where: str, field: str, advice: str) -> UnsupportedField:
     )
 
 
-V1ALPHA3: Final = Version(
-    Resources(
-        claims=resource(_VERSION, "resourceclaims", "ResourceClaim"),
-        contexts=resource(_VERSION, "podschedulingcontexts", "PodSchedulingContext"),
-        classes=resource(_VERSION, "deviceclasses", _CLASS_KIND, namespaced=False),
-    ),
-    V1Alpha3,
-)
+V1ALPHA3: Final = Version(DRA_V1ALPHA3, V1Alpha3)

@@ -12,6 +12,7 @@ from typing import Final
 
 from api.errors import DriverError
 from api.objects import JSON, uid_of
+from api.resources import DRA_V1ALPHA2, PODS
 from devcluster.apiserver.remotecommand import Command
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
@@ -28,10 +29,8 @@ from devcluster.kubelet.podlogs import choose_run, read_log
 from devcluster.kubelet.podset import PodSet
 from devcluster.kubelet.podworker import Events, NodePorts
 from devcluster.kubelet.runtime import Runtime
-from devcluster.resources import CLAIMS
 from kube.client import Client
 from kube.reflector import Reflector
-from kube.resources import PODS
 from kube.store import Store
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
@@ -155,7 +154,7 @@ class Kubelet:
 
     def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
         return ClaimManager(
-            lambda namespace, name: client.get(CLAIMS, name, namespace),
+            lambda namespace, name: client.get(DRA_V1ALPHA2.claims, name, namespace),
             self._plugins.get,
             dialect,
             Checkpoint(self._directories.held_claims),

@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from api.objects import JSON
+from api.resources import LEASES, NODES, Resource
 from devcluster.kubelet.podstatus import timestamp
 from devcluster.nodefit import is_ready
 from kube.errors import AlreadyExists, NotFound
-from kube.resources import NODES, Resource
 
-LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 LEASE_NAMESPACE: Final = "kube-node-lease"
 LEASE_SECONDS: Final = 40
 RENEW_SECONDS: Final = 10.0

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from api.claims import Pod
 from api.errors import DriverError
 from api.objects import JSON
+from api.resources import PODS
 from devcluster.kubelet.errors import (
     InvalidContainer,
     PrepareFailed,
@@ -35,7 +36,6 @@ from devcluster.kubelet.podlife import (
 from devcluster.kubelet.statuswriter import PodApi, StatusWriter
 from devcluster.podclaims import FINISHED_PHASES
 from kube.errors import Conflict, NotFound
-from kube.resources import PODS
 from ops.logs import get_logger
 
 FIRST_RETRY: Final = 1.0

@@ -5,10 +5,10 @@ from typing import Protocol
 
 from api.claims import Pod
 from api.objects import JSON
+from api.resources import PODS, Resource
 from devcluster.kubelet.podlife import States
 from devcluster.kubelet.podstatus import changed, pod_status
 from kube.errors import NotFound
-from kube.resources import PODS, Resource
 
 
 class PodApi(Protocol):

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from api.objects import JSON, Key, key_of, object_key
+from api.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, Resource
 from devcluster.apiserver.clock import Clock, system_clock
 from devcluster.caches import Caches
 from devcluster.controlloop import ControlLoop
-from devcluster.resources import DEPLOYMENTS, JOBS, REPLICA_SETS
 from devcluster.schedulingreport import Events
 from devcluster.workloads.deployments import DeploymentSync
 from devcluster.workloads.jobs import JobSync
@@ -27,7 +27,6 @@ from devcluster.workloads.replicasets import ReplicaSetSync
 from kube.client import Client
 from kube.errors import NotFound
 from kube.index import Indexer
-from kube.resources import PODS, Resource
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from api.objects import JSON, Key, is_deleting, uid_of
+from api.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Resource
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
 from devcluster.podclaims import FINISHED_PHASES
-from devcluster.resources import DEPLOYMENTS, REPLICA_SETS
 from devcluster.schedulingreport import Events
 from devcluster.workloads.ownership import BY_CONTROLLER, Ownership
 from devcluster.workloads.progress import deployment_status, is_complete, late_in
@@ -27,7 +27,6 @@ from devcluster.workloads.revisions import (
 from devcluster.workloads.rollout import ROLLING, Limits, Size, next_sizes
 from kube.client import Client
 from kube.errors import Conflict, NotFound
-from kube.resources import PODS, Resource
 
 
 class DeploymentSync:

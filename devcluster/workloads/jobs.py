@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from api.objects import JSON, Key, is_deleting, uid_of
+from api.resources import JOBS, PODS
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
-from devcluster.resources import JOBS
 from devcluster.schedulingreport import Events
 from devcluster.workloads import jobplan
 from devcluster.workloads.conditions import condition_of, holds
@@ -21,7 +21,6 @@ from devcluster.workloads.podcontrol import PodControl
 from devcluster.workloads.replicas import phase_of, surplus
 from kube.client import Client
 from kube.errors import Conflict, NotFound
-from kube.resources import PODS
 
 _NO_PODS: Final[Sequence[JSON]] = ()
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Final
 
 from api.objects import JSON, controller_uid, is_deleting, uid_of
+from api.resources import Resource
 from api.selectors import selects_labels
 from kube.client import Client
 from kube.errors import NotFound
-from kube.resources import Resource
 from kube.store import Store
 
 BY_CONTROLLER: Final = "controller"

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from api.objects import JSON, uid_of
+from api.resources import PODS
 from devcluster.schedulingreport import Events
 from devcluster.workloads.ownership import owner_reference
 from devcluster.workloads.replicas import is_active
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
-from kube.resources import PODS
 from kube.store import Store
 
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from api.objects import JSON, Key, is_deleting
+from api.resources import REPLICA_SETS
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
-from devcluster.resources import REPLICA_SETS
 from devcluster.workloads.ownership import Ownership
 from devcluster.workloads.podcontrol import PodControl
 from devcluster.workloads.replicas import is_active, replica_status, surplus, unavailable_for

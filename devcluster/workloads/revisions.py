@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from api.objects import JSON, is_deleting
-from devcluster.resources import REPLICA_SETS
+from api.resources import REPLICA_SETS
 from devcluster.workloads.ownership import owner_reference
 
 HASH_LABEL: Final = "pod-template-hash"

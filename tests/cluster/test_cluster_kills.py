@@ -15,10 +15,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from api.resources import STATES, Resource
 from demo.expect import DEMOS, problems
-from demo.session import STATES
 from kube.reflector import Reflector
-from kube.resources import Resource
 from kube.store import Store
 from tests.support.anycluster import CONTROLLER, Cluster, plugin_of
 from tests.support.waiting import until

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from api.nas import NodeAllocationState
+from api.resources import NAMESPACES, NODES, PODS
 from devcluster.config import NodeConfig
 from devcluster.controls import request_control
 from kube.errors import NotFound
-from kube.resources import NAMESPACES, NODES, PODS
 from tests.support.embedded import Embedded, embedded
 from tests.support.fakedriver import short_directory
 from tests.support.manifests import Wish, namespace

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import pytest
 
 from api.names import DRIVER_NAME
-from kube.resources import NAMESPACES
+from api.resources import NAMESPACES
 from tests.support.anycluster import plugin_of
 from tests.support.embedded import Embedded
 from tests.support.manifests import Wish, namespace

@@ -11,9 +11,8 @@ import pytest
 import yaml
 
 from api.objects import JSON
+from api.resources import DEFINITIONS, NAMESPACES
 from demo.session import SYSTEM
-from devcluster.manifests import DEFINITIONS
-from kube.resources import NAMESPACES
 from tests.support.anycluster import CONTROLLER, DEVICES, ROOT, plugin_of
 from tests.support.embedded import Embedded, embedded
 from tests.support.manifests import Wish, namespace

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from api.objects import JSON
+from api.resources import LEASES
 from controller.election import LEASE_NAME
 from demo.expect import DEMOS, problems
 from demo.session import SYSTEM
 from kube.errors import NotFound
-from kube.leases import LEASES, holder_of
+from kube.leases import holder_of
 from tests.support.embedded import Embedded, embedded
 from tests.support.waiting import until
 

@@ -10,7 +10,7 @@ import yaml
 from api.names import STATUS_READY
 from api.nas import status_patch
 from api.objects import JSON
-from controller.caches import STATES
+from api.resources import STATES
 from demo.session import SYSTEM
 from kube.client import Client
 from kube.errors import ApiError

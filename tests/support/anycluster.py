@@ -15,9 +15,9 @@ from pathlib import Path
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState
 from api.objects import ClaimUID
+from api.resources import DRA_VERSIONS, Resource
 from demo.session import Session
 from kube.client import Client
-from kube.resources import Resource
 from plugin.cdi import common_file
 from tests.support.kubectl import Kubectl
 from tests.support.manifests import ALL_SHAPES, Shapes
@@ -66,7 +66,7 @@ class Access:
         served = client.versions(RESOURCE_GROUP)
         (shapes,) = [shapes for shapes in ALL_SHAPES if shapes.version in served][:1]
         minor = int(re.sub(r"\D", "", client.server_version()["minor"]))
-        claims = Resource(RESOURCE_GROUP, shapes.version, "resourceclaims", "ResourceClaim")
+        claims = DRA_VERSIONS[shapes.version].claims
         kubectl, session = (
             Kubectl(KUBECTL, kubeconfig, timeout=_KUBECTL_SECONDS),
             Session(client, claims=claims),

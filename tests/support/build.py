@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from api.names import DRIVER_NAME, FINALIZER, NAS_GROUP_VERSION, POD_CLAIM_NAME_ANNOTATION
+from api.names import DRIVER_NAME, FINALIZER, POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
+from api.resources import STATES
 from api.selectors import only_node
 
 NAMESPACE = "default"
@@ -126,7 +127,7 @@ def scheduling(
 def nas(node: str = "node-1", devices: int = 8, *, status: str = "Ready", **spec: Any) -> JSON:
     offered = [{"fake": {"name": "M", "uuid": f"{node}-{i}"}} for i in range(devices)]
     return {
-        "apiVersion": NAS_GROUP_VERSION,
+        "apiVersion": STATES.api_version,
         "kind": "NodeAllocationState",
         "metadata": {"name": node, "namespace": SYSTEM, "uid": f"uid-nas-{node}"},
         "spec": {"allocatableDevice": offered, **spec},

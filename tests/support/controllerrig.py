@@ -5,17 +5,16 @@ from collections.abc import Callable
 from unittest.mock import create_autospec
 
 from api.objects import JSON
-from controller.caches import STATES
+from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NODES, PODS, STATES, Resource
 from controller.decide.nodehealth import trimmed
-from controller.wiring import VERSIONS, Controller, build
+from controller.wiring import Controller, build
 from kube.events import EventRecorder
-from kube.resources import NODES, PODS, Resource
 from kube.store import Store
 from ops.metrics import Metrics
 from tests.support.build import SYSTEM, node
 from tests.support.memoryapi import MemoryApi
 
-RESOURCES = VERSIONS["v1alpha2"].resources
+RESOURCES = DRA_V1ALPHA2
 
 
 class Rig:
@@ -33,7 +32,7 @@ class Rig:
         """Make it; `with_nodes` adds a good Node for each node state."""
         self.api = api or MemoryApi()
         self.version = version
-        self.resources = VERSIONS[version].resources
+        self.resources = DRA_VERSIONS[version]
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.metrics = Metrics()
         self.controller: Controller = build(

@@ -7,18 +7,24 @@ from typing import Any, Protocol
 from unittest.mock import create_autospec
 
 from api.objects import JSON
+from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.claimcontroller import ClaimController
-from devcluster.resources import CLAIM_TEMPLATES, CLAIMS, CLASSES, SCHEDULING_CONTEXTS
 from devcluster.scheduler import Scheduler
 from kube.events import EventRecorder
-from kube.resources import NODES, PODS, Resource
 from kube.workqueue import WorkQueue
 from tests.support.memoryapi import MemoryApi
 
 RESOURCES: dict[str, Resource] = {
     resource.kind: resource
-    for resource in (PODS, NODES, CLAIMS, CLAIM_TEMPLATES, CLASSES, SCHEDULING_CONTEXTS)
+    for resource in (
+        PODS,
+        NODES,
+        DRA_V1ALPHA2.claims,
+        DRA_V1ALPHA2.templates,
+        DRA_V1ALPHA2.classes,
+        DRA_V1ALPHA2.contexts,
+    )
 }
 
 
@@ -79,13 +85,13 @@ class ControlRig:
         raise AssertionError(f"no rest after {rounds} rounds: {keys}")
 
     def claim(self, name: str = "claim") -> JSON:
-        return self.api.find(CLAIMS, name, "default")
+        return self.api.find(DRA_V1ALPHA2.claims, name, "default")
 
     def pod(self, name: str = "pod") -> JSON:
         return self.api.find(PODS, name, "default")
 
     def context(self, name: str = "pod") -> JSON:
-        return self.api.find(SCHEDULING_CONTEXTS, name, "default")
+        return self.api.find(DRA_V1ALPHA2.contexts, name, "default")
 
     def has(self, resource: Resource) -> bool:
         return bool(self.api.all(resource))

@@ -7,14 +7,14 @@ from pathlib import Path
 from api.invariants import Fault
 from api.names import FINALIZER
 from api.objects import JSON, NodeName, object_key
-from controller.caches import STATES
+from api.resources import DRA_V1ALPHA2, STATES
 from plugin.cdi import FILE_PREFIX, claim_file
 from plugin.checkpoint import FILE_NAME
 from plugin.repairs import Repair
 from tests.support.build import SYSTEM
 from tests.support.faultcase import ELSEWHERE, HERE, NAME, Case, up
 from tests.support.nodeprogram import NodeProgram
-from tests.support.worldrig import V1ALPHA2, World, gone
+from tests.support.worldrig import World, gone
 
 
 def damages() -> Iterator[Case]:
@@ -43,7 +43,7 @@ def damages() -> Iterator[Case]:
 
 def _force_delete(world: World) -> None:
     up(world)
-    gone(world.api, V1ALPHA2.claims, NAME)
+    gone(world.api, DRA_V1ALPHA2.claims, NAME)
     for node in world.nodes.values():
         node.running.clear()
 
@@ -59,7 +59,7 @@ def _misplace(world: World) -> None:
 
 def _unprotect(world: World) -> None:
     up(world)
-    stored = world.find(V1ALPHA2.claims, NAME)
+    stored = world.find(DRA_V1ALPHA2.claims, NAME)
     assert stored is not None
     stored["metadata"]["finalizers"].remove(FINALIZER)
     world.api.rewrite(stored)
@@ -89,7 +89,7 @@ def _delete_node(world: World) -> None:
     world.delete_claim(NAME)
     world.see()
     world.reconcile()
-    assert world.find(V1ALPHA2.claims, NAME) is None, "the claim waits for a node that is gone"
+    assert world.find(DRA_V1ALPHA2.claims, NAME) is None, "the claim waits for a node that is gone"
 
 
 def _return_node(world: World) -> None:

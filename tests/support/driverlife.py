@@ -13,14 +13,12 @@ from api.errors import DriverError
 from api.names import CLAIM_PARAMETERS_KIND, DRIVER_NAME, FINALIZER, STATUS_NOT_READY, STATUS_READY
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, uid_of
+from api.resources import DEFINITIONS, DRA_VERSIONS, EVENTS, NODES, PODS, STATES, Resource
 from api.selectors import only_node
-from controller.caches import STATES
 from controller.claims.repair import GRACE_SECONDS
-from controller.wiring import VERSIONS
-from devcluster.manifests import DEFINITIONS, install
+from devcluster.manifests import install
 from fsck.uninstall import Patience, await_plugins, check_unused, remove_states
 from kube.errors import NotFound
-from kube.resources import EVENTS, NODES, PODS, Resource
 from plugin.claims import ClaimRef
 from plugin.set_nas_status import set_status
 from plugin.sync import REPAIR, STATUS
@@ -49,7 +47,7 @@ class Life:
         self.api = GuardedApi(granted)
         self.kept: set[str] = set()
         self.made: list[str] = []
-        self.resources = VERSIONS[version].resources
+        self.resources = DRA_VERSIONS[version]
         self._old = version == "v1alpha2"
         self._admin = self.api.administrator()
         install(self._admin)

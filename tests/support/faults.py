@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from api.resources import DRA_V1ALPHA2
 from kube.errors import (
     ApiError,
     Conflict,
@@ -21,7 +22,7 @@ from kube.errors import (
 )
 from tests.support.damages import damages
 from tests.support.faultcase import HERE, NAME, Case, up
-from tests.support.worldrig import V1ALPHA2, World
+from tests.support.worldrig import World
 
 
 def survived(case: Case, world: World) -> list[str]:
@@ -88,7 +89,7 @@ def _leaving(world: World) -> None:
 def _deallocating(world: World) -> None:
     up(world)
     world.end_pod(NAME)
-    stored = world.find(V1ALPHA2.claims, NAME)
+    stored = world.find(DRA_V1ALPHA2.claims, NAME)
     assert stored is not None
     stored["status"]["deallocationRequested"] = True
     world.api.rewrite(stored)

@@ -1,12 +1,8 @@
 """The API server as the command `fake-dra fsck` sees it."""
 
 from api.objects import JSON
-from controller.caches import STATES
-from controller.wiring import VERSIONS
-from kube.resources import NODES
+from api.resources import DRA_V1ALPHA2, NODES, STATES
 from tests.support.memoryapi import MemoryApi
-
-CLAIMS = VERSIONS["v1alpha2"].resources.claims
 
 
 class Server(MemoryApi):
@@ -15,4 +11,6 @@ class Server(MemoryApi):
     def __init__(self, *objects: JSON, served: str = "v1alpha2") -> None:
         super().__init__(served)
         for obj in objects:
-            self.put({STATES.kind: STATES, NODES.kind: NODES}.get(obj["kind"], CLAIMS), obj)
+            self.put(
+                {STATES.kind: STATES, NODES.kind: NODES}.get(obj["kind"], DRA_V1ALPHA2.claims), obj
+            )

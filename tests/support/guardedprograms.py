@@ -11,13 +11,12 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from api.objects import NodeName
-from controller.caches import STATES
+from api.resources import DRA_VERSIONS, PODS, STATES
 from controller.election import take_part
-from controller.wiring import VERSIONS, build
+from controller.wiring import build
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leases import Timing
-from kube.resources import PODS
 from ops.metrics import Metrics
 from plugin.claims import ClaimReader
 from plugin.devices import FakeDeviceSource
@@ -94,7 +93,7 @@ class ControllerProgram:
     def __init__(self, api: GuardedApi, version: str) -> None:
         self._turn = Turn()
         self.clock = Clock(1000.0)
-        self._resources = VERSIONS[version].resources
+        self._resources = DRA_VERSIONS[version]
         client = api.client(self.name, self._turn)
         self.events = EventRecorder(client, component=self.name)
         self.parts = build(

@@ -11,12 +11,11 @@ from typing import Any
 import grpc
 
 from api.objects import JSON, ClaimUID
-from kube.resources import NODES
+from api.resources import DRA_V1ALPHA2, NODES, STATES
 from plugin import cdi
 from plugin.checkpoint import FILE_NAME, checksum
 from plugin.claims import ClaimRef
 from plugin.kubelet import Kubelet
-from plugin.nodestate import NODE_STATES
 from plugin.places import Place
 from plugin.protocol import dra_v1alpha2_pb2 as single
 from plugin.protocol import dra_v1alpha3_pb2 as batch
@@ -31,7 +30,7 @@ from tests.support.kubeletcalls import KubeletCalls
 from tests.support.memoryapi import MemoryApi
 from tests.support.mutation import damaged, mutated, text
 from tests.support.nodeprogram import NodeProgram
-from tests.support.pluginrig import CLAIMS, IMPATIENT, NODE, node_object
+from tests.support.pluginrig import IMPATIENT, NODE, node_object
 
 _DEVICES = 8
 _SPARE = 7
@@ -51,23 +50,23 @@ class Node:
         self.spare = self.allocate("spare", _SPARE)
         for ref in self.refs:
             self.program.driver.prepare(ref)
-        self.given = self.api.find(NODE_STATES, NODE, SYSTEM)
+        self.given = self.api.find(STATES, NODE, SYSTEM)
         self.checkpoint = self.program.directory / FILE_NAME
 
     def allocate(self, name: str, *indexes: int, split: int = 0) -> ClaimRef:
         """Allocate devices to a claim, as the controller does."""
-        uid = ClaimUID(self.api.put(CLAIMS, allocated(claim(name)))["metadata"]["uid"])
+        uid = ClaimUID(self.api.put(DRA_V1ALPHA2.claims, allocated(claim(name)))["metadata"]["uid"])
         chosen = [self.program.source.devices()[index].id for index in indexes]
         entry = {"fake": {"devices": [{"uuid": device, "split": split} for device in chosen]}}
         spec = {"allocatedClaims": {uid: entry}}
-        self.api.patch(NODE_STATES, NODE, {"spec": spec}, namespace=SYSTEM)
+        self.api.patch(STATES, NODE, {"spec": spec}, namespace=SYSTEM)
         return ClaimRef(NAMESPACE, name, uid)
 
     def show(self, spec: Any, status: Any) -> None:
         """Let the API server and the watch cache hold another NAS."""
         stored = {**self.given, "spec": spec, "status": status}
         version = {"resourceVersion": self.api.version()}
-        self.api.put(NODE_STATES, {**stored, "metadata": {**stored["metadata"], **version}})
+        self.api.put(STATES, {**stored, "metadata": {**stored["metadata"], **version}})
         self.program.see()
 
     def work(self) -> None:
@@ -109,7 +108,7 @@ class Node:
         Raises:
             Wrong: they differ.
         """
-        stored = self.api.find(NODE_STATES, NODE, SYSTEM)
+        stored = self.api.find(STATES, NODE, SYSTEM)
         prepared = stored["spec"].get("preparedDevices")
         if prepared != self.given["spec"]["preparedDevices"]:
             raise Wrong(f"claims have other devices than before: {prepared}")

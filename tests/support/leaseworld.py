@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from api.objects import JSON, Key
+from api.resources import LEASES, Resource
 from kube.elector import Elector
 from kube.errors import KubeError, ReadTimeout
-from kube.leases import LEASES, Timing, holder_of
-from kube.resources import Resource
+from kube.leases import Timing, holder_of
 from tests.support.memoryapi import MemoryApi
 
 SPACE = "fake-system"

@@ -18,13 +18,13 @@ from api.errors import DriverError
 from api.invariants import Fault
 from api.names import FINALIZER
 from api.objects import object_key
-from controller.caches import STATES
+from api.resources import DRA_V1ALPHA2, STATES
 from kube.errors import KubeError
 from tests.support.build import NAMESPACE, SYSTEM
 from tests.support.damages import FILE_FAULTS
 from tests.support.faults import ANSWERS
 from tests.support.nodeprogram import NodeProgram
-from tests.support.worldrig import V1ALPHA2, WISHES, World
+from tests.support.worldrig import WISHES, World
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 NODES = st.sampled_from(["node-1", "node-2"])
@@ -86,7 +86,7 @@ class DriverMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def somebody_forces_a_claim_away(self, name: str) -> None:
         self.world.end_pod(name)
-        self.world.api.objects.pop((V1ALPHA2.claims.plural, object_key(NAMESPACE, name)), None)
+        self.world.api.objects.pop((DRA_V1ALPHA2.claims.plural, object_key(NAMESPACE, name)), None)
 
     @rule(node=NODES, field=st.sampled_from(["allocatedClaims", "preparedDevices"]))
     def somebody_edits_a_nas(self, node: str, field: str) -> None:
@@ -96,7 +96,7 @@ class DriverMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def pod_for_a_present_claim(self, name: str) -> None:
-        if self.world.find(V1ALPHA2.claims, name) and name not in self._pods():
+        if self.world.find(DRA_V1ALPHA2.claims, name) and name not in self._pods():
             self.world.submit_pod(name)
 
     @rule(name=NAMES, node=NODES)
@@ -132,7 +132,7 @@ class DriverMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def deallocation_requested(self, name: str) -> None:
-        stored = self.world.find(V1ALPHA2.claims, name)
+        stored = self.world.find(DRA_V1ALPHA2.claims, name)
         status = (stored or {}).get("status") or {}
         if stored and status.get("allocation") and not status.get("reservedFor"):
             status["deallocationRequested"] = True
@@ -169,12 +169,12 @@ class DriverMachine(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def somebody_removes_a_finalizer(self, name: str) -> None:
-        stored = self.world.find(V1ALPHA2.claims, name)
+        stored = self.world.find(DRA_V1ALPHA2.claims, name)
         if stored and FINALIZER in (stored["metadata"].get("finalizers") or []):
             stored["metadata"]["finalizers"].remove(FINALIZER)
             self.world.api.rewrite(stored)
             if stored["metadata"].get("deletionTimestamp"):
-                del self.world.api.objects[V1ALPHA2.claims.plural, object_key(NAMESPACE, name)]
+                del self.world.api.objects[DRA_V1ALPHA2.claims.plural, object_key(NAMESPACE, name)]
 
     @rule(harm=st.sampled_from(range(len(FILE_FAULTS))), restart=st.booleans())
     def somebody_damages_a_file(self, harm: int, restart: bool) -> None:

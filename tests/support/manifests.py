@@ -13,11 +13,11 @@ import yaml
 from api.names import (
     CLAIM_PARAMETERS_KIND,
     CLASS_PARAMETERS_KIND,
-    DRIVER_GROUP_VERSION,
     DRIVER_NAME,
     RESOURCE_GROUP,
 )
 from api.objects import JSON
+from api.resources import CLAIM_PARAMETERS
 
 CLASS_NAME = "fake.3-shake.com"
 IMAGE = "busybox:1.36"
@@ -237,17 +237,17 @@ def _parameters_of(place: str, name: str, wish: Wish) -> list[JSON]:
 
 
 def _claim_parameters(spec: JSON) -> JSON:
-    return {"apiVersion": DRIVER_GROUP_VERSION, "kind": CLAIM_PARAMETERS_KIND, "spec": spec}
+    return {"apiVersion": CLAIM_PARAMETERS.api_version, "kind": CLAIM_PARAMETERS_KIND, "spec": spec}
 
 
 def _class_parameters(model: str) -> JSON:
     selector = [{"type": "fake", "name": model}]
-    head = {"apiVersion": DRIVER_GROUP_VERSION, "kind": CLASS_PARAMETERS_KIND}
+    head = {"apiVersion": CLAIM_PARAMETERS.api_version, "kind": CLASS_PARAMETERS_KIND}
     return head | {"spec": {"deviceSelector": selector}}
 
 
 def _reference(kind: str, name: str) -> JSON:
-    return {"apiGroup": DRIVER_NAME, "kind": kind, "name": name}
+    return {"apiGroup": CLAIM_PARAMETERS.group, "kind": kind, "name": name}
 
 
 def _opaque(parameters: JSON) -> JSON:

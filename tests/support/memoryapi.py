@@ -18,8 +18,7 @@ from flask import Flask
 
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, Key, key_of, object_key
-from controller.caches import STATES
-from controller.wiring import VERSIONS
+from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NAMESPACES, STATES, Resource
 from devcluster.apiserver.app import create_app
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.builtinkinds import builtin_kinds
@@ -34,7 +33,6 @@ from kube.calls import Call, Patch
 from kube.client import Client
 from kube.errors import KubeError
 from kube.ratelimit import TokenBucket
-from kube.resources import NAMESPACES, Resource
 from kube.transport import Transport
 from kube.watch import WatchStream
 from tests.support.apiserverweb import Logs
@@ -71,7 +69,7 @@ class MemoryApi(Client):
         """Serve some versions of resource.k8s.io, by default all that have classic claims."""
         self._storage = Storage()
         self._registry = Registry(_kinds())
-        self.served = served or tuple(VERSIONS)
+        self.served = served or tuple(DRA_VERSIONS)
         numbers = itertools.count(1)
         store = Store(
             self._storage,
@@ -260,12 +258,12 @@ def _kinds() -> Iterator[Kind]:
     for kind in builtin_kinds():
         if kind.group != RESOURCE_GROUP:
             yield replace(kind, schema=_ANYTHING, strategy=_loose(kind.strategy))
-    for resource in (STATES, *VERSIONS["v1alpha2"].resources.parameters):
+    for resource in (STATES, *DRA_V1ALPHA2.parameters):
         yield _kind(resource)
 
 
 def _classic_kinds(version: str) -> list[Kind]:
-    known = VERSIONS[version if version in VERSIONS else "v1alpha3"].resources
+    known = DRA_VERSIONS[version if version in DRA_VERSIONS else "v1alpha3"]
     claims, contexts, classes = (
         replace(each, version=version) for each in (known.claims, known.contexts, known.classes)
     )

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 from api.invariants import Violation, check_files
 from api.nas import NodeAllocationState
 from api.objects import NodeName, object_key
-from controller.caches import STATES
+from api.resources import STATES
 from fsck.nodefiles import read_files
 from kube.events import EventRecorder
 from kube.store import Store

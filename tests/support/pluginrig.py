@@ -9,8 +9,8 @@ from prometheus_client import CollectorRegistry
 
 from api.nas import Device
 from api.objects import JSON, ClaimUID, NodeName
+from api.resources import DRA_V1ALPHA2, NODES, STATES
 from kube.events import EventRecorder
-from kube.resources import NODES, Resource
 from kube.store import Store
 from plugin import cdi
 from plugin.cdi_directory import CdiDirectory
@@ -20,7 +20,7 @@ from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
 from plugin.garbage import Collector
 from plugin.metrics import PluginMetrics
-from plugin.nodestate import NODE_STATES, NodeState
+from plugin.nodestate import NodeState
 from plugin.patience import Patience
 from plugin.repairs import Repair
 from plugin.state import State
@@ -28,7 +28,6 @@ from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.tripwire import Tripwire, TripwireApi
 
 NODE = NodeName("node-1")
-CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
 
 IMPATIENT = Patience(lambda _seconds: True)
 """Never waits, for tests of what one attempt does."""
@@ -100,7 +99,7 @@ class PluginRig:
 
     def allocate(self, name: str, *indexes: int, split: int = 0) -> ClaimRef:
         """Allocate devices to a claim, as the controller does; return how the kubelet names it."""
-        stored = self.api.put(CLAIMS, allocated(claim(name)))
+        stored = self.api.put(DRA_V1ALPHA2.claims, allocated(claim(name)))
         uid = stored["metadata"]["uid"]
         devices = [{"uuid": self.device(i).id, "split": split} for i in indexes]
         self.edit_nas(
@@ -120,18 +119,18 @@ class PluginRig:
     def edit_nas(self, spec: JSON) -> None:
         """Merge into the spec of the NAS, as others would."""
         waiting, self.tripwire.left = self.tripwire.left, None
-        self.api.patch(NODE_STATES, NODE, {"spec": spec}, namespace=SYSTEM)
+        self.api.patch(STATES, NODE, {"spec": spec}, namespace=SYSTEM)
         self.tripwire.left = waiting
 
     def see(self) -> None:
         """Let the watch cache see what the API server has."""
-        self.cache.replace(self.api.all(NODE_STATES), self.api.version())
+        self.cache.replace(self.api.all(STATES), self.api.version())
 
     def device(self, index: int) -> Device:
         return self.source.devices()[index]
 
     def nas(self) -> JSON:
-        return self.api.find(NODE_STATES, NODE, SYSTEM)
+        return self.api.find(STATES, NODE, SYSTEM)
 
     def shown(self) -> dict[str, list[str]]:
         """Return the prepared device ids by claim uid, as the NAS shows them."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from api.claims import Pod
 from api.objects import JSON
+from api.resources import Resource
 from devcluster.apiserver.patch import merge_patch
 from devcluster.kubelet.errors import PrepareFailed, StartFailed, UnprepareFailed
 from devcluster.kubelet.launching import Launcher
@@ -15,7 +16,6 @@ from devcluster.kubelet.layout import NodeDirectories
 from devcluster.kubelet.podworker import NodePorts, PodWorker
 from devcluster.kubelet.runtime import Exit, Launch
 from kube.errors import KubeError, NotFound
-from kube.resources import Resource
 from tests.support.clock import Clock
 
 ADDRESS = "10.1.2.3"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from api.names import FINALIZER
 from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID
+from api.resources import EVENTS, NAMESPACES, PODS
 from demo.expect import devices_of
 from kube.errors import NotFound
-from kube.resources import EVENTS, NAMESPACES, PODS
 from tests.support.anycluster import Cluster
 from tests.support.manifests import ONE, Wish, manifest, pod
 from tests.support.waiting import until

@@ -5,17 +5,16 @@ from typing import Any
 from unittest.mock import create_autospec
 
 from api.objects import JSON
+from api.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS
 from devcluster.apiserver.app import create_app
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.patch import MERGE, Patch
-from devcluster.resources import DEPLOYMENTS, JOBS, REPLICA_SETS
 from devcluster.workloads.controller import WorkloadController
 from kube.calls import Call
 from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.ratelimit import TokenBucket
-from kube.resources import PODS
 from tests.support.apiserverrig import Rig
 from tests.support.apiserverweb import Logs
 from tests.support.memoryapi import Observed

@@ -16,12 +16,11 @@ from api.invariants import ClaimFacts, Violation, check
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID, object_key
 from api.parameters import ClaimParameters
-from controller.caches import STATES
+from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES, Resource
 from controller.claims.repair import ABANDONED_SECONDS
-from controller.wiring import VERSIONS, Controller, build
+from controller.wiring import Controller, build
 from kube.errors import KubeError, NotFound
 from kube.events import EventRecorder
-from kube.resources import NODES, PODS, Resource
 from ops.metrics import Metrics
 from plugin.claims import ClaimRef
 from tests.support.build import (
@@ -39,8 +38,7 @@ from tests.support.memoryapi import MemoryApi
 from tests.support.nodeprogram import NodeProgram
 from tests.support.tripwire import Killed, Tripwire, TripwireApi
 
-V1ALPHA2 = VERSIONS["v1alpha2"].resources
-PARAMETERS = V1ALPHA2.parameters[0]
+PARAMETERS = DRA_V1ALPHA2.parameters[0]
 WISHES = {
     "one": ClaimParameters(count=1),
     "two": ClaimParameters(count=2),
@@ -58,7 +56,7 @@ class World:
         self.tripwire.install(patch)
         self.api = TripwireApi(self.tripwire)
         self.clock = Clock(1000.0)
-        self.api.put(V1ALPHA2.classes, resource_class())
+        self.api.put(DRA_V1ALPHA2.classes, resource_class())
         for name, wish in WISHES.items():
             self.api.put(PARAMETERS, _parameters(name, wish))
         names = [f"node-{number}" for number in range(1, nodes + 1)]
@@ -89,20 +87,20 @@ class World:
         """Let the controller's caches see what the API server has, as after a new list."""
         caches = self.controller.caches
         watched = {
-            V1ALPHA2.claims: caches.claims,
-            V1ALPHA2.contexts: caches.contexts,
-            V1ALPHA2.classes: caches.classes,
+            DRA_V1ALPHA2.claims: caches.claims,
+            DRA_V1ALPHA2.contexts: caches.contexts,
+            DRA_V1ALPHA2.classes: caches.classes,
             STATES: caches.states,
             PODS: caches.pods,
             NODES: caches.nodes,
-            **{r: caches.parameters[r.kind] for r in V1ALPHA2.parameters},
+            **{r: caches.parameters[r.kind] for r in DRA_V1ALPHA2.parameters},
         }
         for resource, store in watched.items():
             store.replace(self.api.all(resource), self.api.version())
 
     def reconcile(self) -> None:
         """Look at every object once, as after a restart."""
-        kinds = {"nas": STATES, "claim": V1ALPHA2.claims, "psc": V1ALPHA2.contexts}
+        kinds = {"nas": STATES, "claim": DRA_V1ALPHA2.claims, "psc": DRA_V1ALPHA2.contexts}
         for kind, resource in kinds.items():
             for obj in self.api.all(resource):
                 meta = obj["metadata"]
@@ -124,13 +122,13 @@ class World:
 
     def submit(self, name: str, wish: str) -> None:
         """Create a claim and a pod that uses it, both of one name."""
-        if self.find(V1ALPHA2.claims, name) or self.find(PODS, name):
+        if self.find(DRA_V1ALPHA2.claims, name) or self.find(PODS, name):
             return
         ref = {"apiGroup": PARAMETERS.group, "kind": PARAMETERS.kind, "name": wish}
         number = self.api.version()
         made = claim(name, parametersRef=ref)
         made["metadata"]["uid"] = f"uid-{name}-{number}"
-        self.api.put(V1ALPHA2.claims, made)
+        self.api.put(DRA_V1ALPHA2.claims, made)
         self.submit_pod(name)
 
     def submit_pod(self, name: str) -> None:
@@ -140,11 +138,11 @@ class World:
         self.api.put(PODS, made)
         context = scheduling(name, potential=list(self.nodes))
         context["metadata"]["ownerReferences"][0]["uid"] = made["metadata"]["uid"]
-        self.api.put(V1ALPHA2.contexts, context)
+        self.api.put(DRA_V1ALPHA2.contexts, context)
 
     def select(self, name: str, node_name: str) -> None:
         """Select a node for a pod that waits, unless its claim is allocated already."""
-        context = self.find(V1ALPHA2.contexts, name)
+        context = self.find(DRA_V1ALPHA2.contexts, name)
         if context is not None:
             context["spec"]["selectedNode"] = node_name
             self.api.rewrite(context)
@@ -167,16 +165,16 @@ class World:
             if ref is not None and program.present:
                 program.driver.unprepare(ref)
             program.running.pop(name, None)
-        for resource in (PODS, V1ALPHA2.contexts):
+        for resource in (PODS, DRA_V1ALPHA2.contexts):
             self.api.objects.pop((resource.plural, object_key(NAMESPACE, name)), None)
-        obj = self.find(V1ALPHA2.claims, name)
+        obj = self.find(DRA_V1ALPHA2.claims, name)
         if obj is not None and obj.get("status", {}).pop("reservedFor", None):
             self.api.rewrite(obj)
 
     def delete_claim(self, name: str) -> None:
         """Delete a claim that no pod uses."""
-        if self.find(V1ALPHA2.claims, name) and not self.find(PODS, name):
-            self.api.delete(V1ALPHA2.claims, name, NAMESPACE)
+        if self.find(DRA_V1ALPHA2.claims, name) and not self.find(PODS, name):
+            self.api.delete(DRA_V1ALPHA2.claims, name, NAMESPACE)
 
     def delete_node(self, name: str) -> None:
         """Take a node away with everything on it; its pods are gone, its state is garbage."""
@@ -221,7 +219,7 @@ class World:
     def violations(self) -> list[Violation]:
         """Return what is wrong now, of all that fsck looks at."""
         states = [parse_nas(obj) for obj in self.api.all(STATES)]
-        claims = [ClaimFacts.of(obj) for obj in self.api.all(V1ALPHA2.claims)]
+        claims = [ClaimFacts.of(obj) for obj in self.api.all(DRA_V1ALPHA2.claims)]
         files = [
             violation
             for state in states
@@ -239,13 +237,13 @@ class World:
 
     def leaks(self) -> list[str]:
         """Return what is left although every pod and claim was deleted."""
-        claims = [obj["metadata"]["name"] for obj in self.api.all(V1ALPHA2.claims)]
+        claims = [obj["metadata"]["name"] for obj in self.api.all(DRA_V1ALPHA2.claims)]
         states = [parse_nas(obj) for obj in self.api.all(STATES)]
         held = [uid for state in states for uid in (*state.allocated, *state.prepared)]
         return [*claims, *held]
 
     def names(self) -> list[str]:
-        places = [p for p in self.api.objects if p[0] in (PODS.plural, V1ALPHA2.claims.plural)]
+        places = [p for p in self.api.objects if p[0] in (PODS.plural, DRA_V1ALPHA2.claims.plural)]
         return sorted({key.rpartition("/")[2] for _, key in places})
 
     def written(self) -> int:
@@ -292,7 +290,7 @@ class World:
 
     def _bind(self, obj: JSON) -> None:
         name = obj["metadata"]["name"]
-        stored = self.find(V1ALPHA2.claims, name)
+        stored = self.find(DRA_V1ALPHA2.claims, name)
         if stored is None:
             return
         facts = ClaimFacts.of(stored)

@@ -10,6 +10,7 @@ from marshmallow import Schema, fields, validate
 from api import names, nas, nasschema, parameters
 from api.objects import JSON, NodeName
 from api.parameters import ClaimParameters, parse_claim_parameters
+from api.resources import CLAIM_PARAMETERS, CLASS_PARAMETERS, STATES, Resource
 
 FOLDER = Path(nas.__file__).parent
 FILES = ["nas_crd.yaml", "claimparameters_crd.yaml", "classparameters_crd.yaml"]
@@ -136,43 +137,29 @@ def test_nothing_separates_the_status_of_a_nas() -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "kind", "plural", "singular", "group", "scope"),
+    ("file", "resource", "singular"),
     [
-        pytest.param(
-            "nas_crd.yaml", names.NAS_KIND, names.NAS_PLURAL, "nas", names.NAS_GROUP, "Namespaced"
-        ),
-        pytest.param(
-            "claimparameters_crd.yaml",
-            names.CLAIM_PARAMETERS_KIND,
-            names.CLAIM_PARAMETERS_PLURAL,
-            names.CLAIM_PARAMETERS_PLURAL,
-            names.DRIVER_NAME,
-            "Namespaced",
-        ),
-        pytest.param(
-            "classparameters_crd.yaml",
-            names.CLASS_PARAMETERS_KIND,
-            names.CLASS_PARAMETERS_PLURAL,
-            names.CLASS_PARAMETERS_PLURAL,
-            names.DRIVER_NAME,
-            "Cluster",
-        ),
+        ("nas_crd.yaml", STATES, "nas"),
+        ("claimparameters_crd.yaml", CLAIM_PARAMETERS, "fakeclaimparameters"),
+        ("classparameters_crd.yaml", CLASS_PARAMETERS, "deviceclassparameters"),
     ],
+    ids=lambda value: getattr(value, "kind", None),
 )
 def test_the_crd_has_the_names_of_the_contract(
-    file: str, kind: str, plural: str, singular: str, group: str, scope: str
+    file: str, resource: Resource, singular: str
 ) -> None:
-    spec = crd(file)["spec"]
-    assert (spec["group"], spec["scope"]) == (group, scope)
+    spec, kind = crd(file)["spec"], resource.kind
+    scope = "Namespaced" if resource.namespaced else "Cluster"
+    assert (spec["group"], spec["scope"]) == (resource.group, scope)
     assert spec["names"] | {"shortNames": None} == {
         "kind": kind,
         "listKind": f"{kind}List",
-        "plural": plural,
+        "plural": resource.plural,
         "singular": singular,
         "categories": ["dra"],
         "shortNames": None,
     }
-    assert crd(file)["metadata"]["name"] == f"{plural}.{group}"
+    assert crd(file)["metadata"]["name"] == f"{resource.plural}.{resource.group}"
 
 
 @every_file

@@ -3,9 +3,8 @@ import threading
 import pytest
 
 from api.objects import JSON
-from controller.caches import STATES, Caches
-from controller.wiring import VERSIONS
-from kube.resources import PODS, Resource
+from api.resources import DRA_VERSIONS, PODS, STATES, Resource
+from controller.caches import Caches
 from kube.store import Store
 from ops.metrics import Metrics
 from tests.support.backups import Backup
@@ -33,10 +32,10 @@ class Seen:
             assert self._changed.wait_for(lambda: name in self._names, SECONDS), self._names
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", DRA_VERSIONS)
 def test_every_cache_follows_an_api_server_that_was_restored(version: str) -> None:
     api, metrics, stop = MemoryApi(version), Metrics(), threading.Event()
-    kinds = VERSIONS[version].resources
+    kinds = DRA_VERSIONS[version].resources
     caches = Caches(api, kinds, SYSTEM, metrics)
     stores = {
         kinds.claims: caches.claims,

@@ -12,7 +12,7 @@ from api.errors import DriverError, ParametersNotFound
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState
 from api.nasvalues import Allocated
 from api.objects import ClaimUID, DeviceID, NodeName
-from controller.caches import STATES
+from api.resources import STATES
 from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
 from controller.nodes.commits import NodeCommits

@@ -5,9 +5,9 @@ import threading
 import pytest
 
 from api.objects import JSON
+from api.resources import DRA_VERSIONS
 from controller.versions import discovery
 from controller.versions.discovery import choose, served_version
-from controller.wiring import VERSIONS
 from kube.errors import ConnectFailed
 from ops.errors import ConfigError
 
@@ -25,7 +25,7 @@ from ops.errors import ConfigError
 )
 def test_version_is_one_that_is_served(served: list[str], minor: str, version: str) -> None:
     assert choose(served, {"major": "1", "minor": minor}) == version
-    assert version in VERSIONS
+    assert version in DRA_VERSIONS
 
 
 OLD = "--runtime-config=resource.k8s.io/v1alpha2=true"

@@ -14,11 +14,9 @@ import pytest
 
 from api.names import DRIVER_NAME
 from api.objects import JSON
-from controller.caches import STATES
+from api.resources import DRA_VERSIONS, PODS, STATES
 from controller.nodes.reservations import RESERVATION_SECONDS
-from controller.wiring import VERSIONS
 from kube.errors import Conflict
-from kube.resources import PODS
 from tests.support.build import (
     SYSTEM,
     claim,
@@ -43,7 +41,7 @@ class Load:
 
     def __init__(self, version: str, seed: int) -> None:
         self.version = version
-        self.resources = VERSIONS[version].resources
+        self.resources = DRA_VERSIONS[version]
         self.rand = random.Random(seed)
         self.turns = Turns(self.rand)
         self.api = History(self.turns, self.check)
@@ -182,7 +180,7 @@ class Load:
 
 
 @pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("version", sorted(VERSIONS))
+@pytest.mark.parametrize("version", sorted(DRA_VERSIONS))
 def test_no_device_is_given_twice(version: str, seed: int) -> None:
     load = Load(version, seed)
     for _ in range(ROUNDS):

@@ -20,10 +20,10 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
+from api.resources import NODES
 from devcluster.apiserver.server import ApiServer
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from kube.client import Client
-from kube.resources import NODES
 from ops.health import HttpServer, create_app
 from tests.support.apiserverweb import Logs
 from tests.support.build import node

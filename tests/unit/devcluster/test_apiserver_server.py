@@ -4,12 +4,11 @@ from pathlib import Path
 import pytest
 
 from api.objects import JSON
+from api.resources import DRA_V1ALPHA2, NAMESPACES, PODS, binding_of
 from devcluster.apiserver.server import NAMESPACES as BUILT_IN
 from devcluster.apiserver.server import ApiServer
-from devcluster.resources import CLAIMS, binding_of
 from kube.client import Client
 from kube.errors import Conflict, Gone, NotFound
-from kube.resources import NAMESPACES, PODS
 from kube.watch import WatchStream
 from tests.support.apiserverrig import pod_body
 from tests.support.apiserverweb import Logs, client_of, serving
@@ -74,12 +73,12 @@ def test_errors_reach_the_client_as_what_they_are(server: ApiServer, client: Cli
 def test_a_namespace_goes_with_its_contents(client: Client) -> None:
     client.create(NAMESPACES, {"metadata": {"name": "n"}})
     claim = {"metadata": {"name": "c"}, "spec": {"resourceClassName": "k"}}
-    client.create(CLAIMS, claim, "n")
+    client.create(DRA_V1ALPHA2.claims, claim, "n")
     begin = client.list(NAMESPACES).resource_version
     with client.watch(NAMESPACES, resource_version=begin, timeout_seconds=20) as stream:
         client.delete(NAMESPACES, "n")
         wait_for(stream, lambda kind, obj: kind == "DELETED" and obj["metadata"]["name"] == "n")
-    assert client.list(CLAIMS).items == []
+    assert client.list(DRA_V1ALPHA2.claims).items == []
 
 
 def test_stopping_the_server_ends_its_watches(server: ApiServer, client: Client) -> None:

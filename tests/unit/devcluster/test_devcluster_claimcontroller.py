@@ -1,7 +1,6 @@
 """Which pods and claims the claim controller looks at, from watch events alone."""
 
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
-from kube.resources import PODS
+from api.resources import DRA_V1ALPHA2, PODS
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -32,17 +31,17 @@ def test_generated_claim_lives_as_long_as_its_pod() -> None:
     """From template to deletion, with nothing but watch events as the trigger."""
     rig = claim_rig(templated_pod(), template())
     rig.settle()
-    (made,) = rig.api.all(CLAIMS)
+    (made,) = rig.api.all(DRA_V1ALPHA2.claims)
     rig.put(reserved(allocated(made)))
     rig.put({**rig.pod(), "spec": {**rig.pod()["spec"], "nodeName": "node-1"}})
     rig.sync()
     rig.settle()
-    (kept,) = rig.api.all(CLAIMS)
+    (kept,) = rig.api.all(DRA_V1ALPHA2.claims)
     assert kept["status"]["reservedFor"]
     rig.put(finished(rig.pod()))
     rig.sync()
     rig.settle()
-    assert rig.api.all(CLAIMS) == []
+    assert rig.api.all(DRA_V1ALPHA2.claims) == []
 
 
 def test_deleting_a_pod_releases_its_claim() -> None:
@@ -69,7 +68,7 @@ def test_context_of_a_former_pod_is_replaced_once_it_is_gone() -> None:
     rig = claim_rig(pod("pod", (POD_CLAIM, "claim"), nodeName="node-1"), claim(), foreign)
     rig.settle()
     assert rig.api.writes() == []
-    rig.api.objects.pop((SCHEDULING_CONTEXTS.plural, "default/pod"))
+    rig.api.objects.pop((DRA_V1ALPHA2.contexts.plural, "default/pod"))
     rig.sync()
     rig.settle()
     assert rig.context()["spec"]["selectedNode"] == "node-1"

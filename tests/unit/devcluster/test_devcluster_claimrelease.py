@@ -3,7 +3,7 @@
 import pytest
 
 from api.objects import JSON
-from devcluster.resources import CLAIMS
+from api.resources import DRA_V1ALPHA2
 from tests.support.build import (
     allocated,
     claim,
@@ -124,7 +124,7 @@ def test_unreserved_claim_keeps_its_allocation() -> None:
 def test_deletes_generated_claims_without_use(objects: list[JSON], left: int) -> None:
     rig = claim_rig(*objects)
     rig.part.process(CLAIM)
-    assert len(rig.api.all(CLAIMS)) == left
+    assert len(rig.api.all(DRA_V1ALPHA2.claims)) == left
     assert rig.part.queue.retries(CLAIM) == 0
 
 

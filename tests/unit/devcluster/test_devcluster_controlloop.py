@@ -8,16 +8,15 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import JSON
+from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.claimcontroller import ClaimController
 from devcluster.controlloop import ControlLoop
 from devcluster.errors import ClaimNotMade
-from devcluster.resources import CLAIMS
 from devcluster.scheduler import Scheduler
 from kube.client import ListPage
 from kube.errors import Conflict, ServerError
 from kube.events import EventRecorder
-from kube.resources import NODES, PODS, Resource
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 from tests.support.build import node, pod, template, templated_pod
@@ -110,7 +109,7 @@ def test_scheduler_runs_and_stops() -> None:
 def test_claim_controller_runs_and_stops() -> None:
     api: Any = holding(templated_pod(), template())
     assert started(ClaimController(api, events=events()), api) == 0
-    assert len(api.all(CLAIMS)) == 1
+    assert len(api.all(DRA_V1ALPHA2.claims)) == 1
 
 
 def test_worker_waits_for_every_first_list() -> None:

@@ -3,11 +3,11 @@
 import pytest
 
 from api.objects import JSON
-from devcluster.kubelet.node import LEASE_NAMESPACE, LEASES, node_status
+from api.resources import LEASES, NODES
+from devcluster.kubelet.node import LEASE_NAMESPACE, node_status
 from devcluster.nodefit import is_ready
 from devcluster.nodelifecycle import GRACE_SECONDS, NodeLifecycle
 from kube.errors import ConnectFailed
-from kube.resources import NODES
 from kube.store import Store
 from tests.support.memoryapi import MemoryApi
 

@@ -4,7 +4,7 @@ import pytest
 
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
+from api.resources import DRA_V1ALPHA2
 from kube.errors import Invalid, KubeError, ServerError
 from tests.support.build import (
     POD_CLAIM,
@@ -41,7 +41,9 @@ def test_makes_a_claim_and_records_it(others: list[JSON]) -> None:
     """create, create-with-other-claim."""
     rig = claim_rig(templated_pod(), template(labels={"a": "b"}, annotations={"c": "d"}), *others)
     rig.part.process(POD)
-    (made,) = [c for c in rig.api.all(CLAIMS) if c["metadata"]["namespace"] == "default"]
+    (made,) = [
+        c for c in rig.api.all(DRA_V1ALPHA2.claims) if c["metadata"]["namespace"] == "default"
+    ]
     assert made["metadata"]["name"].startswith(f"pod-{POD_CLAIM}-")
     assert made["metadata"]["labels"] == {"a": "b"}
     assert made["metadata"]["annotations"] == {"c": "d", POD_CLAIM_NAME_ANNOTATION: POD_CLAIM}
@@ -81,7 +83,7 @@ def test_writes_nothing_for_a_pod(objects: list[JSON]) -> None:
 def test_recreates_a_recorded_claim_that_vanished() -> None:
     rig = claim_rig(templated_pod(made="gone"), template())
     rig.part.process(POD)
-    (made,) = rig.api.all(CLAIMS)
+    (made,) = rig.api.all(DRA_V1ALPHA2.claims)
     assert statuses(rig) == recorded(made["metadata"]["name"])
 
 
@@ -135,7 +137,7 @@ def test_finds_the_claim_that_it_made_before_the_watch_tells() -> None:
     rig.part.process(POD)
     assert statuses(rig) is None
     rig.part.process(POD)
-    (made,) = rig.api.all(CLAIMS)
+    (made,) = rig.api.all(DRA_V1ALPHA2.claims)
     assert statuses(rig) == recorded(made["metadata"]["name"])
 
 
@@ -184,7 +186,7 @@ def test_selects_the_node_of_a_scheduled_pod() -> None:
     context = rig.context()
     assert context["spec"] == {"selectedNode": "node-1"}
     assert context["metadata"]["ownerReferences"][0]["uid"] == "uid-pod"
-    assert rig.claim() == rig.part.caches[CLAIMS].get("default/claim")
+    assert rig.claim() == rig.part.caches[DRA_V1ALPHA2.claims].get("default/claim")
 
 
 @pytest.mark.parametrize("selected", ["", "node-9"])
@@ -207,4 +209,4 @@ def test_reserves_for_a_scheduled_pod() -> None:
     assert rig.claim()["status"]["reservedFor"] == [
         {"resource": "pods", "name": "pod", "uid": "uid-pod"}
     ]
-    assert not rig.has(SCHEDULING_CONTEXTS)
+    assert not rig.has(DRA_V1ALPHA2.contexts)

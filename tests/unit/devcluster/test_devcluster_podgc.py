@@ -4,9 +4,9 @@ import pytest
 
 from api.claims import Pod
 from api.objects import JSON
+from api.resources import NODES, PODS
 from devcluster.podgc import ORPHANED, QUARANTINE_SECONDS, PodGarbage, why_garbage
 from kube.errors import ConnectFailed, KubeError
-from kube.resources import NODES, PODS
 from kube.store import Store
 from tests.support.build import node, pod
 from tests.support.memoryapi import MemoryApi

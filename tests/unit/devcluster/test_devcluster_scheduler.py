@@ -3,9 +3,8 @@
 import pytest
 
 from api.objects import JSON
-from devcluster.resources import SCHEDULING_CONTEXTS
+from api.resources import DRA_V1ALPHA2, PODS
 from kube.errors import Invalid, KubeError, NotFound
-from kube.resources import PODS
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -64,7 +63,7 @@ def test_negotiates_with_the_driver() -> None:
     rig.sync()
     rig.settle()
     assert rig.node_of() == "node-1"
-    assert not rig.has(SCHEDULING_CONTEXTS)
+    assert not rig.has(DRA_V1ALPHA2.contexts)
 
 
 def test_driver_answer_is_looked_at_without_back_off() -> None:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from devcluster.resources import CLAIMS, SCHEDULING_CONTEXTS
+from api.resources import DRA_V1ALPHA2, PODS
 from devcluster.scheduler import LONGEST_WAIT
-from kube.resources import PODS
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -42,7 +41,7 @@ def test_foreign_context_blocks_until_it_is_gone() -> None:
     rig = scheduler_rig(node(), USER, claim(), resource_class(), foreign)
     rig.settle()
     assert rig.api.writes() == []
-    rig.api.objects.pop((SCHEDULING_CONTEXTS.plural, "default/pod"))
+    rig.api.objects.pop((DRA_V1ALPHA2.contexts.plural, "default/pod"))
     rig.sync()
     rig.settle()
     assert rig.context()["metadata"]["ownerReferences"][0]["uid"] == "uid-pod"
@@ -74,7 +73,7 @@ def test_changes_that_matter(change) -> None:  # type: ignore[no-untyped-def]
         lambda rig: rig.put(finalized(rig.claim())),
         lambda rig: rig.put(claim("unrelated")),
         lambda rig: rig.put(scheduling("unrelated")),
-        lambda rig: rig.api.objects.pop((CLAIMS.plural, "default/claim")),
+        lambda rig: rig.api.objects.pop((DRA_V1ALPHA2.claims.plural, "default/claim")),
     ],
     ids=["heartbeat", "own-condition", "finalizer", "other-claim", "other-context", "claim-gone"],
 )

@@ -12,14 +12,13 @@ import pytest
 
 from api.names import DRIVER_NAME
 from api.objects import JSON
+from api.resources import DRA_V1ALPHA2, LEASES, NODES, PODS
 from devcluster.apiserver.remotecommand import Command
 from devcluster.errors import StateDirError
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.kubelet import Kubelet
-from devcluster.kubelet.node import LEASE_NAMESPACE, LEASES
-from devcluster.resources import CLAIMS
-from kube.resources import NODES, PODS
+from devcluster.kubelet.node import LEASE_NAMESPACE
 from tests.support.build import allocated, claim, reserved
 from tests.support.fakedriver import Driver, serving, short_directory
 from tests.support.memoryapi import MemoryApi
@@ -138,7 +137,7 @@ def test_a_command_runs_in_a_container_only_while_that_runs(node: Node) -> None:
 def test_a_claim_from_registration_to_unprepare(node: Node) -> None:
     define_device(node.root)
     made = reserved(allocated(claim()))
-    node.kube.put(CLAIMS, made)
+    node.kube.put(DRA_V1ALPHA2.claims, made)
     endpoint = node.root / "plugins" / "plugin.sock"
     driver = Driver(
         name=DRIVER_NAME, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}
@@ -201,7 +200,7 @@ def test_a_node_that_was_deleted_registers_again(node: Node) -> None:
 
 def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: Node) -> None:
     define_device(node.root)
-    node.kube.put(CLAIMS, reserved(allocated(claim())))
+    node.kube.put(DRA_V1ALPHA2.claims, reserved(allocated(claim())))
     endpoint = node.root / "plugins" / "plugin.sock"
     driver = Driver(
         name=DRIVER_NAME, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}

@@ -6,17 +6,10 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import JSON
-from devcluster.kubelet.node import (
-    LEASE_NAMESPACE,
-    LEASES,
-    NodeAgent,
-    NodeApi,
-    node_labels,
-    node_status,
-)
+from api.resources import LEASES, NODES
+from devcluster.kubelet.node import LEASE_NAMESPACE, NodeAgent, NodeApi, node_labels, node_status
 from devcluster.nodefit import NodeView
 from kube.errors import AlreadyExists, Forbidden, NotFound
-from kube.resources import NODES
 
 NOW = 1_000_000.5
 

@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
-from devcluster.resources import REPLICA_SETS
+from api.resources import PODS, REPLICA_SETS
 from devcluster.workloads.replicas import is_active, surplus, unavailable_for
 from kube.errors import Conflict, ServerError
-from kube.resources import PODS
 from tests.support.workloadrig import LABELS, Workloads, replica_set, template
 
 NOW = datetime(2024, 5, 1, 12, 0, 30, tzinfo=UTC)

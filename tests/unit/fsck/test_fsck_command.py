@@ -14,12 +14,11 @@ import fsck.__main__ as program
 from api.invariants import Fault
 from api.names import FINALIZER
 from api.objects import JSON, NodeName
-from controller.caches import STATES
+from api.resources import DRA_V1ALPHA2, NODES, STATES, Resource
 from fsck.__main__ import Wish, inspect
 from fsck.report import Finding
 from kube.client import ListPage
 from kube.errors import ConnectFailed, Forbidden, NotFound
-from kube.resources import NODES, Resource
 from ops.config import namespace_of
 from tests.support.build import (
     allocated,
@@ -30,7 +29,7 @@ from tests.support.build import (
     nas,
     node,
 )
-from tests.support.fsckserver import CLAIMS, Server
+from tests.support.fsckserver import Server
 
 MADE = finalized(allocated(claim()))
 LOOK = Wish(repair=False, dry_run=False, settle=2.0)
@@ -67,7 +66,9 @@ def test_orphans_of_one_node_are_all_repaired() -> None:
 def test_a_finalizer_is_given_back() -> None:
     server = Server(holding(nas(), "uid-claim", 0), allocated(claim()))
     assert kinds(findings(server, REPAIR)) == [(Fault.UNPROTECTED, "repaired")]
-    assert server.find(CLAIMS, "claim", "default")["metadata"]["finalizers"] == [FINALIZER]
+    assert server.find(DRA_V1ALPHA2.claims, "claim", "default")["metadata"]["finalizers"] == [
+        FINALIZER
+    ]
 
 
 @pytest.mark.parametrize(("wish", "told"), [(LOOK, ""), (DRY, "would be repaired")])
@@ -111,7 +112,11 @@ def test_what_only_one_look_sees_was_on_its_way() -> None:
     server = Server(holding(nas(), "uid-claim", 0))
     client: Any = server
     found = inspect(
-        client, "fake-system", dict, LOOK, sleep=lambda _: server.put(CLAIMS, MADE) and None
+        client,
+        "fake-system",
+        dict,
+        LOOK,
+        sleep=lambda _: server.put(DRA_V1ALPHA2.claims, MADE) and None,
     )
     assert found.findings == []
 
@@ -145,7 +150,7 @@ FOREIGN = claim("foreign")
 
 def test_exit_code_and_text_of_a_clean_cluster(server: Server) -> None:
     for obj in (HELD, nas("node-2"), MADE, FOREIGN):
-        server.put(STATES if obj["kind"] == STATES.kind else CLAIMS, obj)
+        server.put(STATES if obj["kind"] == STATES.kind else DRA_V1ALPHA2.claims, obj)
     result = run()
     looked = "looked at 2 nodes and 2 claims (1 of this driver) in namespace fake-system of "
     assert result.output == f"{looked}http://memory\nno violations\n"
@@ -172,7 +177,7 @@ def test_a_namespace_that_cannot_be_told_is_no_clean_cluster(
     for namespace in states:
         server.put(STATES, elsewhere(HELD, namespace))
     if states:
-        server.put(CLAIMS, MADE)
+        server.put(DRA_V1ALPHA2.claims, MADE)
     result = run(*options)
     assert (result.exit_code, told in result.output) == (2, True), result.output
     assert "http://memory" in result.output
@@ -181,7 +186,7 @@ def test_a_namespace_that_cannot_be_told_is_no_clean_cluster(
 @pytest.mark.parametrize("options", [[], ["--namespace", "fake-system"]], ids=["found", "given"])
 def test_the_namespace_of_the_driver_is_found(server: Server, options: list[str]) -> None:
     server.put(STATES, HELD)
-    server.put(CLAIMS, MADE)
+    server.put(DRA_V1ALPHA2.claims, MADE)
     result = run(*options)
     assert (result.exit_code, "in namespace fake-system of" in result.output) == (0, True)
 
@@ -198,7 +203,7 @@ def test_who_may_not_look_into_other_namespaces_uses_the_one_of_the_pod(
 
     monkeypatch.setattr(server, "list", limited)
     server.put(STATES, HELD)
-    server.put(CLAIMS, MADE)
+    server.put(DRA_V1ALPHA2.claims, MADE)
     assert (run().exit_code, "--namespace (env" in run().output) == (2, True)
     namespace_file.write_text("fake-system", encoding="utf-8")
     assert run().exit_code == 0
@@ -228,7 +233,7 @@ def test_a_cluster_without_the_kind_has_nothing_to_look_at(server: Server) -> No
 def test_remedy_of_a_lost_allocation(
     server: Server, others: list[JSON], message: str, remedy: str
 ) -> None:
-    server.put(CLAIMS, MADE)
+    server.put(DRA_V1ALPHA2.claims, MADE)
     for obj in others:
         server.put(STATES if obj["kind"] == STATES.kind else NODES, obj)
     result = run("-o", "json")

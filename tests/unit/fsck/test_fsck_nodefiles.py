@@ -10,7 +10,7 @@ import fsck.__main__ as program
 from api.names import DRIVER_NAME
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from controller.caches import STATES
+from api.resources import STATES
 from plugin.cdi import common_file
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import FILE_NAME, Checkpoint

@@ -10,7 +10,7 @@ from api.errors import MalformedState
 from api.names import FINALIZER
 from api.nas import new_nas
 from api.objects import JSON, NodeName
-from controller.caches import STATES
+from api.resources import DRA_V1ALPHA2, PODS, STATES, Resource
 from fsck.__main__ import main
 from fsck.uninstall import (
     Patience,
@@ -21,11 +21,9 @@ from fsck.uninstall import (
     remove_states,
 )
 from kube.errors import KubeError, NotFound, ServerError
-from kube.resources import PODS, Resource
 from tests.support.build import NAMESPACE, SYSTEM, claim, pod
 from tests.support.memoryapi import MemoryApi
 
-CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
 LABELS = {"app": "fake", "component": "plugin"}
 SELECTOR = "app=fake,component=plugin"
 
@@ -49,7 +47,10 @@ class Api(MemoryApi):
 
     def protected(self, name: str, *finalizers: str) -> None:
         raw = claim(name)
-        self.put(CLAIMS, {**raw, "metadata": {**raw["metadata"], "finalizers": list(finalizers)}})
+        self.put(
+            DRA_V1ALPHA2.claims,
+            {**raw, "metadata": {**raw["metadata"], "finalizers": list(finalizers)}},
+        )
 
     def plugin(self, name: str, namespace: str = SYSTEM, labels: JSON = LABELS) -> None:
         meta = {"name": name, "namespace": namespace, "labels": dict(labels), "uid": name}
@@ -153,7 +154,7 @@ def test_finalizers_count_without_the_crd(api: Api) -> None:
 
 def test_cluster_without_classic_claims_uses_nothing(api: Api) -> None:
     api.served = []
-    api.without(CLAIMS)
+    api.without(DRA_V1ALPHA2.claims)
     check_unused(api, SYSTEM)
 
 

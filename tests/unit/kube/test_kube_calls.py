@@ -1,10 +1,9 @@
 import pytest
 
+from api.resources import DRA_V1ALPHA2, NODES, PODS
 from kube import calls
 from kube.calls import Call, Scope
-from kube.resources import NODES, PODS, Resource
 
-CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
 SOME = Scope("a", label_selector="app=x", field_selector="spec.nodeName=n")
 POD = {"metadata": {"name": "b", "namespace": "a", "resourceVersion": "7"}}
 
@@ -57,7 +56,7 @@ def test_watch_asks_for_bookmarks() -> None:
             id="create-in-given-namespace",
         ),
         pytest.param(
-            calls.update_object(CLAIMS, POD, "status"),
+            calls.update_object(DRA_V1ALPHA2.claims, POD, "status"),
             "PUT",
             "/apis/resource.k8s.io/v1alpha2/namespaces/a/resourceclaims/b/status",
             "application/json",

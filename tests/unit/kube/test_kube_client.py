@@ -3,13 +3,13 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.resources import NODES, PODS
 from kube import calls, errors
 from kube.calls import Call
 from kube.client import Client, ListPage
 from kube.deadlines import Deadline, limited
 from kube.errors import ConnectFailed, KubeError
 from kube.ratelimit import TokenBucket
-from kube.resources import NODES, PODS
 from kube.transport import Transport
 from kube.watch import WatchStream
 

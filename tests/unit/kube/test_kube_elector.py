@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from api.resources import LEASES
 from kube.elector import Elector
 from kube.errors import Forbidden, KubeError
-from kube.leases import LEASES, Timing, holder_of
+from kube.leases import Timing, holder_of
 from tests.support.effort import tries
 from tests.support.leaseworld import CUT, NAME, SPACE, STRAIGHT, Candidate, Way, World, at_once, cut
 from tests.support.memoryapi import MemoryApi

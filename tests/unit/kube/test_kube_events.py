@@ -5,12 +5,12 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import JSON
+from api.resources import EVENTS
 from kube import errors
 from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.eventseries import Correlator
-from kube.resources import EVENTS
 
 CLAIM = {
     "apiVersion": "resource.k8s.io/v1alpha2",

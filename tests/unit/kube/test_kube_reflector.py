@@ -7,13 +7,13 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import JSON
+from api.resources import PODS
 from kube import errors
 from kube.cache import revision
 from kube.client import Client, ListPage
 from kube.errors import ConnectFailed, KubeError, ReadTimeout
 from kube.pages import whole
 from kube.reflector import Reflector
-from kube.resources import PODS
 from kube.store import Store
 from kube.watch import WatchStream
 

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 import pytest
 
 from api.objects import JSON
+from api.resources import PODS
 from devcluster.apiserver.server import ApiServer
 from kube.client import Client
 from kube.errors import ConnectFailed, KubeError, WatchSilent, WentBack
 from kube.reflector import Reflector
-from kube.resources import PODS
 from kube.store import Store
 from tests.support.apiserverrig import pod_body
 from tests.support.apiserverweb import Logs, client_of, serving

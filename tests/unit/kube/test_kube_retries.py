@@ -1,8 +1,8 @@
 import pytest
 
+from api.resources import PODS
 from kube import calls
 from kube.errors import BrokenAnswer, ConnectFailed, KubeError, NotFound, TooManyRequests
-from kube.resources import PODS
 from kube.retries import passes_by_itself, pause
 
 READ = calls.get_object(PODS, "b", "a")

@@ -9,12 +9,12 @@ import pytest
 import urllib3
 from urllib3 import exceptions as http
 
+from api.resources import PODS
 from kube import calls, errors
 from kube.access import Access
 from kube.calls import Call, Scope
 from kube.connections import Connections, open_connections
 from kube.deadlines import Deadline, limited
-from kube.resources import PODS
 from kube.transport import CONNECT_SECONDS, Transport
 
 HOST = "https://api.example:6443"

@@ -5,10 +5,10 @@ from unittest.mock import create_autospec
 import pytest
 import urllib3
 
+from api.resources import PODS
 from kube import calls, errors
 from kube.access import Access
 from kube.connections import Connections
-from kube.resources import PODS
 from kube.transport import Transport
 from kube.waiting import Waiting
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from api.resources import PODS
 from devcluster.cluster import kubeconfig
 from kube.errors import BrokenAnswer, ConnectFailed, KubeError, WatchSilent, WentBack, api_error
-from kube.resources import PODS
 from ops.apiserver import watch_failures
 from ops.logs import configure, get_logger
 from ops.metrics import Metrics

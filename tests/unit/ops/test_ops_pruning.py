@@ -7,11 +7,10 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import JSON
+from api.resources import STATES, Resource
 from kube.calls import Patch
 from kube.events import EventRecorder
-from kube.resources import Resource
 from ops.pruning import APPLY, ComparedWrites, missing
-from plugin.nodestate import NODE_STATES
 from tests.support.build import SYSTEM, nas
 from tests.support.memoryapi import MemoryApi
 
@@ -39,12 +38,12 @@ class OldApi(MemoryApi):
 class Rig:
     def __init__(self, *unknown: str) -> None:
         self.api = OldApi(*unknown)
-        self.api.put(NODE_STATES, nas())
+        self.api.put(STATES, nas())
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.writes = ComparedWrites(self.api, self.events)
 
     def patch(self, patch: JSON | list[JSON]) -> JSON:
-        return self.writes.patch(NODE_STATES, "node-1", patch, namespace=SYSTEM)
+        return self.writes.patch(STATES, "node-1", patch, namespace=SYSTEM)
 
     def told(self) -> list[tuple[str, str, str]]:
         calls = self.events.warning.call_args_list
@@ -101,7 +100,7 @@ def test_each_field_is_told() -> None:
 
 def test_what_is_created_is_compared_too() -> None:
     rig = Rig("summary")
-    rig.writes.create(NODE_STATES, {**nas("node-2"), "summary": {"devices": 1}}, SYSTEM)
+    rig.writes.create(STATES, {**nas("node-2"), "summary": {"devices": 1}}, SYSTEM)
     assert [name for name, _, _ in rig.told()] == ["node-2"]
 
 
@@ -110,5 +109,5 @@ def test_nothing_is_told_of_what_is_stored() -> None:
     assert rig.patch(HEARTBEAT)["heartbeat"] == HEARTBEAT["heartbeat"]
     rig.patch([{"op": "add", "path": "/summary", "value": {"devices": 1}}])
     rig.patch({"heartbeat": {"durationSeconds": None}})
-    assert rig.writes.get(NODE_STATES, "node-1", SYSTEM)["heartbeat"] == {"renewTime": "now"}
+    assert rig.writes.get(STATES, "node-1", SYSTEM)["heartbeat"] == {"renewTime": "now"}
     assert rig.told() == []

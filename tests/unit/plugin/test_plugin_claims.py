@@ -4,9 +4,9 @@ import pytest
 
 from api.claims import Claim
 from api.objects import JSON, ClaimUID
+from api.resources import DRA_V1ALPHA2, DRA_V1ALPHA3, Resource
 from api.selectors import only_node
 from kube.errors import ConnectFailed
-from kube.resources import Resource
 from plugin.claims import ClaimReader, ClaimRef, DeviceResult, from_v1alpha2, from_v1alpha3, verify
 from plugin.errors import (
     ClaimNotFound,
@@ -18,10 +18,9 @@ from plugin.errors import (
 )
 from tests.support.build import allocated, claim
 from tests.support.memoryapi import MemoryApi
-from tests.support.pluginrig import CLAIMS, NODE
+from tests.support.pluginrig import NODE
 
 REF = ClaimRef("default", "claim", ClaimUID("uid-claim"))
-NEW_CLAIMS = Resource("resource.k8s.io", "v1alpha3", "resourceclaims", "ResourceClaim")
 DRIVER = "fake.resource.3-shake.com"
 
 
@@ -96,7 +95,11 @@ def test_claim_without_selector_is_for_every_node() -> None:
 
 @pytest.mark.parametrize(
     ("versions", "resource"),
-    [(("v1alpha2",), CLAIMS), (("v1alpha3",), NEW_CLAIMS), (("v1alpha3", "v1alpha2"), CLAIMS)],
+    [
+        (("v1alpha2",), DRA_V1ALPHA2.claims),
+        (("v1alpha3",), DRA_V1ALPHA3.claims),
+        (("v1alpha3", "v1alpha2"), DRA_V1ALPHA2.claims),
+    ],
 )
 def test_version_is_chosen_by_the_server(versions: tuple[str, ...], resource: Resource) -> None:
     server = api(*versions)
@@ -124,7 +127,7 @@ def test_missing_claim() -> None:
 def test_upgraded_server_is_asked_in_its_new_version() -> None:
     server = api("v1alpha2")
     reader = ClaimReader(server)
-    server.put(CLAIMS, allocated(claim()))
+    server.put(DRA_V1ALPHA2.claims, allocated(claim()))
     reader.read(REF)
     server.served = ["v1alpha3"]
     asked: list[str] = []

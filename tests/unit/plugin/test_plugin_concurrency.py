@@ -8,10 +8,11 @@ from typing import TypeVar
 
 import pytest
 
+from api.resources import DRA_V1ALPHA2
 from plugin.claims import ClaimRef
 from plugin.errors import DeviceInUse
 from tests.support.build import allocated, claim
-from tests.support.pluginrig import CLAIMS, PluginRig
+from tests.support.pluginrig import PluginRig
 
 THREADS = 8
 T = TypeVar("T")
@@ -77,7 +78,7 @@ def test_prepare_against_unprepare_of_the_same_claim_is_one_or_the_other(rig: Pl
 def test_calls_beside_sync_and_garbage_collection(rig: PluginRig, refs: list[ClaimRef]) -> None:
     stale = refs[0]
     rig.driver.prepare(stale)
-    rig.api.put(CLAIMS, claim("c0"))
+    rig.api.put(DRA_V1ALPHA2.claims, claim("c0"))
     calls: list[Callable[[], object]] = []
     calls += [lambda ref=ref: rig.driver.prepare(ref) for ref in refs[1:6]]  # type: ignore[misc]
     together([*calls, rig.collector.collect, rig.state.reconcile, rig.state.holdings])
@@ -88,7 +89,7 @@ def test_calls_beside_sync_and_garbage_collection(rig: PluginRig, refs: list[Cla
 def test_one_device_goes_to_one_of_many_claims(rig: PluginRig) -> None:
     refs = []
     for i in range(THREADS):
-        rig.api.put(CLAIMS, allocated(claim(f"c{i}")))
+        rig.api.put(DRA_V1ALPHA2.claims, allocated(claim(f"c{i}")))
         refs.append(rig.allocate(f"c{i}", 0))
 
     def attempt(ref: ClaimRef) -> bool:

@@ -18,9 +18,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from api.resources import STATES
 from plugin.checkpoint import FILE_NAME
 from plugin.claims import ClaimRef
-from plugin.nodestate import NODE_STATES
 from tests.support.build import SYSTEM
 from tests.support.effort import tries
 from tests.support.pluginrig import NODE, PluginRig
@@ -107,7 +107,7 @@ def test_killed_while_starting(watched: PluginRig, moment: int) -> None:
     watched.driver.prepare(ref)
     for path in list(watched.cdi_root.iterdir()):
         path.rename(path.with_name(path.name.replace(ref.uid, "stray")))
-    watched.api.remove(NODE_STATES, NODE, SYSTEM)
+    watched.api.remove(STATES, NODE, SYSTEM)
     watched.boot()
     killed(watched, moment)
     with pytest.raises(Killed):
@@ -180,7 +180,7 @@ class PluginMachine(RuleBasedStateMachine):
 
     @rule()
     def somebody_deletes_the_nas(self) -> None:
-        self.rig.api.remove(NODE_STATES, NODE, SYSTEM)
+        self.rig.api.remove(STATES, NODE, SYSTEM)
         self.rig.see()
         self.rig.node_state.ensure()
         self.rig.state.reconcile()

@@ -5,6 +5,7 @@ import pytest
 from api.errors import DriverError
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
+from api.resources import DRA_V1ALPHA2, STATES
 from kube.errors import BrokenAnswer
 from plugin import cdi
 from plugin.claims import ClaimRef, DeviceResult
@@ -17,10 +18,9 @@ from plugin.errors import (
     NodeStateMissing,
     NotInNodeState,
 )
-from plugin.nodestate import NODE_STATES
 from plugin.prepared import PreparedClaim
 from tests.support.build import SYSTEM, allocated, claim
-from tests.support.pluginrig import CLAIMS, NODE, PluginRig
+from tests.support.pluginrig import NODE, PluginRig
 
 
 def test_answer_names_the_common_device_and_the_children_of_each_device(rig: PluginRig) -> None:
@@ -78,7 +78,7 @@ def test_allocation_in_the_watch_cache_saves_the_read(rig: PluginRig) -> None:
     before = len(rig.api.calls)
     rig.driver.prepare(ref)
     made = [(verb, plural) for verb, plural, _ in rig.api.calls[before:]]
-    assert made == [("get", CLAIMS.plural), ("patch", NODE_STATES.plural)]
+    assert made == [("get", DRA_V1ALPHA2.claims.plural), ("patch", STATES.plural)]
     rig.assert_agreed()
 
 
@@ -133,7 +133,7 @@ def test_claim_of_another_uid_is_refused_and_its_owner_hears_nothing(rig: Plugin
 
 
 def test_claim_without_devices_in_the_nas(rig: PluginRig) -> None:
-    rig.api.put(CLAIMS, allocated(claim("a")))
+    rig.api.put(DRA_V1ALPHA2.claims, allocated(claim("a")))
     with pytest.raises(NotInNodeState, match="default/a"):
         rig.driver.prepare(ClaimRef("default", "a", ClaimUID("uid-a")))
     (call,) = rig.events.warning.call_args_list
@@ -145,7 +145,7 @@ def test_claim_without_devices_in_the_nas(rig: PluginRig) -> None:
 def test_nas_that_is_missing(rig: PluginRig, cached: bool) -> None:
     rig.watching = cached
     ref = rig.allocate("a", 0)
-    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.api.remove(STATES, NODE, SYSTEM)
     with pytest.raises(NodeStateMissing):
         rig.driver.prepare(ref)
     assert rig.injected() == rig.saved() == {}
@@ -163,8 +163,8 @@ def test_device_that_the_node_has_no_more(tmp_path: Path) -> None:
 def test_unprepare_needs_neither_claim_nor_nas(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
-    rig.api.remove(CLAIMS, "a", "default")
-    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
+    rig.api.remove(STATES, NODE, SYSTEM)
     rig.driver.unprepare(ref)
     assert rig.saved() == rig.injected() == {}
 

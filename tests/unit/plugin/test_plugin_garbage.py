@@ -2,11 +2,12 @@ from collections.abc import Callable
 
 import pytest
 
+from api.resources import DRA_V1ALPHA2
 from kube.errors import ConnectFailed
 from plugin.checkpoint import FILE_NAME
 from plugin.claims import ClaimRef
 from tests.support.build import allocated, claim
-from tests.support.pluginrig import CLAIMS, PluginRig
+from tests.support.pluginrig import PluginRig
 
 
 @pytest.fixture
@@ -23,18 +24,20 @@ def collected(rig: PluginRig) -> float | None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param(lambda rig: rig.api.remove(CLAIMS, "a", "default"), id="deleted"),
-        pytest.param(lambda rig: rig.api.put(CLAIMS, claim("a")), id="deallocated"),
+        pytest.param(lambda rig: rig.api.remove(DRA_V1ALPHA2.claims, "a", "default"), id="deleted"),
+        pytest.param(lambda rig: rig.api.put(DRA_V1ALPHA2.claims, claim("a")), id="deallocated"),
         pytest.param(
-            lambda rig: rig.api.put(CLAIMS, allocated(claim("a"), "node-2")), id="other node"
+            lambda rig: rig.api.put(DRA_V1ALPHA2.claims, allocated(claim("a"), "node-2")),
+            id="other node",
         ),
         pytest.param(
-            lambda rig: rig.api.put(CLAIMS, allocated(claim("a"), driver="other")),
+            lambda rig: rig.api.put(DRA_V1ALPHA2.claims, allocated(claim("a"), driver="other")),
             id="other driver",
         ),
         pytest.param(
             lambda rig: rig.api.put(
-                CLAIMS, {**claim("a"), "metadata": {**claim("a")["metadata"], "uid": "new"}}
+                DRA_V1ALPHA2.claims,
+                {**claim("a"), "metadata": {**claim("a")["metadata"], "uid": "new"}},
             ),
             id="made anew",
         ),
@@ -59,7 +62,7 @@ def test_claim_in_use_is_kept(rig: PluginRig, ref: ClaimRef) -> None:
 def test_nothing_is_collected_without_a_clear_answer(
     rig: PluginRig, ref: ClaimRef, away: bool
 ) -> None:
-    rig.api.remove(CLAIMS, "a", "default")
+    rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
     rig.api.served = []
     if away:
         rig.api.fault = lambda *_: ConnectFailed("away")
@@ -70,7 +73,7 @@ def test_nothing_is_collected_without_a_clear_answer(
 def test_claim_that_was_prepared_again_meanwhile_is_kept(
     rig: PluginRig, ref: ClaimRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rig.api.remove(CLAIMS, "a", "default")
+    rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
     read = rig.claims.read
 
     def read_and_prepare(asked: ClaimRef) -> object:
@@ -96,7 +99,7 @@ def test_claim_whose_name_is_lost_is_kept(rig: PluginRig, ref: ClaimRef) -> None
 def test_one_claim_does_not_keep_the_others(rig: PluginRig, ref: ClaimRef) -> None:
     kept = rig.allocate("b", 1)
     rig.driver.prepare(kept)
-    rig.api.remove(CLAIMS, "a", "default")
+    rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
     rig.collector.collect()
     assert list(rig.saved()) == [kept.uid]
     rig.assert_agreed()

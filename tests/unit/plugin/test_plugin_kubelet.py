@@ -1,8 +1,8 @@
 import pytest
 
 from api.objects import JSON
+from api.resources import NODES
 from kube.errors import ConnectFailed
-from kube.resources import NODES
 from plugin.errors import UnknownKubelet
 from plugin.kubelet import KEEP_SECONDS, Kubelet, parse_version
 from tests.support.clock import Clock

@@ -16,9 +16,9 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api.resources import DRA_V1ALPHA2, NODES
 from api.selectors import only_node
 from kube.errors import ServerError
-from kube.resources import NODES
 from plugin.claims import ClaimRef
 from plugin.kubelet import Kubelet
 from plugin.metrics import PluginMetrics
@@ -30,7 +30,7 @@ from plugin.registration import SUPPORTED_VERSIONS, Registration
 from plugin.service import NodeService
 from tests.support.build import allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
-from tests.support.pluginrig import CLAIMS, NODE, PluginRig, node_object
+from tests.support.pluginrig import NODE, PluginRig, node_object
 
 
 class Node:
@@ -130,7 +130,7 @@ def test_39_claim_that_cannot_be_read_is_not_prepared(node: Node) -> None:
     ref = node.rig.allocate("a", 0)
     node.calls.prepare()
     node.rig.api.fault = lambda _verb, plural, _body: (
-        ServerError(500, "InternalError", "etcd") if plural == CLAIMS.plural else None
+        ServerError(500, "InternalError", "etcd") if plural == DRA_V1ALPHA2.claims.plural else None
     )
     assert "etcd" in node.calls.prepare(ref)[ref.uid].error
     assert node.rig.saved() == {}
@@ -138,7 +138,7 @@ def test_39_claim_that_cannot_be_read_is_not_prepared(node: Node) -> None:
 
 def test_40_kubelet_checks_the_reservation_and_the_plugin_does_not(node: Node) -> None:
     ref = node.rig.allocate("a", 0)
-    assert "reservedFor" not in node.rig.api.find(CLAIMS, "a", "default")["status"]
+    assert "reservedFor" not in node.rig.api.find(DRA_V1ALPHA2.claims, "a", "default")["status"]
     assert not node.calls.prepare(ref)[ref.uid].error
 
 
@@ -212,14 +212,14 @@ def test_48_claim_that_was_made_anew_under_its_name_is_refused(node: Node) -> No
     ref = node.rig.allocate("a", 0)
     anew = allocated(claim("a"))
     anew["metadata"]["uid"] = "uid-anew"
-    node.rig.api.put(CLAIMS, anew)
+    node.rig.api.put(DRA_V1ALPHA2.claims, anew)
     assert "deleted and made anew" in node.calls.prepare(ref)[ref.uid].error
     assert node.rig.saved() == {}
 
 
 def test_49_claim_of_another_driver_is_refused(node: Node) -> None:
     ref = node.rig.allocate("a", 0)
-    node.rig.api.put(CLAIMS, allocated(claim("a"), driver="other"))
+    node.rig.api.put(DRA_V1ALPHA2.claims, allocated(claim("a"), driver="other"))
     assert "driver other" in node.calls.prepare(ref)[ref.uid].error
     assert node.rig.saved() == {}
 
@@ -275,7 +275,7 @@ def test_53_devices_tell_which_request_they_serve(node: Node) -> None:
         "nodeSelector": only_node(NODE),
         "devices": {"results": [result]},
     }
-    node.rig.api.put(CLAIMS, {**claim("a"), "status": {"allocation": allocation}})
+    node.rig.api.put(DRA_V1ALPHA2.claims, {**claim("a"), "status": {"allocation": allocation}})
     node.rig.api.served = ["v1alpha3"]
     node.upgrade()
     devices = node.calls.prepare_devices(ref)[ref.uid].devices

@@ -6,12 +6,12 @@ import pytest
 from api.errors import MalformedState
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from api.resources import NODES, STATES
 from kube.errors import Conflict, KubeError, NotFound
-from kube.resources import NODES
 from kube.store import Store
 from plugin import nodestate
 from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
-from plugin.nodestate import NODE_STATES, NodeState, conditional_patch, find_node_uid, owned_by
+from plugin.nodestate import NodeState, conditional_patch, find_node_uid, owned_by
 from tests.support.build import SYSTEM
 from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, PluginRig, node_object
@@ -37,7 +37,7 @@ def test_ensure_again_writes_nothing(rig: PluginRig) -> None:
 
 def test_nothing_of_others_is_lost(rig: PluginRig) -> None:
     rig.allocate("a", 0)
-    rig.api.patch(NODE_STATES, NODE, {"metadata": {"labels": {"a": "b"}}}, namespace=SYSTEM)
+    rig.api.patch(STATES, NODE, {"metadata": {"labels": {"a": "b"}}}, namespace=SYSTEM)
     rig.source = type(rig.source)(NODE, 4, "X")
     rig.restart()
     nas = rig.nas()
@@ -98,7 +98,7 @@ def test_damage_is_noticed(rig: PluginRig, devices: list[JSON]) -> None:
 
 
 def test_absence_is_noticed(rig: PluginRig) -> None:
-    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.api.remove(STATES, NODE, SYSTEM)
     rig.see()
     assert not rig.node_state.intact()
     assert rig.node_state.current().resource_version == ""
@@ -128,7 +128,7 @@ def test_own_writes_are_seen_before_the_watch_brings_them(rig: PluginRig) -> Non
 
 
 def test_entries_of_a_nas_that_is_gone_are_gone(rig: PluginRig) -> None:
-    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.api.remove(STATES, NODE, SYSTEM)
     rig.node_state.write_prepared({}, last=True)
     with pytest.raises(NotFound):
         rig.node_state.write_prepared({"uid": ()}, last=False)  # type: ignore[dict-item]
@@ -175,7 +175,7 @@ def test_each_version_is_parsed_once(rig: PluginRig, monkeypatch: pytest.MonkeyP
 
 def test_claim_without_allocation_is_not_seen(rig: PluginRig) -> None:
     assert rig.node_state.seen(ClaimUID("none")) is None
-    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.api.remove(STATES, NODE, SYSTEM)
     rig.see()
     assert rig.node_state.seen(ClaimUID("none")) is None
 

@@ -6,12 +6,13 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import JSON
+from api.resources import DRA_V1ALPHA2
 from kube.events import EventRecorder
 from plugin.cdi import FILE_PREFIX, claim_file, common_file
 from plugin.checkpoint import FILE_NAME
 from plugin.claims import ClaimRef
 from plugin.repairs import Repair, reporter
-from tests.support.pluginrig import CLAIMS, PluginRig
+from tests.support.pluginrig import PluginRig
 
 NODE: JSON = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "uid": "n"}}
 
@@ -111,6 +112,6 @@ def test_an_edited_nas_is_told(rig: PluginRig) -> None:
 
 def test_a_claim_that_is_collected_is_told(rig: PluginRig) -> None:
     rig.driver.prepare(rig.allocate("a", 0))
-    rig.api.remove(CLAIMS, "a", "default")
+    rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
     rig.collector.collect()
     assert rig.repairs == [Repair.STALE_CLAIM]

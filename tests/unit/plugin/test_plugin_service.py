@@ -7,8 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
+from api.resources import DRA_V1ALPHA2, NODES
 from kube.errors import ConnectFailed
-from kube.resources import NODES
 from plugin import cdi
 from plugin.claims import ClaimRef
 from plugin.kubelet import Kubelet
@@ -17,7 +17,7 @@ from plugin.protocol.server import UnixServer
 from plugin.protocol.wire import LONGEST_TEXT
 from plugin.service import NodeService
 from tests.support.kubeletcalls import KubeletCalls
-from tests.support.pluginrig import CLAIMS, NODE, PluginRig, node_object
+from tests.support.pluginrig import NODE, PluginRig, node_object
 
 HOSTILE = [
     pytest.param("../../../etc/passwd", id="path"),
@@ -182,9 +182,9 @@ def test_hostile_uid_in_the_api_server_never_leaves_the_directory(
 ) -> None:
     """Even a claim that is allocated under such a uid."""
     ref = rig.allocate("a", 0)
-    stored = rig.api.find(CLAIMS, "a", "default")
+    stored = rig.api.find(DRA_V1ALPHA2.claims, "a", "default")
     stored["metadata"]["uid"] = uid
-    rig.api.put(CLAIMS, stored)
+    rig.api.put(DRA_V1ALPHA2.claims, stored)
     rig.edit_nas({"allocatedClaims": {uid: rig.nas()["spec"]["allocatedClaims"][ref.uid]}})
     before = _tree(tmp_path)
     hostile = ClaimRef("default", "a", uid)  # type: ignore[arg-type]

@@ -4,12 +4,11 @@ import pytest
 from click.testing import CliRunner
 
 from api.nas import new_nas
+from api.resources import NODES, STATES
 from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
-from kube.resources import NODES
 from plugin import set_nas_status
 from plugin.errors import NodeUnknown
-from plugin.nodestate import NODE_STATES
 from plugin.set_nas_status import ATTEMPTS, main, set_status
 from tests.support.build import SYSTEM
 from tests.support.memoryapi import MemoryApi
@@ -21,7 +20,7 @@ def test_missing_nas_is_made_with_its_owner(status: str) -> None:
     api = MemoryApi()
     api.put(NODES, node_object())
     set_status(api, NODE, SYSTEM, status)
-    nas = api.find(NODE_STATES, NODE, SYSTEM)
+    nas = api.find(STATES, NODE, SYSTEM)
     assert nas["status"] == status
     assert nas["metadata"]["ownerReferences"][0]["uid"] == "uid-node"
 
@@ -79,7 +78,7 @@ def test_program_writes_and_closes(api: Client, given: str, written: str) -> Non
         main, ["--status", given], env={"NODE_NAME": NODE, "POD_NAMESPACE": "ns"}
     )
     assert result.exit_code == 0, result.output
-    api.patch.assert_called_once_with(NODE_STATES, NODE, {"status": written}, namespace="ns")  # type: ignore[attr-defined]
+    api.patch.assert_called_once_with(STATES, NODE, {"status": written}, namespace="ns")  # type: ignore[attr-defined]
     api.close.assert_called_once_with()  # type: ignore[attr-defined]
 
 

@@ -12,16 +12,15 @@ import pytest
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import PreparedDevice, new_nas
 from api.objects import ClaimUID
+from api.resources import DRA_V1ALPHA2, NODES, STATES
 from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
-from kube.resources import NODES
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
 from plugin.cdi import claim_file, common_file
 from plugin.checkpoint import FILE_NAME, Checkpoint
 from plugin.devices import FakeDeviceSource
 from plugin.errors import CannotServe, NodeUnknown, SocketUnusable
-from plugin.nodestate import NODE_STATES
 from plugin.patience import Patience
 from plugin.places import Places
 from plugin.prepared import PreparedClaim
@@ -30,7 +29,7 @@ from plugin.wiring import Site, build
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.memoryapi import MemoryApi
-from tests.support.pluginrig import CLAIMS, NODE, node_object
+from tests.support.pluginrig import NODE, node_object
 
 SECONDS = 10.0
 
@@ -98,7 +97,7 @@ def test_node_is_ready_once_its_sockets_serve(node: Node) -> None:
     assert endpoint == str(node.places.plugin_socket.path)
     with KubeletCalls(Path(endpoint)) as calls:
         assert calls.prepare() == {}
-    nas = node.api.find(NODE_STATES, NODE, SYSTEM)
+    nas = node.api.find(STATES, NODE, SYSTEM)
     assert len(nas["spec"]["allocatableDevice"]) == 2
     assert nas["metadata"]["ownerReferences"][0]["uid"] == "uid-node"
 
@@ -118,10 +117,10 @@ def test_heartbeats_begin_and_the_last_one_promises_none(node: Node) -> None:
     node.start()
     node.wait_status(STATUS_READY)
     node.plugin.heartbeats.beat()
-    heartbeat = node.api.find(NODE_STATES, NODE, SYSTEM)["heartbeat"]
+    heartbeat = node.api.find(STATES, NODE, SYSTEM)["heartbeat"]
     assert heartbeat["durationSeconds"] == 150
     node.stop()
-    stopped = node.api.find(NODE_STATES, NODE, SYSTEM)
+    stopped = node.api.find(STATES, NODE, SYSTEM)
     assert stopped["status"] == STATUS_NOT_READY
     assert list(stopped["heartbeat"]) == ["renewTime"]
     assert stopped["heartbeat"]["renewTime"] > heartbeat["renewTime"]
@@ -150,7 +149,7 @@ def test_refused_node_is_not_ready_and_the_plugin_goes_on(node: Node) -> None:
 
 
 def test_status_that_a_killed_plugin_left_is_taken_back_first(node: Node) -> None:
-    node.api.put(NODE_STATES, {**new_nas(NODE, SYSTEM, "uid-node"), "status": STATUS_READY})
+    node.api.put(STATES, {**new_nas(NODE, SYSTEM, "uid-node"), "status": STATUS_READY})
     node.start()
     node.wait_status(STATUS_READY)
     assert node.statuses[0] == STATUS_NOT_READY
@@ -161,12 +160,12 @@ def test_nas_that_somebody_deleted_comes_back_ready(node: Node) -> None:
     node.wait_status(STATUS_READY)
     assert node.plugin.cache.wait_synced(SECONDS)
     node.statuses.clear()
-    stored = node.api.find(NODE_STATES, NODE, SYSTEM)
-    node.api.remove(NODE_STATES, NODE, SYSTEM)
+    stored = node.api.find(STATES, NODE, SYSTEM)
+    node.api.remove(STATES, NODE, SYSTEM)
     stored["metadata"]["resourceVersion"] = node.api.version()
     node.plugin.cache.remove(stored)
     node.wait_status(STATUS_READY)
-    assert len(node.api.find(NODE_STATES, NODE, SYSTEM)["spec"]["allocatableDevice"]) == 2
+    assert len(node.api.find(STATES, NODE, SYSTEM)["spec"]["allocatableDevice"]) == 2
 
 
 def test_restart_makes_both_sockets_anew(node: Node) -> None:
@@ -200,7 +199,7 @@ def test_stop_with_a_claim_leaves_its_files(node: Node) -> None:
     node.start()
     node.wait_status(STATUS_READY)
     device = PreparedDevice(FakeDeviceSource(NODE, 2, "M").devices()[0].id, None)
-    node.api.put(CLAIMS, allocated(claim("a")))
+    node.api.put(DRA_V1ALPHA2.claims, allocated(claim("a")))
     prepared = PreparedClaim(ClaimUID("uid-a"), NAMESPACE, "a", "label", (device,))
     node.plugin.state.prepare(prepared)
     before = files(node)

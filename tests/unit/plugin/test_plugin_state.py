@@ -5,11 +5,11 @@ import pytest
 
 from api.errors import MalformedState
 from api.objects import ClaimUID
+from api.resources import STATES
 from kube.errors import ConnectFailed
 from plugin import cdi
 from plugin.checkpoint import FILE_NAME
 from plugin.errors import AllocationChanged, DeviceInUse, PluginStopped
-from plugin.nodestate import NODE_STATES
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE, PluginRig
 
@@ -152,7 +152,7 @@ def test_devices_of_a_claim_that_was_allocated_anew_replace_the_former_ones(
 def test_prepared_claim_keeps_its_devices_while_the_nas_is_made_anew(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
     first = rig.driver.prepare(ref)
-    rig.api.remove(NODE_STATES, NODE, SYSTEM)
+    rig.api.remove(STATES, NODE, SYSTEM)
     rig.see()
     rig.node_state.ensure()
     rig.state.reconcile()

@@ -9,13 +9,12 @@ from typing import Any
 import grpc
 import pytest
 
+from api.resources import DRA_V1ALPHA2, NODES, STATES
 from kube import deadlines
 from kube.calls import Patch
 from kube.errors import Conflict, ConnectFailed, KubeError, ReadTimeout, ServerError
-from kube.resources import NODES
 from plugin.claims import ClaimRef
 from plugin.kubelet import Kubelet
-from plugin.nodestate import NODE_STATES
 from plugin.patience import Patience
 from plugin.places import Place
 from plugin.protocol import dra_v1alpha3_pb2 as batch
@@ -24,7 +23,7 @@ from plugin.protocol.wire import usable
 from plugin.service import NodeService
 from tests.support.build import allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
-from tests.support.pluginrig import CLAIMS, NODE, PluginRig, node_object
+from tests.support.pluginrig import NODE, PluginRig, node_object
 from tests.support.waiting import until
 
 OUTAGE_SECONDS = 1.0
@@ -154,13 +153,13 @@ def test_kubelet_of_1_31_is_waited_for(node: Node) -> None:
 
 
 def test_allocation_that_comes_a_moment_later_is_waited_for(node: Node) -> None:
-    node.rig.api.put(CLAIMS, allocated(claim("a")))
+    node.rig.api.put(DRA_V1ALPHA2.claims, allocated(claim("a")))
     ref = ClaimRef("default", "a", "uid-a")  # type: ignore[arg-type]
     looks: list[str] = []
 
     def restores(_verb: str, plural: str, _body: Patch | None) -> None:
         looks.append(plural)
-        if looks.count(NODE_STATES.plural) == 2:
+        if looks.count(STATES.plural) == 2:
             node.rig.allocate("a", 3)
 
     node.rig.api.fault = restores
@@ -178,8 +177,8 @@ def test_device_of_a_claim_that_is_being_unprepared_is_waited_for(node: Node) ->
 
     def frees(_verb: str, plural: str, _body: Patch | None) -> None:
         looks.append(plural)
-        if looks.count(CLAIMS.plural) == 2:
-            looks.append(CLAIMS.plural)
+        if looks.count(DRA_V1ALPHA2.claims.plural) == 2:
+            looks.append(DRA_V1ALPHA2.claims.plural)
             node.rig.driver.unprepare(holder)
 
     node.rig.api.fault = frees
@@ -189,7 +188,7 @@ def test_device_of_a_claim_that_is_being_unprepared_is_waited_for(node: Node) ->
 
 
 def test_claim_that_waits_costs_the_others_of_its_call_nothing(node: Node) -> None:
-    node.rig.api.put(CLAIMS, allocated(claim("lost")))
+    node.rig.api.put(DRA_V1ALPHA2.claims, allocated(claim("lost")))
     lost = ClaimRef("default", "lost", "uid-lost")  # type: ignore[arg-type]
     others = [node.rig.allocate("a", 0), node.rig.allocate("b", 1)]
     node.outage(AWAY)
@@ -219,7 +218,7 @@ def test_reason_is_told_before_the_call_is_over(node: Node) -> None:
 def test_what_does_not_pass_fails_at_once(node: Node) -> None:
     gone = ClaimRef("default", "none", "uid-none")  # type: ignore[arg-type]
     assert "does not exist any more" in node.calls.prepare(gone)[gone.uid].error
-    assert [plural for _, plural, _ in node.rig.api.calls].count(CLAIMS.plural) == 1
+    assert [plural for _, plural, _ in node.rig.api.calls].count(DRA_V1ALPHA2.claims.plural) == 1
 
 
 def test_plugin_that_ends_waits_no_longer(node: Node) -> None:
@@ -227,11 +226,11 @@ def test_plugin_that_ends_waits_no_longer(node: Node) -> None:
 
     def ends(_verb: str, plural: str, _body: Patch | None) -> KubeError | None:
         node.ending = True
-        return AWAY if plural == CLAIMS.plural else None
+        return AWAY if plural == DRA_V1ALPHA2.claims.plural else None
 
     node.rig.api.fault = ends
     assert node.calls.prepare(ref)[ref.uid].error == "away"
-    assert [plural for _, plural, _ in node.rig.api.calls].count(CLAIMS.plural) == 1
+    assert [plural for _, plural, _ in node.rig.api.calls].count(DRA_V1ALPHA2.claims.plural) == 1
 
 
 def test_call_that_is_cancelled_ends_with_its_attempt(node: Node) -> None:
@@ -240,7 +239,7 @@ def test_call_that_is_cancelled_ends_with_its_attempt(node: Node) -> None:
     noticed = threading.Event()
 
     def fault(_verb: str, plural: str, _body: Patch | None) -> KubeError | None:
-        if plural != CLAIMS.plural:
+        if plural != DRA_V1ALPHA2.claims.plural:
             return None
         seen.append(deadlines.current())
         assert noticed.wait(30)

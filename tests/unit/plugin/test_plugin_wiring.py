@@ -2,12 +2,10 @@ import threading
 from pathlib import Path
 from unittest.mock import create_autospec
 
+from api.resources import NODES, STATES
 from kube.events import EventRecorder
-from kube.resources import NODES
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
-from plugin.nodestate import NODE_STATES
-from plugin.patience import Patience
 from plugin.places import Places
 from plugin.wiring import Site, build
 from tests.support.backups import Backup
@@ -23,8 +21,7 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
     api.put(NODES, node_object())
     places = Places.of(*(str(tmp_path / name) for name in ("cdi", "registry", "plugins")))
     site = Site(NODE, SYSTEM, FakeDeviceSource(NODE, 2, "M"), places)
-    events = create_autospec(EventRecorder, instance=True)
-    plugin = build(api, events, metrics, site, Patience(stop.wait))
+    plugin = build(api, create_autospec(EventRecorder, instance=True), metrics, site)
     plugin.node_state.ensure()
     seen = threading.Condition()
     statuses: list[str] = []
@@ -39,7 +36,7 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
             return seen.wait_for(lambda: status in statuses, SECONDS)
 
     def set_status(status: str) -> None:
-        api.patch(NODE_STATES, NODE, {"status": status}, namespace=SYSTEM)
+        api.patch(STATES, NODE, {"status": status}, namespace=SYSTEM)
 
     plugin.cache.subscribe(take)
     thread = threading.Thread(target=plugin.reflector.run, args=(stop,))

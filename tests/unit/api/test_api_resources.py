@@ -1,8 +1,6 @@
 import pytest
 
-from kube.resources import EVENTS, NODES, PODS, Resource
-
-CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClaim")
+from api.resources import DRA_V1ALPHA2, EVENTS, NODES, PODS, Resource
 
 
 @pytest.mark.parametrize(
@@ -15,7 +13,7 @@ CLAIMS = Resource("resource.k8s.io", "v1alpha2", "resourceclaims", "ResourceClai
         pytest.param(NODES, (None, "n"), "/api/v1/nodes/n", id="cluster-scoped"),
         pytest.param(NODES, ("a", "n"), "/api/v1/nodes/n", id="cluster-scoped-ignores-namespace"),
         pytest.param(
-            CLAIMS,
+            DRA_V1ALPHA2.claims,
             ("a", "c", "status"),
             "/apis/resource.k8s.io/v1alpha2/namespaces/a/resourceclaims/c/status",
             id="named-group",
@@ -36,4 +34,4 @@ def test_namespaced_object_needs_a_namespace() -> None:
 
 def test_api_version() -> None:
     assert EVENTS.api_version == "v1"
-    assert CLAIMS.api_version == "resource.k8s.io/v1alpha2"
+    assert DRA_V1ALPHA2.claims.api_version == "resource.k8s.io/v1alpha2"
