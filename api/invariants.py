@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from api.claims import Claim
-from api.names import DRIVER_NAME, FINALIZER
+from api.contract import Contract
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName
 
@@ -67,6 +67,7 @@ class ClaimFacts:
         node: of an allocation by this driver.
         protected: whether our finalizer is on it.
         leaving: whether it is being deleted or deallocated.
+        finalizer: ours.
     """
 
     uid: ClaimUID
@@ -76,6 +77,7 @@ class ClaimFacts:
     node: NodeName | None = None
     protected: bool = False
     leaving: bool = False
+    finalizer: str = ""
 
     @property
     def ours(self) -> bool:
@@ -83,19 +85,20 @@ class ClaimFacts:
         return self.protected or (self.allocated and not self.elsewhere)
 
     @classmethod
-    def of(cls, raw: JSON) -> "ClaimFacts":
-        """Read a ResourceClaim of v1alpha2 or v1alpha3."""
+    def of(cls, raw: JSON, contract: Contract) -> "ClaimFacts":
+        """Read a ResourceClaim of v1alpha2 or v1alpha3 as a driver sees it."""
         claim = Claim(raw)
         allocation = claim.allocation or {}
-        ours = DRIVER_NAME in (claim.driver_name, allocation.get("controller"))
+        ours = contract.driver_name in (claim.driver_name, allocation.get("controller"))
         return cls(
             claim.uid,
             claim.key,
             bool(allocation),
             bool(allocation) and not ours,
             next(_named_nodes(allocation), None) if ours else None,
-            FINALIZER in claim.finalizers,
+            contract.finalizer in claim.finalizers,
             claim.deleting or claim.deallocation_requested,
+            contract.finalizer,
         )
 
 
@@ -233,7 +236,7 @@ def entry_faults(
             Fault.UNPROTECTED,
             node,
             uid,
-            f"devices are allocated to {name}, which lacks the finalizer {FINALIZER}",
+            f"devices are allocated to {name}, which lacks the finalizer {claim.finalizer}",
             "the controller adds the finalizer, or fake-dra fsck --repair",
         )
     elif not claim.allocated:

@@ -39,13 +39,13 @@ __all__ = [
 ]
 
 
-def parse_nas(obj: JSON) -> NodeAllocationState:
-    """Read a NAS object.
+def parse_nas(obj: JSON, key: str) -> NodeAllocationState:
+    """Read a NAS object; `key` is the driver's, see `api.contract`.
 
     Raises:
         MalformedState: with the object, the field, and what is wrong there.
     """
-    return read_nas(obj) or load_nas(obj)
+    return read_nas(obj, key) or load_nas(obj, key)
 
 
 def new_nas(node: NodeName, namespace: str, node_uid: str) -> JSON:
@@ -60,23 +60,23 @@ def new_nas(node: NodeName, namespace: str, node_uid: str) -> JSON:
     }
 
 
-def inventory_patch(state: NodeAllocationState, devices: Iterable[Device]) -> JSON:
+def inventory_patch(state: NodeAllocationState, devices: Iterable[Device], key: str) -> JSON:
     """Return the merge patch that replaces `allocatableDevice`."""
     offered = tuple(devices)
-    body = [{"fake": {"name": d.model, "uuid": d.id}} for d in offered]
+    body = [{key: {"name": d.model, "uuid": d.id}} for d in offered]
     return _guarded(
         state, {"allocatableDevice": body}, _summary((d.id for d in offered), state.used())
     )
 
 
-def allocated_patch(state: NodeAllocationState, allocated: Allocated) -> JSON:
+def allocated_patch(state: NodeAllocationState, allocated: Allocated, key: str) -> JSON:
     """Return the merge patch that makes `allocated` the whole of `allocatedClaims`.
 
     It carries the resourceVersion that `state` was read with: the API server answers 409 when
     anything was written since, so no decision is stored that did not see the latest allocations.
     """
     changed: JSON = {
-        uid: _allocated_json(claim)
+        uid: _allocated_json(claim, key)
         for uid, claim in allocated.items()
         if state.allocated.get(uid) != claim
     }
@@ -90,12 +90,13 @@ def allocated_patch(state: NodeAllocationState, allocated: Allocated) -> JSON:
 
 
 def prepared_patch(
-    prepared: Mapping[ClaimUID, tuple[PreparedDevice, ...] | None], *, last: bool
+    prepared: Mapping[ClaimUID, tuple[PreparedDevice, ...] | None], key: str, *, last: bool
 ) -> JSON:
     """Return the merge patch for some entries of `preparedDevices`.
 
     Args:
         prepared: the devices of each changed claim, None for a claim that is unprepared.
+        key: of the driver.
         last: no entry is left afterwards, so that the whole map goes.
     """
     if last:
@@ -103,7 +104,7 @@ def prepared_patch(
     return {
         "spec": {
             "preparedDevices": {
-                uid: None if devices is None else _prepared_json(devices)
+                uid: None if devices is None else _prepared_json(devices, key)
                 for uid, devices in prepared.items()
             }
         }
@@ -133,14 +134,14 @@ def _summary(offered: Iterable[DeviceID], used: frozenset[DeviceID]) -> JSON:
     return {"devices": len(ids), "free": free, "used": len(used)}
 
 
-def _allocated_json(claim: AllocatedClaim) -> JSON:
+def _allocated_json(claim: AllocatedClaim, key: str) -> JSON:
     devices = [{"uuid": d.id} | ({"split": d.split} if d.split else {}) for d in claim.devices]
     return {
         "claimInfo": {"name": claim.name, "namespace": claim.namespace},
-        "fake": {"devices": devices},
+        key: {"devices": devices},
     }
 
 
-def _prepared_json(devices: tuple[PreparedDevice, ...]) -> JSON:
+def _prepared_json(devices: tuple[PreparedDevice, ...], key: str) -> JSON:
     made = [{"uuid": d.id} | ({"parentUUID": d.parent} if d.parent else {}) for d in devices]
-    return {"fake": {"devices": made}}
+    return {key: {"devices": made}}

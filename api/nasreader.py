@@ -30,7 +30,7 @@ class _Unusual(Exception):
     """Something is not as the writers of a NAS make it."""
 
 
-def read_nas(obj: JSON) -> NodeAllocationState | None:
+def read_nas(obj: JSON, key: str) -> NodeAllocationState | None:
     """Read a NAS object, None if the schema has to."""
     try:
         meta, spec = _map(obj.get("metadata")), _map(obj.get("spec") or {})
@@ -39,22 +39,22 @@ def read_nas(obj: JSON) -> NodeAllocationState | None:
             namespace=_text(meta.get("namespace", "")),
             resource_version=_text(meta.get("resourceVersion", "")),
             status=_status(obj.get("status") or STATUS_NOT_READY),
-            allocatable=tuple([_offered(d) for d in _list(spec.get("allocatableDevice", []))]),
-            allocated=_by_claim(spec.get("allocatedClaims", {}), _allocated_claim),
-            prepared=_by_claim(spec.get("preparedDevices", {}), _prepared_devices),
+            allocatable=tuple([_offered(d, key) for d in _list(spec.get("allocatableDevice", []))]),
+            allocated=_by_claim(spec.get("allocatedClaims", {}), _allocated_claim, key),
+            prepared=_by_claim(spec.get("preparedDevices", {}), _prepared_devices, key),
             heartbeat=_heartbeat(obj.get("heartbeat")),
         )
     except _Unusual:
         return None
 
 
-def _offered(entry: object) -> Device:
-    fake = _fake(entry)
-    return Device(_id(fake.get("uuid")), _text(fake.get("name")))
+def _offered(entry: object, key: str) -> Device:
+    own = _own(entry, key)
+    return Device(_id(own.get("uuid")), _text(own.get("name")))
 
 
-def _allocated_claim(entry: JSON) -> AllocatedClaim:
-    devices = _list(_fake(entry).get("devices"))
+def _allocated_claim(entry: JSON, key: str) -> AllocatedClaim:
+    devices = _list(_own(entry, key).get("devices"))
     info = _map(entry.get("claimInfo", {}))
     return AllocatedClaim(
         devices=tuple([_allocated_device(_map(d)) for d in devices]),
@@ -70,8 +70,8 @@ def _allocated_device(device: JSON) -> AllocatedDevice:
     return AllocatedDevice(_id(device.get("uuid")), split)
 
 
-def _prepared_devices(entry: JSON) -> tuple[PreparedDevice, ...]:
-    devices = _list(_fake(entry).get("devices"))
+def _prepared_devices(entry: JSON, key: str) -> tuple[PreparedDevice, ...]:
+    devices = _list(_own(entry, key).get("devices"))
     return tuple([_prepared_device(_map(d)) for d in devices])
 
 
@@ -83,10 +83,10 @@ def _prepared_device(device: JSON) -> PreparedDevice:
 
 
 def _by_claim(
-    entries: object, read: Callable[[JSON], _Entry]
+    entries: object, read: Callable[[JSON, str], _Entry], key: str
 ) -> MappingProxyType[ClaimUID, _Entry]:
     return MappingProxyType(
-        {ClaimUID(_text(uid)): read(_map(entry)) for uid, entry in _map(entries).items()}
+        {ClaimUID(_text(uid)): read(_map(entry), key) for uid, entry in _map(entries).items()}
     )
 
 
@@ -106,8 +106,8 @@ def _status(value: object) -> str:
     return _text(value)
 
 
-def _fake(entry: object) -> JSON:
-    return _map(_map(entry).get("fake"))
+def _own(entry: object, key: str) -> JSON:
+    return _map(_map(entry).get(key))
 
 
 def _id(value: object) -> DeviceID:

@@ -6,7 +6,7 @@ one does not know.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
@@ -24,7 +24,7 @@ from api.objects import JSON, DeviceID, NodeName, key_of
 from api.schemas import describe_errors
 
 
-def load_nas(obj: JSON) -> NodeAllocationState:
+def load_nas(obj: JSON, key: str) -> NodeAllocationState:
     """Read a NAS object, or explain why that is impossible.
 
     Raises:
@@ -32,7 +32,7 @@ def load_nas(obj: JSON) -> NodeAllocationState:
     """
     meta = obj["metadata"]
     try:
-        parts = _PARTS.load(
+        parts = _PartsSchema(key).load(
             {
                 "spec": obj.get("spec") or {},
                 "status": obj.get("status") or STATUS_NOT_READY,
@@ -64,12 +64,24 @@ class _ModelSchema(_Tolerant):
     name = fields.String(required=True)
 
 
-class _OfferedSchema(_Tolerant):
-    fake = fields.Nested(_ModelSchema(), required=True)
+class _OwnSchema(_Tolerant):
+    """Has its field `own` under the key of the driver."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+        super().__init__()
+
+    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
+        if field_name == "own":
+            field_obj.data_key = self._key
+
+
+class _OfferedSchema(_OwnSchema):
+    own = fields.Nested(_ModelSchema(), required=True)
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> Device:
-        return Device(DeviceID(data["fake"]["uuid"]), data["fake"]["name"])
+        return Device(DeviceID(data["own"]["uuid"]), data["own"]["name"])
 
 
 class _AllocatedDeviceSchema(_Tolerant):
@@ -90,13 +102,13 @@ class _ClaimInfoSchema(_Tolerant):
     name = fields.String(load_default="")
 
 
-class _AllocatedClaimSchema(_Tolerant):
+class _AllocatedClaimSchema(_OwnSchema):
     claim_info = fields.Nested(_ClaimInfoSchema(), data_key="claimInfo", load_default=dict)
-    fake = fields.Nested(_AllocatedListSchema(), required=True)
+    own = fields.Nested(_AllocatedListSchema(), required=True)
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> AllocatedClaim:
-        return AllocatedClaim(tuple(data["fake"]["devices"]), **data["claim_info"])
+        return AllocatedClaim(tuple(data["own"]["devices"]), **data["claim_info"])
 
 
 class _PreparedDeviceSchema(_Tolerant):
@@ -112,22 +124,25 @@ class _PreparedListSchema(_Tolerant):
     devices = fields.List(fields.Nested(_PreparedDeviceSchema()), required=True)
 
 
-class _PreparedClaimSchema(_Tolerant):
-    fake = fields.Nested(_PreparedListSchema(), required=True)
+class _PreparedClaimSchema(_OwnSchema):
+    own = fields.Nested(_PreparedListSchema(), required=True)
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> tuple[PreparedDevice, ...]:
-        return tuple(data["fake"]["devices"])
+        return tuple(data["own"]["devices"])
 
 
 class _SpecSchema(_Tolerant):
-    allocatable = fields.List(fields.Nested(_OfferedSchema()), data_key="allocatableDevice")
-    allocated = fields.Dict(
-        fields.String(), fields.Nested(_AllocatedClaimSchema()), data_key="allocatedClaims"
-    )
-    prepared = fields.Dict(
-        fields.String(), fields.Nested(_PreparedClaimSchema()), data_key="preparedDevices"
-    )
+    def __init__(self, key: str) -> None:
+        offered, uid = fields.Nested(_OfferedSchema(key)), fields.String()
+        allocated = fields.Nested(_AllocatedClaimSchema(key))
+        prepared = fields.Nested(_PreparedClaimSchema(key))
+        self._declared_fields = {
+            "allocatable": fields.List(offered, data_key="allocatableDevice"),
+            "allocated": fields.Dict(uid, allocated, data_key="allocatedClaims"),
+            "prepared": fields.Dict(uid, prepared, data_key="preparedDevices"),
+        }
+        super().__init__()
 
     @post_load
     def freeze(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
@@ -150,9 +165,9 @@ class _HeartbeatSchema(_Tolerant):
 
 
 class _PartsSchema(_Tolerant):
-    spec = fields.Nested(_SpecSchema())
     status = fields.String(validate=validate.OneOf([STATUS_READY, STATUS_NOT_READY]))
     heartbeat = fields.Nested(_HeartbeatSchema(), allow_none=True)
 
-
-_PARTS: Final = _PartsSchema()
+    def __init__(self, key: str) -> None:
+        self._declared_fields = {**self._declared_fields, "spec": fields.Nested(_SpecSchema(key))}
+        super().__init__()

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from api.contract import FAKE
 from api.errors import DriverError
-from api.names import DRIVER_NAME, NAS_GROUP
+from api.names import NAS_GROUP
 from bench import apiservers, freeing, kubelet, negotiating, report, scaling
 from bench.apiservers import ApiServer
 from bench.counting import OwnRequests
@@ -53,7 +54,9 @@ _PARTS = ("negotiation", "freed", "scale", "plugin")
     help="Kubelet plugin under test; it finds its settings in its environment, by the names that "
     "the chart uses.",
 )
-@click.option("--driver-name", default=DRIVER_NAME, show_default=True, help="For ResourceClasses.")
+@click.option(
+    "--driver-name", default=FAKE.driver_name, show_default=True, help="For ResourceClasses."
+)
 @click.option("--nas-group", default=NAS_GROUP, show_default=True, help="Of the node states.")
 @click.option("--nas-namespace", default="fake-system", show_default=True, help="Likewise.")
 @click.option("--class-name", default="bench", show_default=True, help="ResourceClass to claim.")
@@ -97,7 +100,7 @@ def main(
     """Measure a classic DRA driver against a client that makes only the unavoidable writes."""
     # so that nothing that was started stays behind
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
-    driver = Driver(driver_name, nas_group, nas_namespace, class_name)
+    driver = Driver(FAKE.renamed(driver_name), nas_group, nas_namespace, class_name)
     neighbours = Neighbours()
     amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale)
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:

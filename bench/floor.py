@@ -90,7 +90,10 @@ class Writer:
         self.writes[_STATUS].append(seconds)
         client.update(DRA_V1ALPHA2.contexts, objects.selected(context, task.node))
         claim = client.patch(
-            DRA_V1ALPHA2.claims, consumer.name, objects.marked(consumer.claim), namespace=NAMESPACE
+            DRA_V1ALPHA2.claims,
+            consumer.name,
+            objects.marked(consumer.claim, self._driver.contract.finalizer),
+            namespace=NAMESPACE,
         )
         self._give(task, objects.free_device)
         body = objects.allocated(claim, consumer, objects.FLOOR, task.node)

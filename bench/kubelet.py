@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from api.names import DRIVER_NAME
 from api.objects import JSON, uid_of
 from api.resources import DRA_V1ALPHA2, NODES
 from bench import objects
@@ -36,7 +35,7 @@ def measure(site: Site, subject: Subject, amount: Amount, directory: Path) -> No
     add_node(site)
     sockets = directory / "registry"
     sockets.mkdir(parents=True, exist_ok=True)
-    socket = sockets / f"{DRIVER_NAME}-reg.sock"
+    socket = sockets / site.driver.contract.registration_socket
     with plugin(site, subject, directory) as first:
         first.until("to answer the kubelet", lambda: _answers(socket), _START_SECONDS)
     with plugin(site, subject, directory) as program:
@@ -109,7 +108,7 @@ def allocate(site: Site, state: JSON, consumers: Sequence[Consumer]) -> list[JSO
         patch = objects.given(state, consumer.claim, objects.free_device(state))
         del patch["metadata"]
         state = site.client.patch(driver.states, NAME, patch, namespace=driver.namespace)
-        body = objects.allocated(consumer.claim, consumer, driver.name, NAME)
+        body = objects.allocated(consumer.claim, consumer, driver.contract.driver_name, NAME)
         claims.append(site.client.update(DRA_V1ALPHA2.claims, body, subresource="status"))
     _copy(site, state)
     return claims
@@ -121,7 +120,11 @@ def state_write(site: Site, count: int) -> Latency:
 
     def write(number: int) -> float:
         uid = f"claim-{number // 2}"
-        prepared = {"fake": {"devices": [{"uuid": f"FAKE-{uid}"}]}} if number % 2 == 0 else None
+        prepared = (
+            {driver.contract.device_key: {"devices": [{"uuid": f"FAKE-{uid}"}]}}
+            if number % 2 == 0
+            else None
+        )
         patch = {"spec": {"preparedDevices": {uid: prepared}}}
         return timed(
             lambda: site.client.patch(driver.states, _TWIN, patch, namespace=driver.namespace)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from api.contract import Contract
 from api.names import (
     DEFAULT_MODEL,
-    DRIVER_NAME,
-    FINALIZER,
     NAS_GROUP,
     STATUS_READY,
 )
@@ -33,13 +32,13 @@ class Driver:
     """What the benchmark has to know of a driver.
 
     Attributes:
-        name: that ResourceClasses call it by.
+        contract: who it is.
         nas_group: API group of its NodeAllocationStates.
         namespace: of these.
         class_name: ResourceClass of the claims.
     """
 
-    name: str = DRIVER_NAME
+    contract: Contract
     nas_group: str = NAS_GROUP
     namespace: str = "fake-system"
     class_name: str = "bench"
@@ -81,7 +80,7 @@ def node_name(number: int) -> str:
 def node_state(driver: Driver, node: str, devices: int) -> JSON:
     """Return the NAS of a node that is Ready and has all its devices free."""
     offered = [
-        {"fake": {"name": DEFAULT_MODEL, "uuid": f"FAKE-{node}-{index}"}}
+        {driver.contract.device_key: {"name": DEFAULT_MODEL, "uuid": f"FAKE-{node}-{index}"}}
         for index in range(devices)
     ]
     return {
@@ -147,9 +146,9 @@ def unsuitable_nodes(context: JSON) -> list[str] | None:
     return None
 
 
-def marked(claim_now: JSON) -> JSON:
+def marked(claim_now: JSON, finalizer: str) -> JSON:
     """Return the merge patch that adds the driver's finalizer."""
-    return _guarded(claim_now, finalizers=[FINALIZER])
+    return _guarded(claim_now, finalizers=[finalizer])
 
 
 def unmarked(claim_now: JSON) -> JSON:

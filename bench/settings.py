@@ -39,6 +39,7 @@ class Subject:
             "MALLOC_ARENA_MAX": "1",
             "PYTHONDONTWRITEBYTECODE": "",
             "POD_NAMESPACE": self.driver.namespace,
+            "DRIVER_NAME": self.driver.contract.driver_name,
             "KUBE_API_QPS": _MORE_THAN_ENOUGH,
             "KUBE_API_BURST": _MORE_THAN_ENOUGH,
         }

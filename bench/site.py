@@ -36,13 +36,13 @@ class Site:
 
     def prepare(self) -> None:
         """Create definitions, namespaces and classes; the driver's own where it is ours."""
-        for resource, obj in driver_objects():
+        for resource, obj in driver_objects(self.driver.contract.driver_name):
             if resource in (DEFINITIONS, NAMESPACES):
                 self._create(resource, obj)
         for namespace in (NAMESPACE, self.driver.namespace):
             self._create(NAMESPACES, {"metadata": {"name": namespace}})
         for name, driver in (
-            (self.driver.class_name, self.driver.name),
+            (self.driver.class_name, self.driver.contract.driver_name),
             (objects.FLOOR, objects.FLOOR),
         ):
             self._create(DRA_V1ALPHA2.classes, objects.resource_class(name, driver))

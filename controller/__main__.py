@@ -97,7 +97,7 @@ def run(
     _LOG.info("serving classic claims", version=version)
     events = event_recorder(client, config)
     controller = build(
-        *(client, events, metrics),
+        *(client, config.contract, events, metrics),
         version=version,
         namespace=config.namespace,
         unprepare_timeout=unprepare_timeout,

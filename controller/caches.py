@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from api.contract import Contract
 from api.resources import NODES, PODS, STATES, DraResources, Resource
 from controller.claims.pods import UNSCHEDULED
 from controller.claims.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
@@ -37,11 +38,16 @@ class Caches:
     """
 
     def __init__(
-        self, client: Client, resources: DraResources, namespace: str, metrics: Metrics
+        self,
+        client: Client,
+        contract: Contract,
+        resources: DraResources,
+        namespace: str,
+        metrics: Metrics,
     ) -> None:
         """Cache the resources of one version, and node states of `namespace`."""
         self._metrics = metrics
-        self.claims = Store({UID_INDEX: uid_index, NODE_INDEX: node_index})
+        self.claims = Store({UID_INDEX: uid_index, NODE_INDEX: partial(node_index, contract)})
         self.contexts = Store()
         self.classes = Store()
         self.parameters = {resource.kind: Store() for resource in resources.parameters}

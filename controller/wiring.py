@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.contract import Contract
 from api.resources import STATES, DraResources
 from controller.caches import Caches
 from controller.claims.allocations import teller
@@ -64,6 +65,7 @@ class Controller:
 
 def build(
     client: Client,
+    contract: Contract,
     events: EventRecorder,
     metrics: Metrics,
     *,
@@ -76,6 +78,7 @@ def build(
 
     Args:
         client: the API server.
+        contract: of the driver.
         events: where events go.
         metrics: registry for what the controller measures.
         version: one of VERSIONS.
@@ -84,32 +87,53 @@ def build(
         clock: monotonic seconds.
     """
     resources = VERSIONS[version].resources
-    caches = Caches(client, resources, namespace, metrics)
-    dialect = VERSIONS[version].dialect(_sources(client, resources, caches))
-    ledger = Ledger(caches.states, namespace, clock=clock)
+    caches = Caches(client, contract, resources, namespace, metrics)
+    sources = _sources(client, resources, caches)
+    dialect = VERSIONS[version].dialect(contract.driver_name, sources)
+    ledger = Ledger(caches.states, namespace, contract.device_key, clock=clock)
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
-    commits = NodeCommits(ComparedWrites(client, events), STATES, ledger)
+    commits = NodeCommits(ComparedWrites(client, events), STATES, contract.device_key, ledger)
     writer = ClaimWriter(
-        *(client, dialect, resources.claims, commits, caches.claims, ledger, teller(events)),
+        *(
+            client,
+            contract,
+            dialect,
+            resources.claims,
+            commits,
+            caches.claims,
+            ledger,
+            teller(events),
+        ),
         unprepare_timeout=unprepare_timeout,
         clock=clock,
     )
     repair = StateRepair(
-        client, resources.claims, caches, ledger, dialect, writer, events, observer, clock=clock
+        client,
+        contract,
+        resources.claims,
+        caches,
+        ledger,
+        dialect,
+        writer,
+        events,
+        observer,
+        clock=clock,
     )
     kinds = {
         CLAIM: Kind(
-            ClaimSync(caches.claims, dialect, caches.nodes, ledger, writer), caches.claims.get
+            ClaimSync(contract, caches.claims, dialect, caches.nodes, ledger, writer),
+            caches.claims.get,
         ),
         SCHEDULING: _scheduling_kind(client, resources, caches, dialect, ledger, writer, observer),
         STATE: Kind(SilenceLog(repair, ledger.heartbeats), caches.states.get),
     }
     queue = WorkQueue(observer=metrics.queue("controller"))
-    return _controller(caches, queue, ledger, kinds, events, observer)
+    return _controller(contract, caches, queue, ledger, kinds, events, observer)
 
 
 def _controller(
+    contract: Contract,
     caches: Caches,
     queue: WorkQueue,
     ledger: Ledger,
@@ -119,7 +143,9 @@ def _controller(
 ) -> Controller:
     waiters = Waiters()
     reconciler = Reconciler(queue, kinds, waiters, events, observer)
-    return Controller(caches, queue, reconciler, Wakeups(queue, waiters, ledger, caches.contexts))
+    return Controller(
+        caches, queue, reconciler, Wakeups(contract, queue, waiters, ledger, caches.contexts)
+    )
 
 
 def _scheduling_kind(

@@ -10,6 +10,7 @@ from typing import TypeVar
 import yaml
 
 from api.claims import Claim
+from api.contract import Contract
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
@@ -38,16 +39,23 @@ class Session:
     """One user's work on a cluster."""
 
     def __init__(
-        self, client: Client, *, claims: Resource = DRA_V1ALPHA2.claims, timeout: float = 60.0
+        self,
+        client: Client,
+        contract: Contract,
+        *,
+        claims: Resource = DRA_V1ALPHA2.claims,
+        timeout: float = 60.0,
     ) -> None:
         """Work through `client`, and end every wait after some time.
 
         Args:
             client: of the API server.
+            contract: of the driver.
             claims: ResourceClaims in the version that it serves.
             timeout: seconds.
         """
         self._client = client
+        self._contract = contract
         self._claims = claims
         self._timeout = timeout
 
@@ -119,7 +127,7 @@ class Session:
 
     def states(self) -> list[NodeAllocationState]:
         """Return all NodeAllocationStates as values, by name."""
-        return [parse_nas(obj) for obj in self.state_objects()]
+        return [parse_nas(obj, self._contract.device_key) for obj in self.state_objects()]
 
     def nodes_ready(self, count: int) -> list[NodeAllocationState]:
         """Wait until that many nodes offer their devices."""
@@ -143,7 +151,7 @@ class Session:
 
     def _log(self, namespace: str, pod: str, container: str) -> str | None:
         text = self._client.log(namespace, pod, container)
-        return text if "FAKE_DEVICE_" in text else None
+        return text if self._contract.env_device_prefix in text else None
 
     def _until(self, what: str, look: Callable[[], _T | None], why: Callable[[], str]) -> _T:
         deadline = time.monotonic() + self._timeout

@@ -16,6 +16,7 @@ from typing import IO
 
 import click
 
+from api.contract import FAKE
 from api.objects import JSON
 from demo.describe import section
 from demo.expect import DEMOS, Demo, device_lines, leftovers, problems
@@ -126,7 +127,7 @@ def _walk(state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int
     try:
         client = _connect(state, cluster, log)
         try:
-            session = Session(client)
+            session = Session(client, FAKE)
             session.nodes_ready(nodes)
             wrong = Walkthrough(session).run()
         finally:

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import click
 
+from api.contract import FAKE
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.controls import request_control
 from devcluster.errors import ControlFailed, PortUnusable, StateDirError
@@ -13,6 +14,7 @@ from devcluster.kubelet.dialect import DIALECTS
 from devcluster.nodeoption import MAX_NODES, SYNTAX, check_nodes, node_option
 from devcluster.server import Server, listen
 from devcluster.statedir import clear, state_directory
+from ops.config import named_driver
 from plugin.devices import MAX_DEVICES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -87,6 +89,15 @@ def main() -> None:
     "--without-driver",
     is_flag=True,
     help="Leave out the driver's definitions, class, controller and plugins, to run your own.",
+)
+@click.option(
+    "--driver-name",
+    "contract",
+    metavar="NAME",
+    default=FAKE.driver_name,
+    show_default=True,
+    callback=named_driver,
+    help="Name of the driver.",
 )
 @click.option(
     "--controllers",

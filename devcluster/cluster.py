@@ -114,7 +114,7 @@ class Cluster:
         self._await_api(client)
         self._say(f"API server of Kubernetes {self._config.kubelet_version} at {url}")
         if self._config.driver:
-            install(client)
+            install(client, self._config.contract.driver_name)
         self._start_control_plane(client)
         programs = driver_programs(self._config, SYSTEM_NAMESPACE) if self._config.driver else []
         self._start_nodes(client, url, programs)
@@ -178,6 +178,7 @@ class Cluster:
             self._config.node_root(name),
             dialect=DIALECTS[self._config.kubelet_version],
             events=events,
+            driver_name=self._config.contract.driver_name,
             api_server=(address.hostname or "", address.port or 0),
         )
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.contract import FAKE, Contract
+
 NODE_NAME = "fake-dra-driver-cluster-worker"
 
 
@@ -39,6 +41,7 @@ class ClusterConfig:
         driver: whether the driver's objects and programs are set up, too.
         controllers: how many controllers; several elect a leader.
         named: further nodes, with names of their own.
+        contract: of the driver.
     """
 
     state_dir: Path
@@ -49,6 +52,7 @@ class ClusterConfig:
     driver: bool = True
     controllers: int = 1
     named: tuple[NodeConfig, ...] = ()
+    contract: Contract = FAKE
 
     @property
     def all_nodes(self) -> list[NodeConfig]:

@@ -6,7 +6,6 @@ from typing import Final
 
 import yaml
 
-from api.names import DRIVER_NAME
 from api.objects import JSON
 from api.resources import DEFINITIONS, DRA_V1ALPHA2, NAMESPACES, Resource
 from kube.client import Client
@@ -16,24 +15,24 @@ SYSTEM_NAMESPACE: Final = "fake-system"
 CLASS_NAME: Final = "fake.3-shake.com"
 
 
-def driver_objects() -> Iterator[tuple[Resource, JSON]]:
-    """Yield what to create, in order."""
+def driver_objects(driver_name: str) -> Iterator[tuple[Resource, JSON]]:
+    """Yield what to create for a driver, in order."""
     for path in sorted(files("api").iterdir(), key=lambda item: item.name):
         if path.name.endswith("_crd.yaml"):
             for definition in yaml.safe_load_all(path.read_text(encoding="utf-8")):
                 yield DEFINITIONS, definition
     yield NAMESPACES, _object(NAMESPACES, SYSTEM_NAMESPACE)
-    resource_class = _object(DRA_V1ALPHA2.classes, CLASS_NAME) | {"driverName": DRIVER_NAME}
+    resource_class = _object(DRA_V1ALPHA2.classes, CLASS_NAME) | {"driverName": driver_name}
     yield DRA_V1ALPHA2.classes, resource_class
 
 
-def install(client: Client) -> None:
+def install(client: Client, driver_name: str) -> None:
     """Create what is missing.
 
     Raises:
         KubeError: the API server does not answer or refuses.
     """
-    for resource, obj in driver_objects():
+    for resource, obj in driver_objects(driver_name):
         try:
             client.create(resource, obj)
         except AlreadyExists:

@@ -47,6 +47,7 @@ def driver_programs(config: ClusterConfig, namespace: str) -> list[Program]:
     common = {
         "KUBECONFIG": str(config.kubeconfig),
         "POD_NAMESPACE": namespace,
+        "DRIVER_NAME": config.contract.driver_name,
         "HTTP_ENDPOINT": "127.0.0.1:0",
     }
     # one alone has nobody to wait for, so that it works at once after a SIGKILL

@@ -9,9 +9,9 @@ from typing import Any, Final
 import click
 
 from api import __version__
+from api.contract import Contract
 from api.errors import DriverError
 from api.invariants import NodeFiles
-from api.names import DRIVER_NAME
 from api.objects import NodeName
 from fsck.looks import Look, claims_resource, look
 from fsck.mending import Repair, apply, plan
@@ -21,7 +21,13 @@ from fsck.report import REPAIRED, Finding, Scope, as_json, as_table
 from fsck.uninstall import uninstall
 from kube.client import Client
 from ops.apiserver import still_waiting
-from ops.config import kubeconfig_option, logging_options, namespace_of, namespace_option
+from ops.config import (
+    driver_option,
+    kubeconfig_option,
+    logging_options,
+    namespace_of,
+    namespace_option,
+)
 from ops.logs import configure, get_logger
 from ops.settings import UsageFailure, option, program
 
@@ -134,6 +140,7 @@ def main() -> None:
 )
 @kubeconfig_option
 @namespace_option("the one that has NodeAllocationStates")
+@driver_option
 @logging_options
 def fsck(**values: Any) -> int:
     """Look for what must never be: in node states, claims, CDI files and checkpoint.
@@ -159,7 +166,7 @@ def fsck(**values: Any) -> int:
     wish = Wish(values["repair"], values["dry_run"], values["settle"])
     try:
         namespace = driver_namespace(client, values["namespace"], lambda: namespace_of(values))
-        seen = inspect(client, namespace, files, wish)
+        seen = inspect(client, namespace, files, wish, values["contract"])
     except DriverError as error:
         raise UsageFailure(str(error)) from error
     finally:
@@ -179,6 +186,7 @@ def inspect(
     namespace: str,
     files: Callable[[], Mapping[NodeName, NodeFiles]],
     wish: Wish,
+    contract: Contract,
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Inspection:
@@ -189,24 +197,25 @@ def inspect(
         namespace: of the node states.
         files: reads the files of the nodes to look at.
         wish: what to do about violations.
+        contract: of the driver.
         sleep: waits for some seconds.
 
     Raises:
         DriverError: it could not look.
     """
     claims = claims_resource(client)
-    first = look(client, claims, namespace, files())
+    first = look(client, claims, namespace, files(), contract)
     if not first.violations:
         return Inspection(_scope(client, namespace, first), [])
     sleep(wish.settle)
-    second = look(client, claims, namespace, files())
+    second = look(client, claims, namespace, files(), contract)
     lasting = [violation for violation in second.violations if violation in first.violations]
     seen, found = second, []
     for violation in lasting:
-        outcome = _repair(client, plan(seen, violation, claims), wish)
+        outcome = _repair(client, plan(seen, violation, claims, contract), wish)
         found.append(Finding(violation, outcome))
         if outcome == REPAIRED:
-            seen = look(client, claims, namespace, {})
+            seen = look(client, claims, namespace, {}, contract)
     return Inspection(_scope(client, namespace, second), found)
 
 
@@ -226,12 +235,12 @@ def _repair(client: Client, repair: Repair | None, wish: Wish) -> str:
 def _files_of(values: Mapping[str, Any]) -> Callable[[], Mapping[NodeName, NodeFiles]]:
     if not values["node_files"]:
         return dict
-    cdi_root = Path(values["cdi_root"])
-    directory = Path(values["kubelet_plugins_directory_path"]) / DRIVER_NAME
+    contract, cdi_root = values["contract"], Path(values["cdi_root"])
+    directory = Path(values["kubelet_plugins_directory_path"]) / contract.driver_name
 
     def read() -> Mapping[NodeName, NodeFiles]:
-        node = node_of(cdi_root, directory, values["node_name"])
-        return {node: read_files(cdi_root, directory, node)}
+        node = node_of(contract, cdi_root, directory, values["node_name"])
+        return {node: read_files(contract, cdi_root, directory, node)}
 
     return read
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from api.claims import Claim
+from api.contract import Contract
 from api.errors import DriverError, MalformedState
 from api.invariants import ClaimFacts, Fault, NodeFiles, Violation, check, check_files
 from api.names import RESOURCE_GROUP
@@ -92,6 +93,7 @@ def look(
     claims: Resource,
     namespace: str,
     files: Mapping[NodeName, NodeFiles],
+    contract: Contract,
 ) -> Look:
     """Look at all node states, all claims, and the files of some nodes.
 
@@ -100,14 +102,15 @@ def look(
         claims: from `claims_resource`.
         namespace: of the node states; empty if there are none.
         files: what was read, by node.
+        contract: of the driver.
 
     Raises:
         NothingFound: there is nothing to look at, or no state to compare files with.
         KubeError: something could not be listed.
     """
-    states, malformed = _states(client, namespace)
+    states, malformed = _states(client, namespace, contract.device_key)
     by_uid = {claim.uid: claim for claim in map(Claim, client.list(claims).items)}
-    facts = [ClaimFacts.of(claim.raw) for claim in by_uid.values()]
+    facts = [ClaimFacts.of(claim.raw, contract) for claim in by_uid.values()]
     ours = sum(fact.ours for fact in facts)
     unread = {violation.node for violation in malformed}
     nodes = {*states, *unread}
@@ -122,14 +125,14 @@ def look(
 
 
 def _states(
-    client: Reader, namespace: str
+    client: Reader, namespace: str, key: str
 ) -> tuple[dict[NodeName, NodeAllocationState], list[Violation]]:
     states: dict[NodeName, NodeAllocationState] = {}
     malformed = []
     for obj in client.list(STATES, namespace=namespace).items if namespace else []:
         node = NodeName(obj["metadata"]["name"])
         try:
-            states[node] = parse_nas(obj)
+            states[node] = parse_nas(obj, key)
         except MalformedState as error:
             what, _, remedy = str(error).rpartition("; ")
             malformed.append(Violation(Fault.MALFORMED, node, ClaimUID(""), what, remedy))

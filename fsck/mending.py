@@ -7,8 +7,8 @@ the resourceVersion of what was looked at, so it is refused when anybody was fas
 from dataclasses import dataclass
 from typing import Protocol
 
+from api.contract import Contract
 from api.invariants import Fault, Violation
-from api.names import FINALIZER
 from api.nas import allocated_patch
 from api.objects import JSON
 from api.resources import STATES, Resource
@@ -36,14 +36,14 @@ class Writer(Protocol):
         """Apply a merge patch."""
 
 
-def plan(seen: Look, violation: Violation, claims: Resource) -> Repair | None:
+def plan(seen: Look, violation: Violation, claims: Resource, contract: Contract) -> Repair | None:
     """Return the repair of a violation, None where people or the controller have to do it."""
     if violation not in seen.violations:
         return None
     if violation.kind == Fault.ORPHANED:
         state = seen.states[violation.node]
         rest = {uid: given for uid, given in state.allocated.items() if uid != violation.claim}
-        patch = allocated_patch(state, rest)
+        patch = allocated_patch(state, rest, contract.device_key)
         return Repair(violation, STATES, state.node, state.namespace, patch)
     if violation.kind == Fault.UNPROTECTED:
         claim = seen.claims[violation.claim]
@@ -52,7 +52,7 @@ def plan(seen: Look, violation: Violation, claims: Resource) -> Repair | None:
         patch = {
             "metadata": {
                 "resourceVersion": claim.raw["metadata"]["resourceVersion"],
-                "finalizers": [*claim.finalizers, FINALIZER],
+                "finalizers": [*claim.finalizers, contract.finalizer],
             }
         }
         return Repair(violation, claims, claim.name, claim.namespace, patch)

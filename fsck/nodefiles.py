@@ -5,10 +5,10 @@ The plugin alone writes them, and repairs them within a minute while it runs.
 
 from pathlib import Path
 
+from api.contract import Contract
 from api.errors import DriverError
 from api.invariants import NodeFiles
 from api.objects import NodeName
-from plugin.cdi import FILE_PREFIX
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.errors import CheckpointCorrupt
@@ -19,10 +19,11 @@ class WrongPlace(DriverError):
     """The files of the node are not where they were looked for."""
 
 
-def node_of(cdi_root: Path, directory: Path, node: str) -> NodeName:
+def node_of(contract: Contract, cdi_root: Path, directory: Path, node: str) -> NodeName:
     """Return the node whose files these directories have.
 
     Args:
+        contract: of the driver.
         cdi_root: of the CDI files.
         directory: of the plugin.
         node: what the user says; empty is to be found.
@@ -30,11 +31,11 @@ def node_of(cdi_root: Path, directory: Path, node: str) -> NodeName:
     Raises:
         WrongPlace: they have none, or those of another node.
     """
-    if not any(name.startswith(FILE_PREFIX) for name in _names(cdi_root, CDI_SETTING)):
+    if not any(name.startswith(contract.cdi_file_prefix) for name in _names(cdi_root, CDI_SETTING)):
         raise _wrong(cdi_root, "has no CDI file of this driver", CDI_SETTING)
     if not _names(directory, PLUGINS_SETTING):
         raise _wrong(directory, "is empty", PLUGINS_SETTING)
-    written = CdiDirectory(cdi_root, NodeName(node)).find_node()
+    written = CdiDirectory(cdi_root, NodeName(node), contract).find_node()
     if node and written not in ("", node):
         raise WrongPlace(
             f"the CDI files in {cdi_root} are those of node {written}, not of {node}; give "
@@ -48,7 +49,7 @@ def node_of(cdi_root: Path, directory: Path, node: str) -> NodeName:
     return NodeName(node or written)
 
 
-def read_files(cdi_root: Path, directory: Path, node: NodeName) -> NodeFiles:
+def read_files(contract: Contract, cdi_root: Path, directory: Path, node: NodeName) -> NodeFiles:
     """Return what the CDI directory and the plugin's own directory hold.
 
     Raises:
@@ -56,10 +57,10 @@ def read_files(cdi_root: Path, directory: Path, node: NodeName) -> NodeFiles:
         CdiWriteFailed: the CDI directory cannot be read.
     """
     try:
-        claims = Checkpoint(directory).read()
+        claims = Checkpoint(directory, contract).read()
     except CheckpointCorrupt:
         return NodeFiles(checkpoint=None)
-    found = CdiDirectory(cdi_root, node).survey(claims.values())
+    found = CdiDirectory(cdi_root, node, contract).survey(claims.values())
     prepared = {uid: claim.devices for uid, claim in claims.items()}
     return NodeFiles(prepared, found.missing, found.wrong, found.surplus)
 

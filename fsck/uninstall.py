@@ -15,8 +15,8 @@ import click
 
 from api import __version__
 from api.claims import Claim
+from api.contract import Contract
 from api.errors import DriverError
-from api.names import FINALIZER
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID
 from api.resources import PODS, STATES, Resource
@@ -25,7 +25,7 @@ from fsck.report import named
 from kube.client import Client, ListPage
 from kube.errors import NotFound
 from ops.apiserver import still_waiting
-from ops.config import cluster_options, logging_options, namespace_of
+from ops.config import cluster_options, driver_option, logging_options, namespace_of
 from ops.logs import configure, get_logger
 from ops.settings import option, program
 
@@ -106,6 +106,7 @@ class Patience:
     remedy="give a number of seconds from 0 to 3600",
 )
 @cluster_options
+@driver_option
 @logging_options
 def uninstall(**values: Any) -> int:
     """Remove the NodeAllocationStates once no plugin is left, or check whether the driver may go.
@@ -123,7 +124,7 @@ def uninstall(**values: Any) -> int:
     )
     try:
         if values["check"]:
-            check_unused(client, namespace)
+            check_unused(client, namespace, values["contract"])
         else:
             await_plugins(client, namespace, values["plugin_selector"], Patience(values["timeout"]))
             remove_states(client, namespace)
@@ -132,26 +133,30 @@ def uninstall(**values: Any) -> int:
     return 0
 
 
-def check_unused(client: Api, namespace: str) -> None:
+def check_unused(client: Api, namespace: str, contract: Contract) -> None:
     """Check that nobody would miss the driver.
 
     Args:
         client: the API server.
         namespace: of the node states.
+        contract: of the driver.
 
     Raises:
         StillInUse: naming the claims.
         MalformedState: a node state cannot be read.
         KubeError: something could not be listed.
     """
-    used = {**_claims_in_states(client, namespace), **_claims_with_finalizer(client)}
+    used = {
+        **_claims_in_states(client, namespace, contract.device_key),
+        **_claims_with_finalizer(client, contract.finalizer),
+    }
     if not used:
         _LOG.info("No claim has devices of the driver or its finalizer")
         return
     raise StillInUse(
         f"the driver is in use by {named(used.values())}; delete the pods and claims first, or "
         "uninstall with --no-hooks and take the finalizer "
-        f"{FINALIZER} from these claims by hand"
+        f"{contract.finalizer} from these claims by hand"
     )
 
 
@@ -190,9 +195,9 @@ def remove_states(client: Api, namespace: str) -> None:
         _LOG.info("NodeAllocationState deleted", node=name, namespace=namespace)
 
 
-def _claims_in_states(client: Api, namespace: str) -> dict[ClaimUID, str]:
+def _claims_in_states(client: Api, namespace: str, key: str) -> dict[ClaimUID, str]:
     used: dict[ClaimUID, str] = {}
-    for state in map(parse_nas, _states(client, namespace)):
+    for state in (parse_nas(obj, key) for obj in _states(client, namespace)):
         for uid in state.prepared:
             used[uid] = f"claim with uid {uid} on node {state.node}"
         for uid, given in state.allocated.items():
@@ -200,7 +205,7 @@ def _claims_in_states(client: Api, namespace: str) -> dict[ClaimUID, str]:
     return used
 
 
-def _claims_with_finalizer(client: Api) -> dict[ClaimUID, str]:
+def _claims_with_finalizer(client: Api, finalizer: str) -> dict[ClaimUID, str]:
     try:
         resource = claims_resource(client)
     except UnsupportedCluster:
@@ -209,7 +214,7 @@ def _claims_with_finalizer(client: Api) -> dict[ClaimUID, str]:
     return {
         claim.uid: f"{claim.namespace}/{claim.name}"
         for claim in claims
-        if FINALIZER in claim.finalizers
+        if finalizer in claim.finalizers
     }
 
 

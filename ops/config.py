@@ -5,6 +5,7 @@ How options are declared, and what a wrong value does, is in `ops.settings`.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 import click
 
+from api.contract import FAKE, Contract
 from ops.errors import ConfigError
 from ops.settings import F, option
 
@@ -24,6 +26,10 @@ LOGGING: Final = "Logging"
 
 _TAKEN_PATHS: Final = ("/healthz", "/readyz")
 _MOST_QPS: Final = 10_000
+_LONGEST_NAME: Final = 63
+_DRIVER_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""Source: kubernetes pkg/apis/resource/validation, validateDriverName; a CDI vendor has a letter
+first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,7 @@ class CommonConfig:
         logging_format: `text` or `json`.
         verbosity: 0 to 10, see `ops.logs`.
         normal_events: whether events tell of successes, too.
+        contract: who the driver is.
     """
 
     kubeconfig: str
@@ -53,6 +60,7 @@ class CommonConfig:
     logging_format: str
     verbosity: int
     normal_events: bool
+    contract: Contract = FAKE
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +202,32 @@ kubeconfig_option: Final = option(
 )
 """Decorator that adds --kubeconfig."""
 
+
+def named_driver(_context: click.Context, _param: click.Parameter, value: str) -> Contract:
+    """Return the driver of that name: a callback of click.
+
+    Raises:
+        BadParameter: no driver can have it.
+    """
+    if len(value) > _LONGEST_NAME or not _DRIVER_NAME.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is no name of a driver")
+    return FAKE.renamed(value)
+
+
+driver_option: Final = option(
+    "--driver-name,contract",
+    "DRIVER_NAME",
+    section=KUBERNETES,
+    metavar="NAME",
+    callback=named_driver,
+    default=FAKE.driver_name,
+    help="Name of the driver, as classes and claims have it, and all that derives from it: "
+    "finalizer, CDI kind, socket and directory of the plugin. Controller, plugins and the class "
+    "have to agree on it; it stays as it is while claims are allocated.",
+    remedy=f"give a DNS name of at most {_LONGEST_NAME} lower-case characters",
+)
+"""Decorator that adds --driver-name, which gives the keyword `contract`."""
+
 _CLUSTER: Final = (kubeconfig_option, namespace_option("the pod's own"))
 
 _RATES: Final = (
@@ -305,7 +339,7 @@ def logging_options(function: F) -> F:
 
 def common_options(command: F) -> F:
     """Add every setting of CommonConfig, after the program's own if it is the last decorator."""
-    return _add(command, (*_CLUSTER, *_RATES, *_EVENTS, *_HTTP, *_LOGGING))
+    return _add(command, (*_CLUSTER, driver_option, *_RATES, *_EVENTS, *_HTTP, *_LOGGING))
 
 
 def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:

@@ -1,6 +1,5 @@
 """The recorder of a program's events, as its settings want it."""
 
-from api.names import DRIVER_NAME
 from kube.client import Client
 from kube.events import EventRecorder
 from ops.config import CommonConfig
@@ -18,7 +17,7 @@ def event_recorder(client: Client, config: CommonConfig, *, host: str = "") -> E
     """
     return EventRecorder(
         client.with_rate(config.kube_api_qps, config.kube_api_burst),
-        component=f"resource driver {DRIVER_NAME}",
+        component=f"resource driver {config.contract.driver_name}",
         host=host,
         normal=config.normal_events,
     )

@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from api import __version__
-from api.names import DEFAULT_MODEL, DRIVER_NAME
+from api.names import DEFAULT_MODEL
 from api.objects import NodeName
 from api.parameters import LONGEST_MODEL
 from kube.client import Client
@@ -132,8 +132,9 @@ class PluginConfig:
     section=DIRECTORIES,
     metavar="DIRECTORY",
     default="/var/lib/kubelet/plugins",
-    help=f"Where the plugin has its directory {DRIVER_NAME}, with its socket and its checkpoint. "
-    "In a pod, mount it at the same path, since the kubelet is told where the socket is.",
+    help="Where the plugin has a directory named like the driver, with its socket and its "
+    "checkpoint. In a pod, mount it at the same path, since the kubelet is told where the socket "
+    "is.",
     remedy="give a directory that is the same for plugin and kubelet",
 )
 @common_options
@@ -160,6 +161,7 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
         CannotServe: nothing can run on this machine as it is.
     """
     places = Places.of(
+        common.contract,
         config.cdi_root,
         config.kubelet_registrar_directory_path,
         config.kubelet_plugins_directory_path,
@@ -170,8 +172,8 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     client = _client(life, common, metrics)
     events = event_recorder(client, common, host=config.node_name)
     node = NodeName(config.node_name)
-    source = FakeDeviceSource(node, config.num_devices, config.device_model)
-    site = Site(node, common.namespace, source, places, config.heartbeat_period)
+    source = FakeDeviceSource(common.contract, node, config.num_devices, config.device_model)
+    site = Site(common.contract, node, common.namespace, source, places, config.heartbeat_period)
     plugin = build(client, events, metrics, site, Patience(life.stop.wait))
     _serve(life, common, plugin, metrics)
     events.start()

@@ -14,17 +14,10 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from api.contract import Contract
 from api.names import (
-    CDI_CLASS,
     CDI_COMMON_DEVICE,
-    CDI_KIND,
-    CDI_VENDOR,
-    DRIVER_NAME,
-    ENV_CLAIM_PREFIX,
-    ENV_DEVICE_PREFIX,
     ENV_DRIVER_NAME,
-    ENV_NODE_NAME,
-    ENV_UID_PREFIX,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from plugin.errors import InvalidCdiSpec, InvalidClaimUid
@@ -33,7 +26,6 @@ from plugin.prepared import PreparedClaim
 CDI_VERSION: Final = "0.5.0"
 """The lowest one that allows a device name to begin with a digit, as a uid may."""
 
-FILE_PREFIX: Final = f"{CDI_VENDOR}-{CDI_CLASS}_"
 FILE_SUFFIX: Final = ".json"
 
 _LONGEST_UID: Final = 128
@@ -41,46 +33,51 @@ _UID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII
 _VENDOR_OR_CLASS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", re.ASCII)
 _DEVICE_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?", re.ASCII)
 _ENTRY: Final = re.compile(r"[^=\0]+=[^\0]*")
-_LABEL: Final = re.compile(rf"{ENV_CLAIM_PREFIX}(.+)_0=.*")
 
 
-def common_spec(node: NodeName) -> JSON:
+def common_spec(contract: Contract, node: NodeName) -> JSON:
     """Return the spec of the device that every claim of the node injects."""
-    env = [f"{ENV_NODE_NAME}={node}", f"{ENV_DRIVER_NAME}={DRIVER_NAME}"]
-    return _spec([(CDI_COMMON_DEVICE, env)])
+    env = [
+        f"{contract.env_node_name}={node}",
+        f"{ENV_DRIVER_NAME}={contract.driver_name}",
+    ]
+    return _spec(contract, [(CDI_COMMON_DEVICE, env)])
 
 
-def claim_spec(claim: PreparedClaim) -> JSON:
+def claim_spec(contract: Contract, claim: PreparedClaim) -> JSON:
     """Return the spec of a claim, one device per device that its containers get."""
     return _spec(
+        contract,
         [
-            (device_name(claim.uid, device.id), list(_env(claim, index, device.id)))
+            (device_name(claim.uid, device.id), list(_env(contract, claim, index, device.id)))
             for index, device in enumerate(claim.devices)
-        ]
+        ],
     )
 
 
-def former_spec(spec: JSON) -> JSON:
+def former_spec(contract: Contract, spec: JSON) -> JSON:
     """Return a claim's spec as earlier plugins wrote it: without the variables of its uid."""
+    new = contract.env_uid_prefix
     return _spec(
+        contract,
         [
             (
                 device["name"],
-                [e for e in device["containerEdits"]["env"] if not e.startswith(ENV_UID_PREFIX)],
+                [e for e in device["containerEdits"]["env"] if not e.startswith(new)],
             )
             for device in spec["devices"]
-        ]
+        ],
     )
 
 
-def common_id() -> str:
+def common_id(contract: Contract) -> str:
     """Return the qualified id of the common device."""
-    return _qualified(CDI_COMMON_DEVICE)
+    return _qualified(contract, CDI_COMMON_DEVICE)
 
 
-def device_id(uid: ClaimUID, device: DeviceID) -> str:
+def device_id(contract: Contract, uid: ClaimUID, device: DeviceID) -> str:
     """Return the qualified id, `vendor/class=name`, of a claim's device."""
-    return _qualified(device_name(uid, device))
+    return _qualified(contract, device_name(uid, device))
 
 
 def device_name(uid: ClaimUID, device: DeviceID) -> str:
@@ -88,12 +85,12 @@ def device_name(uid: ClaimUID, device: DeviceID) -> str:
     return f"{uid}-{device}"
 
 
-def common_file() -> str:
+def common_file(contract: Contract) -> str:
     """Return the name of the file with the common device."""
-    return f"{FILE_PREFIX}{CDI_COMMON_DEVICE}{FILE_SUFFIX}"
+    return f"{contract.cdi_file_prefix}{CDI_COMMON_DEVICE}{FILE_SUFFIX}"
 
 
-def claim_file(uid: ClaimUID) -> str:
+def claim_file(contract: Contract, uid: ClaimUID) -> str:
     """Return the name of a claim's file.
 
     Raises:
@@ -107,7 +104,7 @@ def claim_file(uid: ClaimUID) -> str:
             f"{_LONGEST_UID} letters, digits, '.', '_' or '-'; the caller has to send the "
             "ResourceClaim's metadata.uid"
         )
-    return f"{FILE_PREFIX}{uid}{FILE_SUFFIX}"
+    return f"{contract.cdi_file_prefix}{uid}{FILE_SUFFIX}"
 
 
 def env_label(label: str) -> str:
@@ -115,22 +112,23 @@ def env_label(label: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", label).upper()
 
 
-def find_label(spec: JSON) -> str:
+def find_label(contract: Contract, spec: JSON) -> str:
     """Return the label that a claim's spec was made with, empty if it shows none."""
+    labelled = re.compile(rf"{re.escape(contract.env_claim_prefix)}(.+)_0=.*")
     for device in spec.get("devices") or []:
         for entry in device["containerEdits"]["env"]:
-            match = _LABEL.fullmatch(entry)
+            match = labelled.fullmatch(entry)
             if match:
                 return match[1]
     return ""
 
 
-def find_node(spec: JSON) -> str:
+def find_node(contract: Contract, spec: JSON) -> str:
     """Return the node that a common spec was made for, empty if it shows none."""
     for device in spec.get("devices") or []:
         for entry in device["containerEdits"]["env"]:
             name, _, value = entry.partition("=")
-            if name == ENV_NODE_NAME:
+            if name == contract.env_node_name:
                 return str(value)
     return ""
 
@@ -146,26 +144,26 @@ def validate(spec: JSON) -> None:
         raise InvalidCdiSpec(f"CDI spec of kind {spec.get('kind')!r} is invalid: {found}")
 
 
-def _spec(devices: list[tuple[str, list[str]]]) -> JSON:
+def _spec(contract: Contract, devices: list[tuple[str, list[str]]]) -> JSON:
     return {
         "cdiVersion": CDI_VERSION,
-        "kind": CDI_KIND,
+        "kind": contract.cdi_kind,
         "devices": [{"name": name, "containerEdits": {"env": env}} for name, env in devices],
     }
 
 
-def _env(claim: PreparedClaim, index: int, device: DeviceID) -> Iterator[str]:
-    yield f"{ENV_DEVICE_PREFIX}{index}={device}"
+def _env(contract: Contract, claim: PreparedClaim, index: int, device: DeviceID) -> Iterator[str]:
+    yield f"{contract.env_device_prefix}{index}={device}"
     if claim.label:
-        yield f"{ENV_CLAIM_PREFIX}{env_label(claim.label)}_{index}={device}"
-    own = f"{ENV_UID_PREFIX}{env_label(claim.uid)}"
+        yield f"{contract.env_claim_prefix}{env_label(claim.label)}_{index}={device}"
+    own = f"{contract.env_uid_prefix}{env_label(claim.uid)}"
     yield f"{own}_{index}={device}"
     if claim.name:
         yield f"{own}_NAME={claim.name}"
 
 
-def _qualified(name: str) -> str:
-    return f"{CDI_KIND}={name}"
+def _qualified(contract: Contract, name: str) -> str:
+    return f"{contract.cdi_kind}={name}"
 
 
 def _faults(spec: JSON) -> Iterator[str]:

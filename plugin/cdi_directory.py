@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from api.contract import Contract
 from api.objects import JSON, ClaimUID, NodeName
 from plugin import cdi
 from plugin.errors import CdiWriteFailed
@@ -38,10 +39,11 @@ class Survey:
 class CdiDirectory:
     """Our files in one CDI directory."""
 
-    def __init__(self, root: Path, node: NodeName) -> None:
+    def __init__(self, root: Path, node: NodeName, contract: Contract) -> None:
         """Manage the files of our kind in `root`, which is made when it is missing."""
         self._root = root
-        self._common = cdi.common_spec(node)
+        self._contract = contract
+        self._common = cdi.common_spec(contract, node)
 
     def ensure_common(self) -> None:
         """Make the node's own spec exist as it should be.
@@ -49,7 +51,7 @@ class CdiDirectory:
         Raises:
             CdiWriteFailed: the directory is not writable.
         """
-        self._ensure(cdi.common_file(), self._common)
+        self._ensure(cdi.common_file(self._contract), self._common)
 
     def ensure(self, claim: PreparedClaim) -> bool:
         """Make the claim's spec, and the node's, exist as they should be.
@@ -64,10 +66,21 @@ class CdiDirectory:
             InvalidCdiSpec: e.g. the claim has no devices.
             CdiWriteFailed: the directory is not writable.
         """
-        name, spec = cdi.claim_file(claim.uid), cdi.claim_spec(claim)
+        name, spec = (
+            cdi.claim_file(self._contract, claim.uid),
+            cdi.claim_spec(self._contract, claim),
+        )
         cdi.validate(spec)
         self.ensure_common()
         return self._ensure(name, spec)
+
+    def check(self, claim: PreparedClaim) -> None:
+        """Check that the claim's spec is one that runtimes load.
+
+        Raises:
+            InvalidCdiSpec: with everything that is wrong.
+        """
+        cdi.validate(cdi.claim_spec(self._contract, claim))
 
     def survey(self, claims: Iterable[PreparedClaim]) -> Survey:
         """Compare the files with the claims that should have one; nothing is changed.
@@ -76,16 +89,20 @@ class CdiDirectory:
             InvalidClaimUid: a uid cannot name a file.
             CdiWriteFailed: the directory cannot be read.
         """
-        specs = {claim.uid: cdi.claim_spec(claim) for claim in claims}
+        specs = {claim.uid: cdi.claim_spec(self._contract, claim) for claim in claims}
         present = {path.name for path in self._ours()}
-        missing = [uid for uid in specs if cdi.claim_file(uid) not in present]
+        missing = [uid for uid in specs if cdi.claim_file(self._contract, uid) not in present]
         wrong = [
             uid
             for uid, spec in specs.items()
             if uid not in missing
-            and _read(self._root / cdi.claim_file(uid)) not in (spec, cdi.former_spec(spec))
+            and _read(self._root / cdi.claim_file(self._contract, uid))
+            not in (spec, cdi.former_spec(self._contract, spec))
         ]
-        surplus = present - {cdi.common_file(), *map(cdi.claim_file, specs)}
+        surplus = present - {
+            cdi.common_file(self._contract),
+            *(cdi.claim_file(self._contract, uid) for uid in specs),
+        }
         return Survey(tuple(missing), tuple(wrong), tuple(sorted(surplus)))
 
     def remove(self, uid: ClaimUID) -> None:
@@ -95,7 +112,7 @@ class CdiDirectory:
             InvalidClaimUid: the uid cannot name a file.
             CdiWriteFailed: the file cannot be removed.
         """
-        self._unlink(self._root / cdi.claim_file(uid))
+        self._unlink(self._root / cdi.claim_file(self._contract, uid))
 
     def remove_common(self) -> None:
         """Remove the node's own spec; a missing one is fine.
@@ -103,15 +120,15 @@ class CdiDirectory:
         Raises:
             CdiWriteFailed: the file cannot be removed.
         """
-        self._unlink(self._root / cdi.common_file())
+        self._unlink(self._root / cdi.common_file(self._contract))
 
     def find_label(self, uid: ClaimUID) -> str:
         """Return the label in the claim's present file, empty if there is none to read."""
-        return self._found(cdi.claim_file(uid), cdi.find_label)
+        return self._found(cdi.claim_file(self._contract, uid), cdi.find_label)
 
     def find_node(self) -> str:
         """Return the node that the present files are of, empty if there is none to read."""
-        return self._found(cdi.common_file(), cdi.find_node)
+        return self._found(cdi.common_file(self._contract), cdi.find_node)
 
     def collect(self, keep: Collection[ClaimUID]) -> list[str]:
         """Remove our files that no claim of `keep` needs, and what killed writers left.
@@ -125,16 +142,19 @@ class CdiDirectory:
         Raises:
             CdiWriteFailed: the directory cannot be read, or a file not removed.
         """
-        needed = {cdi.common_file(), *(cdi.claim_file(uid) for uid in keep)}
+        needed = {
+            cdi.common_file(self._contract),
+            *(cdi.claim_file(self._contract, uid) for uid in keep),
+        }
         surplus = [path for path in self._ours() if path.name not in needed]
         for path in surplus:
             self._unlink(path)
         return [path.name for path in surplus]
 
-    def _found(self, name: str, find: Callable[[JSON], str]) -> str:
+    def _found(self, name: str, find: Callable[[Contract, JSON], str]) -> str:
         spec = _read(self._root / name)
         try:
-            return find(spec) if spec else ""
+            return find(self._contract, spec) if spec else ""
         except (KeyError, TypeError, AttributeError):
             return ""
 
@@ -148,7 +168,7 @@ class CdiDirectory:
         return [
             path
             for path in found
-            if path.name.startswith(cdi.FILE_PREFIX)
+            if path.name.startswith(self._contract.cdi_file_prefix)
             and path.suffix in _OURS
             and (path.is_symlink() or not path.is_dir())
         ]

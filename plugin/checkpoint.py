@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
+from api.contract import Contract
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from api.schemas import describe_errors
@@ -40,9 +41,10 @@ _MODE: Final = 0o600
 class Checkpoint:
     """The checkpoint file of one plugin directory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, contract: Contract) -> None:
         """Keep the file in `directory`, which has to exist."""
         self._path = directory / FILE_NAME
+        self._contract = contract
 
     @property
     def path(self) -> Path:
@@ -76,7 +78,7 @@ class Checkpoint:
         except OSError as error:
             raise self._unreadable(error) from error
         claims = _parse(content, self._path)
-        _check_usable(claims.values(), self._path)
+        _check_usable(self._contract, claims.values(), self._path)
         return claims
 
     def save(self, claims: Iterable[PreparedClaim]) -> None:
@@ -167,7 +169,7 @@ def _parse(content: bytes, path: Path) -> dict[ClaimUID, PreparedClaim]:
     }
 
 
-def _check_usable(claims: Iterable[PreparedClaim], path: Path) -> None:
+def _check_usable(contract: Contract, claims: Iterable[PreparedClaim], path: Path) -> None:
     """Check that CDI files and a NAS can hold claims, else the plugin could not start with them."""
     for claim in claims:
         if any(len(device.id) > _LONGEST_ID for device in claim.devices):
@@ -175,8 +177,8 @@ def _check_usable(claims: Iterable[PreparedClaim], path: Path) -> None:
                 f"{path} has a claim that cannot be: the id of a device of {claim} is too long"
             )
         try:
-            cdi.claim_file(claim.uid)
-            cdi.validate(cdi.claim_spec(claim))
+            cdi.claim_file(contract, claim.uid)
+            cdi.validate(cdi.claim_spec(contract, claim))
         except (InvalidClaimUid, InvalidCdiSpec) as error:
             raise CheckpointCorrupt(f"{path} has a claim that cannot be: {error}") from error
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from api.claims import Claim
-from api.names import DRIVER_NAME, RESOURCE_GROUP
+from api.names import RESOURCE_GROUP
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import DRA_VERSIONS, Resource
 from api.selectors import selects
@@ -78,11 +78,11 @@ class NodeClaim:
 class Adapter(Protocol):
     """Reads claims of one version of resource.k8s.io."""
 
-    def __call__(self, claim: Claim) -> NodeClaim:
+    def __call__(self, claim: Claim, driver_name: str, /) -> NodeClaim:
         """Return the claim in the form that does not depend on the version."""
 
 
-def from_v1alpha2(claim: Claim) -> NodeClaim:
+def from_v1alpha2(claim: Claim, _driver_name: str) -> NodeClaim:
     """Read a claim of Kubernetes 1.27 to 1.30."""
     return NodeClaim(
         uid=claim.uid,
@@ -94,7 +94,7 @@ def from_v1alpha2(claim: Claim) -> NodeClaim:
     )
 
 
-def from_v1alpha3(claim: Claim) -> NodeClaim:
+def from_v1alpha3(claim: Claim, driver_name: str) -> NodeClaim:
     """Read a claim of Kubernetes 1.31, allocated by a driver's controller."""
     allocation = claim.allocation or {}
     results = (allocation.get("devices") or {}).get("results") or []
@@ -108,7 +108,7 @@ def from_v1alpha3(claim: Claim) -> NodeClaim:
         results=tuple(
             DeviceResult(r.get("request", ""), r.get("pool", ""), r.get("device", ""))
             for r in results
-            if r.get("driver") == DRIVER_NAME
+            if r.get("driver") == driver_name
         ),
     )
 
@@ -117,7 +117,7 @@ ADAPTERS: Final[Mapping[str, Adapter]] = {"v1alpha2": from_v1alpha2, "v1alpha3":
 """By version of resource.k8s.io, the preferred one first."""
 
 
-def verify(claim: NodeClaim, ref: ClaimRef, node: NodeName) -> None:
+def verify(claim: NodeClaim, ref: ClaimRef, node: NodeName, driver_name: str) -> None:
     """Check that a claim is the one that was asked for, and allocated by us for this node.
 
     Raises:
@@ -133,10 +133,10 @@ def verify(claim: NodeClaim, ref: ClaimRef, node: NodeName) -> None:
             f"{ref} is not allocated; wait until the controller has allocated it, or delete the "
             "pod if the claim was deallocated under it"
         )
-    if claim.driver != DRIVER_NAME:
+    if claim.driver != driver_name:
         raise NotAllocatedHere(
             f"{ref} is allocated by driver {claim.driver or 'kube-scheduler'}, not by "
-            f"{DRIVER_NAME}; correct the driver name in its class (on Kubernetes 1.31 in "
+            f"{driver_name}; correct the driver name in its class (on Kubernetes 1.31 in "
             "spec.controller of the claim)"
         )
     if not selects(claim.nodes, node, {}):
@@ -159,8 +159,9 @@ class ObjectReader(Protocol):
 class ClaimReader:
     """Fetches claims in the version that the API server has at present."""
 
-    def __init__(self, client: ObjectReader) -> None:
-        """Read with `client`; the version is looked up at the first claim."""
+    def __init__(self, client: ObjectReader, driver_name: str) -> None:
+        """Read with `client` for a driver; the version is looked up at the first claim."""
+        self._driver_name = driver_name
         self._client = client
         self._lock = threading.Lock()
         self._version: str | None = None
@@ -195,7 +196,7 @@ class ClaimReader:
             raise ClaimNotFound(
                 f"{ref} (uid {ref.uid}) does not exist any more; delete the pod if it still waits"
             ) from error
-        return ADAPTERS[version](Claim(raw))
+        return ADAPTERS[version](Claim(raw), self._driver_name)
 
     def _look_up(self) -> str:
         served = self._client.versions(RESOURCE_GROUP)

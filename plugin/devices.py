@@ -9,16 +9,14 @@ from collections.abc import Iterable, Iterator
 from typing import Final, Protocol
 from uuid import NAMESPACE_DNS, UUID, uuid5
 
+from api.contract import Contract
 from api.errors import MalformedState
-from api.names import DEVICE_PREFIX, DRIVER_NAME
 from api.nas import AllocatedDevice, Device, PreparedDevice
 from api.objects import DeviceID, NodeName
 from api.parameters import MAX_SPLIT
 from plugin.errors import DeviceGone
 
 MAX_DEVICES: Final = 128
-
-_NAMESPACE: Final = uuid5(NAMESPACE_DNS, DRIVER_NAME)
 
 
 class DeviceSource(Protocol):
@@ -34,11 +32,12 @@ class DeviceSource(Protocol):
 class FakeDeviceSource:
     """Devices that exist by name only: `FAKE-` and a uuid made from the node's name."""
 
-    def __init__(self, node: NodeName, count: int, model: str) -> None:
+    def __init__(self, contract: Contract, node: NodeName, count: int, model: str) -> None:
         """Invent `count` devices (0 to MAX_DEVICES) of one model for a node."""
+        self._prefix = contract.device_prefix
+        namespace = uuid5(NAMESPACE_DNS, contract.driver_name)
         self._devices = tuple(
-            Device(_device_id(uuid5(_NAMESPACE, f"{node}/{index}")), model)
-            for index in range(count)
+            Device(self._id(uuid5(namespace, f"{node}/{index}")), model) for index in range(count)
         )
 
     def devices(self) -> tuple[Device, ...]:
@@ -47,8 +46,11 @@ class FakeDeviceSource:
 
     def children(self, parent: DeviceID, count: int) -> tuple[DeviceID, ...]:
         """Return children of a device; those of a smaller split are the first of a larger one."""
-        origin = UUID(parent.removeprefix(DEVICE_PREFIX))
-        return tuple(_device_id(uuid5(origin, str(index))) for index in range(count))
+        origin = UUID(parent.removeprefix(self._prefix))
+        return tuple(self._id(uuid5(origin, str(index))) for index in range(count))
+
+    def _id(self, uuid: UUID) -> DeviceID:
+        return DeviceID(f"{self._prefix}{uuid}")
 
 
 def prepared_devices(
@@ -91,7 +93,3 @@ def _split(source: DeviceSource, device: AllocatedDevice) -> Iterator[PreparedDe
         return
     for child in source.children(device.id, device.split):
         yield PreparedDevice(child, device.id)
-
-
-def _device_id(uuid: UUID) -> DeviceID:
-    return DeviceID(f"{DEVICE_PREFIX}{uuid}")

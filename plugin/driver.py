@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
+from api.contract import Contract
 from api.deviceclaims import device_name
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
@@ -83,6 +84,7 @@ class NodeDriver:
     def __init__(
         self,
         node: NodeName,
+        contract: Contract,
         claims: ClaimReader,
         node_state: NodeStateReader,
         source: DeviceSource,
@@ -96,6 +98,7 @@ class NodeDriver:
 
         Args:
             node: that this plugin runs on.
+            contract: of the driver.
             claims: reads ResourceClaims.
             node_state: reads the node's NAS.
             source: the node's devices.
@@ -105,6 +108,7 @@ class NodeDriver:
             events: tells users of failures, and of success unless it was shown before.
         """
         self._node = node
+        self._contract = contract
         self._claims = claims
         self._node_state = node_state
         self._source = source
@@ -138,7 +142,7 @@ class NodeDriver:
             told = described(prepared.devices)
             self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
         _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
-        return answer(prepared, read[-1].results, self._node)
+        return answer(self._contract, prepared, read[-1].results, self._node)
 
     def unprepare(self, ref: ClaimRef) -> None:
         """Unprepare a claim; one that is not prepared, or does not exist any more, is fine.
@@ -151,7 +155,7 @@ class NodeDriver:
         _LOG.info("Unprepared", claim=ref, uid=ref.uid)
 
     def _prepare(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
-        verify(claim, ref, self._node)
+        verify(claim, ref, self._node, self._contract.driver_name)
         prepared = self._prepare_seen(claim, ref)
         if prepared is None:
             prepared = self._wanted(claim, ref)
@@ -198,19 +202,23 @@ class NodeDriver:
         return PreparedClaim(ref.uid, ref.namespace, ref.name, claim.label, devices)
 
 
-def answer(claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName) -> Prepared:
+def answer(
+    contract: Contract, claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName
+) -> Prepared:
     """Return a prepared claim in the form that kubelets get.
 
     Args:
+        contract: of the driver.
         claim: what was prepared.
         results: which request each device serves, as far as the claim tells.
         node: the pool of devices that the claim names no pool for.
     """
-    own = tuple(cdi.device_id(claim.uid, device.id) for device in claim.devices)
+    own = tuple(cdi.device_id(contract, claim.uid, device.id) for device in claim.devices)
     groups = tuple(
-        _group(claim.uid, whole, ids, results, node) for whole, ids in _by_whole_device(claim)
+        _group(contract, claim.uid, whole, ids, results, node)
+        for whole, ids in _by_whole_device(claim)
     )
-    return Prepared((cdi.common_id(), *own), groups)
+    return Prepared((cdi.common_id(contract), *own), groups)
 
 
 def _by_whole_device(claim: PreparedClaim) -> Iterator[tuple[DeviceID, list[DeviceID]]]:
@@ -219,6 +227,7 @@ def _by_whole_device(claim: PreparedClaim) -> Iterator[tuple[DeviceID, list[Devi
 
 
 def _group(
+    contract: Contract,
     uid: ClaimUID,
     whole: DeviceID,
     devices: Sequence[DeviceID],
@@ -232,5 +241,8 @@ def _group(
         requests=tuple(result.request for result in serving),
         pool=serving[0].pool if serving else node,
         device=name,
-        cdi_ids=(cdi.common_id(), *(cdi.device_id(uid, device) for device in devices)),
+        cdi_ids=(
+            cdi.common_id(contract),
+            *(cdi.device_id(contract, uid, device) for device in devices),
+        ),
     )

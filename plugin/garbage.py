@@ -28,6 +28,7 @@ class Collector:
         state: State,
         claims: ClaimReader,
         node: NodeName,
+        driver_name: str,
         metrics: PluginMetrics,
         report: Report,
     ) -> None:
@@ -35,6 +36,7 @@ class Collector:
         self._state = state
         self._claims = claims
         self._node = node
+        self._driver_name = driver_name
         self._metrics = metrics
         self._report = report
 
@@ -56,7 +58,7 @@ class Collector:
             return None
         ref = ClaimRef(claim.namespace, claim.name, claim.uid)
         try:
-            verify(self._claims.read(ref), ref, self._node)
+            verify(self._claims.read(ref), ref, self._node, self._driver_name)
         except NotForThisNode as error:
             return error
         except (KubeError, NodeError) as error:

@@ -70,6 +70,7 @@ class NodeState:
         node: NodeName,
         namespace: str,
         devices: tuple[Device, ...],
+        key: str,
     ) -> None:
         """Manage the NAS that is named like the node.
 
@@ -79,12 +80,14 @@ class NodeState:
             node: name of the Node, and of the NAS.
             namespace: of the NAS.
             devices: the inventory, in the order in which it is offered.
+            key: of the driver in the NAS.
         """
         self._client = client
         self._cache = cache
         self._node = node
         self._namespace = namespace
         self._devices = devices
+        self._key = key
         self._last: tuple[tuple[str, int], NodeAllocationState] | None = None
 
     def current(self) -> NodeAllocationState:
@@ -183,7 +186,7 @@ class NodeState:
             KubeError: it cannot be written.
         """
         try:
-            self._patch(prepared_patch(changes, last=last))
+            self._patch(prepared_patch(changes, self._key, last=last))
         except NotFound:
             if any(devices is not None for devices in changes.values()):
                 raise
@@ -202,7 +205,7 @@ class NodeState:
             KubeError: it cannot be written.
         """
         try:
-            self._patch(conditional_patch(prepared, allocated))
+            self._patch(conditional_patch(prepared, allocated, self._key))
         except (Invalid, NotFound) as error:
             raise AllocationChanged(
                 f"{NAS_KIND} {self._namespace}/{self._node} has another allocation of claim "
@@ -213,14 +216,14 @@ class NodeState:
         owner = find_node_uid(self._client, self._node)
         raw = get_or_create(self._client, self._node, self._namespace, owner)
         self._cache.written(raw)
-        state = parse_nas(raw)
+        state = parse_nas(raw, self._key)
         references = owned_by(raw, self._node, owner)
         if references is not None:
             guard = {"resourceVersion": state.resource_version, "ownerReferences": references}
-            state = parse_nas(self._patch({"metadata": guard}))
+            state = parse_nas(self._patch({"metadata": guard}), self._key)
             _LOG.info("Owner of the NodeAllocationState set", node=self._node, uid=owner)
         if state.allocatable != self._devices or "summary" not in raw:
-            self._patch(inventory_patch(state, self._devices))
+            self._patch(inventory_patch(state, self._devices, self._key))
             _LOG.info("Inventory written", node=self._node, devices=len(self._devices))
 
     def _parsed(self, raw: JSON) -> NodeAllocationState:
@@ -228,7 +231,7 @@ class NodeState:
         identity = (uid_of(raw), revision(raw))
         last = self._last
         if last is None or last[0] != identity:
-            last = self._last = (identity, parse_nas(raw))
+            last = self._last = (identity, parse_nas(raw, self._key))
         return last[1]
 
     def _cached(self) -> JSON | None:
@@ -286,7 +289,7 @@ def owned_by(raw: JSON, node: NodeName, owner: str) -> list[JSON] | None:
 
 
 def conditional_patch(
-    prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON]
+    prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON], key: str
 ) -> list[JSON]:
     """Return the JSON patch that replaces `preparedDevices`, if the allocations are these.
 
@@ -297,7 +300,7 @@ def conditional_patch(
         {"op": "test", "path": f"/spec/allocatedClaims/{_escaped(uid)}", "value": raw}
         for uid, raw in allocated.items()
     ]
-    shown = prepared_patch(prepared, last=False)["spec"]["preparedDevices"]
+    shown = prepared_patch(prepared, key, last=False)["spec"]["preparedDevices"]
     return [*tests, {"op": "add", "path": "/spec/preparedDevices", "value": shown}]
 
 

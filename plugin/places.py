@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from api.names import DRIVER_NAME
+from api.contract import Contract
 from plugin.errors import DirectoryUnusable, NodeOccupied, SocketUnusable
 
 LONGEST_SOCKET: Final = 107
@@ -52,16 +52,17 @@ class Places:
     registration_socket: Place
 
     @classmethod
-    def of(cls, cdi_root: str, registrar: str, plugins: str) -> Self:
+    def of(cls, contract: Contract, cdi_root: str, registrar: str, plugins: str) -> Self:
         """Return the places below three directories, as the flags name them."""
-        registrar_path, own = Path(registrar).absolute(), Path(plugins).absolute() / DRIVER_NAME
+        registrar_path = Path(registrar).absolute()
+        own = Path(plugins).absolute() / contract.driver_name
         return cls(
             cdi_root=Place(Path(cdi_root).absolute(), CDI_SETTING),
             registrar=Place(registrar_path, REGISTRAR_SETTING),
             directory=Place(own, PLUGINS_SETTING),
             plugin_socket=Place(own / "plugin.sock", PLUGINS_SETTING),
             registration_socket=Place(
-                registrar_path / f"{DRIVER_NAME}-reg.sock", REGISTRAR_SETTING
+                registrar_path / contract.registration_socket, REGISTRAR_SETTING
             ),
         )
 

@@ -14,7 +14,6 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
-from api.names import DRIVER_NAME
 from ops.logs import get_logger
 from plugin.metrics import PluginMetrics
 from plugin.protocol import pluginregistration_pb2 as messages
@@ -40,6 +39,7 @@ class Registration:
 
     def __init__(
         self,
+        driver_name: str,
         endpoint: Path,
         kubelet: Kubelet,
         metrics: PluginMetrics,
@@ -49,11 +49,13 @@ class Registration:
         """Offer a plugin.
 
         Args:
+            driver_name: as the kubelet is to know it.
             endpoint: absolute path of the plugin socket, as the kubelet sees it.
             kubelet: told when a kubelet, perhaps another one, asks.
             metrics: shows whether the plugin is registered.
             on_change: called after `refused` has changed.
         """
+        self._driver_name = driver_name
         self._endpoint = endpoint
         self._kubelet = kubelet
         self._metrics = metrics
@@ -86,7 +88,7 @@ class Registration:
         _LOG.debug("Kubelet asks who we are", endpoint=str(self._endpoint))
         return messages.PluginInfo(
             type=PLUGIN_TYPE,
-            name=DRIVER_NAME,
+            name=self._driver_name,
             endpoint=str(self._endpoint),
             supported_versions=SUPPORTED_VERSIONS,
         )

@@ -22,7 +22,6 @@ from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID
 from ops.logs import get_logger
-from plugin import cdi
 from plugin.cdi_directory import CdiDirectory
 from plugin.checkpoint import Checkpoint
 from plugin.errors import (
@@ -304,7 +303,7 @@ class State:
             try:
                 label = self._directory.find_label(uid)
                 claim = restored(uid, devices, shown.allocated.get(uid), label)
-                cdi.validate(cdi.claim_spec(claim))
+                self._directory.check(claim)
             except (InvalidClaimUid, InvalidCdiSpec) as error:
                 _LOG.warning("Prepared claim of the NodeAllocationState left out", err=str(error))
             else:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from api.contract import Contract
 from api.objects import JSON, NodeName
 from api.resources import STATES
 from kube.client import Client
@@ -55,6 +56,7 @@ class Site:
     """The node that a plugin is for.
 
     Attributes:
+        contract: of the driver.
         node: name of the Node.
         namespace: of its NAS.
         source: of its devices.
@@ -62,6 +64,7 @@ class Site:
         heartbeat_period: seconds.
     """
 
+    contract: Contract
     node: NodeName
     namespace: str
     source: DeviceSource
@@ -115,22 +118,31 @@ def build(
         patience: waits inside calls of the kubelet, until the program ends.
     """
     node, source, places = site.node, site.source, site.places
+    contract, name = site.contract, site.contract.driver_name
     cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
     measured = PluginMetrics(metrics.registry)
     node_state = _node_state(ComparedWrites(client, events), cache, site)
     report = reporter(events, measured.repaired, node_object(node))
     state = _state(site, node_state, report, measured)
-    claims, kubelet = ClaimReader(client), Kubelet(client, node)
+    claims, kubelet = ClaimReader(client, name), Kubelet(client, node)
     registration = Registration(
-        places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
+        name, places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
     )
     readiness = Readiness(node_state, registration)
-    collector = Collector(state, claims, node, measured, report)
+    collector = Collector(state, claims, node, name, measured, report)
     heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
     sync = NodeSync(node_state, state, collector, readiness.write, heartbeats, queue, report=report)
     cache.subscribe(sync.on_change)
     driver = NodeDriver(
-        node, claims, node_state, source, state, patience=patience, metrics=measured, events=events
+        node,
+        contract,
+        claims,
+        node_state,
+        source,
+        state,
+        patience=patience,
+        metrics=measured,
+        events=events,
     )
     servers = _servers(places, NodeService(driver, kubelet, patience), registration, report)
     return Plugin(
@@ -161,12 +173,16 @@ def _reflector(client: Client, cache: Store, site: Site, metrics: Metrics) -> Re
 
 
 def _node_state(writes: ComparedWrites, cache: Store, site: Site) -> NodeState:
-    return NodeState(writes, cache, site.node, site.namespace, site.source.devices())
+    return NodeState(
+        writes, cache, site.node, site.namespace, site.source.devices(), site.contract.device_key
+    )
 
 
 def _state(site: Site, record: NodeState, report: Report, metrics: PluginMetrics) -> State:
-    directory = CdiDirectory(site.places.cdi_root.path, site.node)
-    state = State(directory, Checkpoint(site.places.directory.path), record, report=report)
+    directory = CdiDirectory(site.places.cdi_root.path, site.node, site.contract)
+    state = State(
+        directory, Checkpoint(site.places.directory.path, site.contract), record, report=report
+    )
     metrics.count_prepared(lambda: len(state.holdings()))
     return state
 

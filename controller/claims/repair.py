@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from api.claims import Claim
+from api.contract import Contract
 from api.deviceclaims import device_name
 from api.invariants import ClaimFacts, Fault, Violation, entry_faults, lost, whole
 from api.nas import AllocatedClaim, Device, NodeAllocationState
@@ -73,9 +74,9 @@ def uid_index(obj: JSON) -> Iterable[str]:
     return [uid_of(obj)]
 
 
-def node_index(obj: JSON) -> Iterable[str]:
+def node_index(contract: Contract, obj: JSON) -> Iterable[str]:
     """Index a claim by the node that we allocated it on."""
-    node = ClaimFacts.of(obj).node
+    node = ClaimFacts.of(obj, contract).node
     return [] if node is None else [node]
 
 
@@ -85,6 +86,7 @@ class StateRepair:
     def __init__(
         self,
         client: Client,
+        contract: Contract,
         claims: Resource,
         caches: Caches,
         ledger: Ledger,
@@ -99,6 +101,7 @@ class StateRepair:
 
         Args:
             client: reads claims live.
+            contract: of the driver.
             claims: ResourceClaim in the version that the server has.
             caches: of claims, with UID_INDEX and NODE_INDEX, and of node states.
             ledger: of the nodes.
@@ -109,6 +112,7 @@ class StateRepair:
             clock: monotonic seconds.
         """
         self._client = client
+        self._contract = contract
         self._claims = claims
         self._caches = caches
         self._ledger = ledger
@@ -133,7 +137,10 @@ class StateRepair:
             self._seen.pop(key, None)
             return Done()
         now, before = self._clock(), self._seen.get(key, {})
-        seen = {fault: before.get(fault, now) for fault in faults(state, self._cached(state))}
+        seen = {
+            fault: before.get(fault, now)
+            for fault in faults(self._contract, state, self._cached(state))
+        }
         due = [fault for fault, since in seen.items() if now - since >= grace(fault)]
         self._seen[key] = seen | {fault: now + PERIOD_SECONDS - grace(fault) for fault in due}
         if due:
@@ -149,7 +156,7 @@ class StateRepair:
 
     def _repair(self, raw: JSON, state: NodeAllocationState, due: list[Violation]) -> None:
         live = [Claim(obj) for obj in self._client.list(self._claims).items]
-        still = set(faults(state, live))
+        still = set(faults(self._contract, state, live))
         by_uid = {claim.uid: claim for claim in live}
         for fault in due:
             claim = by_uid.get(fault.claim)
@@ -199,13 +206,15 @@ class StateRepair:
     def _unwanted(self, fault: Violation) -> bool:
         """Tell whether the claim of an entry is still not on its node, by our own latest writes."""
         known = self._caches.claims.by_index(UID_INDEX, fault.claim)
-        facts = [ClaimFacts.of(raw) for raw in known]
+        facts = [ClaimFacts.of(raw, self._contract) for raw in known]
         return all(each.elsewhere or each.node not in (None, fault.node) for each in facts)
 
 
-def faults(state: NodeAllocationState, claims: Iterable[Claim]) -> list[Violation]:
+def faults(
+    contract: Contract, state: NodeAllocationState, claims: Iterable[Claim]
+) -> list[Violation]:
     """Return what can be repaired of what is wrong between a node's state and the claims."""
-    facts = {claim.uid: ClaimFacts.of(claim.raw) for claim in claims}
+    facts = {claim.uid: ClaimFacts.of(claim.raw, contract) for claim in claims}
     entries = [
         fault
         for uid, entry in state.allocated.items()

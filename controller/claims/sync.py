@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from api.claims import Claim
+from api.contract import Contract
 from api.invariants import ClaimFacts
 from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
@@ -35,6 +36,7 @@ class ClaimSync:
 
     def __init__(
         self,
+        contract: Contract,
         cache: Store,
         dialect: Dialect,
         nodes: Store,
@@ -42,6 +44,7 @@ class ClaimSync:
         writer: ClaimWriter,
     ) -> None:
         """Work on the claims in `cache`, by what the Nodes in `nodes` say."""
+        self._contract = contract
         self._cache = cache
         self._dialect = dialect
         self._nodes = nodes
@@ -59,7 +62,7 @@ class ClaimSync:
         if raw is None:
             return Done()
         claim = Claim(raw)
-        if rests(claim):
+        if rests(claim, self._contract):
             return Done()
         if claim.deleting or claim.deallocation_requested:
             return self._free(claim)
@@ -141,10 +144,10 @@ def _allocated(claim: Claim, candidate: Candidate) -> Outcome:
     return Warned(NodeOfLastResort(text), (claim.raw,))
 
 
-def rests(claim: Claim) -> bool:
+def rests(claim: Claim, contract: Contract) -> bool:
     """Tell whether there is nothing to do for a claim, whatever else there is."""
     if claim.reserved_for:
         return True
     if claim.deleting or claim.deallocation_requested:
-        return not ClaimFacts.of(claim.raw).ours
+        return not ClaimFacts.of(claim.raw, contract).ours
     return claim.allocation is not None or not claim.immediate

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.claims import Claim
-from api.names import DRIVER_NAME, FINALIZER
+from api.contract import Contract
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
@@ -31,7 +31,6 @@ from kube.keylocks import KeyLocks
 from kube.store import Store
 
 GONE_REMEMBERED = 10_000
-MOVED_ANNOTATION = f"{DRIVER_NAME}/moved-at"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,7 @@ class ClaimWriter:
     def __init__(
         self,
         client: Client,
+        contract: Contract,
         dialect: Dialect,
         claims: Resource,
         commits: NodeCommits,
@@ -70,6 +70,7 @@ class ClaimWriter:
 
         Args:
             client: for the writes.
+            contract: of the driver.
             dialect: how an allocation is written.
             claims: ResourceClaim in the version that the server has.
             commits: of node states.
@@ -80,6 +81,7 @@ class ClaimWriter:
             clock: monotonic seconds.
         """
         self._client = client
+        self._contract = contract
         self._dialect = dialect
         self._claims = claims
         self._cache = cache
@@ -155,8 +157,8 @@ class ClaimWriter:
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
             raw = self._write_status(self._dialect.freed(claim))
-        if FINALIZER in claim.finalizers:
-            self._write_metadata(raw, _without_finalizer(raw))
+        if self._contract.finalizer in claim.finalizers:
+            self._write_metadata(raw, _without_finalizer(raw, self._contract.finalizer))
         self._waiting_since.pop(claim.uid, None)
         if claim.deleting:
             self._gone.add(claim.uid)
@@ -212,7 +214,13 @@ class ClaimWriter:
             StaleWorld: the claim or a node changed meanwhile.
             KubeError: a write failed; the next call goes on from there.
         """
-        self.deallocate(Claim(self._write_metadata(claim.raw, _with_move(claim.raw))))
+        self.deallocate(
+            Claim(
+                self._write_metadata(
+                    claim.raw, _with_move(claim.raw, self._contract.moved_annotation)
+                )
+            )
+        )
 
     def protect(self, claim: Claim) -> None:
         """Put our finalizer on a claim.
@@ -220,7 +228,7 @@ class ClaimWriter:
         Raises:
             KubeError: it could not be written.
         """
-        self._write_metadata(claim.raw, _with_finalizer(claim.raw))
+        self._write_metadata(claim.raw, _with_finalizer(claim.raw, self._contract.finalizer))
 
     def _own(self, claim: Claim, node: NodeName) -> Claim:
         """Mark the claim as ours, and undo what an attempt on another node left in its NAS.
@@ -230,10 +238,10 @@ class ClaimWriter:
         """
         others = [other for other in self._ledger.holders(claim.uid) if other != node]
         raw = claim.raw
-        if FINALIZER not in claim.finalizers:
-            raw = self._write_metadata(raw, _with_finalizer(raw))
+        if self._contract.finalizer not in claim.finalizers:
+            raw = self._write_metadata(raw, _with_finalizer(raw, self._contract.finalizer))
         elif others:
-            raw = self._write_metadata(raw, _with_move(raw))
+            raw = self._write_metadata(raw, _with_move(raw, self._contract.moved_annotation))
         for other in others:
             self.withdraw(claim.uid, other)
         return Claim(raw)
@@ -274,19 +282,19 @@ class ClaimWriter:
         return answer
 
 
-def _with_finalizer(raw: JSON) -> JSON:
+def _with_finalizer(raw: JSON, finalizer: str) -> JSON:
     """Return the metadata that add our finalizer, the mark that the claim is ours to free."""
-    return {"finalizers": [*(raw["metadata"].get("finalizers") or []), FINALIZER]}
+    return {"finalizers": [*(raw["metadata"].get("finalizers") or []), finalizer]}
 
 
-def _with_move(raw: JSON) -> JSON:
+def _with_move(raw: JSON, annotation: str) -> JSON:
     """Return the metadata that note a move of the allocation, which no earlier write had."""
-    return {"annotations": {MOVED_ANNOTATION: str(raw["metadata"].get("resourceVersion", ""))}}
+    return {"annotations": {annotation: str(raw["metadata"].get("resourceVersion", ""))}}
 
 
-def _without_finalizer(raw: JSON) -> JSON:
+def _without_finalizer(raw: JSON, finalizer: str) -> JSON:
     """Return the metadata that drop our finalizer."""
-    return {"finalizers": [f for f in raw["metadata"].get("finalizers") or [] if f != FINALIZER]}
+    return {"finalizers": [f for f in raw["metadata"].get("finalizers") or [] if f != finalizer]}
 
 
 def _reserved(raw: JSON, consumer: JSON) -> JSON:

@@ -55,10 +55,13 @@ class StateClient(Protocol):
 class NodeCommits:
     """Thread-safe."""
 
-    def __init__(self, client: StateClient, states: Resource, ledger: Ledger) -> None:
+    def __init__(
+        self, client: StateClient, states: Resource, device_key: str, ledger: Ledger
+    ) -> None:
         """Write `states`, the NAS objects of the nodes in `ledger`, and feed the answers to it."""
         self._client = client
         self._states = states
+        self._device_key = device_key
         self._ledger = ledger
         self._guard = threading.Lock()
         self._locks = KeyLocks[NodeName]()
@@ -104,7 +107,7 @@ class NodeCommits:
         """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""
         if allocated == state.allocated:
             return True
-        patch = allocated_patch(state, allocated)
+        patch = allocated_patch(state, allocated, self._device_key)
         try:
             self._ledger.written(
                 self._client.patch(self._states, state.node, patch, namespace=state.namespace)

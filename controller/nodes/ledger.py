@@ -72,11 +72,17 @@ class Ledger:
     """
 
     def __init__(
-        self, store: Store, namespace: str, *, clock: Callable[[], float] = time.monotonic
+        self,
+        store: Store,
+        namespace: str,
+        device_key: str,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Read from `store`, a cache of the NAS objects of `namespace` with holders_index."""
         self._store = store
         self._namespace = namespace
+        self._device_key = device_key
         self._known: dict[NodeName, _Known] = {}
         self.heartbeats = Heartbeats(clock)
         self._reservations = Reservations(clock)
@@ -150,20 +156,20 @@ class Ledger:
         known = self._known.get(node)
         version = str(obj["metadata"].get("resourceVersion", ""))
         if known is None or known.version != version:
-            known = self._known[node] = _read(version, obj, known)
+            known = self._known[node] = _read(version, obj, known, self._device_key)
             if isinstance(known.state, NodeAllocationState):
                 self.heartbeats.saw(node, known.state.heartbeat)
         return known
 
 
-def _read(version: str, obj: JSON, before: _Known | None) -> _Known:
+def _read(version: str, obj: JSON, before: _Known | None, key: str) -> _Known:
     """Read a NAS; most versions differ from the one before in their heartbeat only."""
     spec = obj.get("spec")
     try:
         if before is None or isinstance(before.state, Refusal) or before.spec != spec:
-            state = parse_nas(obj)
+            state = parse_nas(obj, key)
         else:
-            state = parse_nas({**obj, "spec": None}).with_spec_of(before.state)
+            state = parse_nas({**obj, "spec": None}, key).with_spec_of(before.state)
     except MalformedState as error:
         malformed = Refusal("Malformed", str(error))
         return _Known(version, spec, malformed, malformed)

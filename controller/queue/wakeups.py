@@ -3,6 +3,7 @@
 from typing import Final
 
 from api.claims import Claim, PodSchedulingContext
+from api.contract import Contract
 from api.objects import JSON, key_of
 from controller.claims.sync import rests
 from controller.nodes.ledger import Ledger
@@ -20,8 +21,16 @@ REPAIR_SECONDS: Final = 5.0
 class Wakeups:
     """Handlers for the watch caches of the controller."""
 
-    def __init__(self, queue: WorkQueue, waiters: Waiters, ledger: Ledger, contexts: Store) -> None:
+    def __init__(
+        self,
+        contract: Contract,
+        queue: WorkQueue,
+        waiters: Waiters,
+        ledger: Ledger,
+        contexts: Store,
+    ) -> None:
         """Put keys into `queue`; `contexts` is the cache of PodSchedulingContexts."""
+        self._contract = contract
         self._queue = queue
         self._waiters = waiters
         self._ledger = ledger
@@ -32,7 +41,7 @@ class Wakeups:
 
         Most changes of a claim are steps of a walk that somebody else is on, or our own writes.
         """
-        if not (_rests(new) and (old is None or _rests(old))):
+        if not (self._rests(new) and (old is None or self._rests(old))):
             self._enqueue(CLAIM, old, new)
         if new is None and old is not None:
             for node in self._ledger.holders(Claim(old).uid):
@@ -88,6 +97,9 @@ class Wakeups:
 
         return changed
 
+    def _rests(self, obj: JSON | None) -> bool:
+        return obj is not None and rests(Claim(obj), self._contract)
+
     def _enqueue(self, kind: str, old: JSON | None, new: JSON | None) -> None:
         if new is not None:
             self._queue.add(queue_key(kind, key_of(new)))
@@ -118,10 +130,6 @@ def may_serve_more(old: JSON | None, new: JSON | None) -> bool:
 
 def _but_heartbeat(state: JSON) -> JSON:
     return {name: part for name, part in state.items() if name not in ("metadata", "heartbeat")}
-
-
-def _rests(obj: JSON | None) -> bool:
-    return obj is not None and rests(Claim(obj))
 
 
 def _said(node: JSON) -> tuple[object, ...]:

@@ -95,11 +95,11 @@ class Version:
 
     Attributes:
         resources: to watch.
-        dialect: makes the dialect from the sources of the classes and parameters.
+        dialect: makes the dialect of a driver from the sources of the classes and parameters.
     """
 
     resources: DraResources
-    dialect: Callable[[Sources], Dialect]
+    dialect: Callable[[str, Sources], Dialect]
 
 
 def with_status(raw: JSON, **fields: object) -> JSON:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from api.claims import Claim, ParametersReference, ResourceClass
 from api.errors import ParametersNotFound, UnknownParametersKind
-from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, DRIVER_NAME
+from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, PARAMETERS_GROUP
 from api.objects import JSON, Key, object_key
 from api.parameters import (
     ClaimParameters,
@@ -104,10 +104,10 @@ def _follow(
 ) -> _Parameters:
     if ref is None:
         return default
-    if (ref.api_group, ref.kind) != (DRIVER_NAME, kind):
+    if (ref.api_group, ref.kind) != (PARAMETERS_GROUP, kind):
         raise UnknownParametersKind(
             f"{referrer} has parametersRef {ref}, which this driver cannot read; "
-            f"refer to apiGroup {DRIVER_NAME} and kind {kind}"
+            f"refer to apiGroup {PARAMETERS_GROUP} and kind {kind}"
         )
     namespace = ref.namespace if kind == CLAIM_PARAMETERS_KIND else None
     obj = source.get(ref.name, namespace)

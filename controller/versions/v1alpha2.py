@@ -11,7 +11,6 @@ from api.errors import UserError
 from api.names import (
     CLAIM_PARAMETERS_KIND,
     CLASS_PARAMETERS_KIND,
-    DRIVER_NAME,
 )
 from api.nas import AllocatedDevice
 from api.objects import JSON, NodeName
@@ -34,8 +33,9 @@ from controller.versions.sources import Sources
 class V1Alpha2:
     """Implements controller.versions.dialect.Dialect."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, driver_name: str, sources: Sources) -> None:
         """Find classes and parameters in `sources`."""
+        self._driver_name = driver_name
         self._lookup = ParametersLookup(
             classes=sources[DRA_V1ALPHA2.classes.kind],
             claim_parameters=sources[CLAIM_PARAMETERS_KIND],
@@ -47,7 +47,7 @@ class V1Alpha2:
         resource_class = None
         try:
             resource_class = self._lookup.resource_class(claim)
-            if resource_class.driver_name != DRIVER_NAME:
+            if resource_class.driver_name != self._driver_name:
                 return NotOurs(frozenset({Topic("class", resource_class.name)}))
             found = self._lookup.parameters(claim, resource_class)
         except UserError as error:
@@ -63,7 +63,7 @@ class V1Alpha2:
     ) -> JSON:
         """Return the claim allocated on a node; its devices stand in the node's NAS only."""
         allocation = {"availableOnNodes": only_node(node), "shareable": True}
-        return with_status(claim.raw, driverName=DRIVER_NAME, allocation=allocation)
+        return with_status(claim.raw, driverName=self._driver_name, allocation=allocation)
 
     def freed(self, claim: Claim) -> JSON:
         """Return the claim without allocation and driver."""

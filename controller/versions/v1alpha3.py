@@ -25,7 +25,6 @@ from api.errors import InvalidParameters, MalformedState, UnknownParametersKind,
 from api.names import (
     CLAIM_PARAMETERS_KIND,
     CLASS_PARAMETERS_KIND,
-    DRIVER_NAME,
 )
 from api.nas import AllocatedDevice
 from api.objects import JSON, ClaimUID, NodeName
@@ -56,20 +55,21 @@ _PARAMETERS_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"}
 class V1Alpha3:
     """Implements controller.versions.dialect.Dialect."""
 
-    def __init__(self, sources: Sources) -> None:
+    def __init__(self, driver_name: str, sources: Sources) -> None:
         """Find classes in `sources`."""
+        self._driver_name = driver_name
         self._classes = sources[DRA_V1ALPHA3.classes.kind]
 
     def read(self, claim: Claim) -> Reading:
         """Return the requests of a claim that names this driver as its controller."""
         asked = DeviceClaim(claim.raw)
-        if asked.controller != DRIVER_NAME:
+        if asked.controller != self._driver_name:
             return NotOurs()
         try:
             check_supported(asked)
             classes = [self._class(asked, request) for request in asked.requests]
             requests = tuple(
-                device_request(claim.uid, asked, request, its_class)
+                device_request(self._driver_name, claim.uid, asked, request, its_class)
                 for request, its_class in zip(asked.requests, classes, strict=True)
             )
         except UserError as error:
@@ -94,11 +94,16 @@ class V1Alpha3:
                 f"spec.allocatedClaims.{claim.uid} there"
             )
         results = [
-            {"request": name, "driver": DRIVER_NAME, "pool": node, "device": device_name(device.id)}
+            {
+                "request": name,
+                "driver": self._driver_name,
+                "pool": node,
+                "device": device_name(device.id),
+            }
             for name, device in zip(served, devices, strict=True)
         ]
         allocation = {
-            "controller": DRIVER_NAME,
+            "controller": self._driver_name,
             "devices": {"results": results},
             "nodeSelector": only_node(node),
         }
@@ -141,7 +146,11 @@ def check_supported(claim: DeviceClaim) -> None:
 
 
 def device_request(
-    uid: ClaimUID, claim: DeviceClaim, request: RequestedDevices, its_class: DeviceClass
+    driver_name: str,
+    uid: ClaimUID,
+    claim: DeviceClaim,
+    request: RequestedDevices,
+    its_class: DeviceClass,
 ) -> DeviceRequest:
     """Return one request with the parameters that the claim and the class have for it.
 
@@ -155,11 +164,11 @@ def device_request(
         advice = f"name models in {CLASS_PARAMETERS_KIND} in spec.config"
         raise _unsupported(where, "spec.selectors", advice)
     offered = ClassParameters()
-    for config in its_class.config(DRIVER_NAME)[-1:]:
+    for config in its_class.config(driver_name)[-1:]:
         spot = _spot(config, where, CLASS_PARAMETERS_KIND)
         offered = parse_class_parameters(config.parameters, spot)
     wanted = ClaimParameters()
-    applying = [c for c in claim.config(DRIVER_NAME) if c.applies_to(request.name)]
+    applying = [c for c in claim.config(driver_name) if c.applies_to(request.name)]
     for config in applying[-1:]:
         wanted = _claim_parameters(config, f"ResourceClaim {claim.key}")
     return DeviceRequest(uid, replace(wanted, count=request.count), offered, request.name)

@@ -56,6 +56,7 @@ class Kubelet:
         dialect: Dialect,
         events: Events,
         api_server: tuple[str, int] = ("10.96.0.1", 443),
+        driver_name: str,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -68,6 +69,7 @@ class Kubelet:
             dialect: which kubelet to emulate.
             events: where to record events on pods.
             api_server: host and port that containers are told.
+            driver_name: of the driver whose sockets have to fit below `root`.
             clock: monotonic seconds.
             wall: seconds since the epoch.
 
@@ -76,7 +78,7 @@ class Kubelet:
             CheckpointCorrupt: the record of held claims cannot be read.
         """
         self._directories = NodeDirectories(root.absolute())
-        self._directories.create()
+        self._directories.create(driver_name)
         self._clock, self._wall = clock, wall
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from api.names import DRIVER_NAME
 from devcluster.errors import StateDirError
 
 SOCKET_PATH_BYTES: Final = 107
@@ -97,14 +96,17 @@ class NodeDirectories:
         """Return the uids of the pods that have files."""
         return sorted(path.name for path in self.pods.iterdir() if _UID.fullmatch(path.name))
 
-    def create(self) -> None:
+    def create(self, driver_name: str) -> None:
         """Make the directories.
+
+        Args:
+            driver_name: of the driver whose sockets have to fit below them.
 
         Raises:
             StateDirError: they would be too deep for the driver's sockets, or cannot be made.
         """
-        check_socket_path(self.registry / f"{DRIVER_NAME}-reg.sock")
-        check_socket_path(self.plugins / DRIVER_NAME / "plugin.sock")
+        check_socket_path(self.registry / f"{driver_name}-reg.sock")
+        check_socket_path(self.plugins / driver_name / "plugin.sock")
         try:
             for path in (self.registry, self.plugins, self.cdi, self.pods):
                 path.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from demo.expect import DEMOS
 from tests.support.anycluster import ROOT, Cluster
 from tests.support.embedded import Embedded
@@ -76,6 +76,6 @@ def test_files_of_a_node_and_of_another_place(busy: Cluster, fake_dra: Run, tmp_
     assert looked.endswith(f"the checkpoint (1 claim) and 1 CDI file of node {node}")
     code, (said,) = look(root / "plugins", "--node-name", "wrong")
     assert (code, f"those of node {node}, not of wrong" in said) == (2, True)
-    (tmp_path / DRIVER_NAME).mkdir()
+    (tmp_path / FAKE.driver_name).mkdir()
     code, (said,) = look(tmp_path)
-    assert (code, f"{DRIVER_NAME} is empty" in said) == (2, True)
+    assert (code, f"{FAKE.driver_name} is empty" in said) == (2, True)

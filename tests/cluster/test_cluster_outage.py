@@ -10,7 +10,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.resources import NAMESPACES
 from tests.support.anycluster import plugin_of
 from tests.support.embedded import Embedded
@@ -76,8 +76,8 @@ def test_sockets_that_somebody_removed_come_back(sick: tuple[Embedded, SickApi])
     for node in cluster.nodes:
         root = cluster.config.node_root(node)
         sockets = (
-            root / "plugins" / DRIVER_NAME / "plugin.sock",
-            root / "plugins_registry" / f"{DRIVER_NAME}-reg.sock",
+            root / "plugins" / FAKE.driver_name / "plugin.sock",
+            root / "plugins_registry" / f"{FAKE.driver_name}-reg.sock",
         )
         for path in sockets:
             path.unlink()

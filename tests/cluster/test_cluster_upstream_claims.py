@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from tests.support.anycluster import Cluster, plugin_of
 from tests.support.manifests import ONE, PRINT_AND_END, Wish, container
 from tests.support.space import Space
@@ -149,7 +149,7 @@ def test_e2e_66_does_not_run_a_pod_that_has_no_reservation(space: Space) -> None
     space.apply(*space.claim("c"))
     claim = space.get("resourceclaim", "c")
     # not shareable, unlike what this driver makes: nobody may add a reservation
-    taken = {"driverName": DRIVER_NAME, "allocation": {}, "reservedFor": [OTHER_POD]}
+    taken = {"driverName": FAKE.driver_name, "allocation": {}, "reservedFor": [OTHER_POD]}
     space.cluster.client.update(
         space.cluster.access.claims, claim | {"status": taken}, subresource="status"
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from api.contract import FAKE
 from api.objects import JSON
 from plugin.cdi import claim_file
 from tests.e2e.cluster import containerd, kubelet
@@ -71,7 +72,7 @@ def test_pods_keep_their_devices(space: Space, raised: RaisedCluster, event: Eve
     space.apply(*space.claim("new", Wish(count=5)), space.pod("new", "new"))
     space.ready("new", seconds=PATIENCE)
     nothing_is_given_twice(space)
-    files = sorted(claim_file(space.uid(name)) for name in (*OLD, "new"))
+    files = sorted(claim_file(FAKE, space.uid(name)) for name in (*OLD, "new"))
     assert raised.cdi_files() == files
 
     space.delete(*(f"pod/{name}" for name in (*OLD, "new")))

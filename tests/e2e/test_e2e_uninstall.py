@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.names import FINALIZER, NAS_GROUP, NAS_PLURAL
+from api.contract import FAKE
+from api.names import NAS_GROUP, NAS_PLURAL
 from api.objects import JSON
 from demo.expect import DEMOS
 from demo.session import SYSTEM
@@ -80,7 +81,7 @@ def test_uninstall_is_refused_while_a_claim_is_in_use(
     assert told in removable.kubectl.run("logs", "-n", SYSTEM, f"job/{CHECK}")
     (pod,) = removable.kubectl.get("pods", "-n", SYSTEM, "-l", f"job-name={CHECK}")["items"]
     assert told in last_words(pod)
-    assert FINALIZER in space.finalizers("held")
+    assert FAKE.finalizer in space.finalizers("held")
     assert len(removable.plugin_pids()) == 1
 
     space.apply(space.pod("other", "held"))

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from api.contract import FAKE
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState
 from api.objects import ClaimUID
@@ -69,7 +70,7 @@ class Access:
         claims = DRA_VERSIONS[shapes.version].claims
         kubectl, session = (
             Kubectl(KUBECTL, kubeconfig, timeout=_KUBECTL_SECONDS),
-            Session(client, claims=claims),
+            Session(client, FAKE, claims=claims),
         )
         return cls(client, kubectl, session, claims, shapes, minor)
 
@@ -194,7 +195,7 @@ class Cluster(ABC):
     def cdi_files(self) -> list[str]:
         """Return the CDI files of claims on all nodes."""
         found = [name for node in self.nodes for name in self.cdi_entries(node)]
-        return sorted(name for name in found if name != common_file())
+        return sorted(name for name in found if name != common_file(FAKE))
 
     def state(self, node: str) -> NodeAllocationState:
         """Return one node's state."""

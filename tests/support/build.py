@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from api.names import DRIVER_NAME, FINALIZER, POD_CLAIM_NAME_ANNOTATION
+from api.contract import FAKE
+from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
 from api.resources import STATES
 from api.selectors import only_node
@@ -13,7 +14,7 @@ CLASS = "my-class"
 POD_CLAIM = "my-pod-claim"
 
 
-def resource_class(name: str = CLASS, driver: str = DRIVER_NAME, **fields: Any) -> JSON:
+def resource_class(name: str = CLASS, driver: str = FAKE.driver_name, **fields: Any) -> JSON:
     return {
         "apiVersion": "resource.k8s.io/v1alpha2",
         "kind": "ResourceClass",
@@ -48,7 +49,7 @@ def device_request(name: str = "devices", count: int = 1, **fields: Any) -> JSON
 
 
 def device_claim(
-    name: str = "claim", *requests: JSON, controller: str = DRIVER_NAME, **devices: Any
+    name: str = "claim", *requests: JSON, controller: str = FAKE.driver_name, **devices: Any
 ) -> JSON:
     """Return a claim of 1.31 with these requests, or one for a single device."""
     asked = {"requests": list(requests or [device_request()]), **devices}
@@ -56,9 +57,9 @@ def device_claim(
     return {**claim(name), "apiVersion": "resource.k8s.io/v1alpha3", "spec": spec}
 
 
-def opaque(kind: str, *requests: str, driver: str = DRIVER_NAME, **spec: Any) -> JSON:
+def opaque(kind: str, *requests: str, driver: str = FAKE.driver_name, **spec: Any) -> JSON:
     """Return a config entry with parameters of a kind."""
-    parameters = {"apiVersion": f"{DRIVER_NAME}/v1alpha1", "kind": kind, "spec": spec}
+    parameters = {"apiVersion": f"{FAKE.driver_name}/v1alpha1", "kind": kind, "spec": spec}
     entry: JSON = {"opaque": {"driver": driver, "parameters": parameters}}
     return {**entry, "requests": list(requests)} if requests else entry
 
@@ -153,7 +154,7 @@ def preparing(node: JSON, uid: str, *indexes: int) -> JSON:
     return {**node, "spec": {**spec, "preparedDevices": prepared}}
 
 
-def finalized(obj: JSON, finalizer: str = FINALIZER) -> JSON:
+def finalized(obj: JSON, finalizer: str = FAKE.finalizer) -> JSON:
     return {**obj, "metadata": {**obj["metadata"], "finalizers": [finalizer]}}
 
 
@@ -162,7 +163,7 @@ def deleted(obj: JSON) -> JSON:
     return {**obj, "metadata": {**obj["metadata"], **when}}
 
 
-def allocated(obj: JSON, node: str = "node-1", *, driver: str = DRIVER_NAME) -> JSON:
+def allocated(obj: JSON, node: str = "node-1", *, driver: str = FAKE.driver_name) -> JSON:
     allocation = {"availableOnNodes": only_node(node), "shareable": True}
     return _status(obj, allocation=allocation, driverName=driver)
 
@@ -171,7 +172,7 @@ def device_allocated(obj: JSON, node: str = "node-1", *indexes: int) -> JSON:
     """Return the claim of 1.31 allocated, with devices of these indexes for its first request."""
     request = obj["spec"]["devices"]["requests"][0]["name"]
     results = [
-        {"request": request, "driver": DRIVER_NAME, "pool": node, "device": f"{node}-{i}"}
+        {"request": request, "driver": FAKE.driver_name, "pool": node, "device": f"{node}-{i}"}
         for i in indexes or (0,)
     ]
     allocation = {

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from api.claims import Pod
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.objects import JSON
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
@@ -45,7 +45,7 @@ class Node:
     def __init__(self, path: Path, *claims: JSON, dialect: Dialect = DIALECTS["1.30"]) -> None:
         self.claims = {c["metadata"]["name"]: c for c in claims}
         self.driver = FakeDriver()
-        self.drivers: dict[str, Any] = {DRIVER_NAME: self.driver}
+        self.drivers: dict[str, Any] = {FAKE.driver_name: self.driver}
         self.dialect = dialect
         self.checkpoint = Checkpoint(path / "state")
         self.restart()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from unittest.mock import create_autospec
 
+from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NODES, PODS, STATES, Resource
 from controller.decide.nodehealth import trimmed
@@ -36,7 +37,8 @@ class Rig:
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.metrics = Metrics()
         self.controller: Controller = build(
-            self.api,  # type: ignore[arg-type]
+            self.api,
+            FAKE,  # type: ignore[arg-type]
             self.events,
             self.metrics,
             version=version,

@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from api.contract import FAKE
 from api.invariants import Fault
-from api.names import FINALIZER
 from api.objects import JSON, NodeName, object_key
 from api.resources import DRA_V1ALPHA2, STATES
-from plugin.cdi import FILE_PREFIX, claim_file
+from plugin.cdi import claim_file
 from plugin.checkpoint import FILE_NAME
 from plugin.repairs import Repair
 from tests.support.build import SYSTEM
@@ -61,7 +61,7 @@ def _unprotect(world: World) -> None:
     up(world)
     stored = world.find(DRA_V1ALPHA2.claims, NAME)
     assert stored is not None
-    stored["metadata"]["finalizers"].remove(FINALIZER)
+    stored["metadata"]["finalizers"].remove(FAKE.finalizer)
     world.api.rewrite(stored)
 
 
@@ -109,7 +109,7 @@ def _edit(field: str) -> Callable[[World], None]:
 
 def _file(node: NodeProgram) -> Path:
     ref = next(iter(node.running.values()))
-    return node.cdi_root / claim_file(ref.uid)
+    return node.cdi_root / claim_file(FAKE, ref.uid)
 
 
 def _flip(node: NodeProgram) -> None:
@@ -118,7 +118,7 @@ def _flip(node: NodeProgram) -> None:
 
 
 def _stray(node: NodeProgram) -> None:
-    (node.cdi_root / f"{FILE_PREFIX}stray.json").write_text("{}")
+    (node.cdi_root / f"{FAKE.cdi_file_prefix}stray.json").write_text("{}")
 
 
 def _forge(node: NodeProgram) -> None:

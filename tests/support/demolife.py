@@ -1,7 +1,7 @@
 """The life of a demo on an embedded cluster, in steps between which things go wrong."""
 
+from api.contract import FAKE
 from api.invariants import NodeFiles
-from api.names import DRIVER_NAME
 from api.objects import NodeName
 from demo.expect import DEMOS, problems
 from fsck.__main__ import Wish, inspect
@@ -43,11 +43,13 @@ def violations(cluster: Embedded) -> list[str]:
     def files() -> dict[NodeName, NodeFiles]:
         roots = {node: cluster.config.node_root(node) for node in cluster.nodes}
         return {
-            NodeName(node): read_files(root / "cdi", root / "plugins" / DRIVER_NAME, NodeName(node))
+            NodeName(node): read_files(
+                FAKE, root / "cdi", root / "plugins" / FAKE.driver_name, NodeName(node)
+            )
             for node, root in roots.items()
         }
 
-    found = inspect(cluster.client, "fake-system", files, Wish(False, False, 2.0))
+    found = inspect(cluster.client, "fake-system", files, Wish(False, False, 2.0), FAKE)
     return [f"{each.violation.kind}: {each.violation.message}" for each in found.findings]
 
 

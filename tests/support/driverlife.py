@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from api.contract import FAKE
 from api.errors import DriverError
-from api.names import CLAIM_PARAMETERS_KIND, DRIVER_NAME, FINALIZER, STATUS_NOT_READY, STATUS_READY
+from api.names import CLAIM_PARAMETERS_KIND, STATUS_NOT_READY, STATUS_READY
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, uid_of
 from api.resources import DEFINITIONS, DRA_VERSIONS, EVENTS, NODES, PODS, STATES, Resource
@@ -50,7 +51,7 @@ class Life:
         self.resources = DRA_VERSIONS[version]
         self._old = version == "v1alpha2"
         self._admin = self.api.administrator()
-        install(self._admin)
+        install(self._admin, FAKE.driver_name)
         if not self._old:
             for resource in (
                 self.resources.claims,
@@ -166,7 +167,9 @@ class Life:
             self.controller.watch()
             self.controller.work()
             self.controller.clock.now += 2 * GRACE_SECONDS
-        self._promise("a lost finalizer comes back", lambda: FINALIZER in self._finalizers("now"))
+        self._promise(
+            "a lost finalizer comes back", lambda: FAKE.finalizer in self._finalizers("now")
+        )
 
     def users_were_told(self) -> None:
         events = self._admin.list(EVENTS).items
@@ -186,7 +189,7 @@ class Life:
         self._free("now")
         self._admin.delete(self.resources.claims, "vain", NAMESPACE)
         hook = self.api.client("uninstall")
-        used = self._try(lambda: check_unused(hook, SYSTEM))
+        used = self._try(lambda: check_unused(hook, SYSTEM, FAKE))
         self._note("the hook looks who uses the driver", used)
         patience = Patience(0, clock=lambda: 0.0, sleep=lambda _: None)
         waited = self._try(lambda: await_plugins(hook, SYSTEM, "app=plugin", patience))
@@ -207,12 +210,12 @@ class Life:
         self._admin.create(of_classes, parameters(of_classes, CLASS_WISH))
         self._admin.create(of_claims, parameters(of_claims, WISH))
         nodes = only_node(NODE)
-        ref = {"apiGroup": DRIVER_NAME, "kind": of_classes.kind, "name": CLASS_WISH}
+        ref = {"apiGroup": FAKE.driver_name, "kind": of_classes.kind, "name": CLASS_WISH}
         made = build.resource_class(CLASS, parametersRef=ref, suitableNodes=nodes)
         self._admin.create(self.resources.classes, made)
 
     def _make_claim(self, name: str, *, parameters: str = WISH, mode: str = "") -> None:
-        ref = {"apiGroup": DRIVER_NAME, "kind": CLAIM_PARAMETERS_KIND, "name": parameters}
+        ref = {"apiGroup": FAKE.driver_name, "kind": CLAIM_PARAMETERS_KIND, "name": parameters}
         mode = mode or "WaitForFirstConsumer"
         old = build.claim(name, mode=mode, parametersRef=ref)
         self._admin.create(self.resources.claims, old if self._old else build.device_claim(name))
@@ -271,7 +274,7 @@ class Life:
         return True
 
     def _state(self) -> NodeAllocationState:
-        return parse_nas(self._admin.get(STATES, NODE, SYSTEM))
+        return parse_nas(self._admin.get(STATES, NODE, SYSTEM), FAKE.device_key)
 
     def _offers(self) -> bool:
         return bool(self._state().allocatable)

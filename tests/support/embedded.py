@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from api.contract import FAKE
 from api.objects import ClaimUID
 from devcluster.config import ClusterConfig
 from devcluster.nodeoption import node_text
@@ -32,12 +33,12 @@ class Embedded(Cluster):
         return sorted(path.name for path in self._cdi(node).iterdir())
 
     def block(self, node: str, claim: ClaimUID) -> None:
-        path = self._cdi(node) / claim_file(claim)
+        path = self._cdi(node) / claim_file(FAKE, claim)
         path.unlink(missing_ok=True)
         path.mkdir()
 
     def unblock(self, node: str, claim: ClaimUID) -> None:
-        (self._cdi(node) / claim_file(claim)).rmdir()
+        (self._cdi(node) / claim_file(FAKE, claim)).rmdir()
 
     def pid(self, program: str) -> int:
         """Return the process id of `controller` or of `plugin-<node>`."""
@@ -80,6 +81,7 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     options += ["--num-devices", str(config.num_devices)]
     options += ["--kubelet-version", config.kubelet_version]
     options += ["--controllers", str(config.controllers)]
+    options += ["--driver-name", config.contract.driver_name]
     options += [] if config.driver else ["--without-driver"]
     with subprocess.Popen([*command, *options], cwd=ROOT) as process:
         try:

@@ -10,8 +10,9 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from api.contract import FAKE
 from api.objects import NodeName
-from api.resources import DRA_VERSIONS, PODS, STATES
+from api.resources import DRA_VERSIONS, NODES, PODS, STATES
 from controller.election import take_part
 from controller.wiring import build
 from kube.errors import KubeError
@@ -48,15 +49,16 @@ class PluginProgram:
         self._turn = Turn()
         client = api.client(self.name, self._turn)
         self.events = EventRecorder(client, component=self.name, host=NODE)
-        places = Places.of(str(root / "cdi"), str(root / "registry"), str(root / "plugins"))
+        places = Places.of(FAKE, str(root / "cdi"), str(root / "registry"), str(root / "plugins"))
         for place in (places.cdi_root, places.directory):
             place.path.mkdir(parents=True)
-        source = FakeDeviceSource(NODE, 2, "M")
-        site = Site(NODE, SYSTEM, source, places)
+        source = FakeDeviceSource(FAKE, NODE, 2, "M")
+        site = Site(FAKE, NODE, SYSTEM, source, places)
         self.parts = build_plugin(client, self.events, Metrics(), site, IMPATIENT)
         self.driver = NodeDriver(
             NODE,
-            ClaimReader(client),
+            FAKE,
+            ClaimReader(client, FAKE.driver_name),
             self.parts.node_state,
             source,
             self.parts.state,
@@ -98,6 +100,7 @@ class ControllerProgram:
         self.events = EventRecorder(client, component=self.name)
         self.parts = build(
             client,
+            FAKE,
             self.events,
             Metrics(),
             version=version,
@@ -109,7 +112,7 @@ class ControllerProgram:
     def resources(self) -> list[str]:
         """Return the plurals of what is cached."""
         kinds = self._resources
-        nodes = [kinds.nodes] if kinds.nodes else []
+        nodes = [NODES] if kinds.immediate else []
         cached = (kinds.claims, kinds.contexts, kinds.classes, STATES, PODS, *kinds.parameters)
         return [resource.plural for resource in (*cached, *nodes)]
 

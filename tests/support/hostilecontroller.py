@@ -4,7 +4,8 @@ import copy
 from random import Random
 from typing import Any
 
-from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, DRIVER_NAME
+from api.contract import FAKE
+from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND
 from api.objects import JSON
 from tests.support.build import (
     CLASS,
@@ -119,7 +120,7 @@ class _World:
 
 
 def _reference(kind: str) -> JSON:
-    return {"apiGroup": DRIVER_NAME, "kind": kind, "name": "p"}
+    return {"apiGroup": FAKE.driver_name, "kind": kind, "name": "p"}
 
 
 def _objects() -> list[JSON]:
@@ -136,7 +137,7 @@ def _objects() -> list[JSON]:
 
 def _parameters(kind: str, spec: JSON, **meta: str) -> JSON:
     return {
-        "apiVersion": f"{DRIVER_NAME}/v1alpha1",
+        "apiVersion": f"{FAKE.driver_name}/v1alpha1",
         "kind": kind,
         "metadata": {"name": "p", "uid": f"uid-{kind}", **meta},
         "spec": spec,

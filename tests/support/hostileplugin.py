@@ -10,6 +10,7 @@ from typing import Any
 
 import grpc
 
+from api.contract import FAKE
 from api.objects import JSON, ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES, STATES
 from plugin import cdi
@@ -187,7 +188,10 @@ class CdiFiles:
     def __init__(self, root: Path) -> None:
         self._node = Node(root)
         self._root = self._node.program.cdi_root
-        self._names = [cdi.common_file(), *(cdi.claim_file(r.uid) for r in self._node.refs)]
+        self._names = [
+            cdi.common_file(FAKE),
+            *(cdi.claim_file(FAKE, r.uid) for r in self._node.refs),
+        ]
         self._content = {n: (self._root / n).read_bytes() for n in self._names}
 
     def feed(self, chance: Random) -> None:
@@ -211,7 +215,7 @@ class CdiFiles:
             return chance.choice(self._names)
         middle = text(chance).replace("/", "_").replace("\0", "_")[:40]
         suffix = chance.choice((".json", ".yaml", ".json.x.tmp", ""))
-        return f"{cdi.FILE_PREFIX}{middle}{suffix}"
+        return f"{FAKE.cdi_file_prefix}{middle}{suffix}"
 
     def _put(self, chance: Random, path: Path) -> None:
         path.unlink(missing_ok=True)
@@ -271,7 +275,13 @@ class Calls:
         kubelet = Kubelet(client, NODE)
         handlers = NodeService(self._node.program.driver, kubelet, IMPATIENT).handlers()
         place = Place(root / "plugin.sock", "--x")
-        told = Registration(place.path, kubelet, self._node.program.metrics, on_change=lambda: None)
+        told = Registration(
+            FAKE.driver_name,
+            place.path,
+            kubelet,
+            self._node.program.metrics,
+            on_change=lambda: None,
+        )
         self._server = UnixServer(place, [*handlers, *told.handlers()], workers=4)
         self._server.start()
         self._calls = KubeletCalls(place.path)

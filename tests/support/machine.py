@@ -14,9 +14,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
+from api.contract import FAKE
 from api.errors import DriverError
 from api.invariants import Fault
-from api.names import FINALIZER
 from api.objects import object_key
 from api.resources import DRA_V1ALPHA2, STATES
 from kube.errors import KubeError
@@ -170,8 +170,8 @@ class DriverMachine(RuleBasedStateMachine):
     @rule(name=NAMES)
     def somebody_removes_a_finalizer(self, name: str) -> None:
         stored = self.world.find(DRA_V1ALPHA2.claims, name)
-        if stored and FINALIZER in (stored["metadata"].get("finalizers") or []):
-            stored["metadata"]["finalizers"].remove(FINALIZER)
+        if stored and FAKE.finalizer in (stored["metadata"].get("finalizers") or []):
+            stored["metadata"]["finalizers"].remove(FAKE.finalizer)
             self.world.api.rewrite(stored)
             if stored["metadata"].get("deletionTimestamp"):
                 del self.world.api.objects[DRA_V1ALPHA2.claims.plural, object_key(NAMESPACE, name)]

@@ -10,12 +10,8 @@ from typing import Protocol
 
 import yaml
 
-from api.names import (
-    CLAIM_PARAMETERS_KIND,
-    CLASS_PARAMETERS_KIND,
-    DRIVER_NAME,
-    RESOURCE_GROUP,
-)
+from api.contract import FAKE
+from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, RESOURCE_GROUP
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS
 
@@ -104,7 +100,9 @@ class V1Alpha2:
         return [*_parameters_of(place, name, wish), made]
 
     def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
-        made = _object(_group(self.version), "ResourceClass", name) | {"driverName": DRIVER_NAME}
+        made = _object(_group(self.version), "ResourceClass", name) | {
+            "driverName": FAKE.driver_name
+        }
         if nodes:
             made["suitableNodes"] = nodes
         if not model:
@@ -153,7 +151,7 @@ class V1Alpha3:
         devices: JSON = {"requests": [request | {"allocationMode": "ExactCount"}]}
         if wish.details:
             devices["config"] = [_opaque(_claim_parameters(wish.details))]
-        return {"controller": DRIVER_NAME, "devices": devices}
+        return {"controller": FAKE.driver_name, "devices": devices}
 
 
 ALL_SHAPES: tuple[Shapes, ...] = (V1Alpha2(), V1Alpha3())
@@ -251,4 +249,4 @@ def _reference(kind: str, name: str) -> JSON:
 
 
 def _opaque(parameters: JSON) -> JSON:
-    return {"opaque": {"driver": DRIVER_NAME, "parameters": parameters}}
+    return {"opaque": {"driver": FAKE.driver_name, "parameters": parameters}}

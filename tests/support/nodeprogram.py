@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+from api.contract import FAKE
 from api.invariants import Violation, check_files
 from api.nas import NodeAllocationState
 from api.objects import NodeName, object_key
@@ -40,7 +41,7 @@ class NodeProgram:
         self.cdi_root = root / name / "cdi"
         self.directory = root / name / "plugin"
         self.directory.mkdir(parents=True)
-        self.source = FakeDeviceSource(self.name, devices, "M")
+        self.source = FakeDeviceSource(FAKE, self.name, devices, "M")
         self.running: dict[str, ClaimRef] = {}
         self.present = True
         self.repairs: list[Repair] = []
@@ -52,14 +53,18 @@ class NodeProgram:
         self.metrics = PluginMetrics(Metrics().registry)
         self.cache = Store()
         self.see()
-        self.node_state = NodeState(client, self.cache, self.name, SYSTEM, self.source.devices())
-        events = Mock(spec_set=EventRecorder)
-        directory = CdiDirectory(self.cdi_root, self.name)
-        self.state = State(
-            directory, Checkpoint(self.directory), self.node_state, report=self._report
+        self.node_state = NodeState(
+            client, self.cache, self.name, SYSTEM, self.source.devices(), FAKE.device_key
         )
-        claims = ClaimReader(client)
-        collector = Collector(self.state, claims, self.name, self.metrics, self._report)
+        events = Mock(spec_set=EventRecorder)
+        directory = CdiDirectory(self.cdi_root, self.name, FAKE)
+        self.state = State(
+            directory, Checkpoint(self.directory, FAKE), self.node_state, report=self._report
+        )
+        claims = ClaimReader(client, FAKE.driver_name)
+        collector = Collector(
+            self.state, claims, self.name, FAKE.driver_name, self.metrics, self._report
+        )
         registration: Any = type("Registered", (), {"problem": None, "refused": False})
         readiness = Readiness(self.node_state, registration)
         self.queue = Mock(spec_set=WorkQueue)
@@ -70,6 +75,7 @@ class NodeProgram:
         )
         self.driver = NodeDriver(
             self.name,
+            FAKE,
             claims,
             self.node_state,
             self.source,
@@ -98,7 +104,7 @@ class NodeProgram:
         self.queue.reset_mock()
 
     def violations(self, state: NodeAllocationState) -> list[Violation]:
-        return check_files(state, read_files(self.cdi_root, self.directory, self.name))
+        return check_files(state, read_files(FAKE, self.cdi_root, self.directory, self.name))
 
     def _report(self, kind: Repair, _text: str) -> None:
         self.repairs.append(kind)

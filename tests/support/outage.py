@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from api.contract import FAKE
 from devcluster.cluster import kubeconfig
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from devcluster.programs import Program, Supervisor, driver_programs
@@ -33,7 +34,7 @@ def behind_proxy(state_dir: Path, *, nodes: int = 2) -> Iterator[tuple[Embedded,
 @contextmanager
 def driven(cluster: Embedded, path: Path) -> Iterator[None]:
     """Run the driver on a cluster that has none, by this kubeconfig, with what is missing made."""
-    install(cluster.client)
+    install(cluster.client, FAKE.driver_name)
     life = Lifecycle()
     try:
         _start(life, cluster, path)

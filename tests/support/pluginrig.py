@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 
 from prometheus_client import CollectorRegistry
 
+from api.contract import FAKE
 from api.nas import Device
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES
@@ -53,7 +54,7 @@ class PluginRig:
         self.cdi_root = root / "cdi"
         self.directory = root / "plugin"
         self.directory.mkdir()
-        self.source = FakeDeviceSource(NODE, devices, "M")
+        self.source = FakeDeviceSource(FAKE, NODE, devices, "M")
         self.warnings: list[str] = []
         self.repairs: list[Repair] = []
         self.watching = False
@@ -72,14 +73,19 @@ class PluginRig:
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.cache = Store()
         client: Any = self.api
-        self.node_state = NodeState(client, self.cache, NODE, SYSTEM, self.source.devices())
-        cdi_directory = CdiDirectory(self.cdi_root, NODE)
-        checkpoint = Checkpoint(self.directory)
+        self.node_state = NodeState(
+            client, self.cache, NODE, SYSTEM, self.source.devices(), FAKE.device_key
+        )
+        cdi_directory = CdiDirectory(self.cdi_root, NODE, FAKE)
+        checkpoint = Checkpoint(self.directory, FAKE)
         self.state = State(cdi_directory, checkpoint, self.node_state, report=self.report)
-        self.claims = ClaimReader(client)
-        self.collector = Collector(self.state, self.claims, NODE, self.metrics, self.report)
+        self.claims = ClaimReader(client, FAKE.driver_name)
+        self.collector = Collector(
+            self.state, self.claims, NODE, FAKE.driver_name, self.metrics, self.report
+        )
         self.driver = NodeDriver(
             NODE,
+            FAKE,
             self.claims,
             self.node_state,
             self.source,
@@ -139,14 +145,14 @@ class PluginRig:
 
     def saved(self) -> dict[str, list[str]]:
         """Return the prepared device ids by claim uid, as the checkpoint has them."""
-        claims = Checkpoint(self.directory).load()
+        claims = Checkpoint(self.directory, FAKE).load()
         return {uid: [d.id for d in c.devices] for uid, c in claims.items()}
 
     def injected(self) -> dict[str, list[str]]:
         """Return the device ids by claim uid, as a container runtime would inject them."""
         found = {}
         for path in sorted(self.cdi_root.iterdir()):
-            uid = path.name.removeprefix(cdi.FILE_PREFIX).removesuffix(cdi.FILE_SUFFIX)
+            uid = path.name.removeprefix(FAKE.cdi_file_prefix).removesuffix(cdi.FILE_SUFFIX)
             if uid != "common":
                 found[uid] = [_first_value(d) for d in json.loads(path.read_text())["devices"]]
         return found

@@ -11,9 +11,10 @@ from typing import Final
 
 import pytest
 
+from api.contract import FAKE
 from api.objects import JSON, ClaimUID, NodeName
 from demo.session import SYSTEM
-from plugin.cdi import FILE_PREFIX, claim_file
+from plugin.cdi import claim_file
 from tests.e2e.cluster import processes
 from tests.e2e.cluster.cluster import Cluster as Machine
 from tests.support.anycluster import CONTROLLER, ROOT, Access, Cluster, plugin_of
@@ -36,14 +37,16 @@ class RealCluster(Cluster):
         return (folder / "1.31" if self.minor >= 31 else folder) / f"fake-{name}.yaml"
 
     def cdi_entries(self, node: str) -> list[str]:
-        return [name for name in self._on(node, "ls", CDI_ROOT) if name.startswith(FILE_PREFIX)]
+        return [
+            name for name in self._on(node, "ls", CDI_ROOT) if name.startswith(FAKE.cdi_file_prefix)
+        ]
 
     def block(self, node: str, claim: ClaimUID) -> None:
-        path = shlex.quote(f"{CDI_ROOT}/{claim_file(claim)}")
+        path = shlex.quote(f"{CDI_ROOT}/{claim_file(FAKE, claim)}")
         self._on(node, "sh", "-c", f"rm -f {path} && mkdir {path}")
 
     def unblock(self, node: str, claim: ClaimUID) -> None:
-        self._on(node, "rmdir", f"{CDI_ROOT}/{claim_file(claim)}")
+        self._on(node, "rmdir", f"{CDI_ROOT}/{claim_file(FAKE, claim)}")
 
     def kill(self, program: str) -> str:
         """Delete the program's pod without grace; returns the uid that it had."""
@@ -94,15 +97,15 @@ class RaisedCluster(RealCluster):
 
     def cdi_entries(self, node: str) -> list[str]:
         found = sorted(path.name for path in self.machine.cdi_dir.iterdir())
-        return [name for name in found if name.startswith(FILE_PREFIX)]
+        return [name for name in found if name.startswith(FAKE.cdi_file_prefix)]
 
     def block(self, node: str, claim: ClaimUID) -> None:
-        path = self.machine.cdi_dir / claim_file(claim)
+        path = self.machine.cdi_dir / claim_file(FAKE, claim)
         path.unlink(missing_ok=True)
         path.mkdir()
 
     def unblock(self, node: str, claim: ClaimUID) -> None:
-        (self.machine.cdi_dir / claim_file(claim)).rmdir()
+        (self.machine.cdi_dir / claim_file(FAKE, claim)).rmdir()
 
     def whole_log(self, program: str) -> str:
         meta = self.pod(program)["metadata"]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from api.contract import FAKE
 from api.errors import DriverError
 from plugin.cdi import claim_file
 from tests.support.pluginrig import PluginRig
@@ -90,7 +91,7 @@ def survived(root: Path, place: str, how: str) -> list[str]:
             found += _refused(lambda: rig.driver.unprepare(ref), disk)
         rig.driver.unprepare(ref)
         rig.assert_agreed()
-        found += [f"left behind: {path}" for path in rig.cdi_root.glob(claim_file(ref.uid))]
+        found += [f"left behind: {path}" for path in rig.cdi_root.glob(claim_file(FAKE, ref.uid))]
     return found
 
 

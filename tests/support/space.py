@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from api.names import FINALIZER
+from api.contract import FAKE
 from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID
 from api.resources import EVENTS, NAMESPACES, PODS
@@ -137,7 +137,7 @@ class Space:
         if self.cluster.minor < 28:
             self.delete(f"resourceclaim/{claim}")
         else:
-            until(f"{claim} is free", lambda: FINALIZER not in self.finalizers(claim))
+            until(f"{claim} is free", lambda: FAKE.finalizer not in self.finalizers(claim))
 
     def finalizers(self, claim: str) -> list[str]:
         """Return the finalizers of a claim."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+from api.contract import FAKE
 from api.invariants import ClaimFacts, Violation, check
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID, object_key
@@ -74,6 +75,7 @@ class World:
         client: Any = self.api
         self.controller: Controller = build(
             client,
+            FAKE,
             self.events,
             Metrics(),
             version="v1alpha2",
@@ -218,8 +220,8 @@ class World:
 
     def violations(self) -> list[Violation]:
         """Return what is wrong now, of all that fsck looks at."""
-        states = [parse_nas(obj) for obj in self.api.all(STATES)]
-        claims = [ClaimFacts.of(obj) for obj in self.api.all(DRA_V1ALPHA2.claims)]
+        states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
+        claims = [ClaimFacts.of(obj, FAKE) for obj in self.api.all(DRA_V1ALPHA2.claims)]
         files = [
             violation
             for state in states
@@ -238,7 +240,7 @@ class World:
     def leaks(self) -> list[str]:
         """Return what is left although every pod and claim was deleted."""
         claims = [obj["metadata"]["name"] for obj in self.api.all(DRA_V1ALPHA2.claims)]
-        states = [parse_nas(obj) for obj in self.api.all(STATES)]
+        states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
         held = [uid for state in states for uid in (*state.allocated, *state.prepared)]
         return [*claims, *held]
 
@@ -293,7 +295,7 @@ class World:
         stored = self.find(DRA_V1ALPHA2.claims, name)
         if stored is None:
             return
-        facts = ClaimFacts.of(stored)
+        facts = ClaimFacts.of(stored, FAKE)
         status = stored.get("status") or {}
         program = self.nodes.get(facts.node or "")
         if program is None or not program.present or facts.leaving:

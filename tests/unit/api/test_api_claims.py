@@ -8,7 +8,8 @@ from api.claims import (
     PodSchedulingContext,
     ResourceClass,
 )
-from api.names import DRIVER_NAME, FINALIZER, POD_CLAIM_NAME_ANNOTATION
+from api.contract import FAKE
+from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
 from tests.support import build
 
@@ -52,10 +53,16 @@ def test_a_reference_is_named_for_people(namespace: str | None, text: str) -> No
 
 def test_a_class_is_read() -> None:
     selector: JSON = {"nodeSelectorTerms": []}
-    ref = {"apiGroup": DRIVER_NAME, "kind": "DeviceClassParameters", "name": "p"}
+    ref = {"apiGroup": FAKE.driver_name, "kind": "DeviceClassParameters", "name": "p"}
     view = ResourceClass(build.resource_class(parametersRef=ref, suitableNodes=selector))
-    assert (view.name, view.driver_name, view.suitable_nodes) == ("my-class", DRIVER_NAME, selector)
-    assert view.parameters == ParametersReference(DRIVER_NAME, "DeviceClassParameters", "p", None)
+    assert (view.name, view.driver_name, view.suitable_nodes) == (
+        "my-class",
+        FAKE.driver_name,
+        selector,
+    )
+    assert view.parameters == ParametersReference(
+        FAKE.driver_name, "DeviceClassParameters", "p", None
+    )
 
 
 def test_a_class_may_have_nothing_but_its_name() -> None:
@@ -81,8 +88,8 @@ def test_a_claim_without_spec_and_status_is_read() -> None:
 def test_an_allocated_claim_is_read() -> None:
     raw = build.deallocating(build.reserved(build.allocated(build.finalized(build.claim()))))
     view = Claim(build.deleted(raw))
-    assert view.driver_name == DRIVER_NAME
-    assert (view.finalizers, view.deleting) == ([FINALIZER], True)
+    assert view.driver_name == FAKE.driver_name
+    assert (view.finalizers, view.deleting) == ([FAKE.finalizer], True)
     assert [consumer["name"] for consumer in view.reserved_for] == ["pod"]
     assert view.deallocation_requested
 
@@ -98,9 +105,9 @@ def test_a_claim_of_a_template_names_its_pod() -> None:
 
 
 def test_claim_parameters_are_in_the_namespace_of_the_claim() -> None:
-    ref = {"apiGroup": DRIVER_NAME, "kind": "FakeClaimParameters", "name": "few"}
+    ref = {"apiGroup": FAKE.driver_name, "kind": "FakeClaimParameters", "name": "few"}
     found = Claim(build.claim(parametersRef=ref)).parameters
-    assert found == ParametersReference(DRIVER_NAME, "FakeClaimParameters", "few", "default")
+    assert found == ParametersReference(FAKE.driver_name, "FakeClaimParameters", "few", "default")
 
 
 @pytest.mark.parametrize(

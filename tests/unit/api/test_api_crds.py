@@ -8,6 +8,7 @@ import yaml
 from marshmallow import Schema, fields, validate
 
 from api import names, nas, nasschema, parameters
+from api.contract import FAKE
 from api.objects import JSON, NodeName
 from api.parameters import ClaimParameters, parse_claim_parameters
 from api.resources import CLAIM_PARAMETERS, CLASS_PARAMETERS, STATES, Resource
@@ -15,7 +16,7 @@ from api.resources import CLAIM_PARAMETERS, CLASS_PARAMETERS, STATES, Resource
 FOLDER = Path(nas.__file__).parent
 FILES = ["nas_crd.yaml", "claimparameters_crd.yaml", "classparameters_crd.yaml"]
 SCHEMAS: dict[str, Schema] = {
-    "nas_crd.yaml": nasschema._SpecSchema(),
+    "nas_crd.yaml": nasschema._SpecSchema(FAKE.device_key),
     "claimparameters_crd.yaml": parameters._ClaimParametersSchema(),
     "classparameters_crd.yaml": parameters._ClassParametersSchema(),
 }
@@ -107,7 +108,9 @@ def test_the_crd_checks_what_the_driver_checks(file: str) -> None:
 
 def test_the_status_of_a_nas_is_the_one_that_the_driver_reads() -> None:
     found = root("nas_crd.yaml")["properties"]
-    assert bare(found["status"]) == openapi(nasschema._PartsSchema().fields["status"])
+    assert bare(found["status"]) == openapi(
+        nasschema._PartsSchema(FAKE.device_key).fields["status"]
+    )
     assert set(found) == {
         "apiVersion",
         "kind",
@@ -121,7 +124,7 @@ def test_the_status_of_a_nas_is_the_one_that_the_driver_reads() -> None:
 
 def test_the_summary_of_a_nas_is_the_one_that_the_driver_writes() -> None:
     state = nas.NodeAllocationState(NodeName("node-1"), "fake-system")
-    written = nas.inventory_patch(state, [])["summary"]
+    written = nas.inventory_patch(state, [], FAKE.device_key)["summary"]
     assert set(root("nas_crd.yaml")["properties"]["summary"]["properties"]) == set(written)
 
 

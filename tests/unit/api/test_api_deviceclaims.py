@@ -1,7 +1,7 @@
 import pytest
 
+from api.contract import FAKE
 from api.deviceclaims import DeviceClaim, DeviceClass, DeviceConfig, RequestedDevices, device_name
-from api.names import DRIVER_NAME
 from api.objects import JSON, DeviceID
 from tests.support.build import device_claim, device_class, device_request, opaque
 
@@ -11,14 +11,14 @@ EMPTY: JSON = {"metadata": {"name": "n", "namespace": "ns"}}
 def test_an_empty_claim_asks_for_nothing_of_nobody() -> None:
     view = DeviceClaim(EMPTY)
     assert (view.key, view.controller, view.requests, view.constraints) == ("ns/n", "", (), [])
-    assert view.config(DRIVER_NAME) == []
+    assert view.config(FAKE.driver_name) == []
 
 
 def test_a_claim_is_read() -> None:
     constraint = {"matchAttribute": "x/y"}
     asked = [device_request("a"), device_request("b", 2)]
     view = DeviceClaim(device_claim("claim", *asked, constraints=[constraint]))
-    assert view.controller == DRIVER_NAME
+    assert view.controller == FAKE.driver_name
     assert [(r.name, r.count) for r in view.requests] == [("a", 1), ("b", 2)]
     assert view.constraints == [constraint]
 
@@ -45,13 +45,13 @@ def test_a_request_is_read(raw: JSON, read: tuple[object, ...]) -> None:
 def test_a_class_without_parameters(config: object) -> None:
     view = DeviceClass(device_class("c", config=config))
     assert (view.name, view.suitable_nodes, view.selectors) == ("c", None, [])
-    assert view.config(DRIVER_NAME) == []
+    assert view.config(FAKE.driver_name) == []
 
 
 def test_parameters_are_those_of_the_driver_with_their_place_in_the_object() -> None:
     entries = [opaque("K", driver="other"), opaque("K", "r", split=2)]
     parameters = entries[1]["opaque"]["parameters"]
-    assert DeviceClaim(device_claim(config=entries)).config(DRIVER_NAME) == [
+    assert DeviceClaim(device_claim(config=entries)).config(FAKE.driver_name) == [
         DeviceConfig("spec.devices.config[1].opaque.parameters", parameters, frozenset({"r"}))
     ]
     assert [c.path for c in DeviceClass(device_class(config=entries)).config("other")] == [

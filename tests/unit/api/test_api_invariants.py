@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from api.contract import FAKE
 from api.invariants import (
     ClaimFacts,
     Fault,
@@ -13,7 +14,6 @@ from api.invariants import (
     check_files,
     whole,
 )
-from api.names import DRIVER_NAME
 from api.nas import AllocatedDevice, PreparedDevice, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID
 from tests.support.build import (
@@ -36,7 +36,9 @@ MADE = finalized(allocated(claim()))
 
 
 def kinds(states: list[JSON], claims: list[JSON]) -> list[Fault]:
-    found = check([parse_nas(s) for s in states], [ClaimFacts.of(c) for c in claims])
+    found = check(
+        [parse_nas(s, FAKE.device_key) for s in states], [ClaimFacts.of(c, FAKE) for c in claims]
+    )
     return [violation.kind for violation in found]
 
 
@@ -126,7 +128,7 @@ NOBODY = ClaimUID("")
     ids=["right", "corrupt", "missing", "wrong", "surplus", "differs"],
 )
 def test_files(files: NodeFiles, expected: list[tuple[Fault, ClaimUID]]) -> None:
-    found = check_files(parse_nas(READY), files)
+    found = check_files(parse_nas(READY, FAKE.device_key), files)
     assert [(violation.kind, violation.claim) for violation in found] == expected
 
 
@@ -136,7 +138,9 @@ def test_whole_devices_of_prepared_ones() -> None:
     assert whole(prepared) == (AllocatedDevice(parent, 2), AllocatedDevice(lone))
 
 
-@pytest.mark.parametrize("make", [lambda: check([parse_nas(HELD)], [])], ids=["orphan"])
+@pytest.mark.parametrize(
+    "make", [lambda: check([parse_nas(HELD, FAKE.device_key)], [])], ids=["orphan"]
+)
 def test_a_violation_says_what_and_what_to_do(make: Callable[[], list[Violation]]) -> None:
     (violation,) = make()
     assert UID in violation.message
@@ -165,5 +169,5 @@ def test_an_allocation_is_on_the_node_that_it_names(
     terms: list[JSON] | None, node: str | None
 ) -> None:
     selector = {"availableOnNodes": {"nodeSelectorTerms": terms}}
-    status = {"driverName": DRIVER_NAME, "allocation": {"shareable": True, **selector}}
-    assert ClaimFacts.of({**claim(), "status": status}).node == node
+    status = {"driverName": FAKE.driver_name, "allocation": {"shareable": True, **selector}}
+    assert ClaimFacts.of({**claim(), "status": status}, FAKE).node == node

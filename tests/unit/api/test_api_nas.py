@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import (
     AllocatedClaim,
@@ -50,7 +51,7 @@ def allocation(*ids: str, split: int = 0, name: str = "c") -> AllocatedClaim:
 
 
 def test_the_object_of_the_first_driver_is_read() -> None:
-    state = parse_nas(SEED)
+    state = parse_nas(SEED, FAKE.device_key)
     assert (state.node, state.namespace, state.resource_version) == ("node-1", "fake-system", "7")
     assert state.ready
     assert state.allocatable == (Device(DeviceID("FAKE-1"), "M"),)
@@ -69,7 +70,7 @@ def test_the_object_of_the_first_driver_is_read() -> None:
     ],
 )
 def test_an_object_without_content_offers_nothing(change: JSON) -> None:
-    state = parse_nas({**SEED, **change})
+    state = parse_nas({**SEED, **change}, FAKE.device_key)
     assert (state.allocatable, dict(state.allocated), dict(state.prepared)) == ((), {}, {})
     assert not state.ready
     assert state.used() == frozenset()
@@ -79,7 +80,7 @@ def test_what_a_newer_driver_adds_is_ignored() -> None:
     device = {"fake": {"name": "M", "uuid": "FAKE-1", "memory": 1}, "taints": []}
     claim = {"fake": {"devices": [{"uuid": "FAKE-1", "share": 1}], "mode": "x"}}
     spec = {"allocatableDevice": [device], "allocatedClaims": {"u1": claim}}
-    assert parse_nas({**SEED, "spec": spec}).used() == {"FAKE-1"}
+    assert parse_nas({**SEED, "spec": spec}, FAKE.device_key).used() == {"FAKE-1"}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_what_a_newer_driver_adds_is_ignored() -> None:
 )
 def test_a_malformed_object_is_named_with_field_and_remedy(change: JSON, found: str) -> None:
     with pytest.raises(MalformedState) as caught:
-        parse_nas({**SEED, **change})
+        parse_nas({**SEED, **change}, FAKE.device_key)
     text = str(caught.value)
     assert text.startswith(f"NodeAllocationState fake-system/node-1 is malformed: {found}")
     assert text.endswith("correct the field, or delete the object and its plugin makes it anew")
@@ -139,29 +140,37 @@ def test_a_new_object_is_empty_and_owned_by_its_node() -> None:
     made = new_nas(NodeName("node-1"), "fake-system", "uid-node-1")
     owner = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "uid-node-1"}
     assert made["metadata"]["ownerReferences"] == [owner]
-    assert parse_nas(made) == NodeAllocationState(NodeName("node-1"), "fake-system")
+    assert parse_nas(made, FAKE.device_key) == NodeAllocationState(
+        NodeName("node-1"), "fake-system"
+    )
 
 
 def test_an_inventory_keeps_its_order_and_what_the_controller_wrote() -> None:
     devices = [Device(DeviceID(i), "M") for i in ("FAKE-2", "FAKE-1")]
-    after = patched(SEED, inventory_patch(parse_nas(SEED), devices))
-    assert parse_nas(after).allocatable == tuple(devices)
+    after = patched(
+        SEED, inventory_patch(parse_nas(SEED, FAKE.device_key), devices, FAKE.device_key)
+    )
+    assert parse_nas(after, FAKE.device_key).allocatable == tuple(devices)
     assert after["spec"]["allocatedClaims"] == SEED["spec"]["allocatedClaims"]
     assert after["summary"] == {"devices": 2, "free": 1, "used": 1}
 
 
 def test_a_device_that_is_gone_but_held_is_used_and_not_free() -> None:
-    patch = inventory_patch(parse_nas(SEED), [])
+    patch = inventory_patch(parse_nas(SEED, FAKE.device_key), [], FAKE.device_key)
     assert patch["summary"] == {"devices": 0, "free": 0, "used": 1}
 
 
 def test_allocations_are_guarded_by_the_version_they_were_decided_on() -> None:
-    assert allocated_patch(parse_nas(SEED), {})["metadata"] == {"resourceVersion": "7"}
+    assert allocated_patch(parse_nas(SEED, FAKE.device_key), {}, FAKE.device_key)["metadata"] == {
+        "resourceVersion": "7"
+    }
 
 
 def test_an_allocation_says_whose_it_is() -> None:
     patch = allocated_patch(
-        parse_nas(build.nas()), {ClaimUID("u"): allocation("node-1-0", split=2, name="few")}
+        parse_nas(build.nas(), FAKE.device_key),
+        {ClaimUID("u"): allocation("node-1-0", split=2, name="few")},
+        FAKE.device_key,
     )
     assert patch["spec"]["allocatedClaims"]["u"] == {
         "claimInfo": {"name": "few", "namespace": "default"},
@@ -171,24 +180,26 @@ def test_an_allocation_says_whose_it_is() -> None:
 
 
 def test_the_last_claim_takes_the_map_with_it() -> None:
-    after = patched(SEED, allocated_patch(parse_nas(SEED), {}))
+    after = patched(SEED, allocated_patch(parse_nas(SEED, FAKE.device_key), {}, FAKE.device_key))
     assert "allocatedClaims" not in after["spec"]
     assert after["spec"]["preparedDevices"] == SEED["spec"]["preparedDevices"]
 
 
 def test_a_claim_that_did_not_change_is_not_written() -> None:
-    state = parse_nas(SEED)
-    patch = allocated_patch(state, {**state.allocated, ClaimUID("u2"): allocation("FAKE-9")})
+    state = parse_nas(SEED, FAKE.device_key)
+    patch = allocated_patch(
+        state, {**state.allocated, ClaimUID("u2"): allocation("FAKE-9")}, FAKE.device_key
+    )
     assert list(patch["spec"]["allocatedClaims"]) == ["u2"]
 
 
 def test_a_prepared_claim_is_added_and_removed() -> None:
     whole = PreparedDevice(DeviceID("FAKE-3"))
-    added = patched(SEED, prepared_patch({ClaimUID("u2"): (whole,)}, last=False))
+    added = patched(SEED, prepared_patch({ClaimUID("u2"): (whole,)}, FAKE.device_key, last=False))
     assert added["spec"]["preparedDevices"]["u2"] == {"fake": {"devices": [{"uuid": "FAKE-3"}]}}
-    removed = patched(added, prepared_patch({ClaimUID("u2"): None}, last=False))
+    removed = patched(added, prepared_patch({ClaimUID("u2"): None}, FAKE.device_key, last=False))
     assert removed == SEED
-    emptied = patched(removed, prepared_patch({ClaimUID("u1"): None}, last=True))
+    emptied = patched(removed, prepared_patch({ClaimUID("u1"): None}, FAKE.device_key, last=True))
     assert "preparedDevices" not in emptied["spec"]
     assert emptied["spec"]["allocatedClaims"] == SEED["spec"]["allocatedClaims"]
 
@@ -201,11 +212,11 @@ def test_the_status_changes_alone(status: str) -> None:
 def test_a_heartbeat_changes_nothing_else_and_is_read_again() -> None:
     beating = patched(SEED, heartbeat_patch(Heartbeat("then", 150)))
     assert beating == {**SEED, "heartbeat": {"renewTime": "then", "durationSeconds": 150}}
-    assert parse_nas(beating).heartbeat == Heartbeat("then", 150)
+    assert parse_nas(beating, FAKE.device_key).heartbeat == Heartbeat("then", 150)
     ended = patched(beating, heartbeat_patch(Heartbeat("now")))
     assert ended == {**SEED, "heartbeat": {"renewTime": "now"}}
-    assert parse_nas(ended).heartbeat == Heartbeat("now", None)
-    assert parse_nas(SEED).heartbeat is None
+    assert parse_nas(ended, FAKE.device_key).heartbeat == Heartbeat("now", None)
+    assert parse_nas(SEED, FAKE.device_key).heartbeat is None
 
 
 ids = st.integers(0, 9).map(lambda n: DeviceID(f"FAKE-{n}"))
@@ -225,9 +236,9 @@ def written(allocated: Any, prepared: Any, devices: Any, extra: JSON) -> Any:
     """Return an object with this content, as the patches of its writers make it."""
     obj: Any = copy.deepcopy({**SEED, "spec": extra, "custom": extra})
     for patch in (
-        inventory_patch(parse_nas(obj), devices),
-        allocated_patch(parse_nas(obj), allocated),
-        prepared_patch(prepared, last=not prepared),
+        inventory_patch(parse_nas(obj, FAKE.device_key), devices, FAKE.device_key),
+        allocated_patch(parse_nas(obj, FAKE.device_key), allocated, FAKE.device_key),
+        prepared_patch(prepared, FAKE.device_key, last=not prepared),
     ):
         obj = patched(obj, patch)
     return obj
@@ -238,8 +249,8 @@ def test_an_allocated_patch_makes_what_was_intended_and_nothing_else(
     before: Any, after: Any, prepared: Any, devices: Any, extra: JSON
 ) -> None:
     obj = written(before, prepared, devices, extra)
-    new = patched(obj, allocated_patch(parse_nas(obj), after))
-    state = parse_nas(new)
+    new = patched(obj, allocated_patch(parse_nas(obj, FAKE.device_key), after, FAKE.device_key))
+    state = parse_nas(new, FAKE.device_key)
     assert dict(state.allocated) == after
     assert (dict(state.prepared), list(state.allocatable)) == (prepared, devices)
     assert {k: v for k, v in new["spec"].items() if k in extra} == extra
@@ -256,8 +267,8 @@ def test_a_prepared_patch_makes_what_was_intended_and_nothing_else(
 ) -> None:
     obj = written(allocated, before, [], extra)
     changes = {uid: after.get(uid) for uid in {**before, **after}}
-    new = patched(obj, prepared_patch(changes, last=not after))
-    assert dict(parse_nas(new).prepared) == after
+    new = patched(obj, prepared_patch(changes, FAKE.device_key, last=not after))
+    assert dict(parse_nas(new, FAKE.device_key).prepared) == after
     assert {**new, "spec": None} == {**obj, "spec": None}
     others = [{k: v for k, v in o["spec"].items() if k != "preparedDevices"} for o in (new, obj)]
     assert others[0] == others[1]
@@ -280,7 +291,7 @@ documents = st.recursive(
 
 def refusal(obj: JSON) -> str | None:
     try:
-        parse_nas(obj)
+        parse_nas(obj, FAKE.device_key)
     except MalformedState as error:
         return str(error)
     return None

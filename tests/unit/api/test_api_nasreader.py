@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import NodeAllocationState, parse_nas
 from api.nasreader import read_nas
@@ -64,7 +65,7 @@ ODD += [b"Ready", (), [], {}, [[]], [{}], {"u": None}, {"fake": {}}, {"fake": {"
 
 def schema_reads(obj: JSON) -> NodeAllocationState | None:
     try:
-        return load_nas(obj)
+        return load_nas(obj, FAKE.device_key)
     except MalformedState:
         return None
 
@@ -86,15 +87,15 @@ def places_of_nas(obj: JSON) -> list[tuple[Any, Any]]:
 
 
 def agreed(obj: JSON) -> bool:
-    state = read_nas(obj)
+    state = read_nas(obj, FAKE.device_key)
     return state is None or state == schema_reads(obj)
 
 
 @given(well_formed)
 def test_every_well_formed_object_is_read_without_the_schema(obj: JSON) -> None:
-    state = read_nas(obj)
+    state = read_nas(obj, FAKE.device_key)
     assert state is not None
-    assert state == load_nas(obj)
+    assert state == load_nas(obj, FAKE.device_key)
 
 
 @given(st.data(), well_formed, st.integers(1, 3))
@@ -131,17 +132,17 @@ def test_a_field_may_be_missing(number: int) -> None:
 def test_what_is_wrong_is_left_to_the_schema_to_explain(value: object) -> None:
     obj = copy.deepcopy(FULL)
     obj["spec"]["allocatedClaims"]["u"]["fake"]["devices"][0]["split"] = value
-    assert read_nas(obj) is None
+    assert read_nas(obj, FAKE.device_key) is None
     with pytest.raises(MalformedState, match=r"devices\.0\.split"):
-        parse_nas(obj)
+        parse_nas(obj, FAKE.device_key)
 
 
 def test_what_is_unusual_is_left_to_the_schema_to_read() -> None:
     obj = copy.deepcopy(FULL)
     obj["metadata"]["resourceVersion"] = 7
-    assert read_nas(obj) is None
-    assert parse_nas(obj).resource_version == "7"
+    assert read_nas(obj, FAKE.device_key) is None
+    assert parse_nas(obj, FAKE.device_key).resource_version == "7"
 
 
 def test_what_the_driver_writes_is_read_without_the_schema() -> None:
-    assert read_nas(FULL) == load_nas(FULL)
+    assert read_nas(FULL, FAKE.device_key) == load_nas(FULL, FAKE.device_key)

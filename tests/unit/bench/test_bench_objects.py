@@ -1,10 +1,11 @@
 import pytest
 
+from api.contract import FAKE
 from api.nas import parse_nas
 from bench import objects
 from bench.objects import Consumer, Driver
 
-DRIVER = Driver()
+DRIVER = Driver(FAKE)
 NODE = "bench-node-00000"
 
 
@@ -35,7 +36,7 @@ def merged(state, patch):
 
 
 def test_a_node_state_is_one_that_the_driver_reads(state):
-    view = parse_nas(state)
+    view = parse_nas(state, FAKE.device_key)
     assert (view.ready, len(view.allocatable), view.used()) == (True, 2, frozenset())
 
 
@@ -45,7 +46,7 @@ def test_giving_and_taking_a_device(state, consumer):
     assert patch["metadata"] == {"resourceVersion": "7"}
     full = merged(state, patch)
     assert objects.holds(full, consumer.claim)
-    assert parse_nas(full).used() == {device["fake"]["uuid"]}
+    assert parse_nas(full, FAKE.device_key).used() == {device["fake"]["uuid"]}
     assert objects.free_device(full) != device
     assert not objects.holds(
         merged(full, objects.given(full, consumer.claim, None)), consumer.claim

@@ -8,6 +8,7 @@ from functools import partial
 
 import pytest
 
+from api.contract import FAKE
 from api.errors import DriverError, ParametersNotFound
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState
 from api.nasvalues import Allocated
@@ -87,10 +88,10 @@ class World:
         self.crowd = Crowd(monkeypatch)
         self.api = MemoryApi()
         self.store = Store({HOLDERS_INDEX: holders_index})
-        self.ledger = Ledger(self.store, SYSTEM)
+        self.ledger = Ledger(self.store, SYSTEM, FAKE.device_key)
         if published:
             self.store.replace([self.api.put(STATES, nas())])
-        self.commits = NodeCommits(self.api, STATES, self.ledger)  # type: ignore[arg-type]
+        self.commits = NodeCommits(self.api, STATES, FAKE.device_key, self.ledger)  # type: ignore[arg-type]
 
     def run(self, *edits: Edit[object]) -> list[Exception | None]:
         return self.crowd.run(*(partial(self.commits.commit, NODE, edit) for edit in edits))

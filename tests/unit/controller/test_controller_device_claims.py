@@ -4,7 +4,7 @@ import kubernetes_validate
 import pytest
 
 from api.claims import Claim
-from api.names import FINALIZER
+from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from plugin.claims import ClaimRef, from_v1alpha3, verify
@@ -61,7 +61,7 @@ def test_a_scheduled_pod_gets_its_requests_with_their_own_splits() -> None:
         {"uuid": "node-1-2", "split": 3},
     ]
     stored = rig.claim()
-    assert stored["metadata"]["finalizers"] == [FINALIZER]
+    assert stored["metadata"]["finalizers"] == [FAKE.finalizer]
     assert [r["uid"] for r in stored["status"]["reservedFor"]] == ["uid-pod"]
     results = stored["status"]["allocation"]["devices"]["results"]
     assert [(r["request"], r["device"]) for r in results] == [
@@ -82,11 +82,11 @@ def test_the_plugin_finds_the_request_of_each_device() -> None:
     rig = waiting_pod(device_claim("claim", device_request("a", 2), device_request("b")))
     rig.handle(PSC)
     node = NodeName("node-1")
-    seen = from_v1alpha3(Claim(rig.claim()))
-    verify(seen, ClaimRef("default", "claim", UID), node)
+    seen = from_v1alpha3(Claim(rig.claim()), FAKE.driver_name)
+    verify(seen, ClaimRef("default", "claim", UID), node, FAKE.driver_name)
     devices = tuple(PreparedDevice(DeviceID(i)) for i in rig.allocated()["uid-claim"])
     prepared = PreparedClaim(UID, "default", "claim", "", devices)
-    groups = answer(prepared, seen.results, node).groups
+    groups = answer(FAKE, prepared, seen.results, node).groups
     assert [(g.requests, g.pool, g.device) for g in groups] == [
         (("a",), "node-1", "node-1-0"),
         (("a",), "node-1", "node-1-1"),
@@ -159,4 +159,4 @@ def test_only_metadata_and_status_are_ever_written() -> None:
     rig.api.fault = record
     before = rig.claim()["metadata"]["resourceVersion"]
     rig.handle(PSC)
-    assert sent == [{"metadata": {"resourceVersion": before, "finalizers": [FINALIZER]}}]
+    assert sent == [{"metadata": {"resourceVersion": before, "finalizers": [FAKE.finalizer]}}]

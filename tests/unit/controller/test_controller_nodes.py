@@ -4,6 +4,7 @@ import copy
 
 import pytest
 
+from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import AllocatedDevice, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
@@ -22,7 +23,7 @@ REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))
 
 def ledger(*states: dict, clock: Clock | None = None) -> tuple[Ledger, Store]:  # type: ignore[type-arg]
     store = Store({HOLDERS_INDEX: holders_index})
-    book = Ledger(store, SYSTEM, clock=clock or Clock())
+    book = Ledger(store, SYSTEM, FAKE.device_key, clock=clock or Clock())
     for number, state in enumerate(states):
         state["metadata"].setdefault("resourceVersion", str(number + 1))
     store.replace(list(states))
@@ -128,7 +129,7 @@ def test_a_state_is_read_once_for_all_questions_and_before_the_first(
 
     def reading(obj: JSON) -> NodeAllocationState:
         read.append(obj["metadata"]["resourceVersion"])
-        return parse_nas(obj)
+        return parse_nas(obj, FAKE.device_key)
 
     monkeypatch.setattr(nodes, "parse_nas", reading)
     book, store = ledger(nas(devices=2))
@@ -146,7 +147,7 @@ def test_of_a_heartbeat_just_the_heartbeat_is_read(monkeypatch: pytest.MonkeyPat
 
     def reading(obj: JSON) -> NodeAllocationState:
         specs.append(obj["spec"])
-        return parse_nas(obj)
+        return parse_nas(obj, FAKE.device_key)
 
     monkeypatch.setattr(nodes, "parse_nas", reading)
     full = preparing(holding(nas(devices=2), "a", 0), "a", 0)
@@ -156,7 +157,7 @@ def test_of_a_heartbeat_just_the_heartbeat_is_read(monkeypatch: pytest.MonkeyPat
     newer["metadata"]["resourceVersion"] = "7"
     store.apply(newer)
     assert specs == [full["spec"], None]
-    assert book.state(NODE) == parse_nas(newer)
+    assert book.state(NODE) == parse_nas(newer, FAKE.device_key)
     refusal = book.view(NODE)
     assert isinstance(refusal, Refusal)
     assert refusal.reason == "NotReady"

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
+from api.contract import FAKE
 from api.invariants import Fault
-from api.names import FINALIZER
 from api.objects import JSON
 from controller.claims.repair import ABANDONED_SECONDS, GRACE_SECONDS
 from kube.errors import ConnectFailed
@@ -128,7 +128,7 @@ def test_a_claim_that_moved_here_meanwhile_keeps_its_devices() -> None:
 def test_a_finalizer_that_somebody_removed_comes_back() -> None:
     rig = Repairing(holding(nas(), UID, 0), allocated(claim()))
     rig.repair()
-    assert rig.claim()["metadata"]["finalizers"] == [FINALIZER]
+    assert rig.claim()["metadata"]["finalizers"] == [FAKE.finalizer]
     assert rig.repairs(Fault.UNPROTECTED) == 1
 
 

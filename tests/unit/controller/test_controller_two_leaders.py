@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_VERSIONS, PODS, STATES
 from controller.nodes.reservations import RESERVATION_SECONDS
@@ -175,7 +175,7 @@ class Load:
         (term,) = selector["nodeSelectorTerms"]
         (name,) = term["matchFields"][0]["values"]
         results = (allocation.get("devices") or {}).get("results") or []
-        assert all(r["driver"] == DRIVER_NAME and r["pool"] == name for r in results)
+        assert all(r["driver"] == FAKE.driver_name and r["pool"] == name for r in results)
         yield name, [r["device"] for r in results]
 
 

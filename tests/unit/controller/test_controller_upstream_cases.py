@@ -6,7 +6,7 @@ for both allocation modes, which are 16 to 21 for the second.
 
 import pytest
 
-from api.names import DRIVER_NAME, FINALIZER
+from api.contract import FAKE
 from api.objects import JSON
 from controller.queue.reconcile import UnknownKey
 from kube.errors import ApiError, KubeError
@@ -76,7 +76,7 @@ def test_case_05_deleted_and_deallocation_fails_keeps_the_finalizer(mode: str) -
     rig = Rig(deleted(finalized(claim(mode=mode))), holding(nas(), "uid-claim", 0))
     rig.api.fault = failing("patch", "nodeallocationstates")
     assert rig.handle(CLAIM) == "error"
-    assert finalizers(rig.claim()) == [FINALIZER]
+    assert finalizers(rig.claim()) == [FAKE.finalizer]
 
 
 @BOTH_MODES
@@ -120,8 +120,8 @@ def test_case_10_immediate_claim_is_allocated() -> None:
     rig = Rig(claim(mode=IMMEDIATE), resource_class(), nas())
     assert rig.handle(CLAIM) == "done"
     stored = rig.claim()
-    assert finalizers(stored) == [FINALIZER]
-    assert stored["status"]["driverName"] == DRIVER_NAME
+    assert finalizers(stored) == [FAKE.finalizer]
+    assert stored["status"]["driverName"] == FAKE.driver_name
     assert stored["status"]["allocation"]["shareable"] is True
     assert "reservedFor" not in stored["status"]
     assert rig.allocated() == {"uid-claim": ["node-1-0"]}
@@ -130,7 +130,7 @@ def test_case_10_immediate_claim_is_allocated() -> None:
 def test_case_11_immediate_claim_with_finalizer_goes_on() -> None:
     rig = Rig(finalized(claim(mode=IMMEDIATE)), resource_class(), nas())
     assert rig.handle(CLAIM) == "done"
-    assert finalizers(rig.claim()) == [FINALIZER]
+    assert finalizers(rig.claim()) == [FAKE.finalizer]
     assert ("patch", "resourceclaims") not in rig.api.writes()
     assert rig.claim()["status"]["allocation"]
 
@@ -139,7 +139,7 @@ def test_case_12_immediate_allocation_fails_keeps_the_finalizer() -> None:
     rig = Rig(claim(mode=IMMEDIATE), resource_class(), nas())
     rig.api.fault = failing("patch", "nodeallocationstates")
     assert rig.handle(CLAIM) == "error"
-    assert finalizers(rig.claim()) == [FINALIZER]
+    assert finalizers(rig.claim()) == [FAKE.finalizer]
     assert not rig.claim().get("status", {}).get("allocation")
 
 
@@ -236,8 +236,8 @@ def test_case_28_selected_node_is_suitable() -> None:
     rig = waiting_pod(potential=["node-1"], selected="node-1", states=[nas()])
     assert rig.handle(PSC) == "waiting"
     stored = rig.claim()
-    assert finalizers(stored) == [FINALIZER]
-    assert stored["status"]["driverName"] == DRIVER_NAME
+    assert finalizers(stored) == [FAKE.finalizer]
+    assert stored["status"]["driverName"] == FAKE.driver_name
     assert stored["status"]["reservedFor"] == [
         {"resource": "pods", "name": "pod", "uid": "uid-pod"}
     ]

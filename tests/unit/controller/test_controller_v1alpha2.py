@@ -3,7 +3,7 @@
 import pytest
 
 from api.claims import Claim
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.nas import AllocatedDevice
 from api.objects import JSON, DeviceID, NodeName
 from api.parameters import ClaimParameters
@@ -13,7 +13,7 @@ from controller.versions.dialect import Demand, NotOurs, Unusable
 from controller.versions.v1alpha2 import V1Alpha2
 from tests.support.build import CLASS, allocated, claim, deallocating, resource_class
 
-REF = {"apiGroup": DRIVER_NAME, "kind": "FakeClaimParameters", "name": "p"}
+REF = {"apiGroup": FAKE.driver_name, "kind": "FakeClaimParameters", "name": "p"}
 PARAMETERS = {"metadata": {"name": "p", "namespace": "default"}, "spec": {"count": 40, "split": 2}}
 
 
@@ -29,11 +29,12 @@ class Objects:
 
 def dialect(a_class: JSON | None = None, parameters: JSON | None = None) -> V1Alpha2:
     return V1Alpha2(
+        FAKE.driver_name,
         {
             "ResourceClass": Objects(a_class),
             "FakeClaimParameters": Objects(parameters),
             "DeviceClassParameters": Objects(None),
-        }
+        },
     )
 
 

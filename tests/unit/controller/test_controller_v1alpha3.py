@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from api.claims import Claim
+from api.contract import FAKE
 from api.errors import MalformedState
-from api.names import DRIVER_NAME
 from api.nas import AllocatedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
@@ -42,7 +42,7 @@ class Classes:
 
 
 def dialect(*classes: JSON) -> V1Alpha3:
-    return V1Alpha3({"DeviceClass": Classes(classes or [device_class()])})
+    return V1Alpha3(FAKE.driver_name, {"DeviceClass": Classes(classes or [device_class()])})
 
 
 def requests(claim: JSON, *classes: JSON) -> tuple[DeviceRequest, ...]:
@@ -59,9 +59,16 @@ def requests(claim: JSON, *classes: JSON) -> tuple[DeviceRequest, ...]:
             device_claim("claim", {"name": "r", "deviceClassName": CLASS}),
             [("r", ClaimParameters())],
         ),
-        (device_claim("claim", device_request("r", 4)), [("r", ClaimParameters(4))]),
         (
-            device_claim("claim", device_request("r", 4), config=[opaque(OF_CLAIM, split=2)]),
+            device_claim("claim", device_request("r", 4)),
+            [("r", ClaimParameters(4))],
+        ),
+        (
+            device_claim(
+                "claim",
+                device_request("r", 4),
+                config=[opaque(OF_CLAIM, split=2)],
+            ),
             [("r", ClaimParameters(4, 2))],
         ),
         (
@@ -136,7 +143,7 @@ def test_claims_of_others_are_not_even_looked_at(controller: str) -> None:
 
 
 CEL = [{"cel": {"expression": "true"}}]
-NO_KIND = {"opaque": {"driver": DRIVER_NAME, "parameters": {"split": 2}}}
+NO_KIND = {"opaque": {"driver": FAKE.driver_name, "parameters": {"split": 2}}}
 FLAT = opaque(OF_CLAIM)
 FLAT["opaque"]["parameters"]["split"] = 2
 
@@ -144,7 +151,11 @@ FLAT["opaque"]["parameters"]["split"] = 2
 @pytest.mark.parametrize(
     ("claim", "reason", "told"),
     [
-        (device_claim("claim", device_request(selectors=CEL)), "UnsupportedField", "[devices].sel"),
+        (
+            device_claim("claim", device_request(selectors=CEL)),
+            "UnsupportedField",
+            "[devices].sel",
+        ),
         (
             device_claim("claim", device_request("r", allocationMode="All", count=0)),
             "UnsupportedField",
@@ -166,9 +177,17 @@ FLAT["opaque"]["parameters"]["split"] = 2
             "spec.devices.constraints",
         ),
         (device_claim(requests=[]), "UnsupportedField", "no spec.devices.requests"),
-        (device_claim("claim", device_request("r", 33)), "TooManyDevices", "33 devices"),
         (
-            device_claim("claim", device_request("a", 16), device_request("b", 17)),
+            device_claim("claim", device_request("r", 33)),
+            "TooManyDevices",
+            "33 devices",
+        ),
+        (
+            device_claim(
+                "claim",
+                device_request("a", 16),
+                device_request("b", 17),
+            ),
             "TooManyDevices",
             "at most 32",
         ),
@@ -188,7 +207,11 @@ FLAT["opaque"]["parameters"]["split"] = 2
             "spec.count has no meaning",
         ),
         (device_claim(config=[FLAT]), "InvalidParameters", "split: Unknown field"),
-        (device_claim(config=[NO_KIND]), "UnknownParametersKind", f"{DRIVER_NAME}/v1alpha1 and"),
+        (
+            device_claim(config=[NO_KIND]),
+            "UnknownParametersKind",
+            f"{FAKE.driver_name}/v1alpha1 and",
+        ),
         (device_claim(config=[opaque(OF_CLASS)]), "UnknownParametersKind", "kind DeviceClassPara"),
     ],
     ids=[
@@ -251,9 +274,9 @@ def test_results_are_in_the_order_of_the_requests() -> None:
     reading = dialect().read(claim)
     assert isinstance(reading, Demand)
     stored = dialect().allocated(claim, reading, NodeName("node-1"), given("FAKE-A", "X", "y"))
-    common = {"driver": DRIVER_NAME, "pool": "node-1"}
+    common = {"driver": FAKE.driver_name, "pool": "node-1"}
     assert stored["status"]["allocation"] == {
-        "controller": DRIVER_NAME,
+        "controller": FAKE.driver_name,
         "nodeSelector": {
             "nodeSelectorTerms": [
                 {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["node-1"]}]}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from api.contract import FAKE
 from api.objects import ClaimUID
 from kube.errors import ConnectFailed, KubeError, TooManyRequests
 from plugin.cdi import claim_file
@@ -71,7 +72,7 @@ def test_minute_without_api_server_takes_nothing_from_running_pods(world: World)
     world.settle()
     node = world.nodes["node-1"]
     before = node.state.holdings()
-    surplus = node.cdi_root / claim_file(ClaimUID("nobody"))
+    surplus = node.cdi_root / claim_file(FAKE, ClaimUID("nobody"))
     surplus.touch()
     a_minute(world, away)
     assert [h.claim for h in node.state.holdings()] == [h.claim for h in before]

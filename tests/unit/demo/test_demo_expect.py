@@ -2,6 +2,7 @@
 
 import pytest
 
+from api.contract import FAKE
 from api.nas import parse_nas
 from api.objects import JSON
 from demo.expect import DEMOS, device_lines, devices_of, leftovers, problems
@@ -56,14 +57,19 @@ PAIRS = [0, 0, 1, 1, 2, 2, 3, 3]
     ids=["right", "same device", "none", "not prepared", "child"],
 )
 def test_two_pods_with_distinct_devices(logs: dict[str, str], nas: JSON, told: str) -> None:
-    found = problems(TEST1, {(p, "ctr0"): text for p, text in logs.items()}, [parse_nas(nas)])
+    found = problems(
+        TEST1, {(p, "ctr0"): text for p, text in logs.items()}, [parse_nas(nas, FAKE.device_key)]
+    )
     assert [told in text for text in found] == ([True] * len(found)), found
     assert bool(found) == bool(told)
 
 
 def test_containers_of_one_claim_have_to_share() -> None:
     logs = {("pod0", "ctr0"): log(WHOLE[0]), ("pod0", "ctr1"): log(WHOLE[1])}
-    assert any("does not share" in t for t in problems(TEST2, logs, [parse_nas(TWO_CLAIMS)]))
+    assert any(
+        "does not share" in t
+        for t in problems(TEST2, logs, [parse_nas(TWO_CLAIMS, FAKE.device_key)])
+    )
 
 
 @pytest.mark.parametrize(
@@ -72,13 +78,16 @@ def test_containers_of_one_claim_have_to_share() -> None:
     ids=["pairs", "four of one"],
 )
 def test_eight_children_come_in_pairs(parents: list[int], right: bool) -> None:
-    nas = parse_nas(state({"a": children(parents)}))
+    nas = parse_nas(state({"a": children(parents)}), FAKE.device_key)
     found = problems(TEST5, {("pod0", "ctr0"): log(*CHILD)}, [nas])
     assert (found == []) == right, found
 
 
 def test_leftovers_are_named() -> None:
-    clean, dirty = parse_nas(state({})), parse_nas(state({"uid-a": whole(0)}))
+    clean, dirty = (
+        parse_nas(state({}), FAKE.device_key),
+        parse_nas(state({"uid-a": whole(0)}), FAKE.device_key),
+    )
     assert leftovers([clean]) == []
     assert leftovers([dirty]) == ["node node still has prepared uid-a"]
 

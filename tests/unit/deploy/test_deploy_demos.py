@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from api.claims import Claim
-from api.names import CLAIM_PARAMETERS_KIND, DRIVER_NAME
+from api.contract import FAKE
+from api.names import CLAIM_PARAMETERS_KIND
 from api.objects import JSON
 from api.parameters import ClaimParameters, parse_claim_parameters
 from controller.versions.dialect import Demand
@@ -78,7 +79,7 @@ def parameters_of(documents: list[JSON], spec: JSON) -> ClaimParameters:
     ref: Any = spec.get("parametersRef")
     if ref is None:
         return ClaimParameters()
-    assert (ref["apiGroup"], ref["kind"]) == (DRIVER_NAME, CLAIM_PARAMETERS_KIND)
+    assert (ref["apiGroup"], ref["kind"]) == (FAKE.driver_name, CLAIM_PARAMETERS_KIND)
     (found,) = [d for d in of_kind(documents, ref["kind"]) if d["metadata"]["name"] == ref["name"]]
     return parse_claim_parameters(found)
 
@@ -92,7 +93,7 @@ class OneClass:
 
 def inline_parameters(spec: JSON) -> ClaimParameters:
     claim = {"metadata": {"name": "n", "namespace": "ns", "uid": "u"}, "spec": spec}
-    reading = V1Alpha3({"DeviceClass": OneClass()}).read(Claim(claim))
+    reading = V1Alpha3(FAKE.driver_name, {"DeviceClass": OneClass()}).read(Claim(claim))
     assert isinstance(reading, Demand)
     (request,) = reading.requests
     return request.wanted

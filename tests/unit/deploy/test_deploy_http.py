@@ -20,6 +20,7 @@ from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
+from api.contract import FAKE
 from api.resources import NODES
 from devcluster.apiserver.server import ApiServer
 from devcluster.manifests import SYSTEM_NAMESPACE, install
@@ -65,7 +66,7 @@ def kubeconfig(tmp_path: Path) -> Iterator[Path]:
     path.write_text(json.dumps(credentials(f"http://127.0.0.1:{wsgi.server_port}")))
     try:
         with made(path) as client:
-            install(client)
+            install(client, FAKE.driver_name)
             client.create(NODES, node())
         yield path
     finally:

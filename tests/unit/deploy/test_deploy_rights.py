@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from api.names import DRIVER_NAME, NAS_GROUP, NAS_PLURAL
+from api.contract import FAKE
+from api.names import NAS_GROUP, NAS_PLURAL
 from api.objects import JSON
 from controller.election import LEASE_NAME
 from tests.support.helm import Helm
@@ -116,8 +117,8 @@ RIGHTS = {
         "ClusterRole resource.k8s.io/podschedulingcontexts/status": {"update"},
         "ClusterRole resource.k8s.io/resourceclasses": READ,
         "ClusterRole resource.k8s.io/deviceclasses": READ,
-        f"ClusterRole {DRIVER_NAME}/deviceclassparameters": READ,
-        f"ClusterRole {DRIVER_NAME}/fakeclaimparameters": READ,
+        f"ClusterRole {FAKE.driver_name}/deviceclassparameters": READ,
+        f"ClusterRole {FAKE.driver_name}/fakeclaimparameters": READ,
         "ClusterRole /pods": READ,
         "ClusterRole /nodes": {"list", "watch"},
         "ClusterRole /events": {"create", "patch"},

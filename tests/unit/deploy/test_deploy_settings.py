@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import controller.__main__ as controller_program
 import plugin.__main__ as plugin_program
+from api.contract import FAKE
 from api.objects import JSON
 from plugin.__main__ import PluginConfig
 from plugin.places import Places, check_length
@@ -127,6 +128,7 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def check_places(_life: object, config: PluginConfig, _common: object) -> int:
         places = Places.of(
+            FAKE,
             config.cdi_root,
             config.kubelet_registrar_directory_path,
             config.kubelet_plugins_directory_path,

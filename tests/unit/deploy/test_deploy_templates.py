@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 import pytest
+import yaml
 
 from api import __version__
-from api.names import DRIVER_NAME
+from api.contract import FAKE
+from api.names import NAS_GROUP, PARAMETERS_GROUP
 from api.objects import JSON
 from controller.__main__ import main as controller_program
 from plugin.__main__ import main as plugin_program
@@ -64,6 +66,7 @@ COMMON = {
     "logging_format": "json",
     "verbosity": 2,
     "normal_events": True,
+    "contract": FAKE,
 }
 
 
@@ -106,6 +109,7 @@ def test_overridden_values_reach_the_programs(
     assert (from_env["kube_api_qps"], from_env["kube_api_burst"]) == (7.5, 11)
     assert (from_env["http_endpoint"], from_env["pprof_path"]) == (":9090", "/debug/pprof")
     assert from_env["cdi_root"] == "/etc/cdi"
+    assert from_env["contract"] == FAKE.renamed("other.example.com")
     assert from_env["normal_events"] is False
     with_args = settings("kubeletplugin", container, monkeypatch)
     assert (with_args["num_devices"], with_args["verbosity"]) == (4, 6)
@@ -151,10 +155,32 @@ def test_plugin_sees_its_directories_at_the_paths_of_the_host(
     hosts = {v["name"]: v["hostPath"]["path"] for v in pod["volumes"]}
     assert mounts == hosts
     assert sorted(hosts.values()) == [
-        "/data/kubelet/plugins/" + DRIVER_NAME,
+        "/data/kubelet/plugins/other.example.com",
         "/data/kubelet/plugins_registry",
         "/etc/cdi",
     ]
+
+
+def test_the_name_of_the_driver_is_one_value(helm: Helm, find: Find) -> None:
+    name = "renamed.example.com"
+    documents = helm.template({"driverName": name})
+    assert find(documents, "ResourceClass")["driverName"] == name
+    pods = [d["spec"]["template"]["spec"] for d in documents if "template" in d.get("spec", {})]
+    given = [
+        entry["value"]
+        for pod in pods
+        for container in pod["containers"]
+        for entry in container["env"]
+        if entry["name"] == "DRIVER_NAME"
+    ]
+    # controller, plugin and the two hooks of an uninstallation
+    assert (len(pods), given) == (4, [name] * 4)
+    text = yaml.safe_dump_all(documents)
+    assert text.count(f"/var/lib/kubelet/plugins/{name}") == 2
+    groups = {g for d in documents for rule in d.get("rules", []) for g in rule["apiGroups"]}
+    assert {PARAMETERS_GROUP, NAS_GROUP} <= groups
+    rest = text.replace(NAS_GROUP, "").replace(f"- {PARAMETERS_GROUP}", "")
+    assert FAKE.driver_name not in rest
 
 
 @pytest.mark.parametrize("override", [{}, {"selectorLabelsOverride": {"team": "batch"}}], ids=str)

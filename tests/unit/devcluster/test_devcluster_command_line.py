@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from api.contract import FAKE
 from devcluster.__main__ import main
 from devcluster.manifests import driver_objects
 
@@ -61,5 +62,5 @@ def test_help_says_what_each_option_is_for() -> None:
 
 
 def test_definitions_come_before_what_needs_them() -> None:
-    kinds = [obj["kind"] for _, obj in driver_objects()]
+    kinds = [obj["kind"] for _, obj in driver_objects(FAKE.driver_name)]
     assert kinds == ["CustomResourceDefinition"] * 3 + ["Namespace", "ResourceClass"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from api.claims import Pod
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.objects import JSON
 from devcluster.kubelet.checkpoint import Handle, HeldClaim
 from devcluster.kubelet.dialect import DIALECTS
@@ -21,7 +21,9 @@ from tests.support.fakedriver import Driver, serving, short_directory
 
 def test_a_claim_is_prepared_with_its_handle_and_its_devices_are_known(tmp_path: Path) -> None:
     made = ready()
-    made["status"]["allocation"]["resourceHandles"] = [{"driverName": DRIVER_NAME, "data": "d"}]
+    made["status"]["allocation"]["resourceHandles"] = [
+        {"driverName": FAKE.driver_name, "data": "d"}
+    ]
     node = Node(tmp_path, made)
     consumer = using("pod", "claim")
     node.manager.prepare(consumer)
@@ -34,7 +36,7 @@ def test_a_claim_is_prepared_with_its_handle_and_its_devices_are_known(tmp_path:
 
 def test_all_claims_of_a_driver_are_one_batch_and_each_handle_one_entry(tmp_path: Path) -> None:
     first, second = ready("one"), ready("two")
-    handles = [{"driverName": DRIVER_NAME, "data": "x"}, {"driverName": "other", "data": "y"}]
+    handles = [{"driverName": FAKE.driver_name, "data": "x"}, {"driverName": "other", "data": "y"}]
     second["status"]["allocation"]["resourceHandles"] = handles
     node = Node(tmp_path, first, second)
     node.drivers["other"] = other = FakeDriver()
@@ -193,9 +195,9 @@ def test_a_claim_of_the_same_name_and_another_uid_is_refused(tmp_path: Path) -> 
 def test_an_unknown_driver_is_an_error_until_it_registers(tmp_path: Path) -> None:
     node = Node(tmp_path, ready())
     node.drivers.clear()
-    with pytest.raises(PrepareFailed, match=f"plugin name {DRIVER_NAME} not found"):
+    with pytest.raises(PrepareFailed, match=f"plugin name {FAKE.driver_name} not found"):
         node.manager.prepare(using("pod", "claim"))
-    node.drivers[DRIVER_NAME] = node.driver
+    node.drivers[FAKE.driver_name] = node.driver
     node.manager.prepare(using("pod", "claim"))
     assert node.driver.uids == [("prepare", ["uid-claim"])]
 
@@ -246,10 +248,10 @@ def test_a_claim_is_recorded_before_its_driver_is_called(tmp_path: Path) -> None
     node.driver.answers = answers
     node.manager.prepare(using("pod", "claim"))
     recorded = HeldClaim(
-        "default", "claim", "uid-claim", (Handle(DRIVER_NAME),), frozenset({"uid-pod"})
+        "default", "claim", "uid-claim", (Handle(FAKE.driver_name),), frozenset({"uid-pod"})
     )
     assert seen == [recorded]
-    devices = {DRIVER_NAME: (CdiDevice("cdi/dev=uid-claim"),)}
+    devices = {FAKE.driver_name: (CdiDevice("cdi/dev=uid-claim"),)}
     assert node.checkpoint.load() == [replace(recorded, devices=devices)]
 
 
@@ -290,7 +292,7 @@ def test_prepare_and_unprepare_over_a_real_socket(
     ):
         node = Node(tmp_path, ready(), dialect=DIALECTS[minor])
         client = GrpcDraClient(directory / "dra.sock", DIALECTS[minor])
-        node.drivers[DRIVER_NAME] = client
+        node.drivers[FAKE.driver_name] = client
         consumer = using("pod", "claim")
         node.manager.prepare(consumer)
         container = consumer.raw["spec"]["containers"][0]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, LEASES, NODES, PODS
 from devcluster.apiserver.remotecommand import Command
@@ -46,6 +46,7 @@ class Node:
             dialect=DIALECTS[self.minor],
             events=self.events,
             api_server=("127.0.0.1", 6443),
+            driver_name=FAKE.driver_name,
         )
         self.kubelet.start()
         return self.kubelet
@@ -140,7 +141,7 @@ def test_a_claim_from_registration_to_unprepare(node: Node) -> None:
     node.kube.put(DRA_V1ALPHA2.claims, made)
     endpoint = node.root / "plugins" / "plugin.sock"
     driver = Driver(
-        name=DRIVER_NAME, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}
+        name=FAKE.driver_name, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}
     )
     node.kube.put(PODS, claiming_pod("echo $FAKE_DEVICE_0; sleep 60"))
     with serving(driver, endpoint, node.registry / "d-reg.sock"):
@@ -203,7 +204,7 @@ def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: N
     node.kube.put(DRA_V1ALPHA2.claims, reserved(allocated(claim())))
     endpoint = node.root / "plugins" / "plugin.sock"
     driver = Driver(
-        name=DRIVER_NAME, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}
+        name=FAKE.driver_name, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}
     )
     with serving(driver, endpoint, node.registry / "d-reg.sock"):
         node.kube.put(PODS, claiming_pod("sleep 60"))
@@ -213,7 +214,7 @@ def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: N
     node.kube.remove(PODS, "pod", "default")
     node.start()
     unprepared = threading.Event()
-    again = Driver(name=DRIVER_NAME, endpoint=str(endpoint))
+    again = Driver(name=FAKE.driver_name, endpoint=str(endpoint))
     again.on_call = lambda method: unprepared.set()
     with serving(again, endpoint, node.registry / "d-reg.sock"):
         assert unprepared.wait(15)
@@ -229,5 +230,6 @@ def test_a_directory_too_deep_for_sockets_is_refused(tmp_path: Path) -> None:
             deep,
             dialect=DIALECTS["1.30"],
             events=FakeEvents(),
+            driver_name=FAKE.driver_name,
         )
     assert not deep.exists()

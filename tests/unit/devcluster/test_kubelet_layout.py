@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from api.contract import FAKE
 from devcluster.errors import StateDirError
 from devcluster.kubelet.layout import SOCKET_PATH_BYTES, NodeDirectories, check_socket_path
 from tests.support.fakedriver import short_directory
@@ -11,8 +12,8 @@ from tests.support.fakedriver import short_directory
 
 def test_the_directories_of_a_node() -> None:
     with short_directory() as root:
-        NodeDirectories(root / "n").create()
-        NodeDirectories(root / "n").create()
+        NodeDirectories(root / "n").create(FAKE.driver_name)
+        NodeDirectories(root / "n").create(FAKE.driver_name)
         found = sorted(path.name for path in (root / "n").iterdir())
     assert found == ["cdi", "plugins", "plugins_registry", "pods"]
 
@@ -34,7 +35,7 @@ def test_bytes_count_and_not_characters() -> None:
 
 def test_a_root_that_cannot_be_made() -> None:
     with pytest.raises(StateDirError, match="/proc/none of a node cannot be used"):
-        NodeDirectories(Path("/proc/none")).create()
+        NodeDirectories(Path("/proc/none")).create(FAKE.driver_name)
 
 
 @pytest.mark.parametrize("uid", ["", "..", "../x", "a/b", "a\n"])

@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import fsck.__main__ as program
+from api.contract import FAKE
 from api.invariants import Fault
-from api.names import FINALIZER
 from api.objects import JSON, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES, Resource
 from fsck.__main__ import Wish, inspect
@@ -41,7 +41,9 @@ def findings(
     server: Server, wish: Wish = LOOK, files: Mapping[NodeName, Any] | None = None
 ) -> list[Finding]:
     client: Any = server
-    return inspect(client, "fake-system", lambda: files or {}, wish, sleep=lambda _: None).findings
+    return inspect(
+        client, "fake-system", lambda: files or {}, wish, FAKE, sleep=lambda _: None
+    ).findings
 
 
 def kinds(found: list[Finding]) -> list[tuple[Fault, str]]:
@@ -67,7 +69,7 @@ def test_a_finalizer_is_given_back() -> None:
     server = Server(holding(nas(), "uid-claim", 0), allocated(claim()))
     assert kinds(findings(server, REPAIR)) == [(Fault.UNPROTECTED, "repaired")]
     assert server.find(DRA_V1ALPHA2.claims, "claim", "default")["metadata"]["finalizers"] == [
-        FINALIZER
+        FAKE.finalizer
     ]
 
 
@@ -116,6 +118,7 @@ def test_what_only_one_look_sees_was_on_its_way() -> None:
         "fake-system",
         dict,
         LOOK,
+        FAKE,
         sleep=lambda _: server.put(DRA_V1ALPHA2.claims, MADE) and None,
     )
     assert found.findings == []

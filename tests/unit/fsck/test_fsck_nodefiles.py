@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import fsck.__main__ as program
-from api.names import DRIVER_NAME
+from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
@@ -35,10 +35,10 @@ class Disk:
     def __init__(self, root: Path) -> None:
         self.cdi = root / "cdi"
         self.plugins = root / "plugins"
-        self.own = self.plugins / DRIVER_NAME
+        self.own = self.plugins / FAKE.driver_name
         self.own.mkdir(parents=True)
-        CdiDirectory(self.cdi, NodeName("node-1")).ensure(CLAIM)
-        Checkpoint(self.own).save([CLAIM])
+        CdiDirectory(self.cdi, NodeName("node-1"), FAKE).ensure(CLAIM)
+        Checkpoint(self.own, FAKE).save([CLAIM])
 
     def clear(self, directory: Path) -> None:
         for path in directory.iterdir():
@@ -79,11 +79,19 @@ def test_files_of_the_node_are_counted(server: Server, disk: Disk, options: list
         (lambda _: None, ["--node-name", "x"], "those of node node-1, not of x; give --node-name "),
         (lambda d: d.clear(d.cdi), [], "/cdi has no CDI file of this driver; give the "),
         (lambda d: d.cdi.rename(d.cdi / "../x"), [], "/cdi cannot be read: No such file or dir"),
-        (lambda d: d.clear(d.own), [], f"/{DRIVER_NAME} is empty; give the directory"),
-        (lambda d: d.own.rename(d.cdi / "x"), [], f"/{DRIVER_NAME} cannot be read: No such file"),
-        (lambda d: (d.cdi / common_file()).unlink(), [], "do not tell their node; give --node-nam"),
+        (lambda d: d.clear(d.own), [], f"/{FAKE.driver_name} is empty; give the directory"),
         (
-            lambda d: (d.cdi / common_file()).unlink(),
+            lambda d: d.own.rename(d.cdi / "x"),
+            [],
+            f"/{FAKE.driver_name} cannot be read: No such file",
+        ),
+        (
+            lambda d: (d.cdi / common_file(FAKE)).unlink(),
+            [],
+            "do not tell their node; give --node-nam",
+        ),
+        (
+            lambda d: (d.cdi / common_file(FAKE)).unlink(),
             ["--node-name", "x"],
             "compare its files with, only node-1, node-2; give the --node-name",
         ),

@@ -6,8 +6,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 import fsck.uninstall as command
+from api.contract import FAKE
 from api.errors import MalformedState
-from api.names import FINALIZER
 from api.nas import new_nas
 from api.objects import JSON, NodeName
 from api.resources import DRA_V1ALPHA2, PODS, STATES, Resource
@@ -104,14 +104,14 @@ def test_unused_driver_may_go(api: Api) -> None:
     api.state("node-1", preparedDevices={}, allocatedClaims={})
     api.protected("another", "example.com/other")
     api.state("node-1", "elsewhere", allocatedClaims=allocation("theirs"))
-    check_unused(api, SYSTEM)
+    check_unused(api, SYSTEM, FAKE)
     assert api.writes() == []
 
 
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        (lambda api: api.protected("a", FINALIZER), "default/a;"),
+        (lambda api: api.protected("a", FAKE.finalizer), "default/a;"),
         (lambda api: api.state("n", allocatedClaims=allocation("a")), "default/a;"),
         (lambda api: api.state("n", preparedDevices=prepared("a")), "uid uid-a on node n;"),
     ],
@@ -120,42 +120,42 @@ def test_unused_driver_may_go(api: Api) -> None:
 def test_claim_in_use_is_named(api: Api, given: Any, named: str) -> None:
     given(api)
     with pytest.raises(StillInUse, match=named) as raised:
-        check_unused(api, SYSTEM)
+        check_unused(api, SYSTEM, FAKE)
     assert "delete the pods and claims first, or uninstall with --no-hooks" in str(raised.value)
 
 
 def test_claim_is_named_once_and_by_its_name(api: Api) -> None:
-    api.protected("a", FINALIZER)
+    api.protected("a", FAKE.finalizer)
     api.state("n", allocatedClaims=allocation("a"), preparedDevices=prepared("a"))
     with pytest.raises(StillInUse, match="in use by default/a;"):
-        check_unused(api, SYSTEM)
+        check_unused(api, SYSTEM, FAKE)
 
 
 def test_message_has_an_end(api: Api) -> None:
     for number in range(25):
-        api.protected(f"c{number:02}", FINALIZER)
+        api.protected(f"c{number:02}", FAKE.finalizer)
     with pytest.raises(StillInUse, match=r"default/c00, .*default/c19 and 5 more; delete"):
-        check_unused(api, SYSTEM)
+        check_unused(api, SYSTEM, FAKE)
 
 
 def test_state_that_cannot_be_read_is_no_reason_to_go(api: Api) -> None:
     api.state("n", allocatedClaims="?")
     with pytest.raises(MalformedState):
-        check_unused(api, SYSTEM)
+        check_unused(api, SYSTEM, FAKE)
 
 
 def test_finalizers_count_without_the_crd(api: Api) -> None:
     api.without(STATES)
-    check_unused(api, SYSTEM)
-    api.protected("a", FINALIZER)
+    check_unused(api, SYSTEM, FAKE)
+    api.protected("a", FAKE.finalizer)
     with pytest.raises(StillInUse):
-        check_unused(api, SYSTEM)
+        check_unused(api, SYSTEM, FAKE)
 
 
 def test_cluster_without_classic_claims_uses_nothing(api: Api) -> None:
     api.served = []
     api.without(DRA_V1ALPHA2.claims)
-    check_unused(api, SYSTEM)
+    check_unused(api, SYSTEM, FAKE)
 
 
 def test_states_wait_for_the_last_plugin(api: Api) -> None:
@@ -235,7 +235,7 @@ def invoked(api: Api, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_check_refuses_with_one_line(api: Api, invoked: Any) -> None:
     api.state("node-1")
-    api.protected("a", FINALIZER)
+    api.protected("a", FAKE.finalizer)
     result = invoked("--check")
     assert result.exit_code == 1
     assert result.output.startswith("Error: the driver is in use by default/a; delete the pods")

@@ -9,6 +9,7 @@ from threading import Event
 import pytest
 
 import tests.support.hostile
+from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import AllocatedDevice, PreparedDevice
 from api.objects import ClaimUID, DeviceID
@@ -26,7 +27,7 @@ from tests.support.hostileplugin import Calls, CdiFiles, Checkpoints, PluginStat
 from tests.support.pluginrig import NODE, PluginRig
 
 SEED = 1
-FIRST = FakeDeviceSource(NODE, 1, "M").devices()[0].id
+FIRST = FakeDeviceSource(FAKE, NODE, 1, "M").devices()[0].id
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +53,7 @@ def test_socket_survives(calls: Calls) -> None:
     assert list(attack(calls, tries(300), SEED)) == []
 
 
-@pytest.mark.parametrize("read", [read_regular, lambda path: Checkpoint(path.parent).read()])
+@pytest.mark.parametrize("read", [read_regular, lambda path: Checkpoint(path.parent, FAKE).read()])
 def test_pipe_is_never_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
     path = tmp_path / "checkpoint.json"
     os.mkfifo(path)
@@ -62,7 +63,7 @@ def test_pipe_is_never_waited_for(tmp_path: Path, read: Callable[[Path], object]
 
 def test_pipe_in_place_of_a_cdi_file_is_replaced(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
-    os.mkfifo(rig.cdi_root / claim_file(ref.uid))
+    os.mkfifo(rig.cdi_root / claim_file(FAKE, ref.uid))
     rig.driver.prepare(ref)
     rig.assert_agreed()
 
@@ -85,13 +86,13 @@ def test_checkpoint_of_a_claim_that_cannot_be_is_corrupt(
     content = render([PreparedClaim(ClaimUID(uid), "ns", "claim", "label", made)])
     (rig.directory / "checkpoint.json").write_bytes(content)
     with pytest.raises(CheckpointCorrupt, match="cannot be"):
-        Checkpoint(rig.directory).load()
+        Checkpoint(rig.directory, FAKE).load()
     rig.restart()
     assert rig.saved() == {}
 
 
 def test_split_that_no_claim_can_have_is_refused_and_not_made() -> None:
-    source = FakeDeviceSource(NODE, 1, "M")
+    source = FakeDeviceSource(FAKE, NODE, 1, "M")
     with pytest.raises(MalformedState, match=r"split 2147483648.* 0 to 16"):
         prepared_devices(source, [AllocatedDevice(FIRST, 2**31)])
 

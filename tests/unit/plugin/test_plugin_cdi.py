@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from plugin import cdi
@@ -23,7 +24,7 @@ def env(spec: JSON) -> list[list[str]]:
 
 
 def test_spec_of_a_claim() -> None:
-    assert cdi.claim_spec(claim("FAKE-a", "FAKE-b", label="my-gpu")) == {
+    assert cdi.claim_spec(FAKE, claim("FAKE-a", "FAKE-b", label="my-gpu")) == {
         "cdiVersion": "0.5.0",
         "kind": "k8s.fake.resource.3-shake.com/fake",
         "devices": [
@@ -55,17 +56,19 @@ def test_spec_of_a_claim() -> None:
 
 def test_claim_that_only_its_uid_is_known_of() -> None:
     bare = PreparedClaim(ClaimUID("uid-1"), "", "", "", (PreparedDevice(DeviceID("FAKE-a")),))
-    assert env(cdi.claim_spec(bare)) == [["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIMUID_UID_1_0=FAKE-a"]]
+    assert env(cdi.claim_spec(FAKE, bare)) == [
+        ["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIMUID_UID_1_0=FAKE-a"]
+    ]
 
 
 def test_former_spec_has_no_variables_of_the_uid() -> None:
-    spec = cdi.claim_spec(claim("FAKE-a"))
-    assert env(cdi.former_spec(spec)) == [["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIM_GPU_0=FAKE-a"]]
-    assert {**cdi.former_spec(spec), "devices": None} == {**spec, "devices": None}
+    spec = cdi.claim_spec(FAKE, claim("FAKE-a"))
+    assert env(cdi.former_spec(FAKE, spec)) == [["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIM_GPU_0=FAKE-a"]]
+    assert {**cdi.former_spec(FAKE, spec), "devices": None} == {**spec, "devices": None}
 
 
 def test_spec_of_the_node() -> None:
-    spec = cdi.common_spec(NODE)
+    spec = cdi.common_spec(FAKE, NODE)
     assert env(spec) == [
         ["FAKE_NODE_NAME=node-1", "DRA_RESOURCE_DRIVER_NAME=fake.resource.3-shake.com"]
     ]
@@ -74,26 +77,26 @@ def test_spec_of_the_node() -> None:
 
 def test_ids_name_the_devices_of_the_specs() -> None:
     kind = "k8s.fake.resource.3-shake.com/fake"
-    assert cdi.common_id() == f"{kind}=common"
-    assert cdi.device_id(ClaimUID("uid-1"), DeviceID("FAKE-a")) == f"{kind}=uid-1-FAKE-a"
+    assert cdi.common_id(FAKE) == f"{kind}=common"
+    assert cdi.device_id(FAKE, ClaimUID("uid-1"), DeviceID("FAKE-a")) == f"{kind}=uid-1-FAKE-a"
 
 
 def test_files_of_claim_and_node() -> None:
     prefix = "k8s.fake.resource.3-shake.com-fake_"
-    assert cdi.claim_file(ClaimUID("uid-1")) == f"{prefix}uid-1.json"
-    assert cdi.common_file() == f"{prefix}common.json"
+    assert cdi.claim_file(FAKE, ClaimUID("uid-1")) == f"{prefix}uid-1.json"
+    assert cdi.common_file(FAKE) == f"{prefix}common.json"
 
 
 @given(st.text(max_size=200))
 def test_file_name_is_one_plain_name_or_an_error(uid: str) -> None:
     try:
-        name = cdi.claim_file(ClaimUID(uid))
+        name = cdi.claim_file(FAKE, ClaimUID(uid))
     except InvalidClaimUid:
         return
     assert not set(name) & set("/\0\n\\ ")
-    assert name != cdi.common_file()
+    assert name != cdi.common_file(FAKE)
     assert len(name) <= 255
-    cdi.validate(cdi.claim_spec(claim("FAKE-a", uid=uid)))
+    cdi.validate(cdi.claim_spec(FAKE, claim("FAKE-a", uid=uid)))
 
 
 @pytest.mark.parametrize(
@@ -101,21 +104,21 @@ def test_file_name_is_one_plain_name_or_an_error(uid: str) -> None:
 )
 def test_uid_that_cannot_name_a_file(uid: str) -> None:
     with pytest.raises(InvalidClaimUid, match=r"metadata\.uid"):
-        cdi.claim_file(ClaimUID(uid))
+        cdi.claim_file(FAKE, ClaimUID(uid))
 
 
 @given(st.text(min_size=1, max_size=63))
 def test_label_is_part_of_a_variable_name(label: str) -> None:
     made = cdi.env_label(label)
     assert made
-    spec = cdi.claim_spec(claim("FAKE-a", label=label))
+    spec = cdi.claim_spec(FAKE, claim("FAKE-a", label=label))
     cdi.validate(spec)
-    assert cdi.env_label(cdi.find_label(spec)) == made
+    assert cdi.env_label(cdi.find_label(FAKE, spec)) == made
 
 
 def test_label_of_a_spec_without_one() -> None:
-    assert cdi.find_label(cdi.claim_spec(claim("FAKE-a", label=""))) == ""
-    assert cdi.find_label({}) == ""
+    assert cdi.find_label(FAKE, cdi.claim_spec(FAKE, claim("FAKE-a", label=""))) == ""
+    assert cdi.find_label(FAKE, {}) == ""
 
 
 def _set(*path: Any, to: Any) -> Callable[[JSON], None]:
@@ -150,7 +153,7 @@ def _set(*path: Any, to: Any) -> Callable[[JSON], None]:
     ],
 )
 def test_what_runtimes_refuse(change: Callable[[JSON], None], fault: str) -> None:
-    spec = cdi.claim_spec(claim("FAKE-a", "FAKE-b"))
+    spec = cdi.claim_spec(FAKE, claim("FAKE-a", "FAKE-b"))
     cdi.validate(spec)
     change(spec)
     with pytest.raises(InvalidCdiSpec, match=fault):

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from api.claims import Claim
+from api.contract import FAKE
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
@@ -54,7 +55,7 @@ class Use:
     def prepared(self) -> PreparedClaim:
         raw = claim(self.name)
         raw["metadata"]["annotations"] = {POD_CLAIM_NAME_ANNOTATION: self.entry}
-        label = from_v1alpha2(Claim(raw)).label
+        label = from_v1alpha2(Claim(raw), FAKE.driver_name).label
         return PreparedClaim(self.uid, NAMESPACE, self.name, label, tuple(self._devices()))
 
     def ids(self) -> list[str]:
@@ -64,7 +65,7 @@ class Use:
             DeviceResult(f"r{n}", NODE, (d.parent or d.id).lower())
             for n, d in enumerate(made.devices)
         ]
-        groups = answer(made, results, NODE).groups
+        groups = answer(FAKE, made, results, NODE).groups
         wanted = [g for g in groups if self.request in ("", *g.requests)]
         return [id_ for group in wanted for id_ in group.cdi_ids]
 
@@ -106,7 +107,7 @@ def cdi_root(tmp_path: Path) -> Path:
 
 def environments(root: Path, uses: Sequence[Use]) -> Iterator[dict[str, str]]:
     """Yield the environment of a container for each order of its ids."""
-    directory = CdiDirectory(root, NODE)
+    directory = CdiDirectory(root, NODE, FAKE)
     for use in uses:
         directory.ensure(use.prepared())
     ids = dict.fromkeys(id_ for use in uses for id_ in use.ids())

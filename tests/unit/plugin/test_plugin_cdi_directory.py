@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from plugin import cdi
@@ -24,7 +25,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def directory(root: Path) -> CdiDirectory:
-    return CdiDirectory(root, NODE)
+    return CdiDirectory(root, NODE, FAKE)
 
 
 def names(root: Path) -> list[str]:
@@ -33,8 +34,8 @@ def names(root: Path) -> list[str]:
 
 def test_claim_brings_the_common_file_along(directory: CdiDirectory, root: Path) -> None:
     assert directory.ensure(CLAIM)
-    assert names(root) == sorted([cdi.claim_file(UID), cdi.common_file()])
-    assert json.loads((root / cdi.claim_file(UID)).read_text()) == cdi.claim_spec(CLAIM)
+    assert names(root) == sorted([cdi.claim_file(FAKE, UID), cdi.common_file(FAKE)])
+    assert json.loads((root / cdi.claim_file(FAKE, UID)).read_text()) == cdi.claim_spec(FAKE, CLAIM)
 
 
 def test_runtimes_may_read_the_files(directory: CdiDirectory, root: Path) -> None:
@@ -50,8 +51,8 @@ def test_file_of_an_earlier_plugin_is_not_wrong_but_renewed(
     directory: CdiDirectory, root: Path
 ) -> None:
     directory.ensure(CLAIM)
-    path, spec = root / cdi.claim_file(UID), cdi.claim_spec(CLAIM)
-    path.write_text(json.dumps(cdi.former_spec(spec)))
+    path, spec = root / cdi.claim_file(FAKE, UID), cdi.claim_spec(FAKE, CLAIM)
+    path.write_text(json.dumps(cdi.former_spec(FAKE, spec)))
     assert directory.survey([CLAIM]) == Survey((), (), ())
     assert directory.ensure(CLAIM)
     assert json.loads(path.read_text()) == spec
@@ -59,9 +60,9 @@ def test_file_of_an_earlier_plugin_is_not_wrong_but_renewed(
 
 def test_file_that_is_right_is_left_alone(directory: CdiDirectory, root: Path) -> None:
     directory.ensure(CLAIM)
-    before = (root / cdi.claim_file(UID)).stat().st_ino
+    before = (root / cdi.claim_file(FAKE, UID)).stat().st_ino
     assert not directory.ensure(CLAIM)
-    assert (root / cdi.claim_file(UID)).stat().st_ino == before
+    assert (root / cdi.claim_file(FAKE, UID)).stat().st_ino == before
 
 
 def test_symbolic_link_is_replaced_and_its_target_kept(
@@ -70,10 +71,10 @@ def test_symbolic_link_is_replaced_and_its_target_kept(
     root.mkdir(parents=True)
     target = tmp_path / "target"
     target.write_text("precious")
-    (root / cdi.claim_file(UID)).symlink_to(target)
+    (root / cdi.claim_file(FAKE, UID)).symlink_to(target)
     assert directory.ensure(CLAIM)
     assert target.read_text() == "precious"
-    assert not (root / cdi.claim_file(UID)).is_symlink()
+    assert not (root / cdi.claim_file(FAKE, UID)).is_symlink()
 
 
 def test_claim_without_devices_is_refused(directory: CdiDirectory, root: Path) -> None:
@@ -86,7 +87,7 @@ def test_remove_is_fine_twice(directory: CdiDirectory, root: Path) -> None:
     directory.ensure(CLAIM)
     directory.remove(UID)
     directory.remove(UID)
-    assert names(root) == [cdi.common_file()]
+    assert names(root) == [cdi.common_file(FAKE)]
 
 
 def test_label_is_found_in_the_file(directory: CdiDirectory) -> None:
@@ -100,7 +101,7 @@ def test_label_is_found_in_the_file(directory: CdiDirectory) -> None:
 )
 def test_file_without_a_label(directory: CdiDirectory, root: Path, content: str) -> None:
     root.mkdir(parents=True)
-    (root / cdi.claim_file(UID)).write_text(content)
+    (root / cdi.claim_file(FAKE, UID)).write_text(content)
     assert directory.find_label(UID) == ""
 
 
@@ -109,18 +110,23 @@ def test_collect_takes_only_what_is_ours_and_not_needed(
 ) -> None:
     directory.ensure(CLAIM)
     ours = [
-        f"{cdi.FILE_PREFIX}uid-2.json",
-        f"{cdi.FILE_PREFIX}uid-1.yaml",
-        f"{cdi.FILE_PREFIX}uid-1.json.abc.tmp",
+        f"{FAKE.cdi_file_prefix}uid-2.json",
+        f"{FAKE.cdi_file_prefix}uid-1.yaml",
+        f"{FAKE.cdi_file_prefix}uid-1.json.abc.tmp",
     ]
     theirs = ["vendor.json", "k8s.fake.resource.3-shake.com-other_x.json", "notes.txt"]
     for name in ours + theirs:
         (root / name).touch()
-    (root / f"{cdi.FILE_PREFIX}directory.json").mkdir()
-    (root / f"{cdi.FILE_PREFIX}link.json").symlink_to("nowhere")
+    (root / f"{FAKE.cdi_file_prefix}directory.json").mkdir()
+    (root / f"{FAKE.cdi_file_prefix}link.json").symlink_to("nowhere")
     found = directory.collect([UID])
-    assert sorted(found) == sorted([*ours, f"{cdi.FILE_PREFIX}link.json"])
-    kept = [cdi.claim_file(UID), cdi.common_file(), f"{cdi.FILE_PREFIX}directory.json", *theirs]
+    assert sorted(found) == sorted([*ours, f"{FAKE.cdi_file_prefix}link.json"])
+    kept = [
+        cdi.claim_file(FAKE, UID),
+        cdi.common_file(FAKE),
+        f"{FAKE.cdi_file_prefix}directory.json",
+        *theirs,
+    ]
     assert names(root) == sorted(kept)
 
 
@@ -130,7 +136,7 @@ def test_nothing_to_collect_in_a_missing_directory(directory: CdiDirectory) -> N
 
 def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    directory = CdiDirectory(tmp_path / "file" / "cdi", NODE)
+    directory = CdiDirectory(tmp_path / "file" / "cdi", NODE, FAKE)
     with pytest.raises(CdiWriteFailed, match=r"CDI_ROOT"):
         directory.ensure(CLAIM)
     with pytest.raises(CdiWriteFailed, match="listed"):
@@ -138,6 +144,6 @@ def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 def test_file_that_cannot_be_removed(directory: CdiDirectory, root: Path) -> None:
-    (root / cdi.claim_file(UID)).mkdir(parents=True)
+    (root / cdi.claim_file(FAKE, UID)).mkdir(parents=True)
     with pytest.raises(CdiWriteFailed, match="removed"):
         directory.remove(UID)

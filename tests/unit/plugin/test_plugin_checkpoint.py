@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from plugin.checkpoint import FILE_NAME, Checkpoint, _parse, checksum, render
@@ -24,7 +25,7 @@ claims = st.builds(PreparedClaim, text, text, text, text, st.lists(devices, max_
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Checkpoint:
-    return Checkpoint(tmp_path)
+    return Checkpoint(tmp_path, FAKE)
 
 
 def test_no_file_is_no_claims(checkpoint: Checkpoint) -> None:
@@ -115,7 +116,7 @@ def test_file_that_cannot_be_read(checkpoint: Checkpoint) -> None:
 
 def test_file_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(CheckpointWriteFailed, match="writable"):
-        Checkpoint(tmp_path / "none").save([])
+        Checkpoint(tmp_path / "none", FAKE).save([])
 
 
 def test_corrupt_files_are_kept_apart(checkpoint: Checkpoint) -> None:

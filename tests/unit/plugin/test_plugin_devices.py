@@ -2,12 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.contract import FAKE
 from api.nas import AllocatedDevice, PreparedDevice
 from api.objects import DeviceID, NodeName
 from plugin.devices import MAX_DEVICES, FakeDeviceSource, prepared_devices
 from plugin.errors import DeviceGone
 
-SOURCE = FakeDeviceSource(NodeName("node-1"), 8, "M")
+SOURCE = FakeDeviceSource(FAKE, NodeName("node-1"), 8, "M")
 FIRST, SECOND = (device.id for device in SOURCE.devices()[:2])
 
 
@@ -18,22 +19,22 @@ def test_ids_are_fixed_for_all_time() -> None:
 
 
 def test_restart_finds_the_same_devices() -> None:
-    assert FakeDeviceSource(NodeName("node-1"), 8, "M").devices() == SOURCE.devices()
+    assert FakeDeviceSource(FAKE, NodeName("node-1"), 8, "M").devices() == SOURCE.devices()
 
 
 def test_fewer_devices_are_the_first_ones() -> None:
-    assert FakeDeviceSource(NodeName("node-1"), 3, "M").devices() == SOURCE.devices()[:3]
+    assert FakeDeviceSource(FAKE, NodeName("node-1"), 3, "M").devices() == SOURCE.devices()[:3]
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_DEVICES])
 def test_ids_are_unique_in_the_cluster(count: int) -> None:
-    nodes = [FakeDeviceSource(NodeName(name), count, "M") for name in ("a", "b")]
+    nodes = [FakeDeviceSource(FAKE, NodeName(name), count, "M") for name in ("a", "b")]
     ids = [device.id for node in nodes for device in node.devices()]
     assert len(set(ids)) == len(ids) == 2 * count
 
 
 def test_model_is_that_of_every_device() -> None:
-    assert {d.model for d in FakeDeviceSource(NodeName("n"), 3, "X").devices()} == {"X"}
+    assert {d.model for d in FakeDeviceSource(FAKE, NodeName("n"), 3, "X").devices()} == {"X"}
 
 
 @pytest.mark.parametrize("split", [0, 1])

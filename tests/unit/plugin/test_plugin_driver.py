@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from api.contract import FAKE
 from api.errors import DriverError
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
@@ -27,10 +28,10 @@ def test_answer_names_the_common_device_and_the_children_of_each_device(rig: Plu
     ref = rig.allocate("a", 1, 0, split=2)
     found = rig.driver.prepare(ref)
     children = [rig.source.children(rig.device(i).id, 2) for i in (1, 0)]
-    own = [[cdi.device_id(ref.uid, c) for c in pair] for pair in children]
-    assert found.cdi_ids == (cdi.common_id(), *own[0], *own[1])
+    own = [[cdi.device_id(FAKE, ref.uid, c) for c in pair] for pair in children]
+    assert found.cdi_ids == (cdi.common_id(FAKE), *own[0], *own[1])
     assert found.groups == tuple(
-        DeviceGroup((), NODE, rig.device(i).id.lower(), (cdi.common_id(), *ids))
+        DeviceGroup((), NODE, rig.device(i).id.lower(), (cdi.common_id(FAKE), *ids))
         for i, ids in zip((1, 0), own, strict=True)
     )
 
@@ -56,7 +57,7 @@ def test_requests_are_those_of_the_devices_results() -> None:
     uid = ClaimUID("u")
     devices = tuple(PreparedDevice(DeviceID(f"FAKE-{n}")) for n in "AB")
     results = [DeviceResult("r1", "pool", "fake-a"), DeviceResult("r2", "pool", "fake-a")]
-    found = answer(PreparedClaim(uid, "ns", "n", "", devices), results, NODE)
+    found = answer(FAKE, PreparedClaim(uid, "ns", "n", "", devices), results, NODE)
     assert [(g.requests, g.pool, g.device) for g in found.groups] == [
         (("r1", "r2"), "pool", "fake-a"),
         ((), NODE, "fake-b"),
@@ -154,7 +155,7 @@ def test_nas_that_is_missing(rig: PluginRig, cached: bool) -> None:
 def test_device_that_the_node_has_no_more(tmp_path: Path) -> None:
     rig = PluginRig(tmp_path)
     ref = rig.allocate("a", 7)
-    rig.source = type(rig.source)(NODE, 4, "M")
+    rig.source = type(rig.source)(FAKE, NODE, 4, "M")
     rig.restart()
     with pytest.raises(DeviceGone, match="not on this node"):
         rig.driver.prepare(ref)

@@ -16,6 +16,7 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
 from api.selectors import only_node
 from kube.errors import ServerError
@@ -76,6 +77,7 @@ def node(short_path: Path) -> Iterator[Node]:
 @pytest.fixture
 def registration() -> Registration:
     return Registration(
+        FAKE.driver_name,
         Path("/plugin.sock"),
         create_autospec(Kubelet, instance=True, spec_set=True),
         PluginMetrics(CollectorRegistry()),

@@ -3,6 +3,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
@@ -38,7 +39,7 @@ def test_ensure_again_writes_nothing(rig: PluginRig) -> None:
 def test_nothing_of_others_is_lost(rig: PluginRig) -> None:
     rig.allocate("a", 0)
     rig.api.patch(STATES, NODE, {"metadata": {"labels": {"a": "b"}}}, namespace=SYSTEM)
-    rig.source = type(rig.source)(NODE, 4, "X")
+    rig.source = type(rig.source)(FAKE, NODE, 4, "X")
     rig.restart()
     nas = rig.nas()
     assert list(nas["spec"]["allocatedClaims"]) == ["uid-a"]
@@ -153,7 +154,7 @@ def test_tested_write_of_a_former_allocation_changes_nothing(rig: PluginRig) -> 
 
 
 def test_test_of_a_claim_leads_to_its_entry_whatever_its_uid() -> None:
-    (test, _) = conditional_patch({}, {ClaimUID("a/b~c"): {"x": 1}})
+    (test, _) = conditional_patch({}, {ClaimUID("a/b~c"): {"x": 1}}, FAKE.device_key)
     assert test == {"op": "test", "path": "/spec/allocatedClaims/a~1b~0c", "value": {"x": 1}}
 
 
@@ -181,5 +182,5 @@ def test_claim_without_allocation_is_not_seen(rig: PluginRig) -> None:
 
 
 def test_cache_is_asked_under_the_name_of_the_node(rig: PluginRig) -> None:
-    other = NodeState(rig.api, Store(), NodeName("node-2"), SYSTEM, ())  # type: ignore[arg-type]
+    other = NodeState(rig.api, Store(), NodeName("node-2"), SYSTEM, (), FAKE.device_key)  # type: ignore[arg-type]
     assert not other.intact()

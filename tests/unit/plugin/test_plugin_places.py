@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from api.contract import FAKE
 from plugin.errors import CannotServe, DirectoryUnusable, NodeOccupied, SocketUnusable
 from plugin.places import NodeLock, Place, Places, check_length
 
 
 def places(root: Path) -> Places:
-    return Places.of(str(root / "cdi"), str(root / "registry"), str(root / "plugins"))
+    return Places.of(FAKE, str(root / "cdi"), str(root / "registry"), str(root / "plugins"))
 
 
 def test_names_are_those_of_the_contract() -> None:
-    found = Places.of("/etc/cdi", "/k/plugins_registry", "/k/plugins")
+    found = Places.of(FAKE, "/etc/cdi", "/k/plugins_registry", "/k/plugins")
     assert [str(p.path) for p in (found.registration_socket, found.plugin_socket)] == [
         "/k/plugins_registry/fake.resource.3-shake.com-reg.sock",
         "/k/plugins/fake.resource.3-shake.com/plugin.sock",
@@ -24,7 +25,7 @@ def test_names_are_those_of_the_contract() -> None:
 
 def test_paths_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert Places.of("c", "r", "p").plugin_socket.path.is_relative_to(tmp_path)
+    assert Places.of(FAKE, "c", "r", "p").plugin_socket.path.is_relative_to(tmp_path)
 
 
 def test_own_directories_are_made(short_path: Path) -> None:

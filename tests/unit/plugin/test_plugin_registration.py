@@ -5,6 +5,7 @@ from unittest.mock import Mock, create_autospec
 import pytest
 from prometheus_client import CollectorRegistry
 
+from api.contract import FAKE
 from plugin.kubelet import Kubelet
 from plugin.metrics import PluginMetrics
 from plugin.places import Place
@@ -21,6 +22,7 @@ class Registered:
         self.kubelet = create_autospec(Kubelet, instance=True, spec_set=True)
         self.changes = Mock()
         self.registration = Registration(
+            FAKE.driver_name,
             Path("/plugins/plugin.sock"),
             self.kubelet,
             PluginMetrics(self.registry),

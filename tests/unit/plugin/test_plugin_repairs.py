@@ -5,10 +5,11 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2
 from kube.events import EventRecorder
-from plugin.cdi import FILE_PREFIX, claim_file, common_file
+from plugin.cdi import claim_file, common_file
 from plugin.checkpoint import FILE_NAME
 from plugin.claims import ClaimRef
 from plugin.repairs import Repair, reporter
@@ -37,15 +38,15 @@ def test_every_kind_is_in_the_metrics_from_the_start(rig: PluginRig) -> None:
 
 
 def remove_file(rig: PluginRig, ref: ClaimRef) -> None:
-    (rig.cdi_root / claim_file(ref.uid)).unlink()
+    (rig.cdi_root / claim_file(FAKE, ref.uid)).unlink()
 
 
 def break_file(rig: PluginRig, ref: ClaimRef) -> None:
-    (rig.cdi_root / claim_file(ref.uid)).write_bytes(b"{")
+    (rig.cdi_root / claim_file(FAKE, ref.uid)).write_bytes(b"{")
 
 
 def add_file(rig: PluginRig, _: ClaimRef) -> None:
-    (rig.cdi_root / f"{FILE_PREFIX}nobody.json").write_bytes(b"{}")
+    (rig.cdi_root / f"{FAKE.cdi_file_prefix}nobody.json").write_bytes(b"{}")
 
 
 def remove_checkpoint(rig: PluginRig, _: ClaimRef) -> None:
@@ -88,9 +89,9 @@ def test_a_corrupt_checkpoint_is_kept_for_people(rig: PluginRig) -> None:
 
 
 def test_the_common_file_comes_back(rig: PluginRig) -> None:
-    (rig.cdi_root / common_file()).unlink()
+    (rig.cdi_root / common_file(FAKE)).unlink()
     rig.state.mend_files()
-    assert (rig.cdi_root / common_file()).exists()
+    assert (rig.cdi_root / common_file(FAKE)).exists()
 
 
 def test_nothing_is_told_while_all_is_well(rig: PluginRig) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
+from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
 from kube.errors import ConnectFailed
 from plugin import cdi
@@ -57,7 +58,7 @@ class served:  # noqa: N801 - reads as a word
 
 
 def ids(rig: PluginRig, ref: ClaimRef) -> list[str]:
-    return [cdi.common_id(), *(f"{cdi.CDI_KIND}={ref.uid}-{d}" for d in rig.saved()[ref.uid])]
+    return [cdi.common_id(FAKE), *(f"{FAKE.cdi_kind}={ref.uid}-{d}" for d in rig.saved()[ref.uid])]
 
 
 def test_single_claims_of_kubelet_1_27(rig: PluginRig, calls: KubeletCalls) -> None:

@@ -9,6 +9,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.contract import FAKE
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import PreparedDevice, new_nas
 from api.objects import ClaimUID
@@ -42,7 +43,7 @@ class Node:
         self.api.put(NODES, node_object())
         registrar = root / "registry"
         registrar.mkdir()
-        self.places = Places.of(str(root / "cdi"), str(registrar), str(root / "plugins"))
+        self.places = Places.of(FAKE, str(root / "cdi"), str(registrar), str(root / "plugins"))
         self.statuses: list[str] = []
         self.told = Event()
         self.api.fault = self._note_status
@@ -54,7 +55,7 @@ class Node:
         self.metrics = Metrics()
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.life = Lifecycle(budget=SECONDS)
-        site = Site(NODE, SYSTEM, FakeDeviceSource(NODE, 2, "M"), self.places)
+        site = Site(FAKE, NODE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"), self.places)
         self.plugin = build(client, self.events, self.metrics, site, Patience(self.life.stop.wait))
 
     def start(self) -> None:
@@ -185,27 +186,27 @@ def test_restart_makes_both_sockets_anew(node: Node) -> None:
 def test_stop_without_claims_leaves_nothing_on_the_node(node: Node) -> None:
     node.start()
     node.wait_status(STATUS_READY)
-    assert [p.name for p in node.places.cdi_root.path.iterdir()] == [common_file()]
+    assert [p.name for p in node.places.cdi_root.path.iterdir()] == [common_file(FAKE)]
     node.stop()
     assert list(node.places.cdi_root.path.iterdir()) == []
     assert not node.places.directory.path.exists()
     node.boot()
     node.start()
     node.wait_status(STATUS_READY)
-    assert [p.name for p in node.places.cdi_root.path.iterdir()] == [common_file()]
+    assert [p.name for p in node.places.cdi_root.path.iterdir()] == [common_file(FAKE)]
 
 
 def test_stop_with_a_claim_leaves_its_files(node: Node) -> None:
     node.start()
     node.wait_status(STATUS_READY)
-    device = PreparedDevice(FakeDeviceSource(NODE, 2, "M").devices()[0].id, None)
+    device = PreparedDevice(FakeDeviceSource(FAKE, NODE, 2, "M").devices()[0].id, None)
     node.api.put(DRA_V1ALPHA2.claims, allocated(claim("a")))
     prepared = PreparedClaim(ClaimUID("uid-a"), NAMESPACE, "a", "label", (device,))
     node.plugin.state.prepare(prepared)
     before = files(node)
     node.stop()
     assert files(node) == before
-    assert set(before) == {common_file(), claim_file(prepared.uid), FILE_NAME}
+    assert set(before) == {common_file(FAKE), claim_file(FAKE, prepared.uid), FILE_NAME}
     node.boot()
     node.start()
     assert node.plugin.state.find(prepared.uid) == prepared
@@ -215,7 +216,7 @@ def test_stop_before_the_node_was_recovered_leaves_what_an_earlier_process_left(
     node: Node,
 ) -> None:
     node.api.remove(NODES, NODE)
-    Checkpoint(node.places.directory.path).save([])
+    Checkpoint(node.places.directory.path, FAKE).save([])
     before = files(node)
     starting = Thread(target=node.start)
     starting.start()

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from api.contract import FAKE
 from api.errors import MalformedState
 from api.objects import ClaimUID
 from api.resources import STATES
@@ -34,7 +35,7 @@ def test_unprepare_leaves_nothing_but_the_common_file(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
     rig.driver.unprepare(ref)
-    assert [p.name for p in rig.cdi_root.iterdir()] == [cdi.common_file()]
+    assert [p.name for p in rig.cdi_root.iterdir()] == [cdi.common_file(FAKE)]
     assert rig.saved() == rig.shown() == {}
     assert "preparedDevices" not in rig.nas()["spec"]
 
@@ -115,7 +116,7 @@ def test_restart_renews_the_file_of_an_earlier_plugin_without_calling_it_wrong(
 ) -> None:
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
-    path, device = rig.cdi_root / cdi.claim_file(ref.uid), rig.device(0).id
+    path, device = rig.cdi_root / cdi.claim_file(FAKE, ref.uid), rig.device(0).id
     present = path.read_text()
     env = [f"FAKE_DEVICE_0={device}", f"FAKE_CLAIM_A_0={device}"]
     former = {
@@ -131,7 +132,7 @@ def test_restart_renews_the_file_of_an_earlier_plugin_without_calling_it_wrong(
 
 
 def test_restart_removes_files_of_claims_that_are_not_prepared(rig: PluginRig) -> None:
-    stray = rig.cdi_root / f"{cdi.FILE_PREFIX}uid-x{cdi.FILE_SUFFIX}"
+    stray = rig.cdi_root / f"{FAKE.cdi_file_prefix}uid-x{cdi.FILE_SUFFIX}"
     foreign = rig.cdi_root / "vendor.json"
     for path in (stray, foreign):
         path.write_text("{}")
@@ -314,7 +315,7 @@ def test_malformed_cdi_file_is_replaced(rig: PluginRig, content: bytes) -> None:
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
     files = _contents(rig)
-    path = rig.cdi_root / cdi.claim_file(ref.uid)
+    path = rig.cdi_root / cdi.claim_file(FAKE, ref.uid)
     path.write_bytes(content)
     rig.driver.prepare(ref)
     assert _contents(rig) == files

@@ -78,6 +78,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
+- name: DRIVER_NAME
+  value: {{ .Values.driverName | quote }}
 - name: KUBE_API_QPS
   value: {{ .Values.kubeApi.qps | quote }}
 - name: KUBE_API_BURST
