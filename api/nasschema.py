@@ -32,7 +32,7 @@ def load_nas(obj: JSON, key: str) -> NodeAllocationState:
     """
     meta = obj["metadata"]
     try:
-        parts = _PartsSchema(key).load(
+        parts = parts_schema(key).load(
             {
                 "spec": obj.get("spec") or {},
                 "status": obj.get("status") or STATUS_NOT_READY,
@@ -64,21 +64,7 @@ class _ModelSchema(_Tolerant):
     name = fields.String(required=True)
 
 
-class _OwnSchema(_Tolerant):
-    """Has its field `own` under the key of the driver."""
-
-    def __init__(self, key: str) -> None:
-        self._key = key
-        super().__init__()
-
-    def on_bind_field(self, field_name: str, field_obj: fields.Field[Any]) -> None:
-        if field_name == "own":
-            field_obj.data_key = self._key
-
-
-class _OfferedSchema(_OwnSchema):
-    own = fields.Nested(_ModelSchema(), required=True)
-
+class _OfferedSchema(_Tolerant):
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> Device:
         return Device(DeviceID(data["own"]["uuid"]), data["own"]["name"])
@@ -102,9 +88,8 @@ class _ClaimInfoSchema(_Tolerant):
     name = fields.String(load_default="")
 
 
-class _AllocatedClaimSchema(_OwnSchema):
+class _AllocatedClaimSchema(_Tolerant):
     claim_info = fields.Nested(_ClaimInfoSchema(), data_key="claimInfo", load_default=dict)
-    own = fields.Nested(_AllocatedListSchema(), required=True)
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> AllocatedClaim:
@@ -124,26 +109,13 @@ class _PreparedListSchema(_Tolerant):
     devices = fields.List(fields.Nested(_PreparedDeviceSchema()), required=True)
 
 
-class _PreparedClaimSchema(_OwnSchema):
-    own = fields.Nested(_PreparedListSchema(), required=True)
-
+class _PreparedClaimSchema(_Tolerant):
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> tuple[PreparedDevice, ...]:
         return tuple(data["own"]["devices"])
 
 
 class _SpecSchema(_Tolerant):
-    def __init__(self, key: str) -> None:
-        offered, uid = fields.Nested(_OfferedSchema(key)), fields.String()
-        allocated = fields.Nested(_AllocatedClaimSchema(key))
-        prepared = fields.Nested(_PreparedClaimSchema(key))
-        self._declared_fields = {
-            "allocatable": fields.List(offered, data_key="allocatableDevice"),
-            "allocated": fields.Dict(uid, allocated, data_key="allocatedClaims"),
-            "prepared": fields.Dict(uid, prepared, data_key="preparedDevices"),
-        }
-        super().__init__()
-
     @post_load
     def freeze(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
         frozen = dict(data)
@@ -168,6 +140,23 @@ class _PartsSchema(_Tolerant):
     status = fields.String(validate=validate.OneOf([STATUS_READY, STATUS_NOT_READY]))
     heartbeat = fields.Nested(_HeartbeatSchema(), allow_none=True)
 
-    def __init__(self, key: str) -> None:
-        self._declared_fields = {**self._declared_fields, "spec": fields.Nested(_SpecSchema(key))}
-        super().__init__()
+
+def parts_schema(key: str) -> Schema:
+    """Return the schema of a NAS without its metadata; `key` is the driver's."""
+    offered = _keyed(_OfferedSchema, key, _ModelSchema)
+    allocated = _keyed(_AllocatedClaimSchema, key, _AllocatedListSchema)
+    prepared = _keyed(_PreparedClaimSchema, key, _PreparedListSchema)
+    spec = _SpecSchema.from_dict(
+        {
+            "allocatable": fields.List(offered, data_key="allocatableDevice"),
+            "allocated": fields.Dict(fields.String(), allocated, data_key="allocatedClaims"),
+            "prepared": fields.Dict(fields.String(), prepared, data_key="preparedDevices"),
+        }
+    )
+    return _PartsSchema.from_dict({"spec": fields.Nested(spec)})()
+
+
+def _keyed(schema: type[Schema], key: str, own: type[Schema]) -> fields.Nested:
+    """Return a field whose objects have what is the driver's own under its key."""
+    field = fields.Nested(own, required=True, data_key=key)
+    return fields.Nested(schema.from_dict({"own": field}))

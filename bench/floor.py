@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Barrier
 from threading import Lock
@@ -95,7 +96,7 @@ class Writer:
             objects.marked(consumer.claim, self._driver.contract.finalizer),
             namespace=NAMESPACE,
         )
-        self._give(task, objects.free_device)
+        self._give(task, partial(objects.free_device, key=self._driver.contract.device_key))
         body = objects.allocated(claim, consumer, objects.FLOOR, task.node)
         self._claims[consumer.name] = client.update(DRA_V1ALPHA2.claims, body, subresource="status")
 
@@ -115,7 +116,9 @@ class Writer:
         driver = self._driver
         with self._locks[task.node]:
             state = self._states[task.node]
-            patch = objects.given(state, task.consumer.claim, choose(state))
+            patch = objects.given(
+                state, task.consumer.claim, choose(state), driver.contract.device_key
+            )
             seconds, self._states[task.node] = timed(
                 lambda: self._client.patch(
                     driver.states, task.node, patch, namespace=driver.namespace

@@ -104,8 +104,9 @@ def add_node(site: Site) -> None:
 def allocate(site: Site, state: JSON, consumers: Sequence[Consumer]) -> list[JSON]:
     """Give each pod a device, as a controller would; return the claims."""
     driver, claims = site.driver, []
+    key = driver.contract.device_key
     for consumer in consumers:
-        patch = objects.given(state, consumer.claim, objects.free_device(state))
+        patch = objects.given(state, consumer.claim, objects.free_device(state, key), key)
         del patch["metadata"]
         state = site.client.patch(driver.states, NAME, patch, namespace=driver.namespace)
         body = objects.allocated(consumer.claim, consumer, driver.contract.driver_name, NAME)

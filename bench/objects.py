@@ -184,16 +184,17 @@ def is_allocated(claim_now: JSON) -> bool:
     return bool(status.get("allocation") and status.get("reservedFor"))
 
 
-def given(state: JSON, claim_now: JSON, device: JSON | None) -> JSON:
+def given(state: JSON, claim_now: JSON, device: JSON | None, key: str) -> JSON:
     """Return the merge patch that gives a device of a node to a claim, or takes it back.
 
     Args:
         state: NAS that was read last; its resourceVersion guards the write.
         claim_now: to whom.
         device: entry of `allocatableDevice`; None takes back.
+        key: of the driver in the NAS.
     """
     info = {"name": claim_now["metadata"]["name"], "namespace": NAMESPACE}
-    entry = device and {"claimInfo": info, "fake": {"devices": [{"uuid": device["fake"]["uuid"]}]}}
+    entry = device and {"claimInfo": info, key: {"devices": [{"uuid": device[key]["uuid"]}]}}
     guard = {"resourceVersion": state["metadata"]["resourceVersion"]}
     return {"metadata": guard, "spec": {"allocatedClaims": {uid_of(claim_now): entry}}}
 
@@ -203,12 +204,12 @@ def holds(state: JSON, claim_now: JSON) -> bool:
     return uid_of(claim_now) in ((state.get("spec") or {}).get("allocatedClaims") or {})
 
 
-def free_device(state: JSON) -> JSON:
+def free_device(state: JSON, key: str) -> JSON:
     """Return a device of a node that no claim has; StopIteration if there is none."""
     entries = ((state["spec"].get("allocatedClaims")) or {}).values()
-    taken = {device["uuid"] for entry in entries for device in entry["fake"]["devices"]}
+    taken = {device["uuid"] for entry in entries for device in entry[key]["devices"]}
     offered: list[JSON] = state["spec"]["allocatableDevice"]
-    return next(device for device in offered if device["fake"]["uuid"] not in taken)
+    return next(device for device in offered if device[key]["uuid"] not in taken)
 
 
 def _guarded(obj: JSON, **metadata: object) -> JSON:

@@ -27,9 +27,8 @@ LOGGING: Final = "Logging"
 _TAKEN_PATHS: Final = ("/healthz", "/readyz")
 _MOST_QPS: Final = 10_000
 _LONGEST_NAME: Final = 63
-_DRIVER_NAME: Final = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""Source: kubernetes pkg/apis/resource/validation, validateDriverName; a CDI vendor has a letter
-first."""
+_DRIVER_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+"""Source: kubernetes pkg/apis/resource/validation, validateDriverName."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class CommonConfig:
     logging_format: str
     verbosity: int
     normal_events: bool
-    contract: Contract = FAKE
+    contract: Contract
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ from api.parameters import ClaimParameters, parse_claim_parameters
 from api.resources import CLAIM_PARAMETERS, CLASS_PARAMETERS, STATES, Resource
 
 FOLDER = Path(nas.__file__).parent
+NAS_PARTS: Any = nasschema.parts_schema(FAKE.device_key)
 FILES = ["nas_crd.yaml", "claimparameters_crd.yaml", "classparameters_crd.yaml"]
 SCHEMAS: dict[str, Schema] = {
-    "nas_crd.yaml": nasschema._SpecSchema(FAKE.device_key),
+    "nas_crd.yaml": NAS_PARTS.fields["spec"].schema,
     "claimparameters_crd.yaml": parameters._ClaimParametersSchema(),
     "classparameters_crd.yaml": parameters._ClassParametersSchema(),
 }
@@ -108,9 +109,7 @@ def test_the_crd_checks_what_the_driver_checks(file: str) -> None:
 
 def test_the_status_of_a_nas_is_the_one_that_the_driver_reads() -> None:
     found = root("nas_crd.yaml")["properties"]
-    assert bare(found["status"]) == openapi(
-        nasschema._PartsSchema(FAKE.device_key).fields["status"]
-    )
+    assert bare(found["status"]) == openapi(NAS_PARTS.fields["status"])
     assert set(found) == {
         "apiVersion",
         "kind",

@@ -6,6 +6,7 @@ from bench import objects
 from bench.objects import Consumer, Driver
 
 DRIVER = Driver(FAKE)
+KEY = FAKE.device_key
 NODE = "bench-node-00000"
 
 
@@ -41,23 +42,23 @@ def test_a_node_state_is_one_that_the_driver_reads(state):
 
 
 def test_giving_and_taking_a_device(state, consumer):
-    device = objects.free_device(state)
-    patch = objects.given(state, consumer.claim, device)
+    device = objects.free_device(state, KEY)
+    patch = objects.given(state, consumer.claim, device, KEY)
     assert patch["metadata"] == {"resourceVersion": "7"}
     full = merged(state, patch)
     assert objects.holds(full, consumer.claim)
     assert parse_nas(full, FAKE.device_key).used() == {device["fake"]["uuid"]}
-    assert objects.free_device(full) != device
+    assert objects.free_device(full, KEY) != device
     assert not objects.holds(
-        merged(full, objects.given(full, consumer.claim, None)), consumer.claim
+        merged(full, objects.given(full, consumer.claim, None, KEY)), consumer.claim
     )
 
 
 def test_no_device_is_free_on_a_full_node(consumer):
     state = stored(objects.node_state(DRIVER, NODE, 1))
-    full = merged(state, objects.given(state, consumer.claim, objects.free_device(state)))
+    full = merged(state, objects.given(state, consumer.claim, objects.free_device(state, KEY), KEY))
     with pytest.raises(StopIteration):
-        objects.free_device(full)
+        objects.free_device(full, KEY)
 
 
 def test_the_context_belongs_to_its_pod(consumer):
@@ -93,7 +94,7 @@ def test_an_answer_reads_back(consumer):
 def test_a_claim_on_its_way_up_and_down(consumer):
     claim = consumer.claim
     assert not objects.is_allocated(claim)
-    up = objects.allocated(claim, consumer, DRIVER.name, NODE)
+    up = objects.allocated(claim, consumer, DRIVER.contract.driver_name, NODE)
     assert objects.is_allocated(up)
     assert up["status"]["reservedFor"] == [{"resource": "pods", "name": "a", "uid": "uid-a"}]
     down = objects.unreserved(up)
@@ -102,6 +103,6 @@ def test_a_claim_on_its_way_up_and_down(consumer):
 
 
 def test_patches_of_metadata_are_guarded(consumer):
-    for patch in (objects.marked(consumer.claim), objects.unmarked(consumer.claim)):
+    for patch in (objects.marked(consumer.claim, FAKE.finalizer), objects.unmarked(consumer.claim)):
         assert patch["metadata"]["resourceVersion"] == "7"
     assert "resourceVersion" not in objects.unguarded(consumer.claim)["metadata"]

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.contract import FAKE
 from ops.config import (
     CommonConfig,
     Endpoint,
@@ -22,6 +23,7 @@ from ops.settings import Program, program
 VARIABLES = (
     *("KUBECONFIG", "KUBE_API_QPS", "KUBE_API_BURST", "POD_NAMESPACE", "NAMESPACE", "V"),
     *("HTTP_ENDPOINT", "METRICS_PATH", "PPROF_PATH", "LOGGING_FORMAT", "NORMAL_EVENTS"),
+    "DRIVER_NAME",
 )
 DEFAULTS = CommonConfig(
     kubeconfig="",
@@ -34,6 +36,7 @@ DEFAULTS = CommonConfig(
     logging_format="text",
     verbosity=2,
     normal_events=True,
+    contract=FAKE,
 )
 
 
@@ -84,6 +87,7 @@ def test_the_defaults_are_those_of_the_chart(seen: Seen) -> None:
         ("--v", "V", "5", "verbosity", 5),
         ("-v", "V", "0", "verbosity", 0),
         ("--normal-events", "NORMAL_EVENTS", "false", "normal_events", False),
+        ("--driver-name", "DRIVER_NAME", "a.b", "contract", FAKE.renamed("a.b")),
     ],
 )
 def test_every_setting_has_a_flag_and_a_variable(
@@ -99,6 +103,31 @@ def test_verbosity_takes_the_forms_of_klog(seen: Seen, form: str) -> None:
     assert seen.run(*form.split()).exit_code == 0
     assert seen.config is not None
     assert seen.config.verbosity == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "fits"),
+    [
+        ("gpu.example.com", True),
+        ("3-shake", True),
+        ("a" * 63, True),
+        ("a" * 64, False),
+        ("Gpu.example.com", False),
+        ("gpu..example", False),
+        ("gpu.example.com/x", False),
+        ("../gpu", False),
+        ("-gpu", False),
+        ("gpu-", False),
+        ("gpu_1", False),
+        ("gpu\n", False),
+    ],
+)
+def test_the_name_of_a_driver_is_a_dns_name(seen: Seen, name: str, fits: bool) -> None:
+    result = seen.run("--driver-name", name)
+    assert (result.exit_code, seen.config is not None) == ((0, True) if fits else (2, False))
+    if not fits:
+        assert "--driver-name (env DRIVER_NAME): " in result.output
+        assert "; give a DNS name of at most 63 lower-case characters" in result.output
 
 
 @pytest.mark.parametrize("variable", VARIABLES)

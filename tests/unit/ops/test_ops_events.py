@@ -3,6 +3,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.contract import FAKE
 from kube.client import Client
 from ops.config import CommonConfig
 from ops.events import event_recorder
@@ -18,6 +19,7 @@ CONFIG = CommonConfig(
     logging_format="text",
     verbosity=2,
     normal_events=True,
+    contract=FAKE,
 )
 CLAIM = {"kind": "ResourceClaim", "metadata": {"name": "claim", "namespace": "ns"}}
 

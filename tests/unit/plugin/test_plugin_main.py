@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import plugin.__main__ as program
+from api.contract import FAKE
 from kube.errors import ConfigError
 from ops.config import CommonConfig
 from ops.lifecycle import Lifecycle
@@ -150,6 +151,7 @@ def common() -> CommonConfig:
         logging_format="text",
         verbosity=2,
         normal_events=True,
+        contract=FAKE,
     )
 
 
