@@ -2,6 +2,7 @@ import threading
 
 import pytest
 
+from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_VERSIONS, PODS, STATES, Resource
 from controller.caches import Caches
@@ -35,8 +36,8 @@ class Seen:
 @pytest.mark.parametrize("version", DRA_VERSIONS)
 def test_every_cache_follows_an_api_server_that_was_restored(version: str) -> None:
     api, metrics, stop = MemoryApi(version), Metrics(), threading.Event()
-    kinds = DRA_VERSIONS[version].resources
-    caches = Caches(api, kinds, SYSTEM, metrics)
+    kinds = DRA_VERSIONS[version]
+    caches = Caches(api, FAKE, kinds, SYSTEM, metrics)
     stores = {
         kinds.claims: caches.claims,
         kinds.contexts: caches.contexts,

@@ -2,10 +2,12 @@ import threading
 from pathlib import Path
 from unittest.mock import create_autospec
 
+from api.contract import FAKE
 from api.resources import NODES, STATES
 from kube.events import EventRecorder
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
+from plugin.patience import Patience
 from plugin.places import Places
 from plugin.wiring import Site, build
 from tests.support.backups import Backup
@@ -19,9 +21,11 @@ SECONDS = 20.0
 def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
     api, metrics, stop = MemoryApi(), Metrics(), threading.Event()
     api.put(NODES, node_object())
-    places = Places.of(*(str(tmp_path / name) for name in ("cdi", "registry", "plugins")))
-    site = Site(NODE, SYSTEM, FakeDeviceSource(NODE, 2, "M"), places)
-    plugin = build(api, create_autospec(EventRecorder, instance=True), metrics, site)
+    places = Places.of(FAKE, *(str(tmp_path / name) for name in ("cdi", "registry", "plugins")))
+    site = Site(FAKE, NODE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"), places)
+    plugin = build(
+        api, create_autospec(EventRecorder, instance=True), metrics, site, Patience(stop.wait)
+    )
     plugin.node_state.ensure()
     seen = threading.Condition()
     statuses: list[str] = []
