@@ -88,43 +88,20 @@ def build(
     """
     resources = VERSIONS[version].resources
     caches = Caches(client, contract, resources, namespace, metrics)
-    sources = _sources(client, resources, caches)
-    dialect = VERSIONS[version].dialect(contract.driver_name, sources)
+    dialect = VERSIONS[version].dialect(contract.driver_name, _sources(client, resources, caches))
     ledger = Ledger(caches.states, namespace, contract.device_key, clock=clock)
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
     commits = NodeCommits(ComparedWrites(client, events), STATES, contract.device_key, ledger)
-    writer = ClaimWriter(
-        *(
-            client,
-            contract,
-            dialect,
-            resources.claims,
-            commits,
-            caches.claims,
-            ledger,
-            teller(events),
-        ),
-        unprepare_timeout=unprepare_timeout,
-        clock=clock,
-    )
+    parts = (client, contract, dialect, resources.claims, commits, caches.claims, ledger)
+    writer = ClaimWriter(*parts, teller(events), unprepare_timeout=unprepare_timeout, clock=clock)
     repair = StateRepair(
-        client,
-        contract,
-        resources.claims,
-        caches,
-        ledger,
-        dialect,
-        writer,
-        events,
-        observer,
+        *(client, contract, resources.claims, caches, ledger, dialect, writer, events, observer),
         clock=clock,
     )
+    sync = ClaimSync(contract, caches.claims, dialect, caches.nodes, ledger, writer)
     kinds = {
-        CLAIM: Kind(
-            ClaimSync(contract, caches.claims, dialect, caches.nodes, ledger, writer),
-            caches.claims.get,
-        ),
+        CLAIM: Kind(sync, caches.claims.get),
         SCHEDULING: _scheduling_kind(client, resources, caches, dialect, ledger, writer, observer),
         STATE: Kind(SilenceLog(repair, ledger.heartbeats), caches.states.get),
     }

@@ -133,17 +133,8 @@ def build(
     heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
     sync = NodeSync(node_state, state, collector, readiness.write, heartbeats, queue, report=report)
     cache.subscribe(sync.on_change)
-    driver = NodeDriver(
-        node,
-        contract,
-        claims,
-        node_state,
-        source,
-        state,
-        patience=patience,
-        metrics=measured,
-        events=events,
-    )
+    parts = (node, contract, claims, node_state, source, state)
+    driver = NodeDriver(*parts, patience=patience, metrics=measured, events=events)
     servers = _servers(places, NodeService(driver, kubelet, patience), registration, report)
     return Plugin(
         cache=cache,

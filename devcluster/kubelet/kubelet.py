@@ -77,8 +77,7 @@ class Kubelet:
             StateDirError: `root` is too long or cannot be written.
             CheckpointCorrupt: the record of held claims cannot be read.
         """
-        self._directories = NodeDirectories(root.absolute())
-        self._directories.create(driver_name)
+        self._directories = NodeDirectories(root.absolute()).create(driver_name)
         self._clock, self._wall = clock, wall
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []

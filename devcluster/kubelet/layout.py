@@ -12,7 +12,7 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from devcluster.errors import StateDirError
 
@@ -96,8 +96,8 @@ class NodeDirectories:
         """Return the uids of the pods that have files."""
         return sorted(path.name for path in self.pods.iterdir() if _UID.fullmatch(path.name))
 
-    def create(self, driver_name: str) -> None:
-        """Make the directories.
+    def create(self, driver_name: str) -> Self:
+        """Make the directories, and return them.
 
         Args:
             driver_name: of the driver whose sockets have to fit below them.
@@ -115,6 +115,7 @@ class NodeDirectories:
                 f"directory {self.root} of a node cannot be used: {error.strerror}; "
                 "choose another state directory"
             ) from error
+        return self
 
 
 def check_socket_path(path: Path) -> None:
