@@ -264,10 +264,8 @@ def _kinds() -> Iterator[Kind]:
 
 def _classic_kinds(version: str) -> list[Kind]:
     known = DRA_VERSIONS[version if version in DRA_VERSIONS else "v1alpha3"]
-    claims, contexts, classes = (
-        replace(each, version=version) for each in (known.claims, known.contexts, known.classes)
-    )
-    templates = replace(claims, plural="resourceclaimtemplates", kind="ResourceClaimTemplate")
+    served = (known.claims, known.templates, known.contexts, known.classes)
+    claims, templates, contexts, classes = (replace(each, version=version) for each in served)
     return [_kind(claims, STATUS), _kind(templates), _kind(contexts, STATUS), _kind(classes)]
 
 

@@ -127,9 +127,9 @@ def test_a_state_is_read_once_for_all_questions_and_before_the_first(
 ) -> None:
     read: list[str] = []
 
-    def reading(obj: JSON) -> NodeAllocationState:
+    def reading(obj: JSON, key: str) -> NodeAllocationState:
         read.append(obj["metadata"]["resourceVersion"])
-        return parse_nas(obj, FAKE.device_key)
+        return parse_nas(obj, key)
 
     monkeypatch.setattr(nodes, "parse_nas", reading)
     book, store = ledger(nas(devices=2))
@@ -145,9 +145,9 @@ def test_a_state_is_read_once_for_all_questions_and_before_the_first(
 def test_of_a_heartbeat_just_the_heartbeat_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     specs: list[object] = []
 
-    def reading(obj: JSON) -> NodeAllocationState:
+    def reading(obj: JSON, key: str) -> NodeAllocationState:
         specs.append(obj["spec"])
-        return parse_nas(obj, FAKE.device_key)
+        return parse_nas(obj, key)
 
     monkeypatch.setattr(nodes, "parse_nas", reading)
     full = preparing(holding(nas(devices=2), "a", 0), "a", 0)

@@ -23,9 +23,8 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
     api.put(NODES, node_object())
     places = Places.of(FAKE, *(str(tmp_path / name) for name in ("cdi", "registry", "plugins")))
     site = Site(FAKE, NODE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"), places)
-    plugin = build(
-        api, create_autospec(EventRecorder, instance=True), metrics, site, Patience(stop.wait)
-    )
+    events = create_autospec(EventRecorder, instance=True)
+    plugin = build(api, events, metrics, site, Patience(stop.wait))
     plugin.node_state.ensure()
     seen = threading.Condition()
     statuses: list[str] = []
