@@ -27,8 +27,13 @@ def test_template_claim_and_named_claim_of_one_name_are_both_seen_after_each_res
     wanted = _wanted(space)
     assert len(wanted) == 2 + len(["gpu", "gpu", "one"])
     for run in ([], ["--previous"]):
-        log = until("environment", lambda run=run: space.run("logs", "both", *run))
-        assert dict(_OF_CLAIMS.findall(log)) == wanted
+        seen = until("environment", lambda run=run: _seen(space, *run))
+        assert seen == wanted
+
+
+def _seen(space: Space, *run: str) -> dict[str, str]:
+    """Return the variables that a container has printed, none while its log is not there."""
+    return dict(_OF_CLAIMS.findall(space.run("logs", "both", *run)))
 
 
 def _wanted(space: Space) -> dict[str, str]:

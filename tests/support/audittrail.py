@@ -8,6 +8,7 @@ Source: Kubernetes documentation, "Auditing"; audit.k8s.io/v1 Event.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from api.objects import JSON
 from tests.support.rbac import Permission, Request, needed
@@ -15,6 +16,11 @@ from tests.support.rbac import Permission, Request, needed
 RIGHTS = "rbac.authorization.k8s.io"
 SETTLING = timedelta(seconds=5)
 """Until a new role counts: the authorizer watches them."""
+
+CHANGING: Final = timedelta(seconds=60)
+"""An upgrade may take a right from a program that is being replaced and still asks."""
+
+_SETTLED_AFTER: Final = {"create": SETTLING, "patch": CHANGING, "update": CHANGING}
 
 _DECISION = "authorization.k8s.io/decision"
 
@@ -103,7 +109,8 @@ def _has_rights(events: list[JSON], request: Asked) -> bool:
         if own and _begins(event) <= request.when:
             latest[ref["resource"]] = event
     return bool(latest) and all(
-        event["verb"] == "create" and _when(event) + SETTLING <= request.when
+        event["verb"] in _SETTLED_AFTER
+        and _when(event) + _SETTLED_AFTER[event["verb"]] <= request.when
         for event in latest.values()
     )
 

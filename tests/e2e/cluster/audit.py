@@ -22,7 +22,7 @@ POLICY: Final[JSON] = {
         {"level": "Metadata", "userGroups": [f"system:serviceaccounts:{SYSTEM}"]},
         {
             "level": "Metadata",
-            "verbs": ["create", "delete"],
+            "verbs": ["create", "delete", "patch", "update"],
             "resources": [{"group": "rbac.authorization.k8s.io"}],
         },
         {"level": "None"},

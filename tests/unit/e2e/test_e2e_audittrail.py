@@ -83,6 +83,15 @@ def test_refused_is_what_was_forbidden_while_there_were_rights(when: int, told: 
     assert [each.request for each in found] == ([Request("list", "/pods")] if told else [])
 
 
+@pytest.mark.parametrize(("when", "told"), [(9, True), (20, False), (59, False)])
+def test_a_role_that_was_changed_settles_when_its_program_was_replaced(
+    when: int, told: bool
+) -> None:
+    history = [*rights(1, "create"), rights(10, "patch")[0]]
+    found = refused([*history, by_driver(when, "list", PODS, 403)], "fake-system")
+    assert bool(found) == told
+
+
 def test_one_role_that_is_missing_takes_the_rights() -> None:
     history = [*rights(1, "create"), rights(9, "delete")[0]]
     assert refused([*history, by_driver(20, "list", PODS, 403)], "fake-system") == []
