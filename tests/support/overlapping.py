@@ -1,5 +1,6 @@
 """A kubelet that repeats, cancels and overlaps its calls for a few claims, over a real socket."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,6 +19,7 @@ from plugin.service import NodeService
 from tests.support.hostile import defects
 from tests.support.kubeletcalls import SECONDS, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig
+from tests.support.waiting import until
 
 THREADS = 8
 _CLAIMS = 4
@@ -42,7 +44,7 @@ class Overlapping:
         self.refs = [self.rig.allocate(f"c{n}", n, split=n) for n in range(_CLAIMS)]
         client: Any = self.rig.api
         service = NodeService(self.rig.driver, Kubelet(client, NODE), self.rig.patience)
-        self._socket = root / "s.sock"
+        self._socket = root / "overlapping.sock"
         self._server = UnixServer(Place(self._socket, "--x"), service.handlers(), workers=THREADS)
 
     def wrong(self, calls: int, seed: int) -> list[str]:
@@ -55,7 +57,12 @@ class Overlapping:
             with ThreadPoolExecutor(THREADS) as pool:
                 work = [(calls // THREADS, Random(f"{seed}/{n}"), first) for n in range(THREADS)]
                 found = [each for some in pool.map(self._calls, work) for each in some]
+        until("the calls that were cancelled have ended", self._idle)
         return [*found, *logged, *self._end()]
+
+    def _idle(self) -> bool:
+        """Tell whether no thread serves a call any more: nobody waits for one that is cancelled."""
+        return not any(t.name.startswith(f"{self._socket.stem}_") for t in threading.enumerate())
 
     def _answers(self) -> dict[str, list[str]]:
         with KubeletCalls(self._socket) as calls:
