@@ -5,8 +5,11 @@ no history, and all its watches have ended.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
+from api.resources import Resource
 from devcluster.apiserver.storage import ResourceID, Storage, Stored
+from tests.support.waiting import until
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,14 @@ class Backup:
             }
             return cls(storage._revision, objects)
 
-    def restore(self, storage: Storage) -> None:
-        """Put a storage back; kinds that were defined since then are not forgotten."""
+    def restore(self, storage: Storage, *watched: Resource) -> None:
+        """Put a storage back; kinds that were defined since then are not forgotten.
+
+        It waits until the resources in `watched` are: nothing cuts a client off that has listed and
+        not begun its watch yet, where a real server would be away in between.
+        """
+        for resource in watched:
+            until(f"a watch of {resource.plural}", partial(_is_watched, storage, resource))
         with storage._lock:
             storage._revision = self.revision
             for resource, each in storage._collections.items():
@@ -34,3 +43,9 @@ class Backup:
                 each.objects = {place: dict(found) for place, found in kept.items()}
         storage.compact()
         storage.close_subscriptions()
+
+
+def _is_watched(storage: Storage, resource: Resource) -> bool:
+    with storage._lock:
+        collection = storage._collections.get((resource.group, resource.plural))
+        return bool(collection and collection.subscriptions)

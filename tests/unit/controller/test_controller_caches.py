@@ -61,7 +61,7 @@ def test_every_cache_follows_an_api_server_that_was_restored(version: str) -> No
             everywhere(f"lost{number}")
         for each in seen.values():
             each.wait_for("lost9")
-        backup.restore(api._storage)
+        backup.restore(api._storage, *stores)
         everywhere("new")
         for each in seen.values():
             each.wait_for("new")

@@ -130,7 +130,7 @@ def test_restored_server_is_listed_anew(server: ApiServer, client: Client) -> No
     with watcher(client) as it:
         create(client, "lost", *(f"p{number}" for number in range(60)))
         it.sees("p59")
-        backup.restore(server._storage)
+        backup.restore(server._storage, PODS)
         create(client, "new")
         it.sees("new")
         assert it.known() == ["kept", "new"]

@@ -50,7 +50,7 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
         for number in range(10):
             set_status(f"lost{number}")
         assert sees("lost9")
-        backup.restore(api._storage)
+        backup.restore(api._storage, STATES)
         set_status("new")
         assert sees("new")
     finally:
