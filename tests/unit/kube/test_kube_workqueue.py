@@ -180,7 +180,7 @@ class TestManyWorkers:
         queue, found = crew
         queue.add_after("late", 1000.0)
         queue.waits.get()
-        queue.add_after("soon", 0.001)
+        queue.add_after("soon", 0.05)
         assert found.get() == "soon"
         for _watched_again_then_successor_then_done in range(3):
             queue.waits.get()
