@@ -9,9 +9,9 @@ from api.contract import Contract
 from api.errors import DriverError
 from api.invariants import NodeFiles
 from api.objects import NodeName
-from plugin.cdi_directory import CdiDirectory
-from plugin.checkpoint import Checkpoint
-from plugin.errors import CheckpointCorrupt
+from dra.devicestate.checkpoint import Checkpoint
+from dra.devicestate.directory import CdiDirectory
+from dra.errors import CheckpointCorrupt
 from plugin.places import CDI_SETTING, PLUGINS_SETTING
 
 

@@ -1,9 +1,9 @@
 """Prepares and unprepares claims on request of the kubelet, whichever protocol carries it.
 
 Everything slow or doubtful comes first and without a lock: the claim is read live and checked, and
-the allocation is taken from the watch cache, or read live if that does not do. Then `plugin.state`
-does the rest. What passes by itself is waited for, and all of that is done again. Called by
-`plugin.service`.
+the allocation is taken from the watch cache, or read live if that does not do. Then
+`dra.devicestate.state` does the rest. What passes by itself is waited for, and all of that is done
+again. Called by `plugin.service`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,16 +16,17 @@ from api.deviceclaims import device_name
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from dra.devicestate import cdi
+from dra.devicestate.prepared import Devices, PreparedClaim, described
+from dra.devicestate.state import State
+from dra.errors import NodeError
+from dra.publish.nodestate import Seen
 from ops.logs import get_logger
-from plugin import cdi
 from plugin.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
 from plugin.devices import DeviceSource, prepared_devices
-from plugin.errors import NodeError, NotInNodeState
+from plugin.errors import NotInNodeState
 from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
-from plugin.nodestate import Seen
 from plugin.patience import Patience
-from plugin.prepared import Devices, PreparedClaim, described
-from plugin.state import State
 
 _LOG = get_logger("driver")
 

@@ -1,42 +1,22 @@
 """Errors of the kubelet plugin.
 
-DriverError                     (api.errors)
-├─ NodeError                    this claim cannot be prepared or unprepared now; told to the kubelet
-│  ├─ InvalidClaimUid           the uid cannot be part of a file name and a CDI device name
-│  ├─ InvalidClaimName          namespace or name cannot be those of a ResourceClaim
-│  ├─ NotForThisNode            whatever the node holds for the claim is out of date
-│  │  ├─ ClaimNotFound          no ResourceClaim of that name
-│  │  ├─ ClaimUidMismatch       the name belongs to another ResourceClaim by now
-│  │  ├─ NotAllocated           the claim has no allocation
-│  │  └─ NotAllocatedHere       allocated by another driver, or for another node
-│  ├─ NotInNodeState            allocated, but the NodeAllocationState has no devices for it
-│  ├─ NodeStateMissing          the NodeAllocationState itself is not there
-│  ├─ AllocationChanged         the watch cache was behind, the allocation has to be read live
-│  ├─ DeviceGone                an allocated device is not in the node's inventory
-│  ├─ DeviceInUse               an allocated device is prepared for another claim
-│  ├─ PluginStopped              the plugin ends, its successor will prepare the claim
-│  ├─ UnknownKubelet            the Node does not say which kubelet wants an answer
-│  ├─ UnsupportedServer         the API server has no version of ResourceClaim that we can read
-│  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
-│  ├─ CdiWriteFailed            a CDI file cannot be written or removed
-│  └─ CheckpointWriteFailed     the checkpoint cannot be written
-├─ NodeUnknown                  there is no Node of the configured name, or not yet
-├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
-└─ CannotServe                  the plugin cannot run on this machine as it is configured
-   ├─ DirectoryUnusable         a directory is missing or not accessible
-   ├─ SocketUnusable            a socket cannot be bound
-   └─ NodeOccupied              another plugin process serves the same sockets
+NodeError                       (dra.errors)
+├─ InvalidClaimName             namespace or name cannot be those of a ResourceClaim
+├─ NotForThisNode               whatever the node holds for the claim is out of date
+│  ├─ ClaimNotFound             no ResourceClaim of that name
+│  ├─ ClaimUidMismatch          the name belongs to another ResourceClaim by now
+│  ├─ NotAllocated              the claim has no allocation
+│  └─ NotAllocatedHere          allocated by another driver, or for another node
+├─ NotInNodeState               allocated, but the NodeAllocationState has no devices for it
+├─ DeviceGone                   an allocated device is not in the node's inventory
+├─ UnknownKubelet               the Node does not say which kubelet wants an answer
+└─ UnsupportedServer            the API server has no version of ResourceClaim that we can read
+CannotServe                     (dra.errors)
+├─ SocketUnusable               a socket cannot be bound
+└─ NodeOccupied                 another plugin process serves the same sockets
 """
 
-from api.errors import DriverError
-
-
-class NodeError(DriverError):
-    """A claim cannot be prepared or unprepared now; the kubelet gets the text and retries."""
-
-
-class InvalidClaimUid(NodeError):
-    """The uid cannot be part of a file name and of a CDI device name."""
+from dra.errors import CannotServe, NodeError
 
 
 class InvalidClaimName(NodeError):
@@ -67,24 +47,8 @@ class NotInNodeState(NodeError):
     """The NodeAllocationState has no devices for the claim."""
 
 
-class NodeStateMissing(NodeError):
-    """The node has no NodeAllocationState at present."""
-
-
-class AllocationChanged(NodeError):
-    """The claim was to be prepared for an allocation that the API server does not have."""
-
-
 class DeviceGone(NodeError):
     """A device that was allocated is not in the node's inventory."""
-
-
-class DeviceInUse(NodeError):
-    """A device that was allocated is prepared for another claim at present."""
-
-
-class PluginStopped(NodeError):
-    """The plugin has taken its files away and prepares nothing any more."""
 
 
 class UnknownKubelet(NodeError):
@@ -93,34 +57,6 @@ class UnknownKubelet(NodeError):
 
 class UnsupportedServer(NodeError):
     """The API server serves no version of ResourceClaim that this driver reads."""
-
-
-class InvalidCdiSpec(NodeError):
-    """A CDI spec that container runtimes would refuse."""
-
-
-class CdiWriteFailed(NodeError):
-    """A CDI file could not be written, read back or removed."""
-
-
-class CheckpointWriteFailed(NodeError):
-    """The checkpoint could not be written."""
-
-
-class NodeUnknown(DriverError):
-    """There is no Node of the configured name; its kubelet may still register it."""
-
-
-class CheckpointCorrupt(DriverError):
-    """The checkpoint is malformed, of another version, or does not match its checksum."""
-
-
-class CannotServe(DriverError):
-    """The plugin cannot run here until somebody changes the machine or a flag."""
-
-
-class DirectoryUnusable(CannotServe):
-    """A directory is missing, or the plugin has no permission for it."""
 
 
 class SocketUnusable(CannotServe):

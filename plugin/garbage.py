@@ -8,14 +8,15 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plu
 """
 
 from api.objects import NodeName
+from dra.devicestate.prepared import PreparedClaim
+from dra.devicestate.state import State
+from dra.errors import NodeError
+from dra.repairs import Repair, Report
 from kube.errors import KubeError
 from ops.logs import get_logger
 from plugin.claims import ClaimReader, ClaimRef, verify
-from plugin.errors import NodeError, NotForThisNode
+from plugin.errors import NotForThisNode
 from plugin.metrics import PluginMetrics
-from plugin.prepared import PreparedClaim
-from plugin.repairs import Repair, Report
-from plugin.state import State
 
 _LOG = get_logger("garbage")
 

@@ -27,7 +27,7 @@ _DROPPED: Final = 10
 
 
 class Record(Protocol):
-    """What is needed of plugin.nodestate.NodeState."""
+    """What is needed of dra.publish.nodestate.NodeState."""
 
     def beat(self, heartbeat: Heartbeat) -> bool:
         """Write a heartbeat into the NAS; tell whether it is stored."""

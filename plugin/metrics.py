@@ -7,7 +7,7 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from plugin.repairs import Repair
+from dra.repairs import Repair
 
 PREPARE: Final = "prepare"
 UNPREPARE: Final = "unprepare"

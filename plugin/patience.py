@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from api.errors import DriverError
+from dra.errors import AllocationChanged, DeviceInUse, NodeStateMissing
 from kube import deadlines
 from kube.errors import (
     Conflict,
@@ -26,13 +27,7 @@ from kube.errors import (
 )
 from kube.retries import pause
 from ops.logs import get_logger
-from plugin.errors import (
-    AllocationChanged,
-    DeviceInUse,
-    NodeStateMissing,
-    NotInNodeState,
-    UnknownKubelet,
-)
+from plugin.errors import NotInNodeState, UnknownKubelet
 
 T = TypeVar("T")
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Final, Self
 
 from api.contract import Contract
-from plugin.errors import DirectoryUnusable, NodeOccupied, SocketUnusable
+from dra.errors import DirectoryUnusable
+from plugin.errors import NodeOccupied, SocketUnusable
 
 LONGEST_SOCKET: Final = 107
 """Bytes of a Unix socket's path on Linux, without the final zero."""

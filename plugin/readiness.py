@@ -12,7 +12,7 @@ from api.names import STATUS_NOT_READY, STATUS_READY
 
 
 class NodeStatus(Protocol):
-    """What is needed of plugin.nodestate.NodeState."""
+    """What is needed of dra.publish.nodestate.NodeState."""
 
     def set_status(self, status: str) -> None:
         """Write the status of the NAS."""

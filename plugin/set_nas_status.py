@@ -14,13 +14,13 @@ from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import status_patch
 from api.objects import NodeName
 from api.resources import STATES
+from dra.publish.nodestate import ObjectClient, find_node_uid, get_or_create
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
 from ops.apiserver import still_waiting
 from ops.config import cluster_options, logging_options, namespace_of
 from ops.logs import configure, get_logger
 from ops.settings import option, program
-from plugin.nodestate import ObjectClient, find_node_uid, get_or_create
 
 ATTEMPTS: Final = 3
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from api.errors import DriverError
+from dra.repairs import Repair, Report
 from ops.logs import get_logger
-from plugin.repairs import Repair, Report
 
 PERIOD_SECONDS: Final = 1.0
 """A look is two calls of stat; pods that start meanwhile are tried again by the kubelet."""

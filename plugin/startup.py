@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from api.errors import DriverError
+from dra.errors import CannotServe
 from kube.errors import ConfigError
 from ops.checks import Check
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
-from plugin.errors import CannotServe
 from plugin.wiring import GRACE_SECONDS, Plugin
 
 FIRST_PAUSE: Final = 0.5

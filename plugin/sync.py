@@ -11,9 +11,9 @@ from typing import Final, Protocol
 from api.errors import DriverError
 from api.nas import NodeAllocationState
 from api.objects import JSON
+from dra.repairs import Repair, Report
 from kube.workqueue import WorkQueue
 from ops.logs import get_logger
-from plugin.repairs import Repair, Report
 
 REPAIR: Final = "repair"
 STATUS: Final = "status"
@@ -30,7 +30,7 @@ _LOG = get_logger("sync")
 
 
 class NodeState(Protocol):
-    """What is needed of plugin.nodestate.NodeState."""
+    """What is needed of dra.publish.nodestate.NodeState."""
 
     def current(self) -> NodeAllocationState:
         """Return the NAS from the cache, an empty one if there is none."""
@@ -43,7 +43,7 @@ class NodeState(Protocol):
 
 
 class Prepared(Protocol):
-    """What is needed of plugin.state.State."""
+    """What is needed of dra.devicestate.state.State."""
 
     def reconcile(self) -> None:
         """Make the NAS show the prepared claims."""

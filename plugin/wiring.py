@@ -7,6 +7,11 @@ from typing import Final
 from api.contract import Contract
 from api.objects import JSON, NodeName
 from api.resources import STATES
+from dra.devicestate.checkpoint import Checkpoint
+from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.state import State
+from dra.publish.nodestate import NodeState
+from dra.repairs import Repair, Report, reporter
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.reflector import Reflector
@@ -16,8 +21,6 @@ from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
 from ops.pruning import ComparedWrites
-from plugin.cdi_directory import CdiDirectory
-from plugin.checkpoint import Checkpoint
 from plugin.claims import ClaimReader
 from plugin.devices import DeviceSource
 from plugin.driver import NodeDriver
@@ -25,16 +28,13 @@ from plugin.garbage import Collector
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.kubelet import Kubelet
 from plugin.metrics import PluginMetrics
-from plugin.nodestate import NodeState
 from plugin.patience import Patience
 from plugin.places import Places
 from plugin.protocol.server import UnixServer
 from plugin.readiness import Readiness
 from plugin.registration import Registration
-from plugin.repairs import Repair, Report, reporter
 from plugin.service import NodeService
 from plugin.sockets import Sockets
-from plugin.state import State
 from plugin.sync import NodeSync
 
 CALLS: Final = 32

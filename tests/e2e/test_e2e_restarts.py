@@ -7,7 +7,7 @@ import pytest
 
 from api.contract import FAKE
 from api.objects import JSON
-from plugin.cdi import claim_file
+from dra.devicestate.cdi import claim_file
 from tests.e2e.cluster import containerd, kubelet
 from tests.support.anycluster import CONTROLLER, plugin_of
 from tests.support.manifests import Wish

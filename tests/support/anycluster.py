@@ -18,8 +18,8 @@ from api.nas import NodeAllocationState
 from api.objects import ClaimUID
 from api.resources import DRA_VERSIONS, Resource
 from demo.session import Session
+from dra.devicestate.cdi import common_file
 from kube.client import Client
-from plugin.cdi import common_file
 from tests.support.kubectl import Kubectl
 from tests.support.manifests import ALL_SHAPES, Shapes
 from tests.support.waiting import until

@@ -8,9 +8,9 @@ from api.contract import FAKE
 from api.invariants import Fault
 from api.objects import JSON, NodeName, object_key
 from api.resources import DRA_V1ALPHA2, STATES
-from plugin.cdi import claim_file
-from plugin.checkpoint import FILE_NAME
-from plugin.repairs import Repair
+from dra.devicestate.cdi import claim_file
+from dra.devicestate.checkpoint import FILE_NAME
+from dra.repairs import Repair
 from tests.support.build import SYSTEM
 from tests.support.faultcase import ELSEWHERE, HERE, NAME, Case, up
 from tests.support.nodeprogram import NodeProgram

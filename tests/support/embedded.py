@@ -13,7 +13,7 @@ from api.contract import FAKE
 from api.objects import ClaimUID
 from devcluster.config import ClusterConfig
 from devcluster.nodeoption import node_text
-from plugin.cdi import claim_file
+from dra.devicestate.cdi import claim_file
 from tests.support.anycluster import ROOT, Access, Cluster, plugin_of
 from tests.support.waiting import until
 

@@ -13,8 +13,8 @@ import grpc
 from api.contract import FAKE
 from api.objects import JSON, ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES, STATES
-from plugin import cdi
-from plugin.checkpoint import FILE_NAME, checksum
+from dra.devicestate import cdi
+from dra.devicestate.checkpoint import FILE_NAME, checksum
 from plugin.claims import ClaimRef
 from plugin.kubelet import Kubelet
 from plugin.places import Place

@@ -9,23 +9,23 @@ from api.invariants import Violation, check_files
 from api.nas import NodeAllocationState
 from api.objects import NodeName, object_key
 from api.resources import STATES
+from dra.devicestate.checkpoint import Checkpoint
+from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.state import State
+from dra.publish.nodestate import NodeState
+from dra.repairs import Repair
 from fsck.nodefiles import read_files
 from kube.events import EventRecorder
 from kube.store import Store
 from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
-from plugin.cdi_directory import CdiDirectory
-from plugin.checkpoint import Checkpoint
 from plugin.claims import ClaimReader, ClaimRef
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
 from plugin.garbage import Collector
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.metrics import PluginMetrics
-from plugin.nodestate import NodeState
 from plugin.readiness import Readiness
-from plugin.repairs import Repair
-from plugin.state import State
 from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
 from tests.support.build import SYSTEM
 from tests.support.memoryapi import MemoryApi

@@ -14,7 +14,7 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON, ClaimUID, NodeName
 from demo.session import SYSTEM
-from plugin.cdi import claim_file
+from dra.devicestate.cdi import claim_file
 from tests.e2e.cluster import processes
 from tests.e2e.cluster.cluster import Cluster as Machine
 from tests.support.anycluster import CONTROLLER, ROOT, Access, Cluster, plugin_of

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from api.contract import FAKE
 from api.errors import DriverError
-from plugin.cdi import claim_file
+from dra.devicestate.cdi import claim_file
 from tests.support.pluginrig import PluginRig
 
 SIZE = 64 * 1024

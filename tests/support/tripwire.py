@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import plugin.cdi_directory
-import plugin.checkpoint
+import dra.devicestate.checkpoint
+import dra.devicestate.directory
 from kube.calls import Call
 from kube.errors import KubeError
 from tests.support.memoryapi import READS, MemoryApi
@@ -55,7 +55,7 @@ class Tripwire:
 
     def install(self, patch: pytest.MonkeyPatch) -> None:
         """Count the writes of files."""
-        for module in (plugin.cdi_directory, plugin.checkpoint):
+        for module in (dra.devicestate.directory, dra.devicestate.checkpoint):
             patch.setattr(module, "write_atomically", self.wrap(module.write_atomically))
         patch.setattr(Path, "unlink", self.wrap(Path.unlink))
 

@@ -8,8 +8,8 @@ import pytest
 
 from api.contract import FAKE
 from api.objects import ClaimUID
+from dra.devicestate.cdi import claim_file
 from kube.errors import ConnectFailed, KubeError, TooManyRequests
-from plugin.cdi import claim_file
 from tests.support.worldrig import World
 
 PERIOD = 10.0

@@ -1,4 +1,4 @@
-"""docs/architecture.md lists every package, and every module of the two programs."""
+"""docs/architecture.md lists every package, and every module of dra and of the two programs."""
 
 import re
 from pathlib import Path
@@ -37,11 +37,18 @@ def test_the_table_of_modules_is_complete(package: str, heading: str) -> None:
     assert sorted(rows(heading)) == sorted([*modules, *inner])
 
 
-def test_the_table_of_the_rooms_of_the_controller_is_complete() -> None:
-    there = [
+def in_rooms(package: str) -> list[str]:
+    return [
         f"{path.parent.name}.{path.stem}"
-        for path in (ROOT / "controller").glob("*/*.py")
+        for path in (ROOT / package).glob("*/*.py")
         if path.stem != "__init__"
     ]
-    listed = rows(ROOMS, number=1)
-    assert sorted(listed) == sorted(there)
+
+
+def test_the_table_of_the_rooms_of_the_controller_is_complete() -> None:
+    assert sorted(rows(ROOMS, number=1)) == sorted(in_rooms("controller"))
+
+
+def test_the_table_of_dra_is_complete() -> None:
+    apart = [path.stem for path in (ROOT / "dra").glob("*.py") if path.stem != "__init__"]
+    assert sorted(rows("Inside `dra/`:")) == sorted([*apart, *in_rooms("dra")])

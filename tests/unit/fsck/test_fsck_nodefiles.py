@@ -11,10 +11,10 @@ from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
-from plugin.cdi import common_file
-from plugin.cdi_directory import CdiDirectory
-from plugin.checkpoint import FILE_NAME, Checkpoint
-from plugin.prepared import PreparedClaim
+from dra.devicestate.cdi import common_file
+from dra.devicestate.checkpoint import FILE_NAME, Checkpoint
+from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.prepared import PreparedClaim
 from tests.support.build import allocated, claim, finalized, holding, nas, preparing
 from tests.support.fsckserver import Server
 

@@ -13,12 +13,12 @@ from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import AllocatedDevice, PreparedDevice
 from api.objects import ClaimUID, DeviceID
-from plugin.cdi import claim_file
-from plugin.checkpoint import Checkpoint, render
+from dra.devicestate.cdi import claim_file
+from dra.devicestate.checkpoint import Checkpoint, render
+from dra.devicestate.files import read_regular
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import CheckpointCorrupt, DirectoryUnusable
 from plugin.devices import FakeDeviceSource, prepared_devices
-from plugin.errors import CheckpointCorrupt, DirectoryUnusable
-from plugin.files import read_regular
-from plugin.prepared import PreparedClaim
 from plugin.protocol import dra_v1alpha3_pb2 as batch
 from plugin.protocol.wire import _decoder
 from tests.support.effort import tries

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from plugin.errors import CdiWriteFailed, CheckpointWriteFailed, NodeError
+from dra.errors import CdiWriteFailed, CheckpointWriteFailed, NodeError
 from tests.support.pluginrig import PluginRig
 from tests.support.sickdisk import PLACES, SICK, can_mount, survived
 

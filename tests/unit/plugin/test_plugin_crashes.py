@@ -11,15 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    rule,
-    run_state_machine_as_test,
-)
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from api.resources import STATES
-from plugin.checkpoint import FILE_NAME
+from dra.devicestate.checkpoint import FILE_NAME
 from plugin.claims import ClaimRef
 from tests.support.build import SYSTEM
 from tests.support.effort import tries

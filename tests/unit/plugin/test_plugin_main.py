@@ -7,11 +7,11 @@ from click.testing import CliRunner, Result
 
 import plugin.__main__ as program
 from api.contract import FAKE
+from dra.errors import CannotServe
 from kube.errors import ConfigError
 from ops.config import CommonConfig
 from ops.lifecycle import Lifecycle
 from plugin.__main__ import PluginConfig, main, run
-from plugin.errors import CannotServe
 
 ENV = {"NODE_NAME": "node-1", "POD_NAMESPACE": "ns", "KUBECONFIG": "/none"}
 

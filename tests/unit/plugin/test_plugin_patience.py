@@ -7,26 +7,28 @@ import pytest
 
 import api.errors
 from api.errors import DriverError
-from kube import errors
-from kube.deadlines import Deadline, limited
-from plugin.errors import (
+from dra.errors import (
     AllocationChanged,
     CdiWriteFailed,
     CheckpointWriteFailed,
-    ClaimNotFound,
-    ClaimUidMismatch,
-    DeviceGone,
     DeviceInUse,
     InvalidCdiSpec,
-    InvalidClaimName,
     InvalidClaimUid,
     NodeError,
     NodeStateMissing,
+    PluginStopped,
+)
+from kube import errors
+from kube.deadlines import Deadline, limited
+from plugin.errors import (
+    ClaimNotFound,
+    ClaimUidMismatch,
+    DeviceGone,
+    InvalidClaimName,
     NotAllocated,
     NotAllocatedHere,
     NotForThisNode,
     NotInNodeState,
-    PluginStopped,
     UnknownKubelet,
     UnsupportedServer,
 )
@@ -74,7 +76,7 @@ LASTS = (
     CdiWriteFailed,
     CheckpointWriteFailed,
 )
-MODULES = ("api.errors", "kube.errors", "plugin.errors")
+MODULES = ("api.errors", "kube.errors", "dra.errors", "plugin.errors")
 WAITS = {
     **dict.fromkeys(PASSES, math.inf),
     **dict.fromkeys(MAY_PASS, BRIEF_SECONDS),

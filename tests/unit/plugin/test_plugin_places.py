@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.contract import FAKE
-from plugin.errors import CannotServe, DirectoryUnusable, NodeOccupied, SocketUnusable
+from dra.errors import CannotServe, DirectoryUnusable
+from plugin.errors import NodeOccupied, SocketUnusable
 from plugin.places import NodeLock, Place, Places, check_length
 
 

@@ -3,8 +3,8 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from dra.publish.nodestate import NodeState
 from kube.errors import ConnectFailed
-from plugin.nodestate import NodeState
 from plugin.readiness import Readiness
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
+from dra.devicestate import cdi
 from kube.errors import ConnectFailed
-from plugin import cdi
 from plugin.claims import ClaimRef
 from plugin.kubelet import Kubelet
 from plugin.places import Place
@@ -136,10 +136,10 @@ def test_full_disk_is_an_error_of_the_claim(
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patch:
-        patch.setattr("plugin.cdi_directory.write_atomically", full)
+        patch.setattr("dra.devicestate.directory.write_atomically", full)
         assert "No space left" in calls.prepare(ref)[ref.uid].error
     with monkeypatch.context() as patch:
-        patch.setattr("plugin.checkpoint.write_atomically", full)
+        patch.setattr("dra.devicestate.checkpoint.write_atomically", full)
         assert "No space left" in calls.prepare(ref)[ref.uid].error
     assert list(calls.prepare(ref)[ref.uid].cdi_devices) == ids(rig, ref)
     rig.assert_agreed()

@@ -5,10 +5,10 @@ from click.testing import CliRunner
 
 from api.nas import new_nas
 from api.resources import NODES, STATES
+from dra.errors import NodeUnknown
 from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
 from plugin import set_nas_status
-from plugin.errors import NodeUnknown
 from plugin.set_nas_status import ATTEMPTS, main, set_status
 from tests.support.build import SYSTEM
 from tests.support.memoryapi import MemoryApi

@@ -5,12 +5,12 @@ from unittest.mock import Mock, create_autospec
 
 import pytest
 
+from dra.repairs import Repair
 from plugin.errors import SocketUnusable
 from plugin.places import Place
 from plugin.protocol import pluginregistration_pb2 as messages
 from plugin.protocol.server import UnixServer
 from plugin.protocol.wire import Method, service
-from plugin.repairs import Repair
 from plugin.sockets import Sockets
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.waiting import until

@@ -14,17 +14,18 @@ from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import PreparedDevice, new_nas
 from api.objects import ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES, STATES
+from dra.devicestate.cdi import claim_file, common_file
+from dra.devicestate.checkpoint import FILE_NAME, Checkpoint
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import CannotServe, NodeUnknown
 from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
-from plugin.cdi import claim_file, common_file
-from plugin.checkpoint import FILE_NAME, Checkpoint
 from plugin.devices import FakeDeviceSource
-from plugin.errors import CannotServe, NodeUnknown, SocketUnusable
+from plugin.errors import SocketUnusable
 from plugin.patience import Patience
 from plugin.places import Places
-from plugin.prepared import PreparedClaim
 from plugin.startup import persist, readiness_checks, start
 from plugin.wiring import Site, build
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim

@@ -5,13 +5,13 @@ import pytest
 
 from api.errors import MalformedState
 from api.nas import NodeAllocationState
+from dra.devicestate.state import State
+from dra.errors import CdiWriteFailed, NodeUnknown
+from dra.publish.nodestate import NodeState
 from kube.errors import ConnectFailed
 from kube.workqueue import WorkQueue
-from plugin.errors import CdiWriteFailed, NodeUnknown
 from plugin.garbage import Collector
 from plugin.heartbeat import Heartbeats
-from plugin.nodestate import NodeState
-from plugin.state import State
 from plugin.sync import (
     COLLECT,
     FILES,

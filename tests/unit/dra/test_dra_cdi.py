@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
-from plugin import cdi
-from plugin.errors import InvalidCdiSpec, InvalidClaimUid
-from plugin.prepared import PreparedClaim
+from dra.devicestate import cdi
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import InvalidCdiSpec, InvalidClaimUid
 from tests.support.pluginrig import NODE
 
 

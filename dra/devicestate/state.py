@@ -8,7 +8,7 @@ write is put right by the kubelet's retry or by the next start:
     down   CDI file, checkpoint, NAS, answer to the kubelet
 
 A file without checkpoint entry is therefore rubbish, and an entry without file lost its file. The
-files change under one lock, the NAS after it and for several calls at once, see plugin.publishing.
+files change under one lock, the NAS after it and for several calls at once, see dra.publish.nas.
 Called by `plugin.driver` for the kubelet, by `plugin.sync` and `plugin.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
@@ -21,19 +21,19 @@ from dataclasses import dataclass
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID
-from ops.logs import get_logger
-from plugin.cdi_directory import CdiDirectory
-from plugin.checkpoint import Checkpoint
-from plugin.errors import (
+from dra.devicestate.checkpoint import Checkpoint
+from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.prepared import Devices, PreparedClaim, check_free
+from dra.errors import (
     AllocationChanged,
     CheckpointCorrupt,
     InvalidCdiSpec,
     InvalidClaimUid,
     PluginStopped,
 )
-from plugin.prepared import Devices, PreparedClaim, check_free
-from plugin.publishing import NodeRecord, Publisher, Snapshot, Unshown
-from plugin.repairs import Repair, Report
+from dra.publish.nas import NodeRecord, Publisher, Snapshot, Unshown
+from dra.repairs import Repair, Report
+from ops.logs import get_logger
 
 _LOG = get_logger("state")
 

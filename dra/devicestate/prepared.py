@@ -7,7 +7,7 @@ from typing import TypeAlias
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from api.texts import counted
-from plugin.errors import DeviceInUse
+from dra.errors import DeviceInUse
 
 Devices: TypeAlias = tuple[PreparedDevice, ...]
 

@@ -20,8 +20,8 @@ from api.names import (
     ENV_DRIVER_NAME,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from plugin.errors import InvalidCdiSpec, InvalidClaimUid
-from plugin.prepared import PreparedClaim
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import InvalidCdiSpec, InvalidClaimUid
 
 CDI_VERSION: Final = "0.5.0"
 """The lowest one that allows a device name to begin with a digit, as a uid may."""

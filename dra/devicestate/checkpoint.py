@@ -1,6 +1,6 @@
 """The node's own record of prepared claims, which survives the plugin and a reboot.
 
-A JSON file with version and checksum, replaced as a whole. Called by `plugin.state` under its lock;
+A JSON file with version and checksum, replaced as a whole. Called by `state` under its lock;
 a file that cannot be trusted is reported, never guessed at and never lost.
 """
 
@@ -18,16 +18,16 @@ from api.contract import Contract
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from api.schemas import describe_errors
-from plugin import cdi
-from plugin.errors import (
+from dra.devicestate import cdi
+from dra.devicestate.files import read_regular, remove_temporaries, write_atomically
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import (
     CheckpointCorrupt,
     CheckpointWriteFailed,
     DirectoryUnusable,
     InvalidCdiSpec,
     InvalidClaimUid,
 )
-from plugin.files import read_regular, remove_temporaries, write_atomically
-from plugin.prepared import PreparedClaim
 
 FILE_NAME: Final = "checkpoint.json"
 VERSION: Final = "v1"

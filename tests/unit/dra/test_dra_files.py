@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plugin.files import remove_temporaries, write_atomically
+from dra.devicestate.files import remove_temporaries, write_atomically
 
 
 def full_disk(*_: Any, **__: Any) -> Any:

@@ -5,7 +5,7 @@ shown, which is a request. Whose turn it is shows the changes of all, and the ot
 
 Devices that a call took from the watch cache may be those of a former allocation. They are shown
 by a write that the API server refuses unless it has the same allocation, and never by another one.
-Called by `plugin.state`.
+Called by `dra.devicestate.state`.
 """
 
 import threading
@@ -15,7 +15,7 @@ from typing import Protocol
 
 from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID
-from plugin.prepared import Devices, PreparedClaim
+from dra.devicestate.prepared import Devices, PreparedClaim
 
 
 class NodeRecord(Protocol):

@@ -7,9 +7,9 @@ import pytest
 
 from api.nas import NodeAllocationState, PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from plugin.errors import AllocationChanged
-from plugin.prepared import PreparedClaim
-from plugin.publishing import NodeRecord, Publisher, Snapshot, Unshown, differences
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import AllocationChanged
+from dra.publish.nas import NodeRecord, Publisher, Snapshot, Unshown, differences
 
 A, B, C = ClaimUID("a"), ClaimUID("b"), ClaimUID("c")
 SEEN: JSON = {"fake": {}}

@@ -8,11 +8,11 @@ from api.errors import MalformedState
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import NODES, STATES
+from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
+from dra.publish import nodestate
+from dra.publish.nodestate import NodeState, conditional_patch, find_node_uid, owned_by
 from kube.errors import Conflict, KubeError, NotFound
 from kube.store import Store
-from plugin import nodestate
-from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
-from plugin.nodestate import NodeState, conditional_patch, find_node_uid, owned_by
 from tests.support.build import SYSTEM
 from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, PluginRig, node_object

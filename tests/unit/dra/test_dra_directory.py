@@ -8,10 +8,10 @@ import pytest
 from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
-from plugin import cdi
-from plugin.cdi_directory import CdiDirectory, Survey
-from plugin.errors import CdiWriteFailed, InvalidCdiSpec
-from plugin.prepared import PreparedClaim
+from dra.devicestate import cdi
+from dra.devicestate.directory import CdiDirectory, Survey
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import CdiWriteFailed, InvalidCdiSpec
 from tests.support.pluginrig import NODE
 
 UID = ClaimUID("uid-1")

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
-from plugin.checkpoint import FILE_NAME, Checkpoint, _parse, checksum, render
-from plugin.errors import CheckpointCorrupt, CheckpointWriteFailed, DirectoryUnusable
-from plugin.prepared import PreparedClaim
+from dra.devicestate.checkpoint import FILE_NAME, Checkpoint, _parse, checksum, render
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import CheckpointCorrupt, CheckpointWriteFailed, DirectoryUnusable
 
 CLAIM = PreparedClaim(
     ClaimUID("uid-1"), "ns", "claim", "gpu", (PreparedDevice(DeviceID("c"), DeviceID("p")),)

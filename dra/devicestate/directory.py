@@ -1,7 +1,7 @@
 """The directory in which container runtimes find our CDI specs.
 
 Files appear and vanish whole, are read back before they are trusted, and files of ours that no
-claim needs any more are collected. Called by `plugin.state` under its lock.
+claim needs any more are collected. Called by `state` under its lock.
 """
 
 import json
@@ -12,10 +12,10 @@ from typing import Final
 
 from api.contract import Contract
 from api.objects import JSON, ClaimUID, NodeName
-from plugin import cdi
-from plugin.errors import CdiWriteFailed
-from plugin.files import TEMPORARY_SUFFIX, read_regular, write_atomically
-from plugin.prepared import PreparedClaim
+from dra.devicestate import cdi
+from dra.devicestate.files import TEMPORARY_SUFFIX, read_regular, write_atomically
+from dra.devicestate.prepared import PreparedClaim
+from dra.errors import CdiWriteFailed
 
 _MODE: Final = 0o644
 _OURS: Final = (".json", ".yaml", TEMPORARY_SUFFIX)

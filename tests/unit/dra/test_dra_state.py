@@ -7,10 +7,10 @@ from api.contract import FAKE
 from api.errors import MalformedState
 from api.objects import ClaimUID
 from api.resources import STATES
+from dra.devicestate import cdi
+from dra.devicestate.checkpoint import FILE_NAME
+from dra.errors import AllocationChanged, DeviceInUse, PluginStopped
 from kube.errors import ConnectFailed
-from plugin import cdi
-from plugin.checkpoint import FILE_NAME
-from plugin.errors import AllocationChanged, DeviceInUse, PluginStopped
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE, PluginRig
 

@@ -2,7 +2,7 @@
 
 Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, `heartbeat`, and `status` at
 start and stop. All writes are patches of just those, so nobody else's field is ever dropped. The
-watch cache is fed with the answers to our writes. Called by `plugin.state`, `plugin.sync`,
+watch cache is fed with the answers to our writes. Called by `dra.devicestate.state`, `plugin.sync`,
 `plugin.heartbeat`, `plugin.driver` and set-nas-status.
 """
 
@@ -25,13 +25,13 @@ from api.nas import (
 )
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
 from api.resources import NODES, STATES, Resource
+from dra.devicestate.prepared import Devices
+from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from kube.cache import revision
 from kube.calls import Patch
 from kube.errors import Conflict, Invalid, NotFound
 from kube.store import Store
 from ops.logs import get_logger
-from plugin.errors import AllocationChanged, NodeStateMissing, NodeUnknown
-from plugin.prepared import Devices
 
 _ATTEMPTS: Final = 5
 _LOG = get_logger("nodestate")

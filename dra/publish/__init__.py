@@ -1,0 +1,1 @@
+"""Where a node shows its devices and prepared claims to others: its NodeAllocationState."""
