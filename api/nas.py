@@ -7,6 +7,7 @@ undo the other.
 
 from collections.abc import Iterable, Mapping
 
+from api.devices import PreparedDevice
 from api.names import STATUS_NOT_READY
 from api.nasreader import read_nas
 from api.nasschema import load_nas
@@ -17,7 +18,6 @@ from api.nasvalues import (
     Device,
     Heartbeat,
     NodeAllocationState,
-    PreparedDevice,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar
 
+from api.devices import PreparedDevice
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nasvalues import (
     AllocatedClaim,
@@ -16,7 +17,6 @@ from api.nasvalues import (
     Device,
     Heartbeat,
     NodeAllocationState,
-    PreparedDevice,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
+from api.devices import PreparedDevice
 from api.errors import MalformedState
 from api.names import NAS_KIND, STATUS_NOT_READY, STATUS_READY
 from api.nasvalues import (
@@ -18,7 +19,6 @@ from api.nasvalues import (
     Device,
     Heartbeat,
     NodeAllocationState,
-    PreparedDevice,
 )
 from api.objects import JSON, DeviceID, NodeName, key_of
 from api.schemas import describe_errors

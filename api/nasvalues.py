@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
+from api.devices import PreparedDevice
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.objects import ClaimUID, DeviceID, NodeName
 
@@ -26,14 +27,6 @@ class AllocatedDevice:
 
     id: DeviceID
     split: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedDevice:
-    """A device, or child of `parent`, that containers of the node may see."""
-
-    id: DeviceID
-    parent: DeviceID | None = None
 
 
 @dataclass(frozen=True, slots=True)

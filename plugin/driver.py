@@ -20,7 +20,7 @@ from dra.devicestate import cdi
 from dra.devicestate.prepared import Devices, PreparedClaim, described
 from dra.devicestate.state import State
 from dra.errors import NodeError
-from dra.publish.nodestate import Seen
+from dra.publish.nodestate import CachedAllocation
 from ops.logs import get_logger
 from plugin.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
 from plugin.devices import DeviceSource, prepared_devices
@@ -34,7 +34,7 @@ _LOG = get_logger("driver")
 class NodeStateReader(Protocol):
     """Where allocations are read."""
 
-    def seen(self, uid: ClaimUID) -> Seen | None:
+    def cached_allocation(self, uid: ClaimUID) -> CachedAllocation | None:
         """Return a claim's allocation as the watch cache has it."""
 
     def read(self) -> NodeAllocationState:
@@ -157,24 +157,24 @@ class NodeDriver:
 
     def _prepare(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
         verify(claim, ref, self._node, self._contract.driver_name)
-        prepared = self._prepare_seen(claim, ref)
+        prepared = self._prepare_cached(claim, ref)
         if prepared is None:
             prepared = self._wanted(claim, ref)
             self._state.prepare(prepared)
         return prepared
 
-    def _prepare_seen(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim | None:
+    def _prepare_cached(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim | None:
         """Prepare a claim as the watch cache has it, which saves a request.
 
         The cache may be behind: what it says is only good for success. Without that nothing was
         changed, and None is returned.
         """
-        seen = self._node_state.seen(ref.uid)
-        if seen is None or not seen.claim.devices or self._state.find(ref.uid) is not None:
+        cached = self._node_state.cached_allocation(ref.uid)
+        if cached is None or not cached.claim.devices or self._state.find(ref.uid) is not None:
             return None
         try:
-            wanted = self._allocated(claim, ref, seen.claim)
-            self._state.prepare(wanted, seen.raw)
+            wanted = self._allocated(claim, ref, cached.claim)
+            self._state.prepare(wanted, cached.precondition)
         except NodeError as error:
             _LOG.debug("Reading the allocation live", claim=ref, err=str(error))
             return None

@@ -47,11 +47,11 @@ class Collector:
         Raises:
             DriverError: a claim that has to go could not be unprepared.
         """
-        for holding in self._state.holdings():
-            reason = self._why_stale(holding.claim)
-            if reason is not None and self._state.discard(holding):
+        for entry in self._state.entries():
+            reason = self._why_stale(entry.claim)
+            if reason is not None and self._state.discard(entry):
                 self._metrics.collected()
-                text = f"{holding.claim} was unprepared without the kubelet: {reason}"
+                text = f"{entry.claim} was unprepared without the kubelet: {reason}"
                 self._report(Repair.STALE_CLAIM, text)
 
     def _why_stale(self, claim: PreparedClaim) -> NotForThisNode | None:

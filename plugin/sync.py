@@ -42,11 +42,15 @@ class NodeState(Protocol):
         """Make the NAS exist and offer exactly our inventory."""
 
 
-class Prepared(Protocol):
-    """What is needed of dra.devicestate.state.State."""
+class Publisher(Protocol):
+    """What is needed of dra.publish.nas.NasPublisher."""
 
     def reconcile(self) -> None:
         """Make the NAS show the prepared claims."""
+
+
+class Prepared(Protocol):
+    """What is needed of dra.devicestate.state.State."""
 
     def mend_files(self) -> None:
         """Make checkpoint and CDI files say what is prepared."""
@@ -72,6 +76,7 @@ class NodeSync:
     def __init__(
         self,
         node_state: NodeState,
+        publisher: Publisher,
         state: Prepared,
         collector: Collector,
         write_status: Callable[[], None],
@@ -84,6 +89,7 @@ class NodeSync:
 
         Args:
             node_state: the node's NAS.
+            publisher: shows the prepared claims there.
             state: the prepared claims.
             collector: of prepared claims that are out of date.
             write_status: writes the status that the NAS should have.
@@ -101,7 +107,7 @@ class NodeSync:
             HEARTBEAT: heartbeats.beat,
         }
         self._report = report
-        self._state = state
+        self._publisher = publisher
 
     def on_change(self, _old: JSON | None, _new: JSON | None) -> None:
         """Have the NAS checked; a handler of its watch cache."""
@@ -140,4 +146,4 @@ class NodeSync:
                 self._report(Repair.STATE_MISSING, "NodeAllocationState was gone, made anew")
             else:
                 self._report(Repair.STATE_CHANGED, "allocatableDevice was changed, written anew")
-        self._state.reconcile()
+        self._publisher.reconcile()

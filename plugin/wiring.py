@@ -10,6 +10,7 @@ from api.resources import STATES
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
+from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair, Report, reporter
 from kube.client import Client
@@ -123,7 +124,8 @@ def build(
     measured = PluginMetrics(metrics.registry)
     node_state = _node_state(ComparedWrites(client, events), cache, site)
     report = reporter(events, measured.repaired, node_object(node))
-    state = _state(site, node_state, report, measured)
+    publisher = NasPublisher(node_state, report=report)
+    state = _state(site, publisher, report, measured)
     claims, kubelet = ClaimReader(client, name), Kubelet(client, node)
     registration = Registration(
         name, places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
@@ -131,7 +133,10 @@ def build(
     readiness = Readiness(node_state, registration)
     collector = Collector(state, claims, node, name, measured, report)
     heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
-    sync = NodeSync(node_state, state, collector, readiness.write, heartbeats, queue, report=report)
+    sync = NodeSync(
+        *(node_state, publisher, state, collector, readiness.write, heartbeats, queue),
+        report=report,
+    )
     cache.subscribe(sync.on_change)
     parts = (node, contract, claims, node_state, source, state)
     driver = NodeDriver(*parts, patience=patience, metrics=measured, events=events)
@@ -169,12 +174,12 @@ def _node_state(writes: ComparedWrites, cache: Store, site: Site) -> NodeState:
     )
 
 
-def _state(site: Site, record: NodeState, report: Report, metrics: PluginMetrics) -> State:
+def _state(site: Site, publisher: NasPublisher, report: Report, metrics: PluginMetrics) -> State:
     directory = CdiDirectory(site.places.cdi_root.path, site.node, site.contract)
     state = State(
-        directory, Checkpoint(site.places.directory.path, site.contract), record, report=report
+        directory, Checkpoint(site.places.directory.path, site.contract), publisher, report=report
     )
-    metrics.count_prepared(lambda: len(state.holdings()))
+    metrics.count_prepared(lambda: len(state.entries()))
     return state
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from api.contract import Contract
-from api.nas import PreparedDevice
+from api.devices import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from api.schemas import describe_errors
 from dra.devicestate import cdi
@@ -33,7 +33,7 @@ FILE_NAME: Final = "checkpoint.json"
 VERSION: Final = "v1"
 
 _LONGEST_ID: Final = 128
-"""Characters of a device's id, as in the definition of NodeAllocationState."""
+"""Characters of a device's id, as long as published objects take."""
 
 _MODE: Final = 0o600
 
@@ -170,7 +170,7 @@ def _parse(content: bytes, path: Path) -> dict[ClaimUID, PreparedClaim]:
 
 
 def _check_usable(contract: Contract, claims: Iterable[PreparedClaim], path: Path) -> None:
-    """Check that CDI files and a NAS can hold claims, else the plugin could not start with them."""
+    """Check that files and published objects can hold claims, else the plugin cannot start."""
     for claim in claims:
         if any(len(device.id) > _LONGEST_ID for device in claim.devices):
             raise CheckpointCorrupt(

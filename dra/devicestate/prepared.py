@@ -1,10 +1,10 @@
-"""What the node remembers of a prepared claim: the value that CDI, checkpoint and NAS agree on."""
+"""A prepared claim: the value that CDI file, checkpoint and publisher agree on."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from api.nas import PreparedDevice
+from api.devices import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from api.texts import counted
 from dra.errors import DeviceInUse
@@ -21,7 +21,7 @@ class PreparedClaim:
         namespace: of the ResourceClaim.
         name: of the ResourceClaim.
         label: what the pod calls the claim, else its name; part of the names of env variables.
-        devices: in the order of the NAS, which is the order of the env variables.
+        devices: in the order of the env variables.
     """
 
     uid: ClaimUID
@@ -37,7 +37,7 @@ class PreparedClaim:
 def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
     """Check that no device of a claim, nor its parent or a child of it, is another claim's.
 
-    Allocations may be lost, with a NAS that is deleted, while containers use the devices.
+    Allocations may be lost, with an object that is deleted, while containers use the devices.
 
     Raises:
         DeviceInUse: naming device and holder.

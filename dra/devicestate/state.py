@@ -1,29 +1,29 @@
 """The claims that are prepared on this node, and the only code that changes them.
 
-CDI files, checkpoint and NAS each hold the set; the checkpoint is the one that counts. A call makes
-all three agree with what it wants, in a fixed order, so that a process killed after any single
-write is put right by the kubelet's retry or by the next start:
+CDI files, checkpoint and what is published each hold the set; the checkpoint is the one that
+counts. A call makes all three agree with what it wants, in a fixed order, so that a process killed
+after any single write is put right by the kubelet's retry or by the next start:
 
-    up     CDI file, checkpoint, NAS, answer to the kubelet
-    down   CDI file, checkpoint, NAS, answer to the kubelet
+    up     CDI file, checkpoint, publisher, answer to the kubelet
+    down   CDI file, checkpoint, publisher, answer to the kubelet
 
 A file without checkpoint entry is therefore rubbish, and an entry without file lost its file. The
-files change under one lock, the NAS after it and for several calls at once, see dra.publish.nas.
-Called by `plugin.driver` for the kubelet, by `plugin.sync` and `plugin.garbage` on their own.
+files change under one lock, under which the publisher is told too; the calls wait for it after
+that. Called by `plugin.driver` for the kubelet, by `plugin.sync` and `plugin.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
 
 import itertools
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from api.errors import DriverError
-from api.nas import AllocatedClaim, NodeAllocationState
-from api.objects import JSON, ClaimUID
+from api.objects import ClaimUID
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.prepared import Devices, PreparedClaim, check_free
+from dra.devicestate.prepared import PreparedClaim, check_free
+from dra.devicestate.publisher import Change, Precondition, Publisher
 from dra.errors import (
     AllocationChanged,
     CheckpointCorrupt,
@@ -31,7 +31,6 @@ from dra.errors import (
     InvalidClaimUid,
     PluginStopped,
 )
-from dra.publish.nas import NodeRecord, Publisher, Snapshot, Unshown
 from dra.repairs import Repair, Report
 from ops.logs import get_logger
 
@@ -39,11 +38,18 @@ _LOG = get_logger("state")
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """A prepared claim and the number of the call that prepared it last."""
+class CheckpointEntry:
+    """A claim in the checkpoint.
+
+    Attributes:
+        claim: with its devices.
+        call: number of the call that prepared it last.
+        certain: whether its devices are; if not, it is prepared once it was published.
+    """
 
     claim: PreparedClaim
     call: int
+    certain: bool = True
 
 
 class State:
@@ -53,7 +59,7 @@ class State:
         self,
         directory: CdiDirectory,
         checkpoint: Checkpoint,
-        record: NodeRecord,
+        publisher: Publisher,
         *,
         report: Report,
     ) -> None:
@@ -62,18 +68,16 @@ class State:
         Args:
             directory: of the CDI files.
             checkpoint: what counts when the three differ.
-            record: the node's NAS.
+            publisher: shows the claims to others.
             report: tells people what had to be repaired.
         """
         self._directory = directory
         self._checkpoint = checkpoint
-        self._record = record
+        self._publisher = publisher
         self._report = report
         self._lock = threading.Lock()
         self._calls = itertools.count(1)
-        self._held: dict[ClaimUID, Holding] = {}
-        self._unshown: dict[ClaimUID, Unshown] = {}
-        self._publisher = Publisher(record, self._snapshot, self._shown)
+        self._entries: dict[ClaimUID, CheckpointEntry] = {}
         self._left = False
 
     def recover(self) -> None:
@@ -82,70 +86,70 @@ class State:
         Raises:
             DirectoryUnusable: the checkpoint cannot be read.
             NodeError: the checkpoint or a CDI file cannot be written.
-            MalformedState: the NAS cannot be read.
-            KubeError: the NAS cannot be written.
+            DriverError: of the publisher.
         """
         with self._lock:
-            shown = self._record.current()
-            claims = self._load(shown)
+            self._publisher.check()
+            claims = self._load()
             self._directory.ensure_common()
             self._mend_directory(claims)
-            self._held = {uid: Holding(claim, next(self._calls)) for uid, claim in claims.items()}
-        self.reconcile()
+            self._entries = {
+                uid: CheckpointEntry(claim, next(self._calls)) for uid, claim in claims.items()
+            }
+        self._publisher.restore(claims.values())
 
-    def prepare(self, claim: PreparedClaim, seen: JSON | None = None) -> None:
+    def prepare(self, claim: PreparedClaim, precondition: Precondition | None = None) -> None:
         """Make the claim prepared with exactly these devices; any number of times.
 
         Args:
             claim: with its devices.
-            seen: the allocation in the watch cache that the devices are from, None if it was read
-                live. Then the claim is prepared only if that is what the API server has.
+            precondition: under which its devices are right, None if they are certain. Then the
+                claim is prepared only if the publisher finds that it holds.
 
         Raises:
-            AllocationChanged: it has another allocation than `seen`, or another call prepares the
-                claim too; nothing was changed.
+            AllocationChanged: it does not hold, or another call prepares the claim too; nothing
+                was changed.
             DeviceInUse: another claim has one of the devices; nothing was changed.
             PluginStopped: after `leave`; nothing was changed.
             NodeError: a file cannot be written.
-            MalformedState: the NAS cannot be read; nothing was changed.
-            KubeError: the NAS cannot be written; the next call goes on from there.
+            DriverError: of the publisher; the next call goes on from there.
         """
-        call = self._take(claim, seen)
-        self._show(claim.uid, call)
-        if seen is not None and self.find(claim.uid) != claim:
-            raise AllocationChanged(f"{claim} was changed by another call meanwhile; try again")
+        change = self._take(claim, precondition)
+        try:
+            self._publisher.flush(change)
+        except DriverError:
+            self._withdraw(change)
+            raise
+        if precondition is not None:
+            self._confirm(change)
+            if self.find(claim.uid) != claim:
+                raise AllocationChanged(f"{claim} was changed by another call meanwhile; try again")
 
     def unprepare(self, uid: ClaimUID) -> None:
         """Forget the claim everywhere; one that was never prepared is fine.
 
         Raises:
             NodeError: a file cannot be written or removed.
-            MalformedState: the NAS cannot be read; nothing was changed.
-            KubeError: the NAS cannot be written; the next call goes on from there.
+            DriverError: of the publisher; the next call goes on from there.
         """
         with self._lock:
-            call = self._drop(uid)
-        self._show(uid, call)
+            change = self._drop(uid)
+        self._publisher.flush(change)
 
-    def discard(self, seen: Holding) -> bool:
-        """Unprepare a claim, unless it was prepared again since it was seen.
+    def discard(self, entry: CheckpointEntry) -> bool:
+        """Unprepare a claim, unless it was prepared again since its entry was read.
 
         Returns:
             Whether the claim is gone.
         """
+        uid = entry.claim.uid
         with self._lock:
-            if self._held.get(seen.claim.uid) != seen:
+            present = self._entries.get(uid)
+            if present is None or present.call != entry.call:
                 return False
-            call = self._drop(seen.claim.uid)
-        self._show(seen.claim.uid, call)
+            change = self._drop(uid)
+        self._publisher.flush(change)
         return True
-
-    def reconcile(self) -> None:
-        """Make the NAS show the prepared claims, whatever others wrote there."""
-        wrong = self._publisher.mend()
-        if wrong:
-            told = ", ".join(wrong)
-            self._report(Repair.PREPARED, f"preparedDevices was wrong about claim {told}, written")
 
     def mend_files(self) -> None:
         """Make the checkpoint and the CDI files say again what is prepared, if others changed them.
@@ -157,7 +161,7 @@ class State:
         with self._lock:
             if self._left:
                 return
-            claims = {uid: held.claim for uid, held in self._held.items()}
+            claims = {uid: entry.claim for uid, entry in self._entries.items()}
             self._mend_checkpoint(claims)
             self._directory.ensure_common()
             self._mend_directory(claims)
@@ -171,89 +175,76 @@ class State:
             NodeError: a file cannot be removed.
         """
         with self._lock:
-            if self._held:
+            if self._entries:
                 return
             self._left = True
             self._directory.remove_common()
             self._checkpoint.remove()
 
     def find(self, uid: ClaimUID) -> PreparedClaim | None:
-        """Return the claim if it is prepared, and not only about to be by what the cache says."""
+        """Return the claim if it is prepared, and not only about to be under a precondition."""
         with self._lock:
-            held, change = self._held.get(uid), self._unshown.get(uid)
-            doubtful = change is not None and change.seen is not None
-            return held.claim if held and not doubtful else None
+            entry = self._entries.get(uid)
+            return entry.claim if entry and entry.certain else None
 
-    def holdings(self) -> list[Holding]:
-        """Return all prepared claims."""
+    def entries(self) -> list[CheckpointEntry]:
+        """Return all entries of the checkpoint."""
         with self._lock:
-            return list(self._held.values())
+            return list(self._entries.values())
 
-    def _take(self, claim: PreparedClaim, seen: JSON | None) -> int:
-        """Write the files of a claim; return the number of the call."""
+    def _take(self, claim: PreparedClaim, precondition: Precondition | None) -> Change:
+        """Write the files of a claim."""
         with self._lock:
             if self._left:
                 raise PluginStopped(
                     f"the plugin has stopped, {claim} is prepared when it has started again; "
                     "if it does not, see why its pod is gone"
                 )
-            held = self._held.get(claim.uid)
-            if seen is not None and held is not None:
+            entry = self._entries.get(claim.uid)
+            if precondition is not None and entry is not None:
                 raise AllocationChanged(f"{claim} was prepared by another call; try again")
-            self._record.current()
-            check_free(claim, self._others(claim.uid))
+            self._publisher.check()
+            others = self._others(claim.uid)
+            check_free(claim, others)
             self._directory.ensure(claim)
-            if held is None or held.claim != claim:
-                self._checkpoint.save([*self._others(claim.uid), claim])
-            call = next(self._calls)
-            self._held[claim.uid] = Holding(claim, call)
-            self._unshown[claim.uid] = Unshown(call, seen)
-            return call
+            if entry is None or entry.claim != claim:
+                self._checkpoint.save([*others, claim])
+            change = Change(next(self._calls), claim.uid, claim, precondition)
+            certain = precondition is None
+            self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)
+            self._publisher.submit(change)
+            return change
 
-    def _drop(self, uid: ClaimUID) -> int:
-        """Remove the files of a claim; return the number of the call."""
-        self._record.current()
+    def _drop(self, uid: ClaimUID) -> Change:
+        """Remove the files of a claim; called with the lock."""
+        self._publisher.check()
         self._forget(uid)
-        call = next(self._calls)
-        self._unshown[uid] = Unshown(call, None)
-        return call
+        change = Change(next(self._calls), uid)
+        self._publisher.submit(change)
+        return change
 
     def _forget(self, uid: ClaimUID) -> None:
         self._directory.remove(uid)
-        if uid in self._held:
+        if uid in self._entries:
             self._checkpoint.save(self._others(uid))
-            del self._held[uid]
+            del self._entries[uid]
 
-    def _show(self, uid: ClaimUID, call: int) -> None:
-        try:
-            self._publisher.show(uid)
-        except DriverError:
-            self._withdraw(uid, call)
-            raise
-
-    def _withdraw(self, uid: ClaimUID, call: int) -> None:
-        """Leave the claim to the next call; what was not tested is not prepared."""
+    def _confirm(self, change: Change) -> None:
+        """Call the devices of a change certain, now that its precondition held."""
         with self._lock:
-            own = self._unshown.get(uid)
-            if own is None or own.call != call:
-                return
-            if own.seen is not None:
-                self._forget(uid)
-            del self._unshown[uid]
+            entry = self._entries.get(change.uid)
+            if entry is not None and entry.call == change.call:
+                self._entries[change.uid] = replace(entry, certain=True)
 
-    def _snapshot(self) -> Snapshot:
+    def _withdraw(self, change: Change) -> None:
+        """Forget a claim whose precondition does not hold; leave others to the next call."""
         with self._lock:
-            claims = {uid: held.claim for uid, held in self._held.items()}
-            return Snapshot(claims, dict(self._unshown))
-
-    def _shown(self, changes: Mapping[ClaimUID, Unshown]) -> None:
-        with self._lock:
-            for uid, change in changes.items():
-                if self._unshown.get(uid) == change:
-                    del self._unshown[uid]
+            entry = self._entries.get(change.uid)
+            if entry is not None and entry.call == change.call and not entry.certain:
+                self._forget(change.uid)
 
     def _others(self, uid: ClaimUID) -> list[PreparedClaim]:
-        return [held.claim for held in self._held.values() if held.claim.uid != uid]
+        return [entry.claim for entry in self._entries.values() if entry.claim.uid != uid]
 
     def _mend_checkpoint(self, claims: Mapping[ClaimUID, PreparedClaim]) -> None:
         try:
@@ -282,38 +273,30 @@ class State:
                 Repair.FILE_SURPLUS, f"CDI file {name} belongs to no prepared claim, removed"
             )
 
-    def _load(self, shown: NodeAllocationState) -> dict[ClaimUID, PreparedClaim]:
+    def _load(self) -> dict[ClaimUID, PreparedClaim]:
         try:
             return self._checkpoint.load()
         except CheckpointCorrupt as error:
-            rebuilt = dict(self._rebuild(shown))
+            rebuilt = self._rebuild()
             aside = self._checkpoint.keep_aside()
             self._checkpoint.save(rebuilt.values())
             self._report(
                 Repair.CHECKPOINT,
-                f"{error}; rebuilt with {len(rebuilt)} prepared claims from the "
-                f"NodeAllocationState, the file is kept as {aside}",
+                f"{error}; rebuilt with {len(rebuilt)} prepared claims from what the API "
+                f"server shows, the file is kept as {aside}",
             )
             return rebuilt
 
-    def _rebuild(self, shown: NodeAllocationState) -> dict[ClaimUID, PreparedClaim]:
-        """Return the claims that the NAS shows as prepared, with labels as in their CDI files."""
+    def _rebuild(self) -> dict[ClaimUID, PreparedClaim]:
+        """Return the claims that are published, with labels as in their CDI files."""
         rebuilt: dict[ClaimUID, PreparedClaim] = {}
-        for uid, devices in shown.prepared.items():
+        for shown in self._publisher.published():
             try:
-                label = self._directory.find_label(uid)
-                claim = restored(uid, devices, shown.allocated.get(uid), label)
+                label = self._directory.find_label(shown.uid) or shown.name
+                claim = replace(shown, label=label)
                 self._directory.check(claim)
             except (InvalidClaimUid, InvalidCdiSpec) as error:
-                _LOG.warning("Prepared claim of the NodeAllocationState left out", err=str(error))
+                _LOG.warning("Published claim left out", err=str(error))
             else:
-                rebuilt[uid] = claim
+                rebuilt[claim.uid] = claim
         return rebuilt
-
-
-def restored(
-    uid: ClaimUID, devices: Devices, allocated: AllocatedClaim | None, label: str
-) -> PreparedClaim:
-    """Return a prepared claim as far as a NAS tells; names are empty where it does not."""
-    namespace, name = (allocated.namespace, allocated.name) if allocated else ("", "")
-    return PreparedClaim(uid, namespace, name, label or name, devices)

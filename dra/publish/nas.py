@@ -1,21 +1,25 @@
 """Shows the prepared claims in the node's NAS, with one write for all calls that wait for it.
 
-Calls change the set of prepared claims in turn, which is quick, and then each wants its change
-shown, which is a request. Whose turn it is shows the changes of all, and the others find it done.
+Changes of the claims are submitted in turn, which is quick, and then each call wants its own
+published, which is a request. Whose turn it is publishes the changes of all, and the others find it
+done. Only the thread whose turn it is looks at what was submitted.
 
 Devices that a call took from the watch cache may be those of a former allocation. They are shown
 by a write that the API server refuses unless it has the same allocation, and never by another one.
-Called by `dra.devicestate.state`.
+Called by `dra.devicestate.state` through its port, and by `plugin.sync`.
 """
 
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from queue import SimpleQueue
 from typing import Protocol
 
-from api.nas import NodeAllocationState
-from api.objects import JSON, ClaimUID
+from api.errors import DriverError
+from api.nas import AllocatedClaim, NodeAllocationState
+from api.objects import ClaimUID
 from dra.devicestate.prepared import Devices, PreparedClaim
+from dra.devicestate.publisher import Change, Precondition
+from dra.repairs import Repair, Report
 
 
 class NodeRecord(Protocol):
@@ -28,54 +32,60 @@ class NodeRecord(Protocol):
         """Change some entries of `preparedDevices`, or with `last` remove all of it."""
 
     def write_tested(
-        self, prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON]
+        self, prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, Precondition]
     ) -> None:
         """Make `prepared` the whole of `preparedDevices` if `allocated` is what is stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unshown:
-    """What a call has changed about a claim and not shown yet.
+class NasPublisher:
+    """One write at a time; a `dra.devicestate.publisher.Publisher`."""
 
-    Attributes:
-        call: its number.
-        seen: the allocation in the watch cache that the devices are from; None if it was read
-            live, or the claim is unprepared.
-    """
-
-    call: int
-    seen: JSON | None
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """All prepared claims at one moment, and which changes are not shown yet."""
-
-    claims: Mapping[ClaimUID, PreparedClaim]
-    unshown: Mapping[ClaimUID, Unshown]
-
-    def doubtful(self) -> dict[ClaimUID, JSON]:
-        """Return the allocations that have to be tested."""
-        return {uid: each.seen for uid, each in self.unshown.items() if each.seen is not None}
-
-
-class Publisher:
-    """One write at a time."""
-
-    def __init__(
-        self,
-        record: NodeRecord,
-        look: Callable[[], Snapshot],
-        shown: Callable[[Mapping[ClaimUID, Unshown]], None],
-    ) -> None:
-        """Show what `look` returns in `record`, and tell `shown` which changes that were."""
+    def __init__(self, record: NodeRecord, *, report: Report) -> None:
+        """Publish in `record`, and report what others wrote there."""
         self._record = record
-        self._look = look
-        self._shown = shown
+        self._report = report
+        self._submitted: SimpleQueue[Change] = SimpleQueue()
         self._turn = threading.Lock()
+        self._wanted: dict[ClaimUID, PreparedClaim] = {}
+        self._pending: dict[ClaimUID, Change] = {}
 
-    def show(self, uid: ClaimUID) -> None:
-        """Show a change of this claim, unless another call has.
+    def check(self) -> None:
+        """Check that there is a NAS that can be written.
+
+        Raises:
+            MalformedState: the NAS cannot be read.
+        """
+        self._record.current()
+
+    def published(self) -> list[PreparedClaim]:
+        """Return what the NAS shows; it knows no label, and no names without an allocation.
+
+        Raises:
+            MalformedState: the NAS cannot be read.
+        """
+        shown = self._record.current()
+        return [
+            published_claim(uid, devices, shown.allocated.get(uid))
+            for uid, devices in shown.prepared.items()
+        ]
+
+    def restore(self, claims: Iterable[PreparedClaim]) -> None:
+        """Make the NAS show exactly these claims.
+
+        Raises:
+            MalformedState: the NAS cannot be read.
+            KubeError: the NAS cannot be written.
+        """
+        with self._turn:
+            self._wanted = {claim.uid: claim for claim in claims}
+        self.reconcile()
+
+    def submit(self, change: Change) -> None:
+        """Take a change over, after all earlier ones."""
+        self._submitted.put(change)
+
+    def flush(self, change: Change) -> None:
+        """Show a submitted change, unless another call has.
 
         Raises:
             AllocationChanged: the claim is, or another one was, prepared for a former allocation.
@@ -83,41 +93,78 @@ class Publisher:
             KubeError: the NAS cannot be written.
         """
         with self._turn:
-            found = self._look()
-            own = found.unshown.get(uid)
-            if own is None:
+            self._take()
+            newest = self._pending.get(change.uid)
+            if newest is None:
                 return
-            doubtful = found.doubtful()
-            if own.seen is None:
-                self._write_certain(found, doubtful)
-                self._shown({u: each for u, each in found.unshown.items() if u not in doubtful})
-            else:
-                devices = {u: claim.devices for u, claim in found.claims.items()}
-                self._record.write_tested(devices, doubtful)
-                self._shown(found.unshown)
+            try:
+                self._write(tested=newest.precondition is not None)
+            except DriverError:
+                self._withdraw(change)
+                raise
 
-    def mend(self) -> list[ClaimUID]:
-        """Undo what others wrote; return the claims that the NAS was wrong about.
-
-        What a call has not shown yet is left to that call.
+    def reconcile(self) -> None:
+        """Undo what others wrote; what a call has not published yet is left to that call.
 
         Raises:
             MalformedState: the NAS cannot be read.
             KubeError: the NAS cannot be written.
         """
         with self._turn:
-            found = self._look()
-            changes = differences(self._record.current().prepared, found.claims)
-            wrong = {uid: each for uid, each in changes.items() if uid not in found.unshown}
+            self._take()
+            changes = differences(self._record.current().prepared, self._wanted)
+            wrong = {uid: each for uid, each in changes.items() if uid not in self._pending}
             if wrong:
-                self._record.write_prepared(wrong, last=not found.claims)
-            return sorted(wrong)
+                self._record.write_prepared(wrong, last=not self._wanted)
+        if wrong:
+            told = ", ".join(sorted(wrong))
+            self._report(Repair.PREPARED, f"preparedDevices was wrong about claim {told}, written")
 
-    def _write_certain(self, found: Snapshot, doubtful: Mapping[ClaimUID, JSON]) -> None:
-        certain = {uid: claim for uid, claim in found.claims.items() if uid not in doubtful}
+    def _take(self) -> None:
+        """Look at what was submitted so far."""
+        for _ in range(self._submitted.qsize()):
+            change = self._submitted.get()
+            self._pending[change.uid] = change
+            if change.claim is None:
+                self._wanted.pop(change.uid, None)
+            else:
+                self._wanted[change.uid] = change.claim
+
+    def _write(self, *, tested: bool) -> None:
+        """Show what is certain, or with `tested` everything if all preconditions hold."""
+        doubtful = {
+            uid: change.precondition
+            for uid, change in self._pending.items()
+            if change.precondition is not None
+        }
+        if tested:
+            devices = {uid: claim.devices for uid, claim in self._wanted.items()}
+            self._record.write_tested(devices, doubtful)
+            self._pending = {}
+        else:
+            self._write_certain(doubtful)
+            self._pending = {uid: self._pending[uid] for uid in doubtful}
+
+    def _write_certain(self, doubtful: Mapping[ClaimUID, Precondition]) -> None:
+        certain = {uid: claim for uid, claim in self._wanted.items() if uid not in doubtful}
         changes = differences(self._record.current().prepared, certain)
         if changes:
             self._record.write_prepared(changes, last=not certain)
+
+    def _withdraw(self, change: Change) -> None:
+        """Leave a claim that is certain to the next chance, and forget any other."""
+        if self._pending.get(change.uid) == change:
+            del self._pending[change.uid]
+            if change.precondition is not None:
+                self._wanted.pop(change.uid, None)
+
+
+def published_claim(
+    uid: ClaimUID, devices: Devices, allocated: AllocatedClaim | None
+) -> PreparedClaim:
+    """Return a prepared claim as far as a NAS tells; names are empty where it does not."""
+    namespace, name = (allocated.namespace, allocated.name) if allocated else ("", "")
+    return PreparedClaim(uid, namespace, name, "", devices)
 
 
 def differences(

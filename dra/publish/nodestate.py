@@ -2,7 +2,7 @@
 
 Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, `heartbeat`, and `status` at
 start and stop. All writes are patches of just those, so nobody else's field is ever dropped. The
-watch cache is fed with the answers to our writes. Called by `dra.devicestate.state`, `plugin.sync`,
+watch cache is fed with the answers to our writes. Called by `nas`, `plugin.sync`,
 `plugin.heartbeat`, `plugin.driver` and set-nas-status.
 """
 
@@ -26,6 +26,7 @@ from api.nas import (
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
 from api.resources import NODES, STATES, Resource
 from dra.devicestate.prepared import Devices
+from dra.devicestate.publisher import Precondition
 from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from kube.cache import revision
 from kube.calls import Patch
@@ -53,11 +54,16 @@ class ObjectClient(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """A claim's allocation in the watch cache, as a value and as it stands there."""
+class CachedAllocation:
+    """A claim's allocation in the watch cache.
+
+    Attributes:
+        claim: the allocation.
+        precondition: that it is what the API server has.
+    """
 
     claim: AllocatedClaim
-    raw: JSON
+    precondition: Precondition
 
 
 class NodeState:
@@ -121,7 +127,7 @@ class NodeState:
         self._cache.written(raw)
         return self._parsed(raw)
 
-    def seen(self, uid: ClaimUID) -> Seen | None:
+    def cached_allocation(self, uid: ClaimUID) -> CachedAllocation | None:
         """Return a claim's allocation as the cache has it, None if it has none.
 
         Raises:
@@ -131,7 +137,7 @@ class NodeState:
         claim = None if raw is None else self._parsed(raw).allocated.get(uid)
         if raw is None or claim is None:
             return None
-        return Seen(claim, raw["spec"]["allocatedClaims"][uid])
+        return CachedAllocation(claim, Precondition(raw["spec"]["allocatedClaims"][uid]))
 
     def intact(self) -> bool:
         """Tell whether the cached NAS exists and offers exactly our inventory.
@@ -192,7 +198,7 @@ class NodeState:
                 raise
 
     def write_tested(
-        self, prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON]
+        self, prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, Precondition]
     ) -> None:
         """Replace `preparedDevices`, if the API server has these allocations.
 
@@ -289,7 +295,7 @@ def owned_by(raw: JSON, node: NodeName, owner: str) -> list[JSON] | None:
 
 
 def conditional_patch(
-    prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, JSON], key: str
+    prepared: Mapping[ClaimUID, Devices], allocated: Mapping[ClaimUID, Precondition], key: str
 ) -> list[JSON]:
     """Return the JSON patch that replaces `preparedDevices`, if the allocations are these.
 

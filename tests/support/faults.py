@@ -63,8 +63,8 @@ def _running(world: World) -> list[str]:
 
 
 def _prepared(world: World) -> list[str]:
-    held = [h for node in world.nodes.values() if node.present for h in node.state.holdings()]
-    return [holding.claim.uid for holding in held]
+    present = [node for node in world.nodes.values() if node.present]
+    return [entry.claim.uid for node in present for entry in node.state.entries()]
 
 
 # the walk of a claim, and where it is interrupted

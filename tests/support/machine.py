@@ -178,7 +178,7 @@ class DriverMachine(RuleBasedStateMachine):
 
     @rule(harm=st.sampled_from(range(len(FILE_FAULTS))), restart=st.booleans())
     def somebody_damages_a_file(self, harm: int, restart: bool) -> None:
-        busy = [p for p in self.world.nodes.values() if p.present and p.state.holdings()]
+        busy = [p for p in self.world.nodes.values() if p.present and p.state.entries()]
         if not busy or self._removed(harm, restart):
             return
         program = busy[-1]

@@ -12,6 +12,7 @@ from api.resources import STATES
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
+from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair
 from fsck.nodefiles import read_files
@@ -58,8 +59,9 @@ class NodeProgram:
         )
         events = Mock(spec_set=EventRecorder)
         directory = CdiDirectory(self.cdi_root, self.name, FAKE)
+        publisher = NasPublisher(self.node_state, report=self._report)
         self.state = State(
-            directory, Checkpoint(self.directory, FAKE), self.node_state, report=self._report
+            directory, Checkpoint(self.directory, FAKE), publisher, report=self._report
         )
         claims = ClaimReader(client, FAKE.driver_name)
         collector = Collector(
@@ -70,7 +72,8 @@ class NodeProgram:
         self.queue = Mock(spec_set=WorkQueue)
         heartbeats = Heartbeats(self.node_state, PERIOD_SECONDS, self.metrics.beat)
         self.sync = NodeSync(
-            *(self.node_state, self.state, collector, readiness.write, heartbeats, self.queue),
+            *(self.node_state, publisher, self.state),
+            *(collector, readiness.write, heartbeats, self.queue),
             report=self._report,
         )
         self.driver = NodeDriver(

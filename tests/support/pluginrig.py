@@ -15,6 +15,7 @@ from dra.devicestate import cdi
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
+from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair
 from kube.events import EventRecorder
@@ -78,7 +79,8 @@ class PluginRig:
         )
         cdi_directory = CdiDirectory(self.cdi_root, NODE, FAKE)
         checkpoint = Checkpoint(self.directory, FAKE)
-        self.state = State(cdi_directory, checkpoint, self.node_state, report=self.report)
+        self.publisher = NasPublisher(self.node_state, report=self.report)
+        self.state = State(cdi_directory, checkpoint, self.publisher, report=self.report)
         self.claims = ClaimReader(client, FAKE.driver_name)
         self.collector = Collector(
             self.state, self.claims, NODE, FAKE.driver_name, self.metrics, self.report

@@ -47,7 +47,7 @@ def test_minute_while_a_claim_is_allocated_and_prepared(
     a_minute(world, answers)
     world.settle()
     node = world.nodes["node-1"]
-    assert [h.claim.name for h in node.state.holdings()] == ["a"]
+    assert [h.claim.name for h in node.state.entries()] == ["a"]
     assert world.violations() == []
 
 
@@ -71,10 +71,10 @@ def test_minute_without_api_server_takes_nothing_from_running_pods(world: World)
     world.select("a", "node-1")
     world.settle()
     node = world.nodes["node-1"]
-    before = node.state.holdings()
+    before = node.state.entries()
     surplus = node.cdi_root / claim_file(FAKE, ClaimUID("nobody"))
     surplus.touch()
     a_minute(world, away)
-    assert [h.claim for h in node.state.holdings()] == [h.claim for h in before]
+    assert [h.claim for h in node.state.entries()] == [h.claim for h in before]
     assert not surplus.exists()
     assert world.violations() == []

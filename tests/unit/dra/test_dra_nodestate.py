@@ -139,9 +139,11 @@ def test_tested_write_replaces_all_entries(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
     rig.edit_nas({"preparedDevices": {"uid-x": {"fake": {"devices": []}}}})
     rig.see()
-    seen = rig.node_state.seen(ref.uid)
-    assert seen is not None
-    rig.node_state.write_tested({ref.uid: (PreparedDevice(DeviceID("D")),)}, {ref.uid: seen.raw})
+    cached = rig.node_state.cached_allocation(ref.uid)
+    assert cached is not None
+    rig.node_state.write_tested(
+        {ref.uid: (PreparedDevice(DeviceID("D")),)}, {ref.uid: cached.precondition}
+    )
     assert rig.shown() == {ref.uid: ["D"]}
 
 
@@ -163,9 +165,9 @@ def test_each_version_is_parsed_once(rig: PluginRig, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(nodestate, "parse_nas", parsed)
     ref = rig.allocate("a", 0)
     rig.see()
-    for look in (rig.node_state.current, rig.node_state.intact, rig.state.reconcile):
+    for look in (rig.node_state.current, rig.node_state.intact, rig.publisher.reconcile):
         look()
-    rig.node_state.seen(ref.uid)
+    rig.node_state.cached_allocation(ref.uid)
     assert parsed.call_count == 1
     rig.node_state.set_status("Ready")
     assert rig.node_state.current().ready
@@ -174,11 +176,11 @@ def test_each_version_is_parsed_once(rig: PluginRig, monkeypatch: pytest.MonkeyP
     assert parsed.call_count == 2
 
 
-def test_claim_without_allocation_is_not_seen(rig: PluginRig) -> None:
-    assert rig.node_state.seen(ClaimUID("none")) is None
+def test_claim_without_allocation_is_not_in_the_cache(rig: PluginRig) -> None:
+    assert rig.node_state.cached_allocation(ClaimUID("none")) is None
     rig.api.remove(STATES, NODE, SYSTEM)
     rig.see()
-    assert rig.node_state.seen(ClaimUID("none")) is None
+    assert rig.node_state.cached_allocation(ClaimUID("none")) is None
 
 
 def test_cache_is_asked_under_the_name_of_the_node(rig: PluginRig) -> None:

@@ -97,7 +97,7 @@ def test_the_common_file_comes_back(rig: PluginRig) -> None:
 def test_nothing_is_told_while_all_is_well(rig: PluginRig) -> None:
     rig.driver.prepare(rig.allocate("a", 0))
     rig.state.mend_files()
-    rig.state.reconcile()
+    rig.publisher.reconcile()
     rig.restart()
     assert rig.repairs == []
 
@@ -106,7 +106,7 @@ def test_an_edited_nas_is_told(rig: PluginRig) -> None:
     rig.driver.prepare(rig.allocate("a", 0))
     rig.edit_nas({"preparedDevices": None})
     rig.see()
-    rig.state.reconcile()
+    rig.publisher.reconcile()
     rig.assert_agreed()
     assert rig.repairs == [Repair.PREPARED]
 

@@ -5,10 +5,10 @@ import pytest
 
 from api.contract import FAKE
 from api.errors import MalformedState
-from api.objects import ClaimUID
 from api.resources import STATES
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import FILE_NAME
+from dra.devicestate.publisher import Change
 from dra.errors import AllocationChanged, DeviceInUse, PluginStopped
 from kube.errors import ConnectFailed
 from tests.support.build import SYSTEM
@@ -156,7 +156,7 @@ def test_prepared_claim_keeps_its_devices_while_the_nas_is_made_anew(rig: Plugin
     rig.api.remove(STATES, NODE, SYSTEM)
     rig.see()
     rig.node_state.ensure()
-    rig.state.reconcile()
+    rig.publisher.reconcile()
     assert rig.driver.prepare(ref) == first
     rig.assert_agreed()
 
@@ -167,7 +167,7 @@ def test_reconcile_undoes_what_others_wrote(rig: PluginRig) -> None:
     stranger = {"fake": {"devices": [{"uuid": "FAKE-x"}]}}
     rig.edit_nas({"preparedDevices": {"uid-x": stranger, ref.uid: None}})
     rig.see()
-    rig.state.reconcile()
+    rig.publisher.reconcile()
     rig.assert_agreed()
 
 
@@ -192,7 +192,7 @@ def test_allocation_that_could_not_be_tested_is_not_prepared(rig: PluginRig) -> 
         rig.driver.prepare(ref)
     assert rig.injected() == rig.saved() == {}
     rig.api.fault = lambda *_: None
-    rig.state.reconcile()
+    rig.publisher.reconcile()
     assert rig.shown() == {}
 
 
@@ -215,12 +215,12 @@ def test_cache_says_nothing_about_a_claim_that_is_prepared(rig: PluginRig) -> No
     rig.watching = True
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
-    held, seen = rig.state.find(ref.uid), rig.node_state.seen(ref.uid)
+    held, cached = rig.state.find(ref.uid), rig.node_state.cached_allocation(ref.uid)
     assert held is not None
-    assert seen is not None
+    assert cached is not None
     before = rig.api.writes()
     with pytest.raises(AllocationChanged, match="another call"):
-        rig.state.prepare(held, seen.raw)
+        rig.state.prepare(held, cached.precondition)
     assert rig.api.writes() == before
     rig.assert_agreed()
 
@@ -231,20 +231,20 @@ def test_claim_that_another_call_took_away_meanwhile_is_not_prepared(
     rig.watching = True
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
-    claim, seen = rig.state.find(ref.uid), rig.node_state.seen(ref.uid)
+    claim, cached = rig.state.find(ref.uid), rig.node_state.cached_allocation(ref.uid)
     rig.driver.unprepare(ref)
     assert claim is not None
-    assert seen is not None
-    show = rig.state._publisher.show
+    assert cached is not None
+    flush = rig.publisher.flush
 
-    def overtaken(uid: ClaimUID) -> None:
-        show(uid)
+    def overtaken(change: Change) -> None:
+        flush(change)
         monkeypatch.undo()
-        rig.state.unprepare(uid)
+        rig.state.unprepare(change.uid)
 
-    monkeypatch.setattr(rig.state._publisher, "show", overtaken)
+    monkeypatch.setattr(rig.publisher, "flush", overtaken)
     with pytest.raises(AllocationChanged, match="changed by another call"):
-        rig.state.prepare(claim, seen.raw)
+        rig.state.prepare(claim, cached.precondition)
     assert rig.injected() == rig.saved() == rig.shown() == {}
 
 
@@ -327,9 +327,9 @@ def test_malformed_cdi_file_is_replaced(rig: PluginRig, content: bytes) -> None:
 def test_discard_spares_a_claim_that_was_prepared_again_meanwhile(rig: PluginRig) -> None:
     ref = rig.allocate("a", 0)
     rig.driver.prepare(ref)
-    (seen,) = rig.state.holdings()
+    (entry,) = rig.state.entries()
     rig.driver.prepare(ref)
-    assert not rig.state.discard(seen)
+    assert not rig.state.discard(entry)
     assert list(rig.saved()) == [ref.uid]
 
 

@@ -178,7 +178,7 @@ class PluginMachine(RuleBasedStateMachine):
         self.rig.api.remove(STATES, NODE, SYSTEM)
         self.rig.see()
         self.rig.node_state.ensure()
-        self.rig.state.reconcile()
+        self.rig.publisher.reconcile()
         for index in range(4):
             self._allocate(index)
 

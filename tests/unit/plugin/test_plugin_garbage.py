@@ -78,8 +78,8 @@ def test_claim_that_was_prepared_again_meanwhile_is_kept(
 
     def read_and_prepare(asked: ClaimRef) -> object:
         """The kubelet comes between the look at the claim and the unprepare."""
-        (holding,) = rig.state.holdings()
-        rig.state.prepare(holding.claim)
+        (entry,) = rig.state.entries()
+        rig.state.prepare(entry.claim)
         return read(asked)
 
     monkeypatch.setattr(rig.claims, "read", read_and_prepare)

@@ -7,6 +7,7 @@ from api.errors import MalformedState
 from api.nas import NodeAllocationState
 from dra.devicestate.state import State
 from dra.errors import CdiWriteFailed, NodeUnknown
+from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from kube.errors import ConnectFailed
 from kube.workqueue import WorkQueue
@@ -31,6 +32,7 @@ class SyncRig:
         self.node_state = create_autospec(NodeState, instance=True, spec_set=True)
         self.node_state.current.return_value = NodeAllocationState(NODE, SYSTEM, "7")
         self.node_state.intact.return_value = True
+        self.publisher = create_autospec(NasPublisher, instance=True, spec_set=True)
         self.state = create_autospec(State, instance=True, spec_set=True)
         self.collector = create_autospec(Collector, instance=True, spec_set=True)
         self.collector.collect.return_value = None
@@ -40,6 +42,7 @@ class SyncRig:
         self.queue = create_autospec(WorkQueue, instance=True, spec_set=True)
         self.sync = NodeSync(
             self.node_state,
+            self.publisher,
             self.state,
             self.collector,
             self.write_status,
@@ -57,7 +60,7 @@ def made() -> SyncRig:
 def test_intact_nas_is_only_compared_with_the_prepared_claims(made: SyncRig) -> None:
     made.sync.handle(REPAIR)
     made.node_state.ensure.assert_not_called()
-    made.state.reconcile.assert_called_once_with()
+    made.publisher.reconcile.assert_called_once_with()
     made.queue.add.assert_not_called()
     made.queue.add_after.assert_called_once_with(REPAIR, PERIOD_SECONDS)
 
@@ -66,7 +69,7 @@ def test_damaged_nas_is_repaired_and_keeps_its_status(made: SyncRig) -> None:
     made.node_state.intact.return_value = False
     made.sync.handle(REPAIR)
     made.node_state.ensure.assert_called_once_with()
-    made.state.reconcile.assert_called_once_with()
+    made.publisher.reconcile.assert_called_once_with()
     made.queue.add.assert_not_called()
 
 
@@ -83,7 +86,9 @@ def test_missing_nas_is_made_and_gets_its_status(made: SyncRig) -> None:
     "fail",
     [
         pytest.param(lambda rig, e: setattr(rig.node_state.intact, "side_effect", e), id="read"),
-        pytest.param(lambda rig, e: setattr(rig.state.reconcile, "side_effect", e), id="publish"),
+        pytest.param(
+            lambda rig, e: setattr(rig.publisher.reconcile, "side_effect", e), id="publish"
+        ),
     ],
 )
 @pytest.mark.parametrize("error", [ConnectFailed("x"), MalformedState("x"), NodeUnknown("x")])
@@ -146,6 +151,6 @@ def test_run_begins_with_everything_and_gives_keys_back(made: SyncRig) -> None:
 
 
 def test_defect_ends_the_thread(made: SyncRig) -> None:
-    made.state.reconcile.side_effect = KeyError("x")
+    made.publisher.reconcile.side_effect = KeyError("x")
     with pytest.raises(KeyError):
         made.sync.handle(REPAIR)
