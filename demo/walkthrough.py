@@ -20,6 +20,7 @@ from api.contract import FAKE
 from api.objects import JSON
 from demo.describe import section
 from demo.expect import DEMOS, Demo, device_lines, leftovers, problems
+from demo.interrupts import Interrupted, Interrupts
 from demo.session import DemoFailed, Session
 from devcluster.config import NodeConfig
 from devcluster.nodeoption import SYNTAX, check_nodes, node_option, node_text
@@ -29,8 +30,6 @@ from kube.errors import KubeError
 
 HERE = Path(__file__).parent
 START_SECONDS = 60.0
-INTERRUPTED = 128 + signal.SIGINT
-"""Exit code after a Ctrl-C."""
 
 
 class Walkthrough:
@@ -107,19 +106,24 @@ class Walkthrough:
 def main(nodes: int | None, named: tuple[NodeConfig, ...], keep: bool) -> None:
     """Run the five demos on the embedded cluster and check what they show."""
     count = check_nodes(nodes, named)
+    interrupts = Interrupts()
+    interrupts.install()
     state = Path(tempfile.mkdtemp(prefix="dra-"))
     with tempfile.NamedTemporaryFile(prefix="dra-", suffix=".log") as log:
         cluster = _start(state, _options(count, named), log)
-        code = 1
+        code, interrupted = 1, False
         try:
-            code = _walk(state, cluster, Path(log.name), count + len(named))
-        except KeyboardInterrupt:
-            code = INTERRUPTED
+            with interrupts.heard():
+                code = _walk(state, cluster, Path(log.name), count + len(named))
+        except Interrupted as interrupt:
+            code, interrupted = interrupt.exit_code, True
         finally:
             if keep and code == 0:
                 _say_how_to_use(state, cluster)
             else:
-                _end(state, cluster, code)
+                _end(state, cluster, failed=code != 0 and not interrupted)
+        if interrupted:
+            click.echo("interrupted: the cluster has stopped, and its files are removed", err=True)
     sys.exit(code)
 
 
@@ -175,15 +179,13 @@ def _connect(state: Path, cluster: "subprocess.Popen[bytes]", log: Path) -> Clie
     return Client.from_kubeconfig(str(kubeconfig), qps=100, burst=100, user_agent="walkthrough")
 
 
-def _end(state: Path, cluster: "subprocess.Popen[bytes]", code: int) -> None:
+def _end(state: Path, cluster: "subprocess.Popen[bytes]", *, failed: bool) -> None:
     """Stop the cluster; its files stay only where they may explain what went wrong."""
     _stop(cluster)
-    if code in (0, INTERRUPTED):
-        shutil.rmtree(state, ignore_errors=True)
-        if code:
-            click.echo("interrupted: the cluster has stopped, and its files are removed", err=True)
-    else:
+    if failed:
         click.echo(f"logs of the programs stay in {state / 'logs'}", err=True)
+    else:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def _stop(cluster: "subprocess.Popen[bytes]") -> None:
@@ -192,6 +194,7 @@ def _stop(cluster: "subprocess.Popen[bytes]") -> None:
         cluster.wait(30)
     except subprocess.TimeoutExpired:
         os.killpg(cluster.pid, signal.SIGKILL)
+        cluster.wait()
 
 
 def _say_how_to_use(state: Path, cluster: "subprocess.Popen[bytes]") -> None:
