@@ -1,7 +1,8 @@
 """Serves a cluster with gunicorn: one worker process with threads, since all state is in memory.
 
 The worker owns the cluster. It goes down in order: first the programs and kubelets, which still
-need the API, then the open watches, then the process; a cluster that fails ends the server, too.
+need the API, then the open watches, then the process; a cluster that fails ends the server, too. It
+does the same when the arbiter, gunicorn's other process, is killed.
 """
 
 import os
@@ -15,6 +16,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
 
 from api.errors import DriverError
 from devcluster.cluster import Cluster
@@ -44,8 +46,30 @@ def listen(port: int) -> socket.socket:
         ) from error
 
 
+class _Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
+    """Serves until the cluster has stopped, also without its parent."""
+
+    def is_parent_alive(self) -> bool:
+        """Stop the cluster first, which still needs the API; gunicorn asks once a second."""
+        if not super().is_parent_alive():
+            self.app.stop()
+        return True
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """Ends when its terminal does; gunicorn would start another, empty cluster."""
+
+    def handle_hup(self) -> None:
+        if self.app.ends_with_terminal:
+            self.handle_term()
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
-    """One embedded cluster behind gunicorn; `run` blocks until it is told to stop."""
+    """One embedded cluster behind gunicorn; `serve` blocks until it is told to stop.
+
+    Attributes:
+        ends_with_terminal: on SIGHUP, which nohup has ignored.
+    """
 
     def __init__(
         self,
@@ -61,13 +85,14 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self._verbosity = verbosity
         self._say = say
         self._exit_code = 0
+        self.ends_with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
         super().__init__()
 
     def serve(self) -> int:
         """Run until the cluster is told to stop; return the exit code."""
         owner = os.getpid()
         try:
-            self.run()
+            _Arbiter(self).run()
         except SystemExit as ended:
             if os.getpid() != owner:  # the worker process, which has nothing to go back to
                 raise
@@ -80,7 +105,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             # gunicorn takes the socket over
             "bind": f"fd://{self._listener.detach()}",
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": _Worker,
             # a watch occupies a thread for as long as it lasts
             "threads": THREADS + THREADS_PER_NODE * len(self._config.node_names),
             # the heartbeat would kill a busy cluster and all that it knows
@@ -103,11 +128,16 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         self._cluster = Cluster(self._config, Lifecycle(), self._say)
         return self._cluster.app
 
+    def stop(self) -> None:
+        """Make the cluster stop; called in the worker process."""
+        self._cluster.life.stop.set()
+
     def _started(self, worker: Any) -> None:
         life = self._cluster.life
         life.install_signals()
         # what the arbiter sends for a Ctrl-C
         signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # of the terminal; the arbiter's to answer
         if not worker.alive:  # told to stop before these handlers were there
             return
         host, port = worker.sockets[0].getsockname()[:2]

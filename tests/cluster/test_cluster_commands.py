@@ -11,13 +11,24 @@ from typing import IO
 
 import pytest
 
-from tests.support.anycluster import ROOT
+from api.resources import PODS
+from devcluster.config import ClusterConfig
+from devcluster.errors import StateDirError
+from devcluster.statedir import state_directory
+from tests.support.anycluster import ROOT, Access
 from tests.support.fakedriver import short_directory
+from tests.support.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
 
 UP = ("devcluster", "up", "--without-driver", "--state-dir")
 SECONDS = 60
+SLEEPER = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "sleeper"},
+    "spec": {"containers": [{"name": "c", "image": "i", "command": ["sleep", "600"]}]},
+}
 
 
 @contextmanager
@@ -67,18 +78,64 @@ def test_up_says_how_to_use_the_cluster_and_what_stays() -> None:
         assert "overran" not in (path / "s" / "logs" / "devcluster.log").read_text()
 
 
-def test_a_demo_that_is_interrupted_leaves_nothing_and_says_so() -> None:
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (signal.SIGINT,),
+        (signal.SIGTERM,),
+        (signal.SIGHUP,),
+        (signal.SIGINT, signal.SIGINT, signal.SIGTERM),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "SIGHUP", "again while it cleans up"],
+)
+def test_a_demo_that_is_interrupted_leaves_nothing_and_says_so(
+    numbers: tuple[signal.Signals, ...],
+) -> None:
     with (
         short_directory() as path,
         program("demo.walkthrough", TMPDIR=str(path)) as (process, output),
     ):
         read_until(output, "starting the embedded cluster")
-        process.send_signal(signal.SIGINT)
+        state = state_of(path)
+        for number in numbers:
+            process.send_signal(number)
         rest, _ = process.communicate(timeout=SECONDS)
         last = rest.splitlines()[-1]
         assert last == "interrupted: the cluster has stopped, and its files are removed"
-        assert process.returncode == 130
+        assert process.returncode == 128 + numbers[0]
+        assert processes_of(state) == []
         assert list(path.iterdir()) == []
+
+
+def test_a_cluster_ends_with_its_terminal() -> None:
+    with short_directory() as path, program(*UP, str(path / "s")) as (process, output):
+        read_until(output, "export KUBECONFIG")
+        os.killpg(process.pid, signal.SIGHUP)
+        rest, _ = process.communicate(timeout=SECONDS)
+        assert rest == f"the cluster has stopped; its logs stay in {path}/s/logs\n"
+        assert process.returncode == 0
+
+
+def test_a_cluster_that_is_killed_ends_its_programs_and_then_leaves_its_directory() -> None:
+    with (
+        short_directory() as path,
+        program("devcluster", "up", "--state-dir", str(path)) as (
+            process,
+            output,
+        ),
+    ):
+        read_until(output, "export KUBECONFIG")
+        client = Access.by(path / "kubeconfig").client
+        client.create(PODS, SLEEPER, "default")
+        until("a container runs", lambda: processes_of(path / "node1") != [], SECONDS)
+        client.close()
+        process.kill()
+        process.wait()
+        with pytest.raises(StateDirError, match="a cluster runs there"):
+            state_directory(ClusterConfig(path)).__enter__()
+        await_lock(path)
+        assert processes_of(path / "node1") == []
+        until("the worker is gone", lambda: processes_of(path) == [], SECONDS)
 
 
 def test_a_demo_that_is_kept_says_what_to_end_and_to_remove() -> None:
@@ -87,7 +144,7 @@ def test_a_demo_that_is_kept_says_what_to_end_and_to_remove() -> None:
         program("demo.walkthrough", "--keep", TMPDIR=str(path)) as (process, output),
     ):
         *_, kubeconfig, _, end, remove = read_until(output, "rm -r ")
-        (state,) = path.iterdir()
+        state = state_of(path)
         try:
             assert kubeconfig == f"export KUBECONFIG={state}/kubeconfig"
             assert end.endswith("# when you are done")
@@ -98,8 +155,32 @@ def test_a_demo_that_is_kept_says_what_to_end_and_to_remove() -> None:
         assert sorted(item.name for item in state.iterdir()) == [".devcluster.lock", "logs"]
 
 
+def state_of(path: Path) -> Path:
+    """Return the state directory of a demo with a TMPDIR, which may have its log, too."""
+    (state,) = (item for item in path.iterdir() if item.is_dir())
+    return state
+
+
 def stop(pid: int, state: Path) -> None:
     """End a cluster that is no child of ours, and wait until its directory is its own no more."""
     os.kill(pid, signal.SIGTERM)
+    await_lock(state)
+
+
+def await_lock(state: Path) -> None:
+    """Wait until no cluster has a directory."""
     with (state / ".devcluster.lock").open("rb") as lock:
         subprocess.run(["flock", str(lock.fileno())], pass_fds=[lock.fileno()], check=True)
+
+
+def processes_of(state: Path) -> list[str]:
+    """Return command lines of processes that name a directory there or in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            said = [(process / name).read_bytes() for name in ("cmdline", "environ")]
+        except OSError:
+            continue
+        if any(os.fsencode(state) in each for each in said):
+            found.append(said[0].replace(b"\0", b" ").decode())
+    return found
