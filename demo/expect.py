@@ -46,6 +46,11 @@ class Demo:
         return sorted({pod for pod, _ in self.containers})
 
     @property
+    def needed(self) -> int:
+        """Devices of all claims together."""
+        return self.count * len(self.claims)
+
+    @property
     def visible(self) -> int:
         """Devices that each container must see."""
         return self.count * max(self.split, 1)
@@ -58,6 +63,19 @@ DEMOS = (
     Demo("test4", ((("pod0", "ctr0"),),), count=4),
     Demo("test5", ((("pod0", "ctr0"),),), count=4, split=2),
 )
+
+WAVES = (DEMOS[:4], DEMOS[4:])
+"""The demos that run at the same time, one group after the other."""
+
+
+def shortage(nodes: Sequence[int]) -> str:
+    """Return what nodes with so many devices lack for the demos, empty if nothing."""
+    total = max(sum(demo.needed for demo in wave) for wave in WAVES)
+    largest = max(demo.count for demo in DEMOS)
+    if sum(nodes) >= total and max(nodes, default=0) >= largest:
+        return ""
+    listed = ", ".join(map(str, nodes))
+    return f"the demos need {total} devices, {largest} of them on one node; the nodes have {listed}"
 
 
 def devices_of(log: str) -> list[str]:

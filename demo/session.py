@@ -87,7 +87,9 @@ class Session:
             found: str | None = self._client.get(PODS, pod, namespace)["spec"].get("nodeName")
             return found
 
-        self._until(f"pod {namespace}/{pod} has a node", node, lambda: "")
+        self._until(
+            f"pod {namespace}/{pod} has a node", node, lambda: self._last_event(namespace, pod)
+        )
 
     def delete(self, demo: Demo) -> None:
         """Delete a demo with everything in its namespace."""
@@ -144,7 +146,7 @@ class Session:
             (pod, container): self._until(
                 f"{demo.name} {pod} {container} has printed its environment",
                 partial(self._log, demo.name, pod, container),
-                lambda: "",
+                partial(self._last_event, demo.name, pod),
             )
             for pod, container in demo.containers
         }
@@ -164,7 +166,8 @@ class Session:
             if found is not None:
                 return found
             time.sleep(_POLL_SECONDS)
-        raise DemoFailed(f"not seen in {self._timeout:.0f} s: {what}\n{trouble}{why()}".rstrip())
+        told = [f"not seen in {self._timeout:.0f} s: {what}", trouble, why()]
+        raise DemoFailed("\n".join(filter(None, told)))
 
     def _why(self, demo: Demo) -> str:
         return "\n".join(self._reasons(demo))
@@ -172,10 +175,29 @@ class Session:
     def _reasons(self, demo: Demo) -> Iterator[str]:
         for pod in self._client.list(PODS, namespace=demo.name).items:
             yield f"pod {pod['metadata']['name']} is {(pod.get('status') or {}).get('phase')}"
-        for event in self._client.list(EVENTS, namespace=demo.name).items:
-            about = event.get("involvedObject") or {}
-            told = f"{event.get('reason')}: {event.get('message')}"
-            yield f"{event.get('type')} {about.get('kind')}/{about.get('name')} {told}"
+        yield from map(_told, self._client.list(EVENTS, namespace=demo.name).items)
+
+    def _last_event(self, namespace: str, pod: str) -> str:
+        found = self._client.list(EVENTS, namespace=namespace).items
+        about = [event for event in found if _is_about(event, pod)]
+        return _told(max(about, key=_when)) if about else ""
+
+
+def _told(event: JSON) -> str:
+    about = event.get("involvedObject") or {}
+    told = f"{event.get('reason')}: {event.get('message')}"
+    return f"{event.get('type')} {about.get('kind')}/{about.get('name')} {told}"
+
+
+def _is_about(event: JSON, pod: str) -> bool:
+    about = event.get("involvedObject") or {}
+    return about.get("kind") == "Pod" and about.get("name") == pod
+
+
+def _when(event: JSON) -> tuple[str, str]:
+    """Return when it was last, which recorders of events.k8s.io leave out; names tell more."""
+    meta = event["metadata"]
+    return str(event.get("lastTimestamp") or meta["creationTimestamp"]), str(meta["name"])
 
 
 def _is_ready(pod: JSON) -> bool:

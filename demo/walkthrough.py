@@ -19,10 +19,10 @@ import click
 from api.contract import FAKE
 from api.objects import JSON
 from demo.describe import section
-from demo.expect import DEMOS, Demo, device_lines, leftovers, problems
+from demo.expect import WAVES, Demo, device_lines, leftovers, problems, shortage
 from demo.interrupts import Interrupted, Interrupts
 from demo.session import DemoFailed, Session
-from devcluster.config import NodeConfig
+from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.nodeoption import SYNTAX, check_nodes, node_option, node_text
 from devcluster.programs import environment
 from kube.client import Client
@@ -43,14 +43,14 @@ class Walkthrough:
     def run(self) -> list[str]:
         """Run everything; return what was wrong."""
         self._show_states("The devices that each node offers", "spec", "allocatableDevice")
-        whole, split = list(DEMOS[:4]), DEMOS[4]
+        whole, split = map(list, WAVES)
         self._up(whole)
         self._show_states("Devices prepared on each node", "spec", "preparedDevices")
         self._down(whole)
-        self._up([split])
+        self._up(split)
         self._show_states("Four devices, each split in two", "spec", "allocatedClaims")
         self._show_states("The children, with their parents", "spec", "preparedDevices")
-        self._down([split])
+        self._down(split)
         return self._wrong
 
     def _up(self, demos: list[Demo]) -> None:
@@ -106,6 +106,7 @@ class Walkthrough:
 def main(nodes: int | None, named: tuple[NodeConfig, ...], keep: bool) -> None:
     """Run the five demos on the embedded cluster and check what they show."""
     count = check_nodes(nodes, named)
+    _check_devices(count, named)
     interrupts = Interrupts()
     interrupts.install()
     state = Path(tempfile.mkdtemp(prefix="dra-"))
@@ -125,6 +126,12 @@ def main(nodes: int | None, named: tuple[NodeConfig, ...], keep: bool) -> None:
         if interrupted:
             click.echo("interrupted: the cluster has stopped, and its files are removed", err=True)
     sys.exit(code)
+
+
+def _check_devices(count: int, named: tuple[NodeConfig, ...]) -> None:
+    config = ClusterConfig(Path(), nodes=count, named=named)
+    if lack := shortage([config.devices(node) for node in config.all_nodes]):
+        raise click.UsageError(f"{lack}; give more with --node NAME:devices=N, or more nodes")
 
 
 def _walk(state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int) -> int:

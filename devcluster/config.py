@@ -85,6 +85,10 @@ class ClusterConfig:
         """Directory with one log file per program."""
         return self.state_dir / "logs"
 
+    def devices(self, node: NodeConfig) -> int:
+        """Return how many fake devices a node has."""
+        return self.num_devices if node.devices is None else node.devices
+
     def node_root(self, name: str) -> Path:
         """Return the directory of a node; its name is short, because socket paths have to be."""
         return self.state_dir / f"node{self.node_names.index(name) + 1}"

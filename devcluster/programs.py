@@ -66,10 +66,9 @@ def plugin_name(node: str) -> str:
 
 def _plugin_settings(config: ClusterConfig, node: NodeConfig) -> dict[str, str]:
     root = config.node_root(node.name)
-    devices = config.num_devices if node.devices is None else node.devices
     return {
         "NODE_NAME": node.name,
-        "NUM_DEVICES": str(devices),
+        "NUM_DEVICES": str(config.devices(node)),
         **({"DEVICE_MODEL": node.model} if node.model else {}),
         "CDI_ROOT": str(root / "cdi"),
         "KUBELET_REGISTRAR_DIRECTORY_PATH": str(root / "plugins_registry"),

@@ -5,7 +5,7 @@ import pytest
 from api.contract import FAKE
 from api.nas import parse_nas
 from api.objects import JSON
-from demo.expect import DEMOS, device_lines, devices_of, leftovers, problems
+from demo.expect import DEMOS, device_lines, devices_of, leftovers, problems, shortage
 
 TEST1, TEST2, _, _, TEST5 = DEMOS
 WHOLE = [f"FAKE-00000000-0000-0000-0000-00000000000{n}" for n in range(8)]
@@ -96,3 +96,18 @@ def test_devices_are_read_by_index_from_any_shell() -> None:
     text = f'declare -x FAKE_DEVICE_1="{WHOLE[1]}"\nexport FAKE_DEVICE_0={WHOLE[0]}\nX=1'
     assert devices_of(text) == WHOLE[:2]
     assert len(device_lines(text)) == 2
+
+
+@pytest.mark.parametrize("nodes", [[8], [4, 4], [5, 1, 1, 1]], ids=str)
+def test_nodes_with_devices_enough(nodes: list[int]) -> None:
+    assert shortage(nodes) == ""
+
+
+@pytest.mark.parametrize(
+    ("nodes", "have"),
+    [([1], "1"), ([7], "7"), ([3, 3, 3], "3, 3, 3")],
+    ids=["one", "too few", "scattered"],
+)
+def test_what_nodes_lack_is_told(nodes: list[int], have: str) -> None:
+    told = f"the demos need 8 devices, 4 of them on one node; the nodes have {have}"
+    assert shortage(nodes) == told
