@@ -5,6 +5,7 @@ DriverError                     api.errors
    ├─ StateDirError             the state directory cannot be used
    ├─ PortUnusable              the port of the API server is not free
    ├─ NodeAbsent                there is no virtual node of that name
+   ├─ NodeStopped               a virtual node is stopped, and something of it was asked for
    ├─ DriverAbsent              the cluster runs without the driver
    ├─ ControlFailed             a running cluster did not do what a user asked
    ├─ ClaimNotMade              a pod's claim cannot be made from its template
@@ -33,6 +34,10 @@ class PortUnusable(DevclusterError):
 
 class NodeAbsent(DevclusterError):
     """The cluster has no virtual node of that name."""
+
+
+class NodeStopped(DevclusterError):
+    """A virtual node was stopped on purpose, and nothing runs on it until it is started."""
 
 
 class DriverAbsent(DevclusterError):

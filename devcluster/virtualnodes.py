@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from devcluster.errors import DriverAbsent, NodeAbsent
+from devcluster.errors import DriverAbsent, NodeAbsent, NodeStopped
 from devcluster.kubelet.kubelet import Kubelet
 from devcluster.programs import Program, Programs, plugin_name
 from devcluster.together import together
@@ -79,8 +79,12 @@ class VirtualNodes:
         Raises:
             NodeAbsent: there is no such node.
             DriverAbsent: no node of this cluster has one.
+            NodeStopped: its machine does not run.
         """
-        return self._programs.start(self._plugin(node))
+        plugin = self._plugin(node)
+        if self.kubelet(node) is None:
+            raise NodeStopped(f"node {node} is stopped; start-node starts both")
+        return self._programs.start(plugin)
 
     def stop_plugin(self, node: str, *, abruptly: bool = False) -> bool:
         """Stop the plugin of a node, until it is started; False if it does not run.

@@ -83,6 +83,15 @@ def test_a_node_stops_without_taking_leave_and_starts_with_another_kubelet(rig: 
     assert not rig.nodes.start_node("a")
 
 
+def test_the_plugin_of_a_stopped_node_starts_with_the_node_only(rig: Rig) -> None:
+    rig.nodes.stop_node("a")
+    told = "node a is stopped; start-node starts both"
+    assert perform(rig.nodes, "start-plugin", "a") == (409, told)
+    assert rig.programs.names == {"plugin-b", "controller"}
+    assert perform(rig.nodes, "start-node", "a") == (200, "node a starts")
+    assert rig.programs.names == {"plugin-a", "plugin-b", "controller"}
+
+
 def test_without_a_driver_a_node_has_no_plugin(tmp_path: Path) -> None:
     rig = Rig(tmp_path, driver=False)
     assert rig.nodes.stop_node("a")
