@@ -90,6 +90,17 @@ def is_true(text: str | None) -> bool:
     return text is not None and text.lower() not in ("0", "f", "false")
 
 
+def check_log_options(query: Query) -> None:
+    """Raise BadRequest if a log is asked for by the times of its lines, which have none here."""
+    asked = [name for name in ("sinceSeconds", "sinceTime") if query.get(name)]
+    asked += ["timestamps"] if is_true(query.get("timestamps")) else []
+    if asked:
+        raise BadRequest(
+            f"{', '.join(asked)}: the embedded cluster keeps no times of the lines of logs; leave "
+            "out --since, --since-time and --timestamps"
+        )
+
+
 def optional_number(query: Query, name: str) -> int | None:
     """Return a whole number, None if it is not given."""
     return _number(name, query.get(name))

@@ -17,6 +17,7 @@ from devcluster.apiserver.views.answers import json_answer, object_answer, succe
 from devcluster.apiserver.views.connection import client_socket, has_hung_up
 from devcluster.apiserver.views.executing import exec_answer
 from devcluster.apiserver.views.options import (
+    check_log_options,
     delete_options,
     is_true,
     optional_number,
@@ -97,6 +98,7 @@ class Subresources:
 
     def _log(self, kind: Kind, target: Target) -> Response:
         query = request.args
+        check_log_options(query)
         pod = self._store.get(kind, target.namespace, target.name).obj
         container = choose_container(pod, query.get("container", ""))
         previous = is_true(query.get("previous"))

@@ -288,6 +288,24 @@ def test_logs_come_from_the_kubelet(web: Web) -> None:
     assert web.call("GET", f"{PODS}/p/log?limitBytes=5").text == "one\nt"
 
 
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("sinceSeconds=5", "sinceSeconds"),
+        ("sinceTime=2024-05-06T11:55:00Z&timestamps=1", "sinceTime, timestamps"),
+    ],
+)
+def test_logs_by_the_times_of_lines_are_refused(web: Web, query: str, names: str) -> None:
+    run_pod(web)
+    code, body = web.json("GET", f"{PODS}/p/log?{query}")
+    assert (code, body["reason"]) == (400, "BadRequest")
+    assert body["message"] == (
+        f"{names}: the embedded cluster keeps no times of the lines of logs; leave out --since, "
+        "--since-time and --timestamps"
+    )
+    assert web.call("GET", f"{PODS}/p/log?timestamps=false").text == "one\ntwo\n"
+
+
 def test_logs_of_several_containers_need_a_name(web: Web) -> None:
     run_pod(web, "a", "b")
     code, body = web.json("GET", f"{PODS}/p/log")
