@@ -1,7 +1,6 @@
 """The option `--node NAME[:devices=N,model=M]` of `up` and of the demo."""
 
 import re
-from collections.abc import Iterator
 from typing import Final
 
 import click
@@ -39,7 +38,7 @@ def parse_node(text: str) -> NodeConfig:
     name, colon, rest = text.partition(":")
     if wrong := subdomain(name) or label_value(name):
         raise ValueError(f"the name {name!r} of a node is invalid: {wrong}")
-    settings = dict(_settings(rest)) if colon else {}
+    settings = _settings(rest) if colon else {}
     devices, model = settings.pop("devices", None), settings.pop("model", "")
     if settings:
         raise ValueError(f"unknown setting {', '.join(settings)!r}")
@@ -71,12 +70,16 @@ def check_nodes(nodes: int | None, named: tuple[NodeConfig, ...]) -> int:
     return count
 
 
-def _settings(text: str) -> Iterator[tuple[str, str]]:
+def _settings(text: str) -> dict[str, str]:
+    settings = dict[str, str]()
     for setting in _NEXT_SETTING.split(text):
         key, sign, value = setting.partition("=")
         if not sign or not value:
             raise ValueError(f"{setting!r} is no setting")
-        yield key, value
+        if key in settings:
+            raise ValueError(f"{key} is given twice")
+        settings[key] = value
+    return settings
 
 
 def _number(text: str) -> int:

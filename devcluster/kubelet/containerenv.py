@@ -42,7 +42,7 @@ def environment(
         service: variables of the Service of the API server; the manifest's win over them.
 
     Raises:
-        InvalidContainer: a value comes from a source that does not exist here.
+        InvalidContainer: a value comes from a source that is not read here.
     """
     values = {"PATH": PATH, "HOME": home, "HOSTNAME": pod.name, **service}
     for entry in container.get("env") or []:
@@ -52,7 +52,9 @@ def environment(
         else:
             values[name] = expand(str(entry.get("value") or ""), values)
     if container.get("envFrom"):
-        raise InvalidContainer("envFrom needs ConfigMaps and Secrets, which do not exist here")
+        raise InvalidContainer(
+            "envFrom: the embedded kubelet reads no ConfigMaps and Secrets; write values under env"
+        )
     values.update(cdi)
     return values
 

@@ -39,6 +39,8 @@ def test_nodes(text: str, node: NodeConfig) -> None:
         ("a:devices=-1", "devices=-1 is no number from 0 to 128"),
         ("a:devices=129", "devices=129 is no number from 0 to 128"),
         (f"a:model={'M' * 64}", "a model has 63 characters at most, this one 64"),
+        ("a:devices=1,devices=3", "devices is given twice"),
+        ("a:model=M,devices=1,model=M", "model is given twice"),
         ("a:device=3", "unknown setting 'device'"),
     ],
 )

@@ -118,13 +118,21 @@ def test_fields_of_the_pod(path: str, value: str) -> None:
     [
         {"env": [{"name": "X", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels"}}}]},
         {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
-        {"envFrom": [{"configMapRef": {"name": "c"}}]},
     ],
-    ids=["field", "secret", "envFrom"],
+    ids=["field", "secret"],
 )
-def test_sources_that_do_not_exist_here(container: dict[str, Any]) -> None:
+def test_sources_that_are_not_read_here(container: dict[str, Any]) -> None:
     with pytest.raises(InvalidContainer, match=r"here$"):
         variables(container)
+
+
+@pytest.mark.parametrize("source", ["configMapRef", "secretRef"])
+def test_whole_configmaps_and_secrets_are_not_read(source: str) -> None:
+    with pytest.raises(InvalidContainer) as refused:
+        variables({"envFrom": [{source: {"name": "c"}}]})
+    assert str(refused.value) == (
+        "envFrom: the embedded kubelet reads no ConfigMaps and Secrets; write values under env"
+    )
 
 
 @pytest.mark.parametrize(
