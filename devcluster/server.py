@@ -16,6 +16,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.errors import HaltServer
 from gunicorn.workers.gthread import ThreadWorker
 
 from api.errors import DriverError
@@ -57,7 +58,13 @@ class _Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
-    """Ends when its terminal does; gunicorn would start another, empty cluster."""
+    """Ends with its terminal and its worker; gunicorn would start another, empty cluster."""
+
+    def spawn_worker(self) -> int | None:
+        if self.worker_age:
+            raise HaltServer("the worker is gone, and all that the cluster knew", 1)
+        pid: int | None = super().spawn_worker()
+        return pid
 
     def handle_hup(self) -> None:
         if self.app.ends_with_terminal:

@@ -116,6 +116,16 @@ def test_a_cluster_ends_with_its_terminal() -> None:
         assert process.returncode == 0
 
 
+def test_a_cluster_whose_worker_is_killed_fails_and_starts_no_other() -> None:
+    with short_directory() as path, program(*UP, str(path / "s")) as (process, output):
+        read_until(output, "export KUBECONFIG")
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        os.kill(int(children.read_text(encoding="ascii")), signal.SIGKILL)
+        rest, _ = process.communicate(timeout=SECONDS)
+        assert rest == f"the cluster failed; its files and logs stay in {path}/s\n"
+        assert process.returncode == 1
+
+
 def test_a_cluster_that_is_killed_ends_its_programs_and_then_leaves_its_directory() -> None:
     with (
         short_directory() as path,
