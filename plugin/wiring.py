@@ -113,45 +113,36 @@ def build(
 
     Args:
         client: the API server.
-        events: where Warning events go.
-        metrics: registry for what the plugin measures.
+        events: where events go.
+        metrics: for what the plugin measures.
         site: the node.
-        patience: waits inside calls of the kubelet, until the program ends.
+        patience: waits inside calls of the kubelet.
     """
-    node, source, places = site.node, site.source, site.places
-    contract, name = site.contract, site.contract.driver_name
+    node, places, name = site.node, site.places, site.contract.driver_name
     cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
-    measured = PluginMetrics(metrics.registry)
     node_state = _node_state(ComparedWrites(client, events), cache, site)
+    measured = PluginMetrics(metrics.registry)
     report = reporter(events, measured.repaired, node_object(node))
     publisher = NasPublisher(node_state, report=report)
     state = _state(site, publisher, report, measured)
     claims, kubelet = ClaimReader(client, name), Kubelet(client, node)
+    socket = places.plugin_socket.path
     registration = Registration(
-        name, places.plugin_socket.path, kubelet, measured, on_change=lambda: sync.status_changed()
+        name, socket, kubelet, measured, on_change=lambda: sync.status_changed()
     )
     readiness = Readiness(node_state, registration)
-    collector = Collector(state, claims, node, name, measured, report)
     heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
-    sync = NodeSync(
-        *(node_state, publisher, state, collector, readiness.write, heartbeats, queue),
-        report=report,
-    )
+    collector = Collector(state, claims, node, name, measured, report)
+    parts = (node_state, publisher, state, collector, readiness.write, heartbeats, queue)
+    sync = NodeSync(*parts, report=report)
     cache.subscribe(sync.on_change)
-    parts = (node, contract, claims, node_state, source, state)
-    driver = NodeDriver(*parts, patience=patience, metrics=measured, events=events)
+    asked = (node, site.contract, claims, node_state, site.source, state)
+    driver = NodeDriver(*asked, patience=patience, metrics=measured, events=events)
     servers = _servers(places, NodeService(driver, kubelet, patience), registration, report)
+    reflector = _reflector(client, cache, site, metrics)
     return Plugin(
-        cache=cache,
-        reflector=_reflector(client, cache, site, metrics),
-        node_state=node_state,
-        state=state,
-        readiness=readiness,
-        heartbeats=heartbeats,
-        queue=queue,
-        sync=sync,
-        registration=registration,
-        plugin_server=servers[places.plugin_socket.path],
+        *(cache, reflector, node_state, state, readiness, heartbeats, queue, sync, registration),
+        plugin_server=servers[socket],
         registration_server=servers[places.registration_socket.path],
         sockets=Sockets(servers, grace=GRACE_SECONDS, report=report),
     )
