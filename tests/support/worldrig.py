@@ -249,7 +249,7 @@ class World:
         return sorted({key.rpartition("/")[2] for _, key in places})
 
     def written(self) -> int:
-        return len([call for call in self.api.calls if call[0] != "get"])
+        return len(self.api.writes())
 
     def nas(self, node_name: str) -> JSON:
         return self.api.find(STATES, node_name, SYSTEM)
