@@ -19,24 +19,12 @@ from ops.config import (
 )
 from ops.errors import ConfigError
 from ops.settings import Program, program
+from tests.support.settings import DEFAULTS
 
 VARIABLES = (
     *("KUBECONFIG", "KUBE_API_QPS", "KUBE_API_BURST", "POD_NAMESPACE", "NAMESPACE", "V"),
     *("HTTP_ENDPOINT", "METRICS_PATH", "PPROF_PATH", "LOGGING_FORMAT", "NORMAL_EVENTS"),
     "DRIVER_NAME",
-)
-DEFAULTS = CommonConfig(
-    kubeconfig="",
-    kube_api_qps=50.0,
-    kube_api_burst=100,
-    namespace="fake-system",
-    http_endpoint="",
-    metrics_path="/metrics",
-    pprof_path="",
-    logging_format="text",
-    verbosity=2,
-    normal_events=True,
-    contract=FAKE,
 )
 
 

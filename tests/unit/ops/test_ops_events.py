@@ -3,24 +3,11 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from api.contract import FAKE
 from kube.client import Client
-from ops.config import CommonConfig
 from ops.events import event_recorder
+from tests.support.settings import DEFAULTS
 
-CONFIG = CommonConfig(
-    kubeconfig="",
-    kube_api_qps=7.0,
-    kube_api_burst=9,
-    namespace="ns",
-    http_endpoint="",
-    metrics_path="/metrics",
-    pprof_path="",
-    logging_format="text",
-    verbosity=2,
-    normal_events=True,
-    contract=FAKE,
-)
+CONFIG = replace(DEFAULTS, kube_api_qps=7.0, kube_api_burst=9)
 CLAIM = {"kind": "ResourceClaim", "metadata": {"name": "claim", "namespace": "ns"}}
 
 

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -6,12 +7,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 import plugin.__main__ as program
-from api.contract import FAKE
 from dra.errors import CannotServe
 from kube.errors import ConfigError
 from ops.config import CommonConfig
 from ops.lifecycle import Lifecycle
 from plugin.__main__ import PluginConfig, main, run
+from tests.support.settings import DEFAULTS
 
 ENV = {"NODE_NAME": "node-1", "POD_NAMESPACE": "ns", "KUBECONFIG": "/none"}
 
@@ -140,19 +141,7 @@ def config(root: Path) -> PluginConfig:
 
 
 def common() -> CommonConfig:
-    return CommonConfig(
-        kubeconfig="/none/kubeconfig",
-        kube_api_qps=50,
-        kube_api_burst=100,
-        namespace="ns",
-        http_endpoint="",
-        metrics_path="/metrics",
-        pprof_path="",
-        logging_format="text",
-        verbosity=2,
-        normal_events=True,
-        contract=FAKE,
-    )
+    return replace(DEFAULTS, kubeconfig="/none/kubeconfig", namespace="ns")
 
 
 def test_machine_is_looked_at_before_the_api_server(short_path: Path) -> None:
