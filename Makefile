@@ -4,7 +4,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 TOOLS  := .bin/kubectl .bin/helm
 K8S    ?= 1.30
-SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh plugin/protocol/*.sh findings/*.sh) .ci/run
+SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh dra/kubelet/protocol/*.sh findings/*.sh) .ci/run
 # only one that was asked for: the tests create and delete things in it
 CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
 
@@ -63,7 +63,7 @@ chart: ## Copy the CRDs of api/ into the chart
 	cp api/*_crd.yaml deploy/helm/fake-dra-driver/crds/
 
 proto: ## Generate the protobuf messages anew
-	plugin/protocol/generate.sh
+	dra/kubelet/protocol/generate.sh
 
 tools: $(TOOLS) ## Fetch kubectl and helm into .bin
 

@@ -3,8 +3,17 @@
 DriverError                     (api.errors)
 ├─ NodeError                    this claim cannot be prepared or unprepared now; told to the kubelet
 │  ├─ InvalidClaimUid           the uid cannot be part of a file name and a CDI device name
-│  ├─ NodeStateMissing          the NodeAllocationState itself is not there
-│  ├─ AllocationChanged         the watch cache was behind, the allocation has to be read live
+│  ├─ InvalidClaimName          namespace or name cannot be those of a ResourceClaim
+│  ├─ NotForThisNode            whatever the node holds for the claim is out of date
+│  │  ├─ ClaimNotFound          no ResourceClaim of that name
+│  │  ├─ ClaimUidMismatch       the name belongs to another ResourceClaim by now
+│  │  ├─ NotAllocated           the claim has no allocation
+│  │  └─ NotAllocatedHere       allocated by another driver, or for another node
+│  ├─ UnsupportedServer         the API server has no version of ResourceClaim that we can read
+│  ├─ Passing                   passes by itself, if one waits a little
+│  │  ├─ NodeStateMissing       the NodeAllocationState itself is not there
+│  │  ├─ AllocationChanged      the watch cache was behind, the allocation has to be read live
+│  │  └─ UnknownKubelet         the Node does not say which kubelet wants an answer
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ PluginStopped             the plugin ends, its successor will prepare the claim
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
@@ -13,7 +22,9 @@ DriverError                     (api.errors)
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
 └─ CannotServe                  the plugin cannot run on this machine as it is configured
-   └─ DirectoryUnusable         a directory is missing or not accessible
+   ├─ DirectoryUnusable         a directory is missing or not accessible
+   ├─ SocketUnusable            a socket cannot be bound
+   └─ NodeOccupied              another plugin process serves the same sockets
 """
 
 from api.errors import DriverError
@@ -27,12 +38,48 @@ class InvalidClaimUid(NodeError):
     """The uid cannot be part of a file name and of a CDI device name."""
 
 
-class NodeStateMissing(NodeError):
+class InvalidClaimName(NodeError):
+    """Namespace or name cannot be those of a ResourceClaim."""
+
+
+class NotForThisNode(NodeError):
+    """The claim is not, or no longer, one that this node may prepare."""
+
+
+class ClaimNotFound(NotForThisNode):
+    """There is no ResourceClaim of that name."""
+
+
+class ClaimUidMismatch(NotForThisNode):
+    """The name belongs to another ResourceClaim than the one that was asked for."""
+
+
+class NotAllocated(NotForThisNode):
+    """The ResourceClaim has no allocation."""
+
+
+class NotAllocatedHere(NotForThisNode):
+    """The ResourceClaim is allocated by another driver, or for another node."""
+
+
+class UnsupportedServer(NodeError):
+    """The API server serves no version of ResourceClaim that this driver reads."""
+
+
+class Passing(NodeError):
+    """Something that passes by itself: the call is worth waiting for it."""
+
+
+class NodeStateMissing(Passing):
     """The node has no NodeAllocationState at present."""
 
 
-class AllocationChanged(NodeError):
+class AllocationChanged(Passing):
     """The claim was to be prepared for an allocation that the API server does not have."""
+
+
+class UnknownKubelet(Passing):
+    """The Node does not tell the version of its kubelet."""
 
 
 class DeviceInUse(NodeError):
@@ -69,3 +116,11 @@ class CannotServe(DriverError):
 
 class DirectoryUnusable(CannotServe):
     """A directory is missing, or the plugin has no permission for it."""
+
+
+class SocketUnusable(CannotServe):
+    """A Unix socket cannot be bound at its path."""
+
+
+class NodeOccupied(CannotServe):
+    """Another plugin process holds the lock on the plugin's directory."""

@@ -12,7 +12,7 @@ from api.objects import NodeName
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.errors import CheckpointCorrupt
-from plugin.places import CDI_SETTING, PLUGINS_SETTING
+from dra.places import CDI_SETTING, PLUGINS_SETTING
 
 
 class WrongPlace(DriverError):

@@ -2,7 +2,7 @@
 
 It is set once, where a call comes in, and kept to by whatever waits below, however deep: requests
 and their retries end early enough. It is that of the thread; another one is given a copy of its
-context. Called by plugin.protocol.wire, and by the client and the transport of this package.
+context. Called by dra.kubelet.wire, and by the client and the transport of this package.
 """
 
 import math

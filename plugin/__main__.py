@@ -10,6 +10,8 @@ from api import __version__
 from api.names import DEFAULT_MODEL
 from api.objects import NodeName
 from api.parameters import LONGEST_MODEL
+from dra.patience import Patience
+from dra.places import NodeLock, Places
 from kube.client import Client
 from ops.apiserver import still_waiting
 from ops.config import CommonConfig, common_config, common_options
@@ -20,8 +22,6 @@ from ops.metrics import Metrics
 from ops.settings import option, program
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
 from plugin.heartbeat import PERIOD_SECONDS
-from plugin.patience import Patience
-from plugin.places import NodeLock, Places
 from plugin.startup import readiness_checks, start
 from plugin.wiring import Plugin, Site, build
 

@@ -3,11 +3,10 @@
 Everything slow or doubtful comes first and without a lock: the claim is read live and checked, and
 the allocation is taken from the watch cache, or read live if that does not do. Then
 `dra.devicestate.state` does the rest. What passes by itself is waited for, and all of that is done
-again. Called by `plugin.service`.
+again. Called by `dra.kubelet.service`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Protocol
 
@@ -16,17 +15,18 @@ from api.deviceclaims import device_name
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from dra.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
 from dra.devicestate import cdi
 from dra.devicestate.prepared import Devices, PreparedClaim, described
 from dra.devicestate.state import State
 from dra.errors import NodeError
+from dra.kubelet.service import DeviceGroup, Prepared
+from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
+from dra.patience import Patience
 from dra.publish.nodestate import CachedAllocation
 from ops.logs import get_logger
-from plugin.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
 from plugin.devices import DeviceSource, prepared_devices
 from plugin.errors import NotInNodeState
-from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
-from plugin.patience import Patience
 
 _LOG = get_logger("driver")
 
@@ -52,31 +52,6 @@ class Events(Protocol):
 
     def warning(self, obj: JSON, reason: str, message: str) -> None:
         """Record a Warning about an object."""
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceGroup:
-    """The CDI devices of one allocated device, whole or split.
-
-    Attributes:
-        requests: of the claim that the device serves; none means all.
-        pool: of the allocation, else the node's name.
-        device: name in the allocation.
-        cdi_ids: qualified ids, the common device first.
-    """
-
-    requests: tuple[str, ...]
-    pool: str
-    device: str
-    cdi_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """The answer to the kubelet: the same devices as flat ids and as groups."""
-
-    cdi_ids: tuple[str, ...]
-    groups: tuple[DeviceGroup, ...]
 
 
 class NodeDriver:

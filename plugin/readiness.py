@@ -19,7 +19,7 @@ class NodeStatus(Protocol):
 
 
 class Registered(Protocol):
-    """What is needed of plugin.registration.Registration."""
+    """What is needed of dra.kubelet.registration.Registration."""
 
     @property
     def refused(self) -> bool:

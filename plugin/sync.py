@@ -57,7 +57,7 @@ class Prepared(Protocol):
 
 
 class Collector(Protocol):
-    """What is needed of plugin.garbage.Collector."""
+    """What is needed of dra.garbage.Collector."""
 
     def collect(self) -> None:
         """Unprepare what is not for this node any more."""

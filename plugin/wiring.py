@@ -7,9 +7,19 @@ from typing import Final
 from api.contract import Contract
 from api.objects import JSON, NodeName
 from api.resources import STATES
+from dra.claims import ClaimReader
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
+from dra.garbage import Collector
+from dra.kubelet.registration import Registration
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.sockets import Sockets
+from dra.kubelet.version import Kubelet
+from dra.metrics import PluginMetrics
+from dra.patience import Patience
+from dra.places import Places
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair, Report, reporter
@@ -22,20 +32,10 @@ from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
 from ops.pruning import ComparedWrites
-from plugin.claims import ClaimReader
 from plugin.devices import DeviceSource
 from plugin.driver import NodeDriver
-from plugin.garbage import Collector
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
-from plugin.kubelet import Kubelet
-from plugin.metrics import PluginMetrics
-from plugin.patience import Patience
-from plugin.places import Places
-from plugin.protocol.server import UnixServer
 from plugin.readiness import Readiness
-from plugin.registration import Registration
-from plugin.service import NodeService
-from plugin.sockets import Sockets
 from plugin.sync import NodeSync
 
 CALLS: Final = 32

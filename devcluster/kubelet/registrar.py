@@ -11,7 +11,7 @@ import grpc
 
 from devcluster.kubelet.errors import PluginCallFailed
 from devcluster.kubelet.plugins import PluginInfo
-from plugin.protocol import pluginregistration_pb2 as messages
+from dra.kubelet.protocol import pluginregistration_pb2 as messages
 
 GET_INFO_SECONDS = 1.0
 NOTIFY_SECONDS = 5.0

@@ -9,7 +9,7 @@ after any single write is put right by the kubelet's retry or by the next start:
 
 A file without checkpoint entry is therefore rubbish, and an entry without file lost its file. The
 files change under one lock, under which the publisher is told too; the calls wait for it after
-that. Called by `plugin.driver` for the kubelet, by `plugin.sync` and `plugin.garbage` on their own.
+that. Called by `plugin.driver` for the kubelet, by `plugin.sync` and `dra.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
 

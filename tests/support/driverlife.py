@@ -18,9 +18,9 @@ from api.resources import DEFINITIONS, DRA_VERSIONS, EVENTS, NODES, PODS, STATES
 from api.selectors import only_node
 from controller.claims.repair import GRACE_SECONDS
 from devcluster.manifests import install
+from dra.claims import ClaimRef
 from fsck.uninstall import Patience, await_plugins, check_unused, remove_states
 from kube.errors import NotFound
-from plugin.claims import ClaimRef
 from plugin.set_nas_status import set_status
 from plugin.sync import REPAIR, STATUS
 from tests.support import build

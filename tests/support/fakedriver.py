@@ -14,10 +14,10 @@ from typing import Any
 
 import grpc
 
-from plugin.protocol import dra_v1alpha2_pb2 as single
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol import dra_v1alpha4_pb2 as devices
-from plugin.protocol import pluginregistration_pb2 as registration
+from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
+from dra.kubelet.protocol import pluginregistration_pb2 as registration
 
 Handlers = dict[str, Any]
 

@@ -15,15 +15,15 @@ from api.objects import NodeName
 from api.resources import DRA_VERSIONS, NODES, PODS, STATES
 from controller.election import take_part
 from controller.wiring import build
+from dra.claims import ClaimReader
+from dra.metrics import PluginMetrics
+from dra.places import Places
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leases import Timing
 from ops.metrics import Metrics
-from plugin.claims import ClaimReader
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
-from plugin.metrics import PluginMetrics
-from plugin.places import Places
 from plugin.startup import recover
 from plugin.wiring import Site
 from plugin.wiring import build as build_plugin

@@ -13,18 +13,18 @@ import grpc
 from api.contract import FAKE
 from api.objects import JSON, ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES, STATES
+from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import FILE_NAME, checksum
-from plugin.claims import ClaimRef
-from plugin.kubelet import Kubelet
-from plugin.places import Place
-from plugin.protocol import dra_v1alpha2_pb2 as single
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol import dra_v1alpha4_pb2 as devices
-from plugin.protocol import pluginregistration_pb2 as registration
-from plugin.protocol.server import UnixServer
-from plugin.registration import Registration
-from plugin.service import NodeService
+from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
+from dra.kubelet.protocol import pluginregistration_pb2 as registration
+from dra.kubelet.registration import Registration
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.version import Kubelet
+from dra.places import Place
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.hostile import Canaries, Wrong, survives
 from tests.support.kubeletcalls import KubeletCalls

@@ -6,11 +6,11 @@ from typing import Any, Self
 
 import grpc
 
-from plugin.claims import ClaimRef
-from plugin.protocol import dra_v1alpha2_pb2 as single
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol import dra_v1alpha4_pb2 as devices
-from plugin.protocol import pluginregistration_pb2 as registration
+from dra.claims import ClaimRef
+from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
+from dra.kubelet.protocol import pluginregistration_pb2 as registration
 
 SECONDS = 10.0
 

@@ -9,9 +9,12 @@ from api.invariants import Violation, check_files
 from api.nas import NodeAllocationState
 from api.objects import NodeName, object_key
 from api.resources import STATES
+from dra.claims import ClaimReader, ClaimRef
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
+from dra.garbage import Collector
+from dra.metrics import PluginMetrics
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair
@@ -20,12 +23,9 @@ from kube.events import EventRecorder
 from kube.store import Store
 from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
-from plugin.claims import ClaimReader, ClaimRef
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
-from plugin.garbage import Collector
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
-from plugin.metrics import PluginMetrics
 from plugin.readiness import Readiness
 from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
 from tests.support.build import SYSTEM

@@ -10,12 +10,12 @@ from typing import Any
 
 import grpc
 
-from plugin.claims import ClaimRef
-from plugin.kubelet import Kubelet
-from plugin.places import Place
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol.server import UnixServer
-from plugin.service import NodeService
+from dra.claims import ClaimRef
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.version import Kubelet
+from dra.places import Place
 from tests.support.hostile import defects
 from tests.support.kubeletcalls import SECONDS, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig

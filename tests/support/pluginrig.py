@@ -11,21 +11,21 @@ from api.contract import FAKE
 from api.nas import Device
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES
+from dra.claims import ClaimReader, ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
+from dra.garbage import Collector
+from dra.metrics import PluginMetrics
+from dra.patience import Patience
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair
 from kube.events import EventRecorder
 from kube.store import Store
-from plugin.claims import ClaimReader, ClaimRef
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
-from plugin.garbage import Collector
-from plugin.metrics import PluginMetrics
-from plugin.patience import Patience
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.tripwire import Tripwire, TripwireApi
 

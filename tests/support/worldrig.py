@@ -20,10 +20,10 @@ from api.parameters import ClaimParameters
 from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES, Resource
 from controller.claims.repair import ABANDONED_SECONDS
 from controller.wiring import Controller, build
+from dra.claims import ClaimRef
 from kube.errors import KubeError, NotFound
 from kube.events import EventRecorder
 from ops.metrics import Metrics
-from plugin.claims import ClaimRef
 from tests.support.build import (
     NAMESPACE,
     POD_CLAIM,

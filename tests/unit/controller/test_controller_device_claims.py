@@ -7,8 +7,8 @@ from api.claims import Claim
 from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from dra.claims import ClaimRef, from_v1alpha3, verify
 from dra.devicestate.prepared import PreparedClaim
-from plugin.claims import ClaimRef, from_v1alpha3, verify
 from plugin.driver import answer
 from tests.support.build import (
     POD_CLAIM,

@@ -14,8 +14,8 @@ import controller.__main__ as controller_program
 import plugin.__main__ as plugin_program
 from api.contract import FAKE
 from api.objects import JSON
+from dra.places import Places, check_length
 from plugin.__main__ import PluginConfig
-from plugin.places import Places, check_length
 from tests.support.helm import Helm, HelmFailed
 
 Find = Callable[[list[JSON], str, str], JSON]

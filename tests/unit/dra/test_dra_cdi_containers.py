@@ -18,9 +18,9 @@ from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from devcluster.kubelet.cdiresolver import resolve
+from dra.claims import DeviceResult, from_v1alpha2
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.prepared import PreparedClaim
-from plugin.claims import DeviceResult, from_v1alpha2
 from plugin.driver import answer
 from tests.support.build import NAMESPACE, claim
 from tests.support.pluginrig import NODE

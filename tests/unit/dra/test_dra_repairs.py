@@ -8,11 +8,11 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2
+from dra.claims import ClaimRef
 from dra.devicestate.cdi import claim_file, common_file
 from dra.devicestate.checkpoint import FILE_NAME
 from dra.repairs import Repair, reporter
 from kube.events import EventRecorder
-from plugin.claims import ClaimRef
 from tests.support.pluginrig import PluginRig
 
 NODE: JSON = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "uid": "n"}}

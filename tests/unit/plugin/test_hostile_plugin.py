@@ -18,9 +18,9 @@ from dra.devicestate.checkpoint import Checkpoint, render
 from dra.devicestate.files import read_regular
 from dra.devicestate.prepared import PreparedClaim
 from dra.errors import CheckpointCorrupt, DirectoryUnusable
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.wire import _decoder
 from plugin.devices import FakeDeviceSource, prepared_devices
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol.wire import _decoder
 from tests.support.effort import tries
 from tests.support.hostile import Canaries, Wrong, attack, defects
 from tests.support.hostileplugin import Calls, CdiFiles, Checkpoints, PluginStates

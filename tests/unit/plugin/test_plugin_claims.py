@@ -7,9 +7,8 @@ from api.contract import FAKE
 from api.objects import JSON, ClaimUID
 from api.resources import DRA_V1ALPHA2, DRA_V1ALPHA3, Resource
 from api.selectors import only_node
-from kube.errors import ConnectFailed
-from plugin.claims import ClaimReader, ClaimRef, DeviceResult, from_v1alpha2, from_v1alpha3, verify
-from plugin.errors import (
+from dra.claims import ClaimReader, ClaimRef, DeviceResult, from_v1alpha2, from_v1alpha3, verify
+from dra.errors import (
     ClaimNotFound,
     ClaimUidMismatch,
     InvalidClaimName,
@@ -17,6 +16,7 @@ from plugin.errors import (
     NotAllocatedHere,
     UnsupportedServer,
 )
+from kube.errors import ConnectFailed
 from tests.support.build import allocated, claim
 from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE

@@ -9,8 +9,8 @@ from typing import TypeVar
 import pytest
 
 from api.resources import DRA_V1ALPHA2
+from dra.claims import ClaimRef
 from dra.errors import DeviceInUse
-from plugin.claims import ClaimRef
 from tests.support.build import allocated, claim
 from tests.support.pluginrig import PluginRig
 

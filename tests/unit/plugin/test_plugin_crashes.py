@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from api.resources import STATES
+from dra.claims import ClaimRef
 from dra.devicestate.checkpoint import FILE_NAME
-from plugin.claims import ClaimRef
 from tests.support.build import SYSTEM
 from tests.support.effort import tries
 from tests.support.pluginrig import NODE, PluginRig

@@ -7,13 +7,13 @@ from api.errors import DriverError
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from api.resources import DRA_V1ALPHA2, STATES
+from dra.claims import ClaimRef, DeviceResult
 from dra.devicestate import cdi
 from dra.devicestate.prepared import PreparedClaim
-from dra.errors import CdiWriteFailed, NodeStateMissing
+from dra.errors import CdiWriteFailed, ClaimNotFound, ClaimUidMismatch, NodeStateMissing
 from kube.errors import BrokenAnswer
-from plugin.claims import ClaimRef, DeviceResult
 from plugin.driver import DeviceGroup, answer
-from plugin.errors import ClaimNotFound, ClaimUidMismatch, DeviceGone, NotInNodeState
+from plugin.errors import DeviceGone, NotInNodeState
 from tests.support.build import SYSTEM, allocated, claim
 from tests.support.pluginrig import NODE, PluginRig
 

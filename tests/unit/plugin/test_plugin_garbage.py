@@ -3,9 +3,9 @@ from collections.abc import Callable
 import pytest
 
 from api.resources import DRA_V1ALPHA2
+from dra.claims import ClaimRef
 from dra.devicestate.checkpoint import FILE_NAME
 from kube.errors import ConnectFailed
-from plugin.claims import ClaimRef
 from tests.support.build import allocated, claim
 from tests.support.pluginrig import PluginRig
 

@@ -2,9 +2,9 @@ import pytest
 
 from api.objects import JSON
 from api.resources import NODES
+from dra.errors import UnknownKubelet
+from dra.kubelet.version import KEEP_SECONDS, Kubelet, parse_version
 from kube.errors import ConnectFailed
-from plugin.errors import UnknownKubelet
-from plugin.kubelet import KEEP_SECONDS, Kubelet, parse_version
 from tests.support.clock import Clock
 from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, node_object

@@ -19,16 +19,16 @@ from prometheus_client import CollectorRegistry
 from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
 from api.selectors import only_node
+from dra.claims import ClaimRef
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.protocol.pluginregistration_pb2 import RegistrationStatus
+from dra.kubelet.registration import SUPPORTED_VERSIONS, Registration
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.version import Kubelet
+from dra.metrics import PluginMetrics
+from dra.places import Place
 from kube.errors import ServerError
-from plugin.claims import ClaimRef
-from plugin.kubelet import Kubelet
-from plugin.metrics import PluginMetrics
-from plugin.places import Place
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol.pluginregistration_pb2 import RegistrationStatus
-from plugin.protocol.server import UnixServer
-from plugin.registration import SUPPORTED_VERSIONS, Registration
-from plugin.service import NodeService
 from tests.support.build import allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object

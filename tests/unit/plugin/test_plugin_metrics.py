@@ -1,7 +1,7 @@
 import pytest
 from prometheus_client import CollectorRegistry
 
-from plugin.metrics import PREPARE, UNPREPARE, PluginMetrics
+from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
 from tests.support.clock import Clock
 
 

@@ -11,28 +11,26 @@ from dra.errors import (
     AllocationChanged,
     CdiWriteFailed,
     CheckpointWriteFailed,
+    ClaimNotFound,
+    ClaimUidMismatch,
     DeviceInUse,
     InvalidCdiSpec,
+    InvalidClaimName,
     InvalidClaimUid,
     NodeError,
     NodeStateMissing,
-    PluginStopped,
-)
-from kube import errors
-from kube.deadlines import Deadline, limited
-from plugin.errors import (
-    ClaimNotFound,
-    ClaimUidMismatch,
-    DeviceGone,
-    InvalidClaimName,
     NotAllocated,
     NotAllocatedHere,
     NotForThisNode,
-    NotInNodeState,
+    Passing,
+    PluginStopped,
     UnknownKubelet,
     UnsupportedServer,
 )
-from plugin.patience import BRIEF_SECONDS, Patience, longest_wait
+from dra.patience import BRIEF_SECONDS, Patience, longest_wait
+from kube import errors
+from kube.deadlines import Deadline, limited
+from plugin.errors import DeviceGone, NotInNodeState
 from tests.support.clock import Clock
 
 PASSES = (
@@ -47,6 +45,7 @@ PASSES = (
     errors.Conflict,
     errors.AlreadyExists,
     errors.NotFound,
+    Passing,
     NodeStateMissing,
     NotInNodeState,
     AllocationChanged,

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from api.contract import FAKE
-from dra.errors import CannotServe, DirectoryUnusable
-from plugin.errors import NodeOccupied, SocketUnusable
-from plugin.places import NodeLock, Place, Places, check_length
+from dra.errors import CannotServe, DirectoryUnusable, NodeOccupied, SocketUnusable
+from dra.places import NodeLock, Place, Places, check_length
 
 
 def places(root: Path) -> Places:
@@ -119,7 +118,7 @@ def test_second_plugin_is_kept_off(short_path: Path) -> None:
 
 
 def test_lock_goes_with_the_process_that_had_it(short_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from plugin.places import *; "
+    code = "import sys; from pathlib import Path; from dra.places import *; "
     code += "NodeLock(Place(Path(sys.argv[1]), '')); print('locked', flush=True); input()"
     with subprocess.Popen(
         [sys.executable, "-c", code, str(short_path)],

@@ -6,11 +6,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from api.contract import FAKE
-from plugin.kubelet import Kubelet
-from plugin.metrics import PluginMetrics
-from plugin.places import Place
-from plugin.protocol.server import UnixServer
-from plugin.registration import Registration
+from dra.kubelet.registration import Registration
+from dra.kubelet.server import UnixServer
+from dra.kubelet.version import Kubelet
+from dra.metrics import PluginMetrics
+from dra.places import Place
 from tests.support.kubeletcalls import KubeletCalls
 
 

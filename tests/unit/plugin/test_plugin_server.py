@@ -12,11 +12,11 @@ from typing import Any
 import grpc
 import pytest
 
-from plugin.errors import ClaimNotFound, SocketUnusable
-from plugin.places import LONGEST_SOCKET, Place
-from plugin.protocol import pluginregistration_pb2 as messages
-from plugin.protocol.server import UnixServer, hidden_name
-from plugin.protocol.wire import LONGEST_TEXT, Method, service, shorten
+from dra.errors import ClaimNotFound, SocketUnusable
+from dra.kubelet.protocol import pluginregistration_pb2 as messages
+from dra.kubelet.server import UnixServer, hidden_name
+from dra.kubelet.wire import LONGEST_TEXT, Method, service, shorten
+from dra.places import LONGEST_SOCKET, Place
 from tests.support.kubeletcalls import KubeletCalls
 
 SERVICE = "test.Service"

@@ -9,14 +9,14 @@ import pytest
 
 from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
+from dra.claims import ClaimRef
 from dra.devicestate import cdi
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.version import Kubelet
+from dra.kubelet.wire import LONGEST_TEXT
+from dra.places import Place
 from kube.errors import ConnectFailed
-from plugin.claims import ClaimRef
-from plugin.kubelet import Kubelet
-from plugin.places import Place
-from plugin.protocol.server import UnixServer
-from plugin.protocol.wire import LONGEST_TEXT
-from plugin.service import NodeService
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 

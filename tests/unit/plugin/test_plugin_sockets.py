@@ -5,13 +5,13 @@ from unittest.mock import Mock, create_autospec
 
 import pytest
 
+from dra.errors import SocketUnusable
+from dra.kubelet.protocol import pluginregistration_pb2 as messages
+from dra.kubelet.server import UnixServer
+from dra.kubelet.sockets import Sockets
+from dra.kubelet.wire import Method, service
+from dra.places import Place
 from dra.repairs import Repair
-from plugin.errors import SocketUnusable
-from plugin.places import Place
-from plugin.protocol import pluginregistration_pb2 as messages
-from plugin.protocol.server import UnixServer
-from plugin.protocol.wire import Method, service
-from plugin.sockets import Sockets
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.waiting import until
 

@@ -17,15 +17,14 @@ from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.devicestate.cdi import claim_file, common_file
 from dra.devicestate.checkpoint import FILE_NAME, Checkpoint
 from dra.devicestate.prepared import PreparedClaim
-from dra.errors import CannotServe, NodeUnknown
+from dra.errors import CannotServe, NodeUnknown, SocketUnusable
+from dra.patience import Patience
+from dra.places import Places
 from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
-from plugin.errors import SocketUnusable
-from plugin.patience import Patience
-from plugin.places import Places
 from plugin.startup import persist, readiness_checks, start
 from plugin.wiring import Site, build
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
@@ -313,7 +312,7 @@ def test_sockets_that_somebody_removed_come_back(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kubelet lets go of a plugin whose registration socket vanishes."""
-    monkeypatch.setattr("plugin.sockets.PERIOD_SECONDS", 600.0)
+    monkeypatch.setattr("dra.kubelet.sockets.PERIOD_SECONDS", 600.0)
     node.start()
     node.wait_status(STATUS_READY)
     for place in (node.places.registration_socket, node.places.plugin_socket):

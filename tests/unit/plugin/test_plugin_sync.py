@@ -7,11 +7,11 @@ from api.errors import MalformedState
 from api.nas import NodeAllocationState
 from dra.devicestate.state import State
 from dra.errors import CdiWriteFailed, NodeUnknown
+from dra.garbage import Collector
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from kube.errors import ConnectFailed
 from kube.workqueue import WorkQueue
-from plugin.garbage import Collector
 from plugin.heartbeat import Heartbeats
 from plugin.sync import (
     COLLECT,

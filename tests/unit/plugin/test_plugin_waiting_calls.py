@@ -10,17 +10,17 @@ import grpc
 import pytest
 
 from api.resources import DRA_V1ALPHA2, NODES, STATES
+from dra.claims import ClaimRef
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.version import Kubelet
+from dra.kubelet.wire import usable
+from dra.patience import Patience
+from dra.places import Place
 from kube import deadlines
 from kube.calls import Patch
 from kube.errors import Conflict, ConnectFailed, KubeError, ReadTimeout, ServerError
-from plugin.claims import ClaimRef
-from plugin.kubelet import Kubelet
-from plugin.patience import Patience
-from plugin.places import Place
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol.server import UnixServer
-from plugin.protocol.wire import usable
-from plugin.service import NodeService
 from tests.support.build import allocated, claim
 from tests.support.kubeletcalls import KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object

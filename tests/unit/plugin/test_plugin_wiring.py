@@ -4,11 +4,11 @@ from unittest.mock import create_autospec
 
 from api.contract import FAKE
 from api.resources import NODES, STATES
+from dra.patience import Patience
+from dra.places import Places
 from kube.events import EventRecorder
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
-from plugin.patience import Patience
-from plugin.places import Places
 from plugin.wiring import Site, build
 from tests.support.backups import Backup
 from tests.support.build import SYSTEM

@@ -7,7 +7,7 @@
 #
 #   PROTO_PYTHON   a Python that has grpcio-tools already; nothing is installed then
 set -eu
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../../.."
 
 if [ -z "${PROTO_PYTHON:-}" ]; then
     environment=$(mktemp -d)
@@ -18,13 +18,13 @@ if [ -z "${PROTO_PYTHON:-}" ]; then
 fi
 
 "$PROTO_PYTHON" -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. \
-    plugin/protocol/pluginregistration.proto \
-    plugin/protocol/dra_v1alpha2.proto \
-    plugin/protocol/dra_v1alpha3.proto \
-    plugin/protocol/dra_v1alpha4.proto \
+    dra/kubelet/protocol/pluginregistration.proto \
+    dra/kubelet/protocol/dra_v1alpha2.proto \
+    dra/kubelet/protocol/dra_v1alpha3.proto \
+    dra/kubelet/protocol/dra_v1alpha4.proto \
     devcluster/apiserver/openapiv2.proto
 
 # the generator writes Mapping without its types, which mypy --strict refuses
-for stub in plugin/protocol/*_pb2.pyi devcluster/apiserver/*_pb2.pyi; do
+for stub in dra/kubelet/protocol/*_pb2.pyi devcluster/apiserver/*_pb2.pyi; do
     sed -i '1i # mypy: disable-error-code="type-arg"' "$stub"
 done

@@ -1,7 +1,7 @@
 """Which kubelet asks: the same path carries other messages from 1.31 on.
 
 The kubelets of 1.28 to 1.30 and that of 1.31 call the same method and expect different answers,
-and nothing in the call tells them apart, so the Node is asked. Called by `plugin.service`.
+and nothing in the call tells them apart, so the Node is asked. Called by `dra.kubelet.service`.
 """
 
 import re
@@ -12,9 +12,9 @@ from typing import Final, Protocol
 
 from api.objects import JSON, NodeName
 from api.resources import NODES, Resource
+from dra.errors import UnknownKubelet
 from kube.errors import NotFound
 from ops.logs import get_logger
-from plugin.errors import UnknownKubelet
 
 FIRST_WITH_DEVICE_MESSAGES: Final = (1, 31)
 

@@ -3,8 +3,8 @@
 What a handler raises never reaches the kubelet as a stack: an error of the driver becomes a status
 with its text, anything else is logged and becomes a status that says so. Methods that are not
 listed answer UNIMPLEMENTED, which is what kubelets probe for. What serves a call has its deadline,
-less a margin for the answer, in `kube.deadlines`. Called by `plugin.service` and
-`plugin.registration`.
+less a margin for the answer, in `kube.deadlines`. Called by `dra.kubelet.service` and
+`dra.kubelet.registration`.
 Source: kubernetes pkg/kubelet/cm/dra/plugin; k8s.io/kubelet/pkg/apis.
 """
 

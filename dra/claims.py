@@ -2,7 +2,7 @@
 
 One adapter per version of resource.k8s.io turns an object into `NodeClaim`: v1alpha2 of Kubernetes
 1.27 to 1.30, and v1alpha3 of 1.31. Called by `plugin.driver` before every prepare and by
-`plugin.garbage` to find out what is out of date.
+`dra.garbage` to find out what is out of date.
 Source: k8s.io/api/resource/{v1alpha2,v1alpha3}/types.go.
 """
 
@@ -17,8 +17,7 @@ from api.names import RESOURCE_GROUP
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import DRA_VERSIONS, Resource
 from api.selectors import selects
-from kube.errors import NotFound
-from plugin.errors import (
+from dra.errors import (
     ClaimNotFound,
     ClaimUidMismatch,
     InvalidClaimName,
@@ -26,6 +25,7 @@ from plugin.errors import (
     NotAllocatedHere,
     UnsupportedServer,
 )
+from kube.errors import NotFound
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 _LONGEST_SHOWN: Final = 80

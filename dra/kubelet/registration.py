@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
+from dra.kubelet.protocol import pluginregistration_pb2 as messages
+from dra.kubelet.wire import REGISTRATION, Handler, Method, service, shorten
+from dra.metrics import PluginMetrics
 from ops.logs import get_logger
-from plugin.metrics import PluginMetrics
-from plugin.protocol import pluginregistration_pb2 as messages
-from plugin.protocol.wire import REGISTRATION, Handler, Method, service, shorten
 
 PLUGIN_TYPE: Final = "DRAPlugin"
 SUPPORTED_VERSIONS: Final = ("1.0.0",)
@@ -28,7 +28,7 @@ _LOG = get_logger("registration")
 
 
 class Kubelet(Protocol):
-    """What is needed of plugin.kubelet.Kubelet."""
+    """What is needed of dra.kubelet.version.Kubelet."""
 
     def forget(self) -> None:
         """Ask for the kubelet's version anew: it may have been replaced."""

@@ -2,7 +2,7 @@
 
 After a call that failed a kubelet comes back in 60 to 90 seconds only, while it gives 45 to each
 call (10 in 1.27). So an API server that is away for a second, or a conflict, costs the call that
-second; what does not pass fails at once. Called by `plugin.service` and `plugin.driver`.
+second; what does not pass fails at once. Called by `dra.kubelet.service` and `plugin.driver`.
 Source: kubernetes pkg/kubelet/pod_workers.go; pkg/kubelet/cm/dra/plugin, timeouts of its clients.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from api.errors import DriverError
-from dra.errors import AllocationChanged, DeviceInUse, NodeStateMissing
+from dra.errors import DeviceInUse, Passing
 from kube import deadlines
 from kube.errors import (
     Conflict,
@@ -27,7 +27,6 @@ from kube.errors import (
 )
 from kube.retries import pause
 from ops.logs import get_logger
-from plugin.errors import NotInNodeState, UnknownKubelet
 
 T = TypeVar("T")
 
@@ -40,11 +39,7 @@ _PASSING: Final = (
     Conflict,
     # of the node's NAS, which the plugin makes anew; other objects have errors of their own
     NotFound,
-    NodeStateMissing,
-    # the controller restores allocations of a NAS that was made anew
-    NotInNodeState,
-    AllocationChanged,
-    UnknownKubelet,
+    Passing,
 )
 
 _DOUBTFUL: Final = (

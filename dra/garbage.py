@@ -8,15 +8,14 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plu
 """
 
 from api.objects import NodeName
+from dra.claims import ClaimReader, ClaimRef, verify
 from dra.devicestate.prepared import PreparedClaim
 from dra.devicestate.state import State
-from dra.errors import NodeError
+from dra.errors import NodeError, NotForThisNode
+from dra.metrics import PluginMetrics
 from dra.repairs import Repair, Report
 from kube.errors import KubeError
 from ops.logs import get_logger
-from plugin.claims import ClaimReader, ClaimRef, verify
-from plugin.errors import NotForThisNode
-from plugin.metrics import PluginMetrics
 
 _LOG = get_logger("garbage")
 

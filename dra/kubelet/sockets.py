@@ -22,7 +22,7 @@ _LOG = get_logger("sockets")
 
 
 class Server(Protocol):
-    """What is needed of plugin.protocol.server.UnixServer."""
+    """What is needed of dra.kubelet.server.UnixServer."""
 
     def mend(self, grace: float) -> bool:
         """Serve on a new socket if somebody removed the present one; tell whether."""

@@ -17,14 +17,13 @@ from google.protobuf.message import Message
 
 from api.errors import DriverError
 from api.objects import ClaimUID
+from dra.claims import ClaimRef
+from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
+from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
+from dra.kubelet.wire import NODE_BATCH, NODE_SINGLE, Handler, Method, service, text_of
+from dra.patience import Patience
 from ops.logs import get_logger
-from plugin.claims import ClaimRef
-from plugin.driver import DeviceGroup, Prepared
-from plugin.patience import Patience
-from plugin.protocol import dra_v1alpha2_pb2 as single
-from plugin.protocol import dra_v1alpha3_pb2 as batch
-from plugin.protocol import dra_v1alpha4_pb2 as devices
-from plugin.protocol.wire import NODE_BATCH, NODE_SINGLE, Handler, Method, service, text_of
 
 T = TypeVar("T")
 _BatchRequest: TypeAlias = batch.NodePrepareResourcesRequest | batch.NodeUnprepareResourcesRequest
@@ -34,6 +33,31 @@ CLAIMS: Final = 32
 """How many claims of a call are served at the same time."""
 
 _LOG = get_logger("service")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceGroup:
+    """The CDI devices of one allocated device, whole or split.
+
+    Attributes:
+        requests: of the claim that the device serves; none means all.
+        pool: of the allocation, else the node's name.
+        device: name in the allocation.
+        cdi_ids: qualified ids, the common device first.
+    """
+
+    requests: tuple[str, ...]
+    pool: str
+    device: str
+    cdi_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The answer to the kubelet: the same devices as flat ids and as groups."""
+
+    cdi_ids: tuple[str, ...]
+    groups: tuple[DeviceGroup, ...]
 
 
 class Driver(Protocol):
@@ -47,7 +71,7 @@ class Driver(Protocol):
 
 
 class Kubelet(Protocol):
-    """What is needed of plugin.kubelet.Kubelet."""
+    """What is needed of dra.kubelet.version.Kubelet."""
 
     def wants_device_messages(self) -> bool:
         """Tell whether answers to NodePrepareResources carry Device messages, not strings."""

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from api.contract import Contract
-from dra.errors import DirectoryUnusable
-from plugin.errors import NodeOccupied, SocketUnusable
+from dra.errors import DirectoryUnusable, NodeOccupied, SocketUnusable
 
 LONGEST_SOCKET: Final = 107
 """Bytes of a Unix socket's path on Linux, without the final zero."""

@@ -5,7 +5,7 @@ is at that path when it stops, even the socket of a successor. So it gets a hidd
 kubelets ignore, and the socket is moved to its own name once it answers; when it stops, only the
 very same socket is removed. A move is a new file to inotify, so a kubelet registers a restarted
 plugin anew. A socket that somebody removed cannot be given its name back: a new server takes over,
-and the old one ends with its calls. Called by the composition root and `plugin.sockets`.
+and the old one ends with its calls. Called by the composition root and `dra.kubelet.sockets`.
 Source: kubernetes pkg/kubelet/pluginmanager/pluginwatcher/plugin_watcher.go.
 """
 
@@ -18,17 +18,17 @@ from typing import Any, Final
 
 import grpc
 
+from dra.errors import SocketUnusable
+from dra.kubelet.wire import Handler
+from dra.places import Place, check_free, check_length
 from ops.logs import get_logger
-from plugin.errors import SocketUnusable
-from plugin.places import Place, check_free, check_length
-from plugin.protocol.wire import Handler
 
 _MODE: Final = 0o600
 _LOG = get_logger("server")
 
 
 class UnixServer:
-    """Serves handlers of `plugin.protocol.wire`; starts and stops once."""
+    """Serves handlers of `dra.kubelet.wire`; starts and stops once."""
 
     def __init__(
         self,
