@@ -58,8 +58,8 @@ def api_server(programs: Path, version: Version, pki: Authority) -> list[str]:
         f"--kubelet-client-certificate={pki.certificate(to_kubelet)}",
         f"--kubelet-client-key={pki.key(to_kubelet)}",
         "--kubelet-preferred-address-types=InternalIP",
-        f"--runtime-config={version.resource_api}=true",
-        gates(version.gates),
+        *runtime_config(version.resource_apis),
+        *gates(version.gates),
     ]
 
 
@@ -68,7 +68,7 @@ def scheduler(programs: Path, version: Version, pki: Authority) -> list[str]:
     return [
         str(programs / "kube-scheduler"),
         *_client(pki.kubeconfig(who.SCHEDULER)),
-        gates(version.gates),
+        *gates(version.gates),
     ]
 
 
@@ -83,13 +83,23 @@ def controller_manager(
         f"--root-ca-file={pki.certificate('ca')}",
         "--use-service-account-credentials=true",
         f"--flex-volume-plugin-dir={volume_plugins}",
-        gates(version.gates),
+        *gates(version.gates),
     ]
 
 
-def gates(names: Iterable[str]) -> str:
-    """Return the flag that switches features on."""
-    return "--feature-gates=" + ",".join(f"{name}=true" for name in names)
+def gates(names: Iterable[str]) -> list[str]:
+    """Return the flag that switches features on, if there are any."""
+    return _switched_on("--feature-gates", names)
+
+
+def runtime_config(versions: Iterable[str]) -> list[str]:
+    """Return the flag that serves versions of the API, if there are any."""
+    return _switched_on("--runtime-config", versions)
+
+
+def _switched_on(flag: str, names: Iterable[str]) -> list[str]:
+    value = ",".join(f"{name}=true" for name in names)
+    return [f"{flag}={value}"] if value else []
 
 
 def _client(kubeconfig: Path) -> list[str]:

@@ -49,7 +49,19 @@ def config(layout: Layout, version: Version, pki: Authority) -> JSON:
             "imagefs.available": "1%",
         },
         "imageGCHighThresholdPercent": 100,
+        **_since(27, version, containerRuntimeEndpoint=_endpoint(layout)),
+        # from 1.35 on a kubelet does not start on a machine with cgroup v1 otherwise
+        **_since(31, version, failCgroupV1=False),
     }
+
+
+def _since(minor: int, version: Version, **fields: object) -> JSON:
+    """Return fields that kubelets know from a minor version on."""
+    return fields if version.minor >= minor else {}
+
+
+def _endpoint(layout: Layout) -> str:
+    return f"unix://{layout.containerd_socket}"
 
 
 def write_config(layout: Layout, version: Version, pki: Authority) -> None:
@@ -72,8 +84,7 @@ def command(layout: Layout, version: Version, pki: Authority, node: str) -> list
         f"--config={layout.state / 'kubelet.json'}",
         f"--kubeconfig={pki.kubeconfig(who.KUBELET)}",
         f"--root-dir={layout.kubelet_root}",
-        # in the configuration file only from 1.27 on, where it is still a flag as well
-        f"--container-runtime-endpoint=unix://{layout.containerd_socket}",
+        *([f"--container-runtime-endpoint={_endpoint(layout)}"] if version.minor < 27 else []),
         f"--hostname-override={node}",
         f"--node-ip={network.NODE_IP}",
         "--v=4",

@@ -1,4 +1,4 @@
-"""The versions of Kubernetes with classic claims, and what each needs to serve them.
+"""The versions of Kubernetes with claims, classic or structured, and what each needs for them.
 
 Source: kubernetes pkg/features/kube_features.go and pkg/controlplane/instance.go of each version.
 """
@@ -11,11 +11,20 @@ from tests.e2e.cluster.errors import UnknownVersion
 
 DEFAULT = "1.30"
 
-_PATCHES: Mapping[int, int] = {27: 4, 28: 4, 30: 14, 31: 4}
+_PATCHES: Mapping[int, int] = {27: 4, 28: 4, 30: 14, 31: 4, 34: 9, 37: 2}
 """Releases of which all staging modules are known to be published."""
 
-_API: Mapping[int, str] = {26: "v1alpha1", 31: "v1alpha3"}
-_OTHER_API = "v1alpha2"
+_APIS: Mapping[int, tuple[str, ...]] = {
+    26: ("v1alpha1",),
+    31: ("v1alpha3",),
+    32: ("v1beta1",),
+    33: ("v1beta1", "v1beta2"),
+}
+_CLASSIC_APIS = ("v1alpha2",)
+
+_LAST_CLASSIC = 31
+_FIRST_BY_DEFAULT = 34
+"""From here on resource.k8s.io/v1 is served, and needs no feature gate."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -40,32 +49,39 @@ class Version:
         return f"v0.{self.minor}.{self.patch}"
 
     @property
+    def classic(self) -> bool:
+        """Whether a driver's controller allocates; from 1.32 on kube-scheduler does."""
+        return self.minor <= _LAST_CLASSIC
+
+    @property
     def gates(self) -> tuple[str, ...]:
-        """Feature gates that the control plane needs for classic claims."""
-        if self.minor == 31:
+        """Feature gates that the control plane needs for claims."""
+        if self.minor == _LAST_CLASSIC:
             return ("DynamicResourceAllocation", "DRAControlPlaneController")
-        return ("DynamicResourceAllocation",)
+        return self.kubelet_gates
 
     @property
     def kubelet_gates(self) -> tuple[str, ...]:
         """Feature gates that the kubelet needs."""
-        return ("DynamicResourceAllocation",)
+        return () if self.minor >= _FIRST_BY_DEFAULT else ("DynamicResourceAllocation",)
 
     @property
-    def resource_api(self) -> str:
-        """Group and version of claims that this release and its kubelet use."""
-        return f"resource.k8s.io/{_API.get(self.minor, _OTHER_API)}"
+    def resource_apis(self) -> tuple[str, ...]:
+        """Groups and versions of claims that have to be switched on."""
+        if self.minor >= _FIRST_BY_DEFAULT:
+            return ()
+        return tuple(f"resource.k8s.io/{v}" for v in _APIS.get(self.minor, _CLASSIC_APIS))
 
 
 def parse(text: str) -> Version:
     """Return the release that `text` names: `1.30` is the one known to build, `1.30.2` is itself.
 
     Raises:
-        UnknownVersion: it is no version, has no classic claims, or needs its patch.
+        UnknownVersion: it is no version, has no claims, or needs its patch.
     """
     found = re.fullmatch(r"v?1\.(\d+)(?:\.(\d+))?", text)
-    if not found or not 26 <= int(found[1]) <= 31:
-        raise UnknownVersion(f"Kubernetes {text!r} has no classic claims; give {_known()}")
+    if not found or not 26 <= int(found[1]) <= 38:
+        raise UnknownVersion(f"Kubernetes {text!r} has no claims that are known here; give {_known()}")
     minor = int(found[1])
     if found[2] is not None:
         return Version(minor, int(found[2]))

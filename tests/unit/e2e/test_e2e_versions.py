@@ -17,9 +17,9 @@ def test_names_a_release(text: str, release: Version) -> None:
     assert parse(text) == release
 
 
-@pytest.mark.parametrize("text", ["1.25", "1.32", "1.32.0", "2.30", "latest", "1.30.x", ""])
-def test_refuses_what_has_no_classic_claims(text: str) -> None:
-    with pytest.raises(UnknownVersion, match=r"one of 1\.27, 1\.28, 1\.30, 1\.31"):
+@pytest.mark.parametrize("text", ["1.25", "1.39", "1.39.0", "2.30", "latest", "1.30.x", ""])
+def test_refuses_what_has_no_claims(text: str) -> None:
+    with pytest.raises(UnknownVersion, match=r"one of 1\.27, 1\.28, 1\.30, 1\.31, 1\.34, 1\.37"):
         parse(text)
 
 
@@ -29,16 +29,39 @@ def test_refuses_a_minor_whose_modules_are_not_known_to_be_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minor", "api"),
-    [(26, "v1alpha1"), (27, "v1alpha2"), (30, "v1alpha2"), (31, "v1alpha3")],
+    ("minor", "apis"),
+    [
+        (26, ["v1alpha1"]),
+        (27, ["v1alpha2"]),
+        (30, ["v1alpha2"]),
+        (31, ["v1alpha3"]),
+        (32, ["v1beta1"]),
+        (33, ["v1beta1", "v1beta2"]),
+        (34, []),
+        (37, []),
+    ],
 )
-def test_api_of_claims(minor: int, api: str) -> None:
-    assert Version(minor, 1).resource_api == f"resource.k8s.io/{api}"
+def test_apis_of_claims_that_are_switched_on(minor: int, apis: list[str]) -> None:
+    assert Version(minor, 1).resource_apis == tuple(f"resource.k8s.io/{api}" for api in apis)
 
 
-def test_only_1_31_needs_a_gate_of_its_own_for_classic_claims() -> None:
-    assert Version(30, 1).gates == ("DynamicResourceAllocation",)
-    assert Version(31, 1).gates == ("DynamicResourceAllocation", "DRAControlPlaneController")
+@pytest.mark.parametrize(
+    ("minor", "control_plane", "kubelet"),
+    [
+        (30, ("DynamicResourceAllocation",), ("DynamicResourceAllocation",)),
+        (
+            31,
+            ("DynamicResourceAllocation", "DRAControlPlaneController"),
+            ("DynamicResourceAllocation",),
+        ),
+        (33, ("DynamicResourceAllocation",), ("DynamicResourceAllocation",)),
+        (34, (), ()),
+        (38, (), ()),
+    ],
+)
+def test_feature_gates(minor: int, control_plane: tuple[str, ...], kubelet: tuple[str, ...]) -> None:
+    assert Version(minor, 1).gates == control_plane
+    assert Version(minor, 1).kubelet_gates == kubelet
 
 
 def test_modules_of_a_release() -> None:
