@@ -18,13 +18,12 @@ from controller.workers import Workers
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.leases import Timing
-from ops.apiserver import still_waiting
 from ops.config import CommonConfig, common_config, common_options
 from ops.events import event_recorder
-from ops.health import HttpServer, create_app
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
 from ops.metrics import Metrics
+from ops.serving import connect, serve_http
 from ops.settings import option, program
 
 _LOG = get_logger("controller")
@@ -81,16 +80,7 @@ def run(
         ConfigError: of kube or ops, nothing can run with these settings or this API server.
     """
     metrics = Metrics()
-    client = Client.from_kubeconfig(
-        config.kubeconfig,
-        qps=config.kube_api_qps,
-        burst=config.kube_api_burst,
-        user_agent=_USER_AGENT,
-        observer=metrics.observe_request,
-        stop=life.stop,
-        on_wait=still_waiting(_LOG),
-    )
-    life.on_stop("API client", client.close)
+    client = connect(life, config, metrics, user_agent=_USER_AGENT, logger="controller")
     version = served_version(client, life.stop)
     if version is None:
         return life.wait()
@@ -150,23 +140,11 @@ def _elect(
 
 
 def _serve(life: Lifecycle, config: CommonConfig, controller: Controller, metrics: Metrics) -> None:
-    if not config.http_endpoint:
-        return
-
     def caches() -> str | None:
         missing = controller.caches.unsynced()
         return f"no list yet of {', '.join(missing)}" if missing else None
 
-    app = create_app(
-        live={"process": lambda: None},
-        ready={"caches": caches},
-        registry=metrics.registry,
-        metrics_path=config.metrics_path,
-        pprof_path=config.pprof_path,
-    )
-    server = HttpServer(config.http_endpoint, app)
-    server.start()
-    life.on_stop("HTTP server", server.stop)
+    serve_http(life, config, metrics, {"caches": caches})
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@
 How options are declared, and what a wrong value does, is in `ops.settings`.
 """
 
-import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from typing import Any, Final
 import click
 
 from api.contract import FAKE, Contract
+from ops.endpoint import parse_endpoint
 from ops.errors import ConfigError
-from ops.settings import F, option
+from ops.settings import F, Rate, Verbosity, option
 
 NAMESPACE_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where the kubelet mounts the namespace of the pod."""
@@ -32,61 +32,57 @@ _DRIVER_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-
 
 
 @dataclass(frozen=True, slots=True)
-class CommonConfig:
-    """Settings that all programs share.
+class ServingConfig:
+    """Settings of every program that serves and speaks to the API server.
 
     Attributes:
         kubeconfig: path; empty is the pod's service account, else what kubectl would use.
         kube_api_qps: requests a second to the API server, on average.
         kube_api_burst: requests that may go out at once.
-        namespace: of the NodeAllocationStates, which is the one that the driver runs in.
         http_endpoint: `host:port` or `:port`; empty is off.
         metrics_path: URL path with its slash.
         pprof_path: URL path with its slash; empty is off.
         logging_format: `text` or `json`.
         verbosity: 0 to 10, see `ops.logs`.
         normal_events: whether events tell of successes, too.
-        contract: who the driver is.
     """
 
     kubeconfig: str
     kube_api_qps: float
     kube_api_burst: int
-    namespace: str
     http_endpoint: str
     metrics_path: str
     pprof_path: str
     logging_format: str
     verbosity: int
     normal_events: bool
-    contract: Contract
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where to listen; an empty host is every address of the machine, port 0 any free port."""
+class CommonConfig(ServingConfig):
+    """Settings that the programs of the fake driver share.
 
-    host: str
-    port: int
+    Attributes:
+        namespace: of the NodeAllocationStates, which is the one that the driver runs in.
+        contract: who the driver is.
+    """
+
+    namespace: str
+    contract: Contract
 
 
-def parse_endpoint(text: str) -> Endpoint:
-    """Read `host:port`, `:port` or `[IPv6]:port`.
+def serving_config(values: Mapping[str, Any]) -> ServingConfig:
+    """Make the value of the keywords that click passes to the program.
+
+    Args:
+        values: one for each attribute of ServingConfig; others are ignored.
 
     Raises:
-        ConfigError: naming the flag, its environment variable, and the forms.
+        ConfigError: naming the flag, its environment variable, and the remedy.
     """
-    host, colon, port = text.rpartition(":")
-    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    bracketed = bare != host
-    decimal = port.isascii() and port.isdigit() and len(port) <= 5
-    host_ok = bare.isprintable() and not set(bare) & set("[]/@ ") and (":" in bare) == bracketed
-    if not (colon and host_ok and decimal and int(port) < 2**16):
-        raise ConfigError(
-            f"--http-endpoint (env HTTP_ENDPOINT): {text!r} is no address to listen on; "
-            'give ":8080", "127.0.0.1:8080", "[::1]:8080", or nothing to switch HTTP off'
-        )
-    return Endpoint(bare, int(port))
+    config = ServingConfig(**_known(ServingConfig, values))
+    _check(config)
+    return config
 
 
 def common_config(
@@ -101,12 +97,14 @@ def common_config(
     Raises:
         ConfigError: naming the flag, its environment variable, and the remedy.
     """
-    known = {name: values[name] for name in CommonConfig.__dataclass_fields__}
-    config = CommonConfig(**(known | {"namespace": namespace_of(values, namespace_file)}))
-    if config.http_endpoint:
-        parse_endpoint(config.http_endpoint)
-    _check_paths(config)
+    known = _known(CommonConfig, values) | {"namespace": namespace_of(values, namespace_file)}
+    config = CommonConfig(**known)
+    _check(config)
     return config
+
+
+def _known(kind: type[ServingConfig], values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: values[name] for name in kind.__dataclass_fields__}
 
 
 def namespace_of(values: Mapping[str, Any], namespace_file: Path = NAMESPACE_FILE) -> str:
@@ -131,7 +129,9 @@ def _read_namespace(path: Path) -> str:
         return ""
 
 
-def _check_paths(config: CommonConfig) -> None:
+def _check(config: ServingConfig) -> None:
+    if config.http_endpoint:
+        parse_endpoint(config.http_endpoint)
     served = [*_TAKEN_PATHS, config.metrics_path]
     if config.metrics_path in _TAKEN_PATHS:
         raise ConfigError(
@@ -143,24 +143,6 @@ def _check_paths(config: CommonConfig) -> None:
             f"--pprof-path (env PPROF_PATH): {config.pprof_path} is served already; "
             "give another path, such as /debug/pprof, or nothing to switch it off"
         )
-
-
-class _Verbosity(click.IntRange):
-    """`-v=5`, which klog takes, reaches a short option of click with its equals sign."""
-
-    name = "level"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        bare: Any = value.removeprefix("=") if isinstance(value, str) else value
-        return super().convert(bare, param, ctx)
-
-
-class _Rate(click.FloatRange):
-    name = "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        rate = super().convert(value, param, ctx)
-        return self.fail("not a number", param, ctx) if math.isnan(rate) else rate
 
 
 def _url_path(_context: click.Context, param: click.Parameter, value: str) -> str:
@@ -227,14 +209,14 @@ driver_option: Final = option(
 )
 """Decorator that adds --driver-name, which gives the keyword `contract`."""
 
-_CLUSTER: Final = (kubeconfig_option, namespace_option("the pod's own"))
+_NAMESPACE: Final = namespace_option("the pod's own")
 
 _RATES: Final = (
     option(
         "--kube-api-qps",
         "KUBE_API_QPS",
         section=KUBERNETES,
-        type=_Rate(0, _MOST_QPS, min_open=True),
+        type=Rate(0, _MOST_QPS, min_open=True),
         default=50.0,
         help="Requests a second that the program sends to the API server at most, on average; "
         "events have as many again, so that they hold nothing up. Lower it when many nodes share a "
@@ -317,7 +299,7 @@ _LOGGING: Final = (
         "-v,--v,verbosity",
         "V",
         section=LOGGING,
-        type=_Verbosity(0, 10),
+        type=Verbosity(0, 10),
         default=2,
         help="How much is logged: 0 warnings and errors, 2 also facts and decisions, 4 also their "
         "flow, 6 also what the libraries report.",
@@ -328,7 +310,7 @@ _LOGGING: Final = (
 
 def cluster_options(function: F) -> F:
     """Add --kubeconfig and --namespace, all that a one-shot tool needs."""
-    return _add(function, _CLUSTER)
+    return _add(function, (kubeconfig_option, _NAMESPACE))
 
 
 def logging_options(function: F) -> F:
@@ -338,7 +320,13 @@ def logging_options(function: F) -> F:
 
 def common_options(command: F) -> F:
     """Add every setting of CommonConfig, after the program's own if it is the last decorator."""
-    return _add(command, (*_CLUSTER, driver_option, *_RATES, *_EVENTS, *_HTTP, *_LOGGING))
+    shared = (*_RATES, *_EVENTS, *_HTTP, *_LOGGING)
+    return _add(command, (kubeconfig_option, _NAMESPACE, driver_option, *shared))
+
+
+def serving_options(command: F) -> F:
+    """Add every setting of ServingConfig."""
+    return _add(command, (kubeconfig_option, *_RATES, *_EVENTS, *_HTTP, *_LOGGING))
 
 
 def _add(function: F, options: Sequence[Callable[[F], F]]) -> F:

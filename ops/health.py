@@ -18,7 +18,7 @@ from prometheus_client.exposition import choose_encoder
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ops.checks import Check, run_checks
-from ops.config import parse_endpoint
+from ops.endpoint import parse_endpoint
 from ops.errors import ConfigError
 from ops.logs import get_logger
 from ops.stacks import Sampler, dump

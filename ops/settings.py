@@ -13,6 +13,7 @@ variable that is set but empty counts as unset.
         '''Allocate fake devices to ResourceClaims.'''
 """
 
+import math
 import platform
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -54,6 +55,28 @@ class Setting(click.Option):
         if self.required and result == "":
             raise UsageFailure(f"{self.label} is empty; {self.remedy}")
         return result
+
+
+class Verbosity(click.IntRange):
+    """`-v=5`, which klog takes, reaches a short option of click with its equals sign."""
+
+    name = "level"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert without the equals sign."""
+        bare: Any = value.removeprefix("=") if isinstance(value, str) else value
+        return super().convert(bare, param, ctx)
+
+
+class Rate(click.FloatRange):
+    """A number, which `nan` is not."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Convert, and refuse what is no number."""
+        rate = super().convert(value, param, ctx)
+        return self.fail("not a number", param, ctx) if math.isnan(rate) else rate
 
 
 class UsageFailure(click.ClickException):

@@ -12,18 +12,17 @@ from api.objects import NodeName
 from api.parameters import LONGEST_MODEL
 from dra.patience import Patience
 from dra.places import NodeLock, Places
-from kube.client import Client
-from ops.apiserver import still_waiting
 from ops.config import CommonConfig, common_config, common_options
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
-from ops.logs import configure, get_logger
+from ops.logs import configure
 from ops.metrics import Metrics
+from ops.serving import connect, serve_http
 from ops.settings import option, program
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
 from plugin.heartbeat import PERIOD_SECONDS
 from plugin.startup import readiness_checks, start
-from plugin.wiring import Plugin, Site, build
+from plugin.wiring import Site, build
 
 NODE: Final = "Node"
 DEVICES: Final = "Devices"
@@ -169,50 +168,19 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     places.make_usable()
     life.on_stop("node lock", NodeLock(places.directory).release)
     metrics = Metrics()
-    client = _client(life, common, metrics)
+    agent = f"fake-dra-kubeletplugin/{__version__}"
+    client = connect(life, common, metrics, user_agent=agent, logger="plugin")
     events = event_recorder(client, common, host=config.node_name)
     node = NodeName(config.node_name)
     source = FakeDeviceSource(common.contract, node, config.num_devices, config.device_model)
     site = Site(common.contract, node, common.namespace, source, places, config.heartbeat_period)
     plugin = build(client, events, metrics, site, Patience(life.stop.wait))
-    _serve(life, common, plugin, metrics)
+    serve_http(life, common, metrics, readiness_checks(plugin))
     events.start()
     life.on_stop("events", events.stop)
     start(life, plugin)
     gc.freeze()
     return life.wait()
-
-
-def _client(life: Lifecycle, common: CommonConfig, metrics: Metrics) -> Client:
-    client = Client.from_kubeconfig(
-        common.kubeconfig,
-        qps=common.kube_api_qps,
-        burst=common.kube_api_burst,
-        user_agent=f"fake-dra-kubeletplugin/{__version__}",
-        observer=metrics.observe_request,
-        stop=life.stop,
-        on_wait=still_waiting(get_logger("plugin")),
-    )
-    life.on_stop("API client", client.close)
-    return client
-
-
-def _serve(life: Lifecycle, common: CommonConfig, plugin: Plugin, metrics: Metrics) -> None:
-    if not common.http_endpoint:
-        return
-    # Here and not above: flask takes a quarter of the memory and time of all other imports.
-    from ops.health import HttpServer, create_app
-
-    app = create_app(
-        live={"process": lambda: None},
-        ready=readiness_checks(plugin),
-        registry=metrics.registry,
-        metrics_path=common.metrics_path,
-        pprof_path=common.pprof_path,
-    )
-    server = HttpServer(common.http_endpoint, app)
-    server.start()
-    life.on_stop("HTTP server", server.stop)
 
 
 if __name__ == "__main__":

@@ -81,7 +81,7 @@ def parse(text: str) -> Version:
     """
     found = re.fullmatch(r"v?1\.(\d+)(?:\.(\d+))?", text)
     if not found or not 26 <= int(found[1]) <= 38:
-        raise UnknownVersion(f"Kubernetes {text!r} has no claims that are known here; give {_known()}")
+        raise UnknownVersion(f"Kubernetes {text!r} has no claims known here; give {_known()}")
     minor = int(found[1])
     if found[2] is not None:
         return Version(minor, int(found[2]))

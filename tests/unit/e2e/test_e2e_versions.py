@@ -46,7 +46,7 @@ def test_apis_of_claims_that_are_switched_on(minor: int, apis: list[str]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("minor", "control_plane", "kubelet"),
+    ("minor", "gates", "kubelet"),
     [
         (30, ("DynamicResourceAllocation",), ("DynamicResourceAllocation",)),
         (
@@ -59,8 +59,8 @@ def test_apis_of_claims_that_are_switched_on(minor: int, apis: list[str]) -> Non
         (38, (), ()),
     ],
 )
-def test_feature_gates(minor: int, control_plane: tuple[str, ...], kubelet: tuple[str, ...]) -> None:
-    assert Version(minor, 1).gates == control_plane
+def test_feature_gates(minor: int, gates: tuple[str, ...], kubelet: tuple[str, ...]) -> None:
+    assert Version(minor, 1).gates == gates
     assert Version(minor, 1).kubelet_gates == kubelet
 
 

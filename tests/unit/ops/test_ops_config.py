@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from api.contract import FAKE
 from ops.config import (
     CommonConfig,
-    Endpoint,
     cluster_options,
     common_config,
     common_options,
     logging_options,
     namespace_of,
-    parse_endpoint,
 )
+from ops.endpoint import Endpoint, parse_endpoint
 from ops.errors import ConfigError
 from ops.settings import Program, program
 from tests.support.settings import DEFAULTS
