@@ -1,6 +1,7 @@
 """Errors of what users and peers write.
 
     DriverError                     every error that this driver raises on purpose
+    ├─ UnsupportedVersion           the API server has no version of resource.k8s.io for us
     └─ UserError                    somebody has to change an object; retrying at once is no help
        ├─ InvalidParameters         a field of a parameters object is out of bounds or unknown
        ├─ UnknownParametersKind     parametersRef points at something this driver cannot read
@@ -13,6 +14,10 @@ The packages above grow their own branches from DriverError; see their errors mo
 
 class DriverError(Exception):
     """Base of every error that this driver raises on purpose."""
+
+
+class UnsupportedVersion(DriverError):
+    """The API server has no version of resource.k8s.io that the caller can work with."""
 
 
 class UserError(DriverError):

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
-from api.claims import Claim
+from api.claims.view import ClaimView
 from api.contract import Contract
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice
-from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName
+from api.objects import ClaimUID, DeviceID, NodeName
 
 
 class Fault(StrEnum):
@@ -56,53 +56,6 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimFacts:
-    """What the invariants need of a ResourceClaim, in any version of resource.k8s.io.
-
-    Attributes:
-        uid: identity.
-        key: `namespace/name`.
-        allocated: whether there is an allocation.
-        elsewhere: whether another driver has made it.
-        node: of an allocation by this driver.
-        protected: whether our finalizer is on it.
-        leaving: whether it is being deleted or deallocated.
-        finalizer: ours.
-    """
-
-    uid: ClaimUID
-    key: Key
-    allocated: bool = False
-    elsewhere: bool = False
-    node: NodeName | None = None
-    protected: bool = False
-    leaving: bool = False
-    finalizer: str = ""
-
-    @property
-    def ours(self) -> bool:
-        """Whether we have something to free: somebody may have removed our finalizer."""
-        return self.protected or (self.allocated and not self.elsewhere)
-
-    @classmethod
-    def of(cls, raw: JSON, contract: Contract) -> "ClaimFacts":
-        """Read a ResourceClaim of v1alpha2 or v1alpha3 as a driver sees it."""
-        claim = Claim(raw)
-        allocation = claim.allocation or {}
-        ours = contract.driver_name in (claim.driver_name, allocation.get("controller"))
-        return cls(
-            claim.uid,
-            claim.key,
-            bool(allocation),
-            bool(allocation) and not ours,
-            next(_named_nodes(allocation), None) if ours else None,
-            contract.finalizer in claim.finalizers,
-            claim.deleting or claim.deallocation_requested,
-            contract.finalizer,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class NodeFiles:
     """The files of one node, as its disk has them.
 
@@ -123,7 +76,8 @@ class NodeFiles:
 
 def check(
     states: Iterable[NodeAllocationState],
-    claims: Iterable[ClaimFacts],
+    claims: Iterable[ClaimView],
+    contract: Contract,
     gone: Collection[NodeName] = (),
 ) -> list[Violation]:
     """Return what is wrong with node states and claims, sorted.
@@ -131,23 +85,26 @@ def check(
     Args:
         states: of all nodes.
         claims: all of the cluster, also those of other drivers.
+        contract: of the driver.
         gone: nodes that are known not to exist.
     """
     by_node = {state.node: state for state in states}
     by_uid = {claim.uid: claim for claim in claims}
-    found = [violation for state in by_node.values() for violation in check_node(state, by_uid)]
-    return sorted([*found, *lost(by_node, by_uid.values(), gone)])
+    found = [
+        violation for state in by_node.values() for violation in check_node(state, by_uid, contract)
+    ]
+    return sorted([*found, *lost(by_node, by_uid.values(), contract, gone)])
 
 
 def check_node(
-    state: NodeAllocationState, claims: Mapping[ClaimUID, ClaimFacts]
+    state: NodeAllocationState, claims: Mapping[ClaimUID, ClaimView], contract: Contract
 ) -> Iterator[Violation]:
     """Yield what is wrong with one node's state, given all claims by uid."""
     yield from shared(state)
     yield from not_offered(state)
     yield from not_allocated(state)
     for uid, entry in state.allocated.items():
-        yield from entry_faults(state.node, uid, entry, claims.get(uid))
+        yield from entry_faults(state.node, uid, entry, claims.get(uid), contract)
 
 
 def shared(state: NodeAllocationState) -> Iterator[Violation]:
@@ -207,7 +164,11 @@ def not_allocated(state: NodeAllocationState) -> Iterator[Violation]:
 
 
 def entry_faults(
-    node: NodeName, uid: ClaimUID, entry: AllocatedClaim, claim: ClaimFacts | None
+    node: NodeName,
+    uid: ClaimUID,
+    entry: AllocatedClaim,
+    claim: ClaimView | None,
+    contract: Contract,
 ) -> Iterator[Violation]:
     """Yield what is wrong between an entry of `allocatedClaims` and its claim.
 
@@ -216,6 +177,7 @@ def entry_faults(
         uid: of the entry.
         entry: its value.
         claim: of that uid; None if there is none.
+        contract: of the driver.
     """
     name = _named(entry, uid)
     takes_back = "the controller takes the devices back"
@@ -227,38 +189,49 @@ def entry_faults(
             f"devices are allocated to {name}, which is gone",
             f"{takes_back}, or fake-dra fsck --repair",
         )
-    elif claim.elsewhere or claim.node not in (None, node):
-        where = f"on node {claim.node}" if claim.node else "by another driver"
+    elif misplaced(claim, node, contract):
+        chosen = claim.node(contract.driver_name)
+        where = f"on node {chosen}" if chosen else "by another driver"
         message = f"devices are allocated to {name}, which is allocated {where}"
         yield Violation(Fault.MISPLACED, node, uid, message, takes_back)
-    elif not claim.protected:
+    elif contract.finalizer not in claim.finalizers:
         yield Violation(
             Fault.UNPROTECTED,
             node,
             uid,
-            f"devices are allocated to {name}, which lacks the finalizer {claim.finalizer}",
+            f"devices are allocated to {name}, which lacks the finalizer {contract.finalizer}",
             "the controller adds the finalizer, or fake-dra fsck --repair",
         )
-    elif not claim.allocated:
+    elif claim.allocation is None:
         message = f"devices are allocated to {name}, whose allocation was never completed"
         remedy = "the controller completes it, or takes the devices back after some minutes"
         yield Violation(Fault.ABANDONED, node, uid, message, remedy)
 
 
+def misplaced(claim: ClaimView, node: NodeName, contract: Contract) -> bool:
+    """Tell whether a claim is allocated, and not by this driver on that node."""
+    if claim.allocation is None:
+        return False
+    driver = contract.driver_name
+    return not claim.allocated_by(driver) or claim.node(driver) not in (None, node)
+
+
 def lost(
     states: Mapping[NodeName, NodeAllocationState],
-    claims: Iterable[ClaimFacts],
+    claims: Iterable[ClaimView],
+    contract: Contract,
     gone: Collection[NodeName] = (),
 ) -> Iterator[Violation]:
     """Yield claims that are allocated on a node whose state has no devices for them."""
     for claim in claims:
-        if claim.node is None or claim.leaving:
+        node = claim.node(contract.driver_name)
+        if node is None or claim.leaving:
             continue
-        state = states.get(claim.node)
+        state = states.get(node)
         if state is None or claim.uid not in state.allocated:
-            why, remedy = _loss(state, claim.node in gone)
+            why, remedy = _loss(state, node in gone)
             message = f"ResourceClaim {claim.key} is allocated, {why}"
-            yield Violation(Fault.LOST, claim.node, claim.uid, message, remedy)
+            yield Violation(Fault.LOST, node, claim.uid, message, remedy)
 
 
 def _loss(state: NodeAllocationState | None, gone: bool) -> tuple[str, str]:
@@ -326,12 +299,3 @@ def _made_of(prepared: tuple[PreparedDevice, ...], allocated: tuple[AllocatedDev
 
 def _named(entry: AllocatedClaim, uid: ClaimUID) -> str:
     return f"ResourceClaim {entry.namespace}/{entry.name} ({uid})" if entry.name else f"claim {uid}"
-
-
-def _named_nodes(allocation: JSON) -> Iterator[NodeName]:
-    """Yield the nodes that the selector of an allocation names, as this driver writes it."""
-    selector = allocation.get("availableOnNodes") or allocation.get("nodeSelector") or {}
-    for term in selector.get("nodeSelectorTerms") or []:
-        for match in term.get("matchFields") or []:
-            if match.get("key") == "metadata.name" and match.get("operator") == "In":
-                yield from map(NodeName, match.get("values") or [])

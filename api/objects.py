@@ -1,5 +1,6 @@
 """Raw Kubernetes objects: their JSON type, identities, and the accessors that every layer needs."""
 
+from dataclasses import dataclass
 from typing import Any, NewType, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
@@ -41,3 +42,40 @@ def controller_uid(obj: JSON) -> str | None:
 def is_deleting(obj: JSON) -> bool:
     """Tell whether the object waits for its finalizers."""
     return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def device_name(device: DeviceID) -> str:
+    """Return the name of a device where it has to be a DNS label: in allocations and pools."""
+    return device.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class NamespacedObject:
+    """What the metadata of any namespaced object says."""
+
+    raw: JSON
+
+    @property
+    def name(self) -> str:
+        """Name within the namespace."""
+        return str(self.raw["metadata"]["name"])
+
+    @property
+    def namespace(self) -> str:
+        """Namespace of the object."""
+        return str(self.raw["metadata"]["namespace"])
+
+    @property
+    def key(self) -> Key:
+        """`namespace/name`."""
+        return key_of(self.raw)
+
+    @property
+    def deleting(self) -> bool:
+        """Whether the object waits for its finalizers or its grace period."""
+        return is_deleting(self.raw)
+
+    @property
+    def owner_uid(self) -> str | None:
+        """Uid of the object that controls this one: the pod that it was made for."""
+        return controller_uid(self.raw)

@@ -96,6 +96,36 @@ class DraResources:
     parameters: tuple[Resource, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class StructuredResources:
+    """The resources of claims that kube-scheduler allocates in one version of resource.k8s.io.
+
+    Attributes:
+        slices: ResourceSlice.
+        claims: ResourceClaim.
+        templates: ResourceClaimTemplate.
+        classes: DeviceClass.
+    """
+
+    slices: Resource
+    claims: Resource
+    templates: Resource
+    classes: Resource
+
+
+def _structured(version: str) -> StructuredResources:
+    return StructuredResources(
+        slices=_in_group(version, "resourceslices", "ResourceSlice", namespaced=False),
+        claims=_in_group(version, "resourceclaims", "ResourceClaim"),
+        templates=_in_group(version, "resourceclaimtemplates", "ResourceClaimTemplate"),
+        classes=_in_group(version, "deviceclasses", "DeviceClass", namespaced=False),
+    )
+
+
+def _in_group(version: str, plural: str, kind: str, *, namespaced: bool = True) -> Resource:
+    return Resource(RESOURCE_GROUP, version, plural, kind, namespaced)
+
+
 def _dra(
     version: str,
     class_plural: str,
@@ -104,14 +134,11 @@ def _dra(
     immediate: bool = False,
     parameters: tuple[Resource, ...] = (),
 ) -> DraResources:
-    def named(plural: str, kind: str, *, namespaced: bool = True) -> Resource:
-        return Resource(RESOURCE_GROUP, version, plural, kind, namespaced)
-
     return DraResources(
-        claims=named("resourceclaims", "ResourceClaim"),
-        templates=named("resourceclaimtemplates", "ResourceClaimTemplate"),
-        classes=named(class_plural, class_kind, namespaced=False),
-        contexts=named("podschedulingcontexts", "PodSchedulingContext"),
+        claims=_in_group(version, "resourceclaims", "ResourceClaim"),
+        templates=_in_group(version, "resourceclaimtemplates", "ResourceClaimTemplate"),
+        classes=_in_group(version, class_plural, class_kind, namespaced=False),
+        contexts=_in_group(version, "podschedulingcontexts", "PodSchedulingContext"),
         immediate=immediate,
         parameters=parameters,
     )
@@ -162,3 +189,11 @@ DRA_VERSIONS: Final[Mapping[str, DraResources]] = {
     "v1alpha3": DRA_V1ALPHA3,
 }
 """Versions of resource.k8s.io with classic claims, the preferred one first."""
+
+STRUCTURED_VERSIONS: Final[Mapping[str, StructuredResources]] = {
+    version: _structured(version) for version in ("v1", "v1beta2", "v1beta1")
+}
+"""Versions of resource.k8s.io with structured claims, the newest first.
+
+Kubernetes from 1.34, 1.33 and 1.32 on. Source: k8s.io/api/resource/{v1,v1beta2,v1beta1}.
+"""

@@ -4,19 +4,19 @@ Source: k8s.io/component-helpers/scheduling/corev1/nodeaffinity; terms are alter
 requirements of a term must all hold, and a term without requirements matches nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from api.objects import JSON
+from api.objects import JSON, NodeName
 
 
-def selects(selector: JSON | None, name: str, labels: Mapping[str, str]) -> bool:
+def selects(selector: JSON | None, name: str, labels: Mapping[str, str] | None) -> bool:
     """Tell whether a NodeSelector matches a node.
 
     Args:
         selector: a core/v1 NodeSelector; None matches every node.
         name: the node's name, for `matchFields`.
-        labels: the node's labels, for `matchExpressions`.
+        labels: the node's labels, for `matchExpressions`; None if they are not known: these hold.
     """
     if selector is None:
         return True
@@ -29,6 +29,14 @@ def only_node(name: str) -> JSON:
     return {"nodeSelectorTerms": [{"matchFields": [field]}]}
 
 
+def named_nodes(selector: JSON | None) -> Iterator[NodeName]:
+    """Yield the nodes that a NodeSelector names, as `only_node` does."""
+    for term in (selector or {}).get("nodeSelectorTerms") or []:
+        for match in term.get("matchFields") or []:
+            if match.get("key") == "metadata.name" and match.get("operator") == "In":
+                yield from map(NodeName, match.get("values") or [])
+
+
 def selects_labels(selector: JSON | None, labels: Mapping[str, str]) -> bool:
     """Tell whether a metav1 LabelSelector matches labels; None matches none, an empty one all."""
     if selector is None:
@@ -39,12 +47,12 @@ def selects_labels(selector: JSON | None, labels: Mapping[str, str]) -> bool:
     )
 
 
-def _term(term: JSON, name: str, labels: Mapping[str, str]) -> bool:
+def _term(term: JSON, name: str, labels: Mapping[str, str] | None) -> bool:
     expressions = term.get("matchExpressions") or []
     by_field = term.get("matchFields") or []
     if not expressions and not by_field:
         return False
-    return all(_requirement(r, labels) for r in expressions) and all(
+    return (labels is None or all(_requirement(r, labels) for r in expressions)) and all(
         _requirement(r, {"metadata.name": name}) for r in by_field
     )
 

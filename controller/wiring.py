@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.contract import Contract
-from api.resources import STATES, DraResources
+from api.resources import DRA_VERSIONS, STATES, DraResources
 from controller.caches import Caches
 from controller.claims.allocations import teller
 from controller.claims.pending import PendingClaims
@@ -22,10 +22,9 @@ from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconcile
 from controller.queue.silences import SilenceLog
 from controller.queue.waiting import Waiters
 from controller.queue.wakeups import Wakeups
-from controller.versions.dialect import Dialect, Version
-from controller.versions.sources import CachedSource, Sources
-from controller.versions.v1alpha2 import V1ALPHA2
-from controller.versions.v1alpha3 import V1ALPHA3
+from controller.versions.dialect import Dialect, Sources
+from controller.versions.v1alpha2 import V1Alpha2
+from controller.versions.v1alpha3 import V1Alpha3
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.store import Handler, Store
@@ -33,8 +32,11 @@ from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
 from ops.pruning import ComparedWrites
 
-VERSIONS: Final[Mapping[str, Version]] = {"v1alpha2": V1ALPHA2, "v1alpha3": V1ALPHA3}
-"""Versions of resource.k8s.io with classic claims, the preferred one first."""
+DIALECTS: Final[Mapping[str, Callable[[str, Sources], Dialect]]] = {
+    "v1alpha2": V1Alpha2,
+    "v1alpha3": V1Alpha3,
+}
+"""By version of resource.k8s.io: makes what reads and writes the claims of a driver."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +83,15 @@ def build(
         contract: of the driver.
         events: where events go.
         metrics: registry for what the controller measures.
-        version: one of VERSIONS.
+        version: one of DIALECTS.
         namespace: of the NodeAllocationStates.
         unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
         clock: monotonic seconds.
     """
-    resources = VERSIONS[version].resources
+    resources = DRA_VERSIONS[version]
     caches = Caches(client, contract, resources, namespace, metrics)
-    dialect = VERSIONS[version].dialect(contract.driver_name, _sources(client, resources, caches))
+    sources = caches.sources(client, resources)
+    dialect = DIALECTS[version](contract.driver_name, sources)
     ledger = Ledger(caches.states, namespace, contract.device_key, clock=clock)
     observer = ControllerMetrics(metrics.registry)
     metrics.registry.register(DeviceCollector(ledger))
@@ -145,15 +148,6 @@ def _scheduling_kind(
         observer,
     )
     return Kind(sync, caches.contexts.get)
-
-
-def _sources(client: Client, resources: DraResources, caches: Caches) -> Sources:
-    classes = CachedSource(client, resources.classes, caches.classes)
-    parameters = {
-        resource.kind: CachedSource(client, resource, caches.parameters[resource.kind])
-        for resource in resources.parameters
-    }
-    return {resources.classes.kind: classes, **parameters}
 
 
 def _follow(store: Store, handler: Handler) -> None:

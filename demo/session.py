@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import yaml
 
-from api.claims import Claim
 from api.contract import Contract
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
@@ -114,7 +113,9 @@ class Session:
 
         def free() -> list[NodeAllocationState] | None:
             claims = [
-                c for c in self._client.list(self._claims).items if Claim(c).namespace in names
+                c
+                for c in self._client.list(self._claims).items
+                if c["metadata"]["namespace"] in names
             ]
             states = self.states()
             held = any(s.allocated or s.prepared for s in states)

@@ -7,14 +7,16 @@ PostFilter, Unreserve, PreBind, PostBind) and pkg/scheduler/framework/plugins/de
 
 from collections.abc import Iterable
 
-from api.claims import Claim, Pod, PodSchedulingContext
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView, with_status
 from api.objects import JSON, NodeName
+from api.pods import Pod, PodSchedulingContext
 from api.resources import DRA_V1ALPHA2, binding_of
 from devcluster.caches import Caches
 from devcluster.claimrules import owned_by
 from devcluster.dynamicresources import Change
 from devcluster.errors import NotBound
-from devcluster.podclaims import with_consumer, with_status, without_consumer
+from devcluster.podclaims import with_consumer, without_consumer
 from kube.client import Client
 from kube.errors import ApiError, Conflict, KubeError, NotFound
 from ops.logs import get_logger
@@ -48,16 +50,16 @@ class Binder:
             )
         self._caches[DRA_V1ALPHA2.contexts].written(stored)
 
-    def deallocate(self, claim: Claim) -> None:
+    def deallocate(self, claim: ClaimView) -> None:
         """Ask the driver to free a claim that is in nobody's way but the pod's own."""
-        self._write(with_status(claim, reservedFor=None, deallocationRequested=True))
+        self._write(with_status(claim.raw, reservedFor=None, deallocationRequested=True))
 
-    def give_back(self, pod: Pod, claims: Iterable[Claim]) -> None:
+    def give_back(self, pod: Pod, claims: Iterable[ClaimView]) -> None:
         """Take a pod off the consumers of claims, so that it blocks nobody while it waits."""
         for claim in claims:
             self._write(without_consumer(claim, pod))
 
-    def bind(self, pod: Pod, node: NodeName, claims: Iterable[Claim]) -> None:
+    def bind(self, pod: Pod, node: NodeName, claims: Iterable[ClaimView]) -> None:
         """Make a pod a consumer of claims, and bind it to a node.
 
         When something fails the pod gives back what it got.
@@ -66,7 +68,7 @@ class Binder:
             NotBound: the API server refused; with the words of kube-scheduler about it.
             Conflict: an object has changed meanwhile.
         """
-        reserved: list[Claim] = []
+        reserved: list[ClaimView] = []
         plugin = 'PreBind plugin "DynamicResources"'
         try:
             reserved.extend(self._write(with_consumer(claim, pod)) for claim in claims)
@@ -90,16 +92,16 @@ class Binder:
         except KubeError as error:
             _LOG.warning("left a PodSchedulingContext behind", pod=pod.name, error=str(error))
 
-    def _roll_back(self, pod: Pod, reserved: Iterable[Claim]) -> None:
+    def _roll_back(self, pod: Pod, reserved: Iterable[ClaimView]) -> None:
         try:
             self.give_back(pod, reserved)
         except KubeError as error:
             _LOG.warning("pod keeps a reserved claim", pod=pod.name, error=str(error))
 
-    def _write(self, claim: JSON) -> Claim:
+    def _write(self, claim: JSON) -> ClaimView:
         stored = self._client.update(DRA_V1ALPHA2.claims, claim, subresource="status")
         self._caches[DRA_V1ALPHA2.claims].written(stored)
-        return Claim(stored)
+        return read_claim(stored)
 
 
 def _spec(change: Change) -> JSON:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from api.claims import Pod
 from api.objects import JSON, Key, key_of
+from api.pods import Pod
 from api.resources import DRA_V1ALPHA2, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.claimrelease import ClaimRelease

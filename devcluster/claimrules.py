@@ -7,16 +7,16 @@ Source: kubernetes pkg/controller/resourceclaim/controller.go v1.28 to v1.30.
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
+from api.claims.view import ClaimView, with_status
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON, Key, object_key
+from api.pods import Pod, PodClaim, PodSchedulingContext
 from api.resources import DRA_V1ALPHA2
 from devcluster.podclaims import (
     can_be_reserved,
     is_finished,
     is_reserved_for,
     node_of,
-    with_status,
 )
 
 _BASE_LENGTH = 57
@@ -79,7 +79,7 @@ def claim_from(template: JSON, pod: Pod, entry: PodClaim) -> JSON:
     }
 
 
-def existing_claim(pod: Pod, entry: PodClaim, claims: Iterable[Claim]) -> Claim | None:
+def existing_claim(pod: Pod, entry: PodClaim, claims: Iterable[ClaimView]) -> ClaimView | None:
     """Return the claim that was made for a pod's entry before, recorded or not.
 
     A claim without the annotation counts when it has the name that Kubernetes 1.27 gave it.
@@ -122,12 +122,12 @@ def still_consumes(pod: Pod | None, consumer: JSON) -> bool:
     return pod is not None and pod.uid == consumer.get("uid") and not is_finished(pod)
 
 
-def foreign_consumers(claim: Claim) -> list[JSON]:
+def foreign_consumers(claim: ClaimView) -> list[JSON]:
     """Return the consumers that are no pods, about which this controller knows nothing."""
     return [c for c in claim.reserved_for if c.get("apiGroup") or c.get("resource") != "pods"]
 
 
-def released(claim: Claim, keep: Callable[[JSON], bool]) -> JSON | None:
+def released(claim: ClaimView, keep: Callable[[JSON], bool]) -> JSON | None:
     """Return the claim without its departed consumers, None when all of them are there.
 
     When the last one of a WaitForFirstConsumer claim goes, the driver is asked to deallocate.
@@ -137,11 +137,11 @@ def released(claim: Claim, keep: Callable[[JSON], bool]) -> JSON | None:
         return None
     free = not kept and not claim.immediate and claim.allocation is not None
     if free:
-        return with_status(claim, reservedFor=None, deallocationRequested=True)
-    return with_status(claim, reservedFor=kept or None)
+        return with_status(claim.raw, reservedFor=None, deallocationRequested=True)
+    return with_status(claim.raw, reservedFor=kept or None)
 
 
-def is_leftover(claim: Claim, owner: Pod | None) -> bool:
+def is_leftover(claim: ClaimView, owner: Pod | None) -> bool:
     """Tell whether a generated claim has no more use although its pod's name still exists.
 
     Args:
@@ -162,8 +162,8 @@ class SelectNode:
 
 
 def for_scheduled_pod(
-    pod: Pod, claims: Iterable[Claim], context: PodSchedulingContext | None
-) -> list[Claim | SelectNode]:
+    pod: Pod, claims: Iterable[ClaimView], context: PodSchedulingContext | None
+) -> list[ClaimView | SelectNode]:
     """Decide what to do for a pod that got its node without the scheduler.
 
     Args:
@@ -175,7 +175,7 @@ def for_scheduled_pod(
         claims to reserve for the pod, then at most one SelectNode for its first claim that is
         not allocated; drivers allocate all of the pod's claims when they see it.
     """
-    steps: list[Claim | SelectNode] = []
+    steps: list[ClaimView | SelectNode] = []
     for claim in claims:
         if claim.allocation is None:
             if not claim.immediate:
@@ -186,7 +186,7 @@ def for_scheduled_pod(
     return steps
 
 
-def _may_reserve(pod: Pod, claim: Claim) -> bool:
+def _may_reserve(pod: Pod, claim: ClaimView) -> bool:
     """Tell whether to add a pod to the consumers of an allocated claim; the API has the rules."""
     settled = not claim.deallocation_requested and not claim.deleting
     return settled and can_be_reserved(claim) and not is_reserved_for(pod, claim)

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from api.claims import Pod, PodSchedulingContext, ResourceClass
+from api.claims.v1alpha2 import ResourceClass
 from api.objects import JSON, Key, NodeName, object_key
+from api.pods import Pod, PodSchedulingContext
 from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.dynamicresources import join_uses

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final
 
-from api.claims import Claim, Pod, PodSchedulingContext, ResourceClass
+from api.claims.v1alpha2 import ResourceClass
+from api.claims.view import ClaimView
 from api.objects import NodeName
+from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
 from devcluster.nodefit import NodeView
 from devcluster.podclaims import can_be_reserved, is_reserved_for
@@ -31,7 +33,7 @@ class Use:
     """
 
     name: str
-    claim: Claim
+    claim: ClaimView
     resource_class: ResourceClass | None
     unsuitable: frozenset[NodeName] | None
 
@@ -70,7 +72,7 @@ class Hold:
 
 
 def join_uses(
-    claims: Iterable[tuple[str, Claim]],
+    claims: Iterable[tuple[str, ClaimView]],
     classes: Mapping[str, ResourceClass],
     context: PodSchedulingContext | None,
 ) -> tuple[Use, ...]:
@@ -118,7 +120,7 @@ def filter_node(uses: Sequence[Use], node: NodeView) -> str | None:
     return None
 
 
-def deallocatable(pod: Pod, uses: Sequence[Use], nodes: Sequence[NodeView]) -> list[Claim]:
+def deallocatable(pod: Pod, uses: Sequence[Use], nodes: Sequence[NodeView]) -> list[ClaimView]:
     """Return the claims whose deallocation might let the pod run somewhere.
 
     PostFilter asks for the deallocation of one of them: claims that sit on the wrong node, that
@@ -194,8 +196,8 @@ def reserve(
     return Hold("waiting for resource driver to provide information")
 
 
-def _available(claim: Claim, node: NodeView) -> bool:
-    where = (claim.allocation or {}).get("availableOnNodes")
+def _available(claim: ClaimView, node: NodeView) -> bool:
+    where = claim.allocation.nodes if claim.allocation else None
     return selects(where, node.name, node.labels)
 
 

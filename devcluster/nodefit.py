@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
-from api.claims import Pod
 from api.objects import JSON, NodeName
+from api.pods import Pod
 from api.selectors import selects
 
 _NOT_READY_TAINT: JSON = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}

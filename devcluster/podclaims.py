@@ -6,8 +6,10 @@ controller and the kubelet all ask these questions.
 
 from collections.abc import Callable, Iterator
 
-from api.claims import Claim, Pod, PodClaim
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView, with_status
 from api.objects import JSON, Key, object_key
+from api.pods import Pod, PodClaim
 
 FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
 
@@ -30,7 +32,7 @@ def claim_keys(pod: Pod) -> Iterator[Key]:
             yield object_key(pod.namespace, entry.claim_name)
 
 
-def refusal(pod: Pod, entry: PodClaim, claim: Claim | None) -> str | None:
+def refusal(pod: Pod, entry: PodClaim, claim: ClaimView | None) -> str | None:
     """Tell why a pod cannot use a claim object, None when it can.
 
     Args:
@@ -50,7 +52,9 @@ def refusal(pod: Pod, entry: PodClaim, claim: Claim | None) -> str | None:
     return None
 
 
-def usable_claims(pod: Pod, lookup: Callable[[Key], JSON | None]) -> list[tuple[str, Claim]] | str:
+def usable_claims(
+    pod: Pod, lookup: Callable[[Key], JSON | None]
+) -> list[tuple[str, ClaimView]] | str:
     """Join a pod's claim entries with their objects.
 
     Args:
@@ -61,12 +65,12 @@ def usable_claims(pod: Pod, lookup: Callable[[Key], JSON | None]) -> list[tuple[
         (name within the pod, claim) in the order of the pod, without entries for which
         deliberately no claim exists; or the reason why the pod has to wait.
     """
-    found: list[tuple[str, Claim]] = []
+    found: list[tuple[str, ClaimView]] = []
     for entry in pod.claims:
         if entry.omitted:
             continue
         raw = lookup(object_key(pod.namespace, entry.claim_name)) if entry.claim_name else None
-        claim = Claim(raw) if raw is not None else None
+        claim = read_claim(raw) if raw is not None else None
         reason = refusal(pod, entry, claim)
         if reason is None and claim is not None and claim.deleting:
             reason = f'resourceclaim "{claim.name}" is being deleted'
@@ -77,30 +81,24 @@ def usable_claims(pod: Pod, lookup: Callable[[Key], JSON | None]) -> list[tuple[
     return found
 
 
-def is_reserved_for(pod: Pod, claim: Claim) -> bool:
+def is_reserved_for(pod: Pod, claim: ClaimView) -> bool:
     """Tell whether a pod is among the consumers of a claim."""
     return any(consumer.get("uid") == pod.uid for consumer in claim.reserved_for)
 
 
-def can_be_reserved(claim: Claim) -> bool:
+def can_be_reserved(claim: ClaimView) -> bool:
     """Tell whether one more consumer may be added to an allocated claim."""
-    shareable = bool((claim.allocation or {}).get("shareable"))
+    shareable = claim.allocation is not None and bool(claim.allocation.raw.get("shareable"))
     return shareable or not claim.reserved_for
 
 
-def with_consumer(claim: Claim, pod: Pod) -> JSON:
+def with_consumer(claim: ClaimView, pod: Pod) -> JSON:
     """Return the claim as JSON with the pod among its consumers."""
     consumer = {"resource": "pods", "name": pod.name, "uid": pod.uid}
-    return with_status(claim, reservedFor=[*claim.reserved_for, consumer])
+    return with_status(claim.raw, reservedFor=[*claim.reserved_for, consumer])
 
 
-def without_consumer(claim: Claim, pod: Pod) -> JSON:
+def without_consumer(claim: ClaimView, pod: Pod) -> JSON:
     """Return the claim as JSON without the pod among its consumers."""
     kept = [c for c in claim.reserved_for if c.get("uid") != pod.uid]
-    return with_status(claim, reservedFor=kept or None)
-
-
-def with_status(claim: Claim, **fields: object) -> JSON:
-    """Return the claim as JSON with some status fields replaced, None dropping a field."""
-    status = dict(claim.raw.get("status") or {}) | fields
-    return claim.raw | {"status": {k: v for k, v in status.items() if v is not None}}
+    return with_status(claim.raw, reservedFor=kept or None)

@@ -7,8 +7,10 @@ Source: kubernetes pkg/controller/resourceclaim/controller.go v1.30 (syncPod, ha
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.objects import JSON, Key, controller_uid, object_key
+from api.pods import Pod, PodClaim, PodSchedulingContext
 from api.resources import DRA_V1ALPHA2, PODS
 from devcluster.caches import Caches
 from devcluster.claimrules import (
@@ -72,33 +74,33 @@ class PodClaimSync:
                 made[entry.name] = claim.name
         return made
 
-    def _ensure(self, pod: Pod, entry: PodClaim) -> Claim | None:
+    def _ensure(self, pod: Pod, entry: PodClaim) -> ClaimView | None:
         """Return the claim that has to be recorded for an entry; None if all is well."""
         if not entry.from_template or entry.omitted:
             return None
         if entry.claim_name:
             raw = self._caches[DRA_V1ALPHA2.claims].get(object_key(pod.namespace, entry.claim_name))
             if raw is not None:
-                self._check_owner(pod, entry, Claim(raw))
+                self._check_owner(pod, entry, read_claim(raw))
                 return None
         owned = (
-            Claim(raw) for raw in self._caches[DRA_V1ALPHA2.claims].by_index(BY_OWNER, pod.uid)
+            read_claim(raw) for raw in self._caches[DRA_V1ALPHA2.claims].by_index(BY_OWNER, pod.uid)
         )
         return existing_claim(pod, entry, owned) or self._make(pod, entry)
 
-    def _check_owner(self, pod: Pod, entry: PodClaim, claim: Claim) -> None:
+    def _check_owner(self, pod: Pod, entry: PodClaim, claim: ClaimView) -> None:
         reason = refusal(pod, entry, claim)
         if reason is not None:
             raise ClaimNotMade(f"{reason}; delete the claim or the pod")
 
-    def _make(self, pod: Pod, entry: PodClaim) -> Claim:
+    def _make(self, pod: Pod, entry: PodClaim) -> ClaimView:
         name = template_name(pod, entry) or ""
         template = self._caches[DRA_V1ALPHA2.templates].get(object_key(pod.namespace, name))
         if template is None:
             raise ClaimNotMade(f'resourceclaimtemplate "{name}" not found; create it')
         stored = self._client.create(DRA_V1ALPHA2.claims, claim_from(template, pod, entry))
         self._caches[DRA_V1ALPHA2.claims].written(stored)
-        return Claim(stored)
+        return read_claim(stored)
 
     def _record(self, pod: Pod, made: Mapping[str, str]) -> Pod:
         if not made:

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from api.resources import PODS
 from devcluster.apiserver.clock import system_clock, timestamp
 from devcluster.nodefit import is_ready

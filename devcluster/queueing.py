@@ -6,8 +6,9 @@ functions) and pkg/scheduler/internal/queue (isPodUpdated; back-off of 1 s, doub
 
 from collections.abc import Sequence
 
-from api.claims import Claim, PodSchedulingContext
+from api.claims.view import ClaimView
 from api.objects import JSON
+from api.pods import PodSchedulingContext
 
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0
@@ -28,7 +29,7 @@ def claim_matters(old: JSON | None, new: JSON | None) -> bool:
 def context_matters(
     old: PodSchedulingContext | None,
     new: PodSchedulingContext | None,
-    claims: Sequence[tuple[str, Claim]],
+    claims: Sequence[tuple[str, ClaimView]],
 ) -> bool:
     """Tell whether a change of a pod's PodSchedulingContext is worth another attempt.
 

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from api.claims import Pod
 from api.objects import Key
+from api.pods import Pod
 from devcluster.binding import Binder
 from devcluster.caches import Caches
 from devcluster.clusterview import INDEXERS, ClusterView

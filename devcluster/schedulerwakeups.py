@@ -5,8 +5,8 @@ Source: kubernetes pkg/scheduler/eventhandlers.go v1.30; what counts is in queue
 
 from collections.abc import Iterable
 
-from api.claims import Pod, PodSchedulingContext
 from api.objects import JSON, key_of
+from api.pods import Pod, PodSchedulingContext
 from api.resources import DRA_V1ALPHA2, NODES, PODS
 from devcluster.caches import Caches
 from devcluster.clusterview import ClusterView

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeAlias
 
-from api.claims import Claim, Pod, PodSchedulingContext
+from api.claims.view import ClaimView
 from api.objects import NodeName
+from api.pods import Pod, PodSchedulingContext
 from devcluster.dynamicresources import (
     NO_CHANGE,
     Change,
@@ -51,7 +52,7 @@ class Bind:
     """The pod may run on `node` once it is a consumer of all `reserve`."""
 
     node: NodeName
-    reserve: tuple[Claim, ...]
+    reserve: tuple[ClaimView, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Await:
 
     message: str
     change: Change
-    unreserve: tuple[Claim, ...] = ()
+    unreserve: tuple[ClaimView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Unschedulable:
     """
 
     message: str
-    deallocate: Claim | None = None
+    deallocate: ClaimView | None = None
     change: Change = NO_CHANGE
 
 

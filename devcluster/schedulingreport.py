@@ -7,8 +7,8 @@ Source: kubernetes pkg/scheduler/schedule_one.go (handleSchedulingFailure) and p
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from api.claims import Pod
 from api.objects import JSON, NodeName
+from api.pods import Pod
 from api.resources import PODS
 from devcluster.caches import Caches
 from devcluster.kubelet.podstatus import timestamp

@@ -1,21 +1,20 @@
-"""ResourceClaims as the node sees them: fetched live, in either shape, and checked.
+"""ResourceClaims as the node sees them: fetched live, in the version that the API server has.
 
-One adapter per version of resource.k8s.io turns an object into `NodeClaim`: v1alpha2 of Kubernetes
-1.27 to 1.30, and v1alpha3 of 1.31. Called by `plugin.driver` before every prepare and by
-`dra.garbage` to find out what is out of date.
-Source: k8s.io/api/resource/{v1alpha2,v1alpha3}/types.go.
+Called by `plugin.driver` before every prepare and by `dra.garbage` to find out what is out of date.
 """
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api.claims import Claim
+from api.claims.versions import CLAIMS, READERS, choose
+from api.claims.view import ClaimView
+from api.errors import UnsupportedVersion
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, ClaimUID, NodeName
-from api.resources import DRA_VERSIONS, Resource
+from api.resources import Resource
 from api.selectors import selects
 from dra.errors import (
     ClaimNotFound,
@@ -43,82 +42,8 @@ class ClaimRef:
         return f"ResourceClaim {self.namespace}/{self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceResult:
-    """Which request of a claim a device serves; v1alpha3 only."""
-
-    request: str
-    pool: str
-    device: str
-
-
-@dataclass(frozen=True, slots=True)
-class NodeClaim:
-    """What the node has to know of a claim.
-
-    Attributes:
-        uid: identity.
-        raw: the object, for events.
-        label: what the pod calls the claim, else its name.
-        allocated: whether there is an allocation.
-        driver: that allocated it, empty without allocation.
-        nodes: NodeSelector of the allocation, None for every node.
-        results: our devices in the allocation; empty in v1alpha2.
-    """
-
-    uid: ClaimUID
-    raw: JSON
-    label: str
-    allocated: bool
-    driver: str
-    nodes: JSON | None
-    results: tuple[DeviceResult, ...] = ()
-
-
-class Adapter(Protocol):
-    """Reads claims of one version of resource.k8s.io."""
-
-    def __call__(self, claim: Claim, driver_name: str, /) -> NodeClaim:
-        """Return the claim in the form that does not depend on the version."""
-
-
-def from_v1alpha2(claim: Claim, _driver_name: str) -> NodeClaim:
-    """Read a claim of Kubernetes 1.27 to 1.30."""
-    return NodeClaim(
-        uid=claim.uid,
-        raw=claim.raw,
-        label=claim.pod_claim_name or claim.name,
-        allocated=claim.allocation is not None,
-        driver=claim.driver_name,
-        nodes=(claim.allocation or {}).get("availableOnNodes"),
-    )
-
-
-def from_v1alpha3(claim: Claim, driver_name: str) -> NodeClaim:
-    """Read a claim of Kubernetes 1.31, allocated by a driver's controller."""
-    allocation = claim.allocation or {}
-    results = (allocation.get("devices") or {}).get("results") or []
-    return NodeClaim(
-        uid=claim.uid,
-        raw=claim.raw,
-        label=claim.pod_claim_name or claim.name,
-        allocated=claim.allocation is not None,
-        driver=str(allocation.get("controller", "")),
-        nodes=allocation.get("nodeSelector"),
-        results=tuple(
-            DeviceResult(r.get("request", ""), r.get("pool", ""), r.get("device", ""))
-            for r in results
-            if r.get("driver") == driver_name
-        ),
-    )
-
-
-ADAPTERS: Final[Mapping[str, Adapter]] = {"v1alpha2": from_v1alpha2, "v1alpha3": from_v1alpha3}
-"""By version of resource.k8s.io, the preferred one first."""
-
-
-def verify(claim: NodeClaim, ref: ClaimRef, node: NodeName, driver_name: str) -> None:
-    """Check that a claim is the one that was asked for, and allocated by us for this node.
+def verify(claim: ClaimView, ref: ClaimRef, node: NodeName, driver_name: str) -> None:
+    """Check that a claim is the one that was asked for, and allocated to us on this node.
 
     Raises:
         NotForThisNode: naming the claim, what is wrong, and what helps.
@@ -128,18 +53,19 @@ def verify(claim: NodeClaim, ref: ClaimRef, node: NodeName, driver_name: str) ->
             f"{ref} has uid {claim.uid}, not {ref.uid}: it was deleted and made anew; delete the "
             "pod so that it starts with the present claim"
         )
-    if not claim.allocated:
+    if claim.allocation is None:
         raise NotAllocated(
             f"{ref} is not allocated; wait until the controller has allocated it, or delete the "
             "pod if the claim was deallocated under it"
         )
-    if claim.driver != driver_name:
+    if not claim.allocated_by(driver_name):
+        others = ", ".join(sorted(claim.allocation.drivers)) or "kube-scheduler"
         raise NotAllocatedHere(
-            f"{ref} is allocated by driver {claim.driver or 'kube-scheduler'}, not by "
-            f"{driver_name}; correct the driver name in its class (on Kubernetes 1.31 in "
-            "spec.controller of the claim)"
+            f"{ref} is allocated by driver {others}, not by {driver_name}; correct the driver "
+            "name in its class (on Kubernetes 1.31 in spec.controller of the claim)"
         )
-    if not selects(claim.nodes, node, {}):
+    # of an allocation that selects nodes by labels, the scheduler has looked at these
+    if not selects(claim.allocation.nodes, node, None):
         raise NotAllocatedHere(
             f"{ref} is allocated for other nodes than {node}; delete the pod so that it is "
             "scheduled to the node of its claim"
@@ -159,23 +85,22 @@ class ObjectReader(Protocol):
 class ClaimReader:
     """Fetches claims in the version that the API server has at present."""
 
-    def __init__(self, client: ObjectReader, driver_name: str) -> None:
-        """Read with `client` for a driver; the version is looked up at the first claim."""
-        self._driver_name = driver_name
+    def __init__(self, client: ObjectReader, versions: Collection[str]) -> None:
+        """Read with `client` in one of some versions, which is looked up at the first claim."""
         self._client = client
+        self._versions = versions
         self._lock = threading.Lock()
         self._version: str | None = None
 
-    def read(self, ref: ClaimRef) -> NodeClaim:
+    def read(self, ref: ClaimRef) -> ClaimView:
         """Return the stored claim of that namespace and name, whatever its uid.
 
-        A server that was upgraded answers 404 for the former version, so not found is believed
-        only of a version that it serves.
+        A server that was upgraded answers 404 for the former version, and names no object in it.
 
         Raises:
             InvalidClaimName: namespace or name would lead to another object of the API server.
             ClaimNotFound: there is none.
-            UnsupportedServer: the server serves no version that has classic claims.
+            UnsupportedServer: the server serves none of the versions.
             KubeError: the server did not answer.
         """
         _check_name(ref)
@@ -183,33 +108,33 @@ class ClaimReader:
         version = known or self._look_up()
         try:
             return self._get(version, ref)
-        except ClaimNotFound:
-            present = self._look_up() if known else version
-            if present == version:
-                raise
-            return self._get(present, ref)
-
-    def _get(self, version: str, ref: ClaimRef) -> NodeClaim:
-        try:
-            raw = self._client.get(DRA_VERSIONS[version].claims, ref.name, ref.namespace)
         except NotFound as error:
-            raise ClaimNotFound(
-                f"{ref} (uid {ref.uid}) does not exist any more; delete the pod if it still waits"
-            ) from error
-        return ADAPTERS[version](Claim(raw), self._driver_name)
+            named = error.details.get("name") == ref.name
+            present = version if named or not known else self._look_up()
+            if present == version:
+                raise _not_found(ref) from error
+        try:
+            return self._get(present, ref)
+        except NotFound as error:
+            raise _not_found(ref) from error
+
+    def _get(self, version: str, ref: ClaimRef) -> ClaimView:
+        return READERS[version](self._client.get(CLAIMS[version], ref.name, ref.namespace))
 
     def _look_up(self) -> str:
-        served = self._client.versions(RESOURCE_GROUP)
-        version = next((v for v in ADAPTERS if v in served), None)
-        if version is None:
-            raise UnsupportedServer(
-                f"the API server serves {RESOURCE_GROUP} in {', '.join(served) or 'no version'}, "
-                f"this driver reads {' and '.join(ADAPTERS)} (Kubernetes 1.27 to 1.31); enable the "
-                "feature gate DynamicResourceAllocation and the API in --runtime-config"
-            )
+        try:
+            version = choose(self._client.versions(RESOURCE_GROUP), self._versions)
+        except UnsupportedVersion as error:
+            raise UnsupportedServer(str(error)) from error
         with self._lock:
             self._version = version
         return version
+
+
+def _not_found(ref: ClaimRef) -> ClaimNotFound:
+    return ClaimNotFound(
+        f"{ref} (uid {ref.uid}) does not exist any more; delete the pod if it still waits"
+    )
 
 
 def _check_name(ref: ClaimRef) -> None:

@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from api.claims.view import Config as Config
+from api.claims.view import Consumer as Consumer
+from api.claims.view import Result as Result
 from api.contract import Contract
 from api.objects import JSON, ClaimUID
 from dra.inventory import Inventory
@@ -93,59 +96,6 @@ class Edits:
     device_nodes: tuple[DeviceNode, ...] = ()
     hooks: tuple[Hook, ...] = ()
     additional_gids: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Consumer:
-    """Who may use a claim, as in its `status.reservedFor`.
-
-    Attributes:
-        resource: plural, such as `pods`.
-        name: in the claim's namespace.
-        uid: of the object.
-    """
-
-    resource: str
-    name: str
-    uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """Parameters for the driver that apply to a result.
-
-    Attributes:
-        source: `FromClass` or `FromClaim`.
-        field: of the claim that holds them, for people.
-        parameters: as the user wrote them.
-    """
-
-    source: str
-    field: str
-    parameters: JSON
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """A device that the claim was given.
-
-    Attributes:
-        request: of the claim that it serves, without the name of an alternative.
-        pool: of the device.
-        device: its name in the pool.
-        share_id: of a share of the device, None for all of it.
-        consumed: quantities of the device's capacity, of a share.
-        admin: whether others may hold the device at the same time.
-        config: that applies, the strongest last.
-    """
-
-    request: str
-    pool: str
-    device: str
-    share_id: str | None = None
-    consumed: Mapping[str, str] = field(default_factory=dict)
-    admin: bool = False
-    config: tuple[Config, ...] = ()
 
 
 class PublishStatus(Protocol):

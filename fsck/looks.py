@@ -8,14 +8,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from api.claims import Claim
+from api.claims.versions import CLAIMS, CLASSIC, choose, read_claim
+from api.claims.view import ClaimView
 from api.contract import Contract
-from api.errors import DriverError, MalformedState
-from api.invariants import ClaimFacts, Fault, NodeFiles, Violation, check, check_files
+from api.errors import DriverError, MalformedState, UnsupportedVersion
+from api.invariants import Fault, NodeFiles, Violation, check, check_files
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, NodeName
-from api.resources import DRA_VERSIONS, NODES, STATES, Resource
+from api.resources import NODES, STATES, Resource
 from fsck.report import named
 from kube.client import ListPage
 from kube.errors import Forbidden, NotFound
@@ -64,7 +65,7 @@ class Look:
     """
 
     states: Mapping[NodeName, NodeAllocationState]
-    claims: Mapping[ClaimUID, Claim]
+    claims: Mapping[ClaimUID, ClaimView]
     files: Mapping[NodeName, NodeFiles]
     violations: tuple[Violation, ...]
     nodes: int
@@ -78,14 +79,10 @@ def claims_resource(client: Discovery) -> Resource:
         UnsupportedCluster: it has none with classic claims.
         KubeError: it did not answer.
     """
-    served = client.versions(RESOURCE_GROUP)
-    for version, known in DRA_VERSIONS.items():
-        if version in served:
-            return known.claims
-    raise UnsupportedCluster(
-        f"the API server serves {RESOURCE_GROUP} in {', '.join(served) or 'no version'}; this "
-        f"driver knows {' and '.join(DRA_VERSIONS)} (Kubernetes 1.27 to 1.31)"
-    )
+    try:
+        return CLAIMS[choose(client.versions(RESOURCE_GROUP), CLASSIC)]
+    except UnsupportedVersion as error:
+        raise UnsupportedCluster(str(error)) from error
 
 
 def look(
@@ -109,16 +106,18 @@ def look(
         KubeError: something could not be listed.
     """
     states, malformed = _states(client, namespace, contract.device_key)
-    by_uid = {claim.uid: claim for claim in map(Claim, client.list(claims).items)}
-    facts = [ClaimFacts.of(claim.raw, contract) for claim in by_uid.values()]
-    ours = sum(fact.ours for fact in facts)
+    by_uid = {claim.uid: claim for claim in map(read_claim, client.list(claims).items)}
+    ours = sum(claim.held_by(contract) for claim in by_uid.values())
     unread = {violation.node for violation in malformed}
     nodes = {*states, *unread}
     _check_found(client, namespace, nodes, ours)
     _check_comparable(client, namespace, nodes, files)
-    stateless = {fact.node for fact in facts if fact.node} - nodes
+    used = {claim.node(contract.driver_name) for claim in by_uid.values()}
+    stateless = {node for node in used if node} - nodes
     gone = [node for node in stateless if _is_gone(client, node)]
-    found = [v for v in check(states.values(), facts, gone) if v.node not in unread]
+    found = [
+        v for v in check(states.values(), by_uid.values(), contract, gone) if v.node not in unread
+    ]
     on_disk = [v for node, read in files.items() for v in _on_disk(node, states, read)]
     violations = tuple(sorted([*malformed, *found, *on_disk]))
     return Look(states, by_uid, files, violations, len(nodes), ours)

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import click
 
 from api import __version__
-from api.claims import Claim
+from api.claims.versions import read_claim
 from api.contract import Contract
 from api.errors import DriverError
 from api.nas import parse_nas
@@ -210,7 +210,7 @@ def _claims_with_finalizer(client: Api, finalizer: str) -> dict[ClaimUID, str]:
         resource = claims_resource(client)
     except UnsupportedCluster:
         return {}
-    claims = map(Claim, client.list(resource).items)
+    claims = map(read_claim, client.list(resource).items)
     return {
         claim.uid: f"{claim.namespace}/{claim.name}"
         for claim in claims

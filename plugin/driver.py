@@ -10,12 +10,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
+from api.claims.view import ClaimView, Result
 from api.contract import Contract
-from api.deviceclaims import device_name
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState
-from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from dra.claims import ClaimReader, ClaimRef, DeviceResult, NodeClaim, verify
+from api.objects import JSON, ClaimUID, DeviceID, NodeName, device_name
+from dra.claims import ClaimReader, ClaimRef, verify
 from dra.devicestate import cdi
 from dra.devicestate.prepared import Devices, PreparedClaim, described
 from dra.devicestate.state import State
@@ -99,7 +99,7 @@ class NodeDriver:
         Raises:
             DriverError: naming the claim, what is wrong, and what helps.
         """
-        read: list[NodeClaim] = []
+        read: list[ClaimView] = []
         shown: list[Devices | None] = []
 
         def attempt() -> PreparedClaim:
@@ -118,7 +118,8 @@ class NodeDriver:
             told = described(prepared.devices)
             self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
         _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
-        return answer(self._contract, prepared, read[-1].results, self._node)
+        results = read[-1].results(self._contract.driver_name)
+        return answer(self._contract, prepared, results, self._node)
 
     def unprepare(self, ref: ClaimRef) -> None:
         """Unprepare a claim; one that is not prepared, or does not exist any more, is fine.
@@ -130,7 +131,7 @@ class NodeDriver:
             self._patience.persist(ref, lambda: self._state.unprepare(ref.uid))
         _LOG.info("Unprepared", claim=ref, uid=ref.uid)
 
-    def _prepare(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
+    def _prepare(self, claim: ClaimView, ref: ClaimRef) -> PreparedClaim:
         verify(claim, ref, self._node, self._contract.driver_name)
         prepared = self._prepare_cached(claim, ref)
         if prepared is None:
@@ -138,7 +139,7 @@ class NodeDriver:
             self._state.prepare(prepared)
         return prepared
 
-    def _prepare_cached(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim | None:
+    def _prepare_cached(self, claim: ClaimView, ref: ClaimRef) -> PreparedClaim | None:
         """Prepare a claim as the watch cache has it, which saves a request.
 
         The cache may be behind: what it says is only good for success. Without that nothing was
@@ -155,7 +156,7 @@ class NodeDriver:
             return None
         return wanted
 
-    def _wanted(self, claim: NodeClaim, ref: ClaimRef) -> PreparedClaim:
+    def _wanted(self, claim: ClaimView, ref: ClaimRef) -> PreparedClaim:
         """Return what the claim should be prepared as, by a live look.
 
         A NAS that was deleted loses its allocations; a claim that is prepared keeps its devices.
@@ -172,14 +173,14 @@ class NodeDriver:
         return held
 
     def _allocated(
-        self, claim: NodeClaim, ref: ClaimRef, allocated: AllocatedClaim
+        self, claim: ClaimView, ref: ClaimRef, allocated: AllocatedClaim
     ) -> PreparedClaim:
         devices = prepared_devices(self._source, allocated.devices)
         return PreparedClaim(ref.uid, ref.namespace, ref.name, claim.label, devices)
 
 
 def answer(
-    contract: Contract, claim: PreparedClaim, results: Sequence[DeviceResult], node: NodeName
+    contract: Contract, claim: PreparedClaim, results: Sequence[Result], node: NodeName
 ) -> Prepared:
     """Return a prepared claim in the form that kubelets get.
 
@@ -207,7 +208,7 @@ def _group(
     uid: ClaimUID,
     whole: DeviceID,
     devices: Sequence[DeviceID],
-    results: Sequence[DeviceResult],
+    results: Sequence[Result],
     node: NodeName,
 ) -> DeviceGroup:
     """Join a device with its results, by the name that the controller gave it there."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from api.claims.versions import CLASSIC
 from api.contract import Contract
 from api.objects import JSON, NodeName
 from api.resources import STATES
@@ -125,7 +126,7 @@ def build(
     report = reporter(events, measured.repaired, node_object(node))
     publisher = NasPublisher(node_state, report=report)
     state = _state(site, publisher, report, measured)
-    claims, kubelet = ClaimReader(client, name), Kubelet(client, node)
+    claims, kubelet = ClaimReader(client, CLASSIC), Kubelet(client, node)
     socket = places.plugin_socket.path
     registration = Registration(
         name, socket, kubelet, measured, on_change=lambda: sync.status_changed()

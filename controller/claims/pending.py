@@ -1,10 +1,12 @@
 """Which claims of a pod wait for this driver, and what they ask for."""
 
-from api.claims import Claim, Pod, PodClaim
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.objects import Key, object_key
+from api.pods import Pod, PodClaim
 from controller.claims.writer import PendingClaim
 from controller.errors import ClaimNotReady, ForeignClaim
-from controller.versions.dialect import Demand, Dialect, Unusable
+from controller.versions.dialect import ClaimRequests, Dialect, Unusable
 from kube.store import Store
 
 
@@ -33,18 +35,18 @@ class PendingClaims:
             reading = self._dialect.read(claim)
             if isinstance(reading, Unusable):
                 return reading
-            if isinstance(reading, Demand):
+            if isinstance(reading, ClaimRequests):
                 found[entry.name] = PendingClaim(claim, reading)
         return found
 
-    def _claim(self, pod: Pod, entry: PodClaim) -> Claim | None:
+    def _claim(self, pod: Pod, entry: PodClaim) -> ClaimView | None:
         """Return the claim of one entry, None for one that was deliberately not created."""
         if entry.omitted:
             return None
         raw = self._claims.get(self._key(pod, entry))
         if raw is None:
             raise ClaimNotReady(f"claim {entry.name} of pod {pod.namespace}/{pod.name} is unknown")
-        claim = Claim(raw)
+        claim = read_claim(raw)
         if entry.from_template and claim.owner_uid != pod.uid:
             raise ForeignClaim(
                 f"ResourceClaim {claim.key} was not made for pod {pod.namespace}/{pod.name}; "

@@ -4,8 +4,8 @@ Pods that wait for a node are in a watch cache of unscheduled pods; one that has
 the start is fetched when it is needed.
 """
 
-from api.claims import Pod
 from api.objects import object_key
+from api.pods import Pod
 from api.resources import PODS
 from kube.client import Client
 from kube.errors import NotFound

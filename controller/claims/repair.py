@@ -11,18 +11,18 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
-from api.claims import Claim
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.contract import Contract
-from api.deviceclaims import device_name
-from api.invariants import ClaimFacts, Fault, Violation, entry_faults, lost, whole
+from api.invariants import Fault, Violation, entry_faults, lost, misplaced, whole
 from api.nas import AllocatedClaim, Device, NodeAllocationState
-from api.objects import JSON, DeviceID, Key, NodeName, uid_of
+from api.objects import JSON, DeviceID, Key, NodeName, device_name, uid_of
 from api.resources import Resource
 from controller.claims.writer import ClaimWriter
 from controller.decide.allocator import Refusal
 from controller.nodes.ledger import Ledger, view_of
 from controller.outcome import After, Done, Outcome
-from controller.versions.dialect import Demand, Dialect
+from controller.versions.dialect import ClaimRequests, Dialect
 from kube.client import Client
 from kube.store import Store
 from ops.logs import get_logger
@@ -76,7 +76,7 @@ def uid_index(obj: JSON) -> Iterable[str]:
 
 def node_index(contract: Contract, obj: JSON) -> Iterable[str]:
     """Index a claim by the node that we allocated it on."""
-    node = ClaimFacts.of(obj, contract).node
+    node = read_claim(obj).node(contract.driver_name)
     return [] if node is None else [node]
 
 
@@ -148,14 +148,14 @@ class StateRepair:
         waits = [since + grace(fault) - now for fault, since in self._seen[key].items()]
         return After(min([PERIOD_SECONDS, *waits]))
 
-    def _cached(self, state: NodeAllocationState) -> list[Claim]:
+    def _cached(self, state: NodeAllocationState) -> list[ClaimView]:
         store = self._caches.claims
         on_node = store.by_index(NODE_INDEX, state.node)
         held = [raw for uid in state.allocated for raw in store.by_index(UID_INDEX, uid)]
-        return [Claim(raw) for raw in (*held, *on_node)]
+        return [read_claim(raw) for raw in (*held, *on_node)]
 
     def _repair(self, raw: JSON, state: NodeAllocationState, due: list[Violation]) -> None:
-        live = [Claim(obj) for obj in self._client.list(self._claims).items]
+        live = [read_claim(obj) for obj in self._client.list(self._claims).items]
         still = set(faults(self._contract, state, live))
         by_uid = {claim.uid: claim for claim in live}
         for fault in due:
@@ -170,11 +170,11 @@ class StateRepair:
                 text = f"{fault.message}; {fault.remedy}"
                 self._events.warning(claim.raw, fault.kind, text)
 
-    def _mend(self, node: NodeName, fault: Violation, claim: Claim | None) -> bool:
+    def _mend(self, node: NodeName, fault: Violation, claim: ClaimView | None) -> bool:
         """Repair one fault; False if it turns out to be none, or one that nobody can repair."""
         if fault.kind in (Fault.ORPHANED, Fault.MISPLACED):
             return self._writer.withdraw(fault.claim, node, lambda: self._unwanted(fault))
-        if claim is None or claim.deleting or claim.deallocation_requested:
+        if claim is None or claim.leaving:
             return False
         if fault.kind == Fault.UNPROTECTED:
             self._writer.protect(claim)
@@ -184,44 +184,44 @@ class StateRepair:
             return True
         return self._writer.enter(claim, node, lambda state: self._entry(state, claim))
 
-    def _entry(self, state: NodeAllocationState, claim: Claim) -> AllocatedClaim | None:
+    def _entry(self, state: NodeAllocationState, claim: ClaimView) -> AllocatedClaim | None:
         """Return what a claim that was lost had before: as it is prepared, else planned anew.
 
         What its allocation says counts, so a plan that would change the allocation is none.
         """
         if claim.uid in state.prepared:
             return restored(state, claim)
-        view, demand = view_of(state), self._dialect.read(claim)
-        if isinstance(view, Refusal) or not isinstance(demand, Demand):
+        view, asked = view_of(state), self._dialect.read(claim)
+        if isinstance(view, Refusal) or not isinstance(asked, ClaimRequests):
             return None
-        planned = view.plan(demand.requests, unnamed(claim, view.free))
+        planned = view.plan(asked.requests, unnamed(claim, view.free))
         if isinstance(planned, Refusal):
             return None
         devices = planned[claim.uid]
-        same = self._dialect.allocated(claim, demand, state.node, devices)["status"]
-        if same["allocation"] != claim.allocation:
+        same = self._dialect.allocated(claim, asked, state.node, devices)["status"]
+        if claim.allocation is None or same["allocation"] != claim.allocation.raw:
             return None
         return AllocatedClaim(devices, claim.namespace, claim.name)
 
     def _unwanted(self, fault: Violation) -> bool:
         """Tell whether the claim of an entry is still not on its node, by our own latest writes."""
         known = self._caches.claims.by_index(UID_INDEX, fault.claim)
-        facts = [ClaimFacts.of(raw, self._contract) for raw in known]
-        return all(each.elsewhere or each.node not in (None, fault.node) for each in facts)
+        return all(misplaced(read_claim(raw), fault.node, self._contract) for raw in known)
 
 
 def faults(
-    contract: Contract, state: NodeAllocationState, claims: Iterable[Claim]
+    contract: Contract, state: NodeAllocationState, claims: Iterable[ClaimView]
 ) -> list[Violation]:
     """Return what can be repaired of what is wrong between a node's state and the claims."""
-    facts = {claim.uid: ClaimFacts.of(claim.raw, contract) for claim in claims}
+    by_uid = {claim.uid: claim for claim in claims}
     entries = [
         fault
         for uid, entry in state.allocated.items()
-        for fault in entry_faults(state.node, uid, entry, facts.get(uid))
+        for fault in entry_faults(state.node, uid, entry, by_uid.get(uid), contract)
     ]
-    here = [claim for claim in facts.values() if claim.node == state.node]
-    return [*entries, *lost({state.node: state}, here)]
+    driver = contract.driver_name
+    here = [claim for claim in by_uid.values() if claim.node(driver) == state.node]
+    return [*entries, *lost({state.node: state}, here, contract)]
 
 
 def grace(fault: Violation) -> float:
@@ -229,16 +229,15 @@ def grace(fault: Violation) -> float:
     return ABANDONED_SECONDS if fault.kind == Fault.ABANDONED else GRACE_SECONDS
 
 
-def unnamed(claim: Claim, devices: Iterable[Device]) -> frozenset[DeviceID]:
+def unnamed(claim: ClaimView, devices: Iterable[Device]) -> frozenset[DeviceID]:
     """Return those devices that an allocation, if it names devices at all, does not name."""
-    results = ((claim.allocation or {}).get("devices") or {}).get("results")
-    if results is None:
-        return frozenset()
-    named = {result.get("device") for result in results}
-    return frozenset(d.id for d in devices if device_name(d.id) not in named)
+    named = (
+        {entry.get("device") for entry in claim.allocation.entries} if claim.allocation else set()
+    )
+    return frozenset(d.id for d in devices if named and device_name(d.id) not in named)
 
 
-def restored(state: NodeAllocationState, claim: Claim) -> AllocatedClaim | None:
+def restored(state: NodeAllocationState, claim: ClaimView) -> AllocatedClaim | None:
     """Return the entry that a claim had before it was lost, as far as that is beyond doubt.
 
     Its prepared devices tell: all of them have to be offered, and no other claim may hold one.

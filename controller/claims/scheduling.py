@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
-from api.claims import Pod, PodSchedulingContext
 from api.errors import UserError
 from api.objects import JSON, Key, NodeName
+from api.pods import Pod, PodSchedulingContext
 from api.resources import Resource
 from controller.claims.pending import PendingClaims
 from controller.claims.writer import ClaimWriter, PendingClaim
@@ -98,7 +98,7 @@ class SchedulingSync:
             return self._ledger.plan(node, requests, pod.uid)
 
         claims = _distinct(pending.values())
-        requests = [request for claim in claims for request in claim.demand.requests]
+        requests = [request for claim in claims for request in claim.asked.requests]
         is_silent = self._ledger.heartbeats.is_silent
         alone = favoured(psc, pending, is_silent)
         if alone and self._allocate(pod, claims, alone, plan_on(alone, requests)) is None:

@@ -6,9 +6,9 @@ Source: k8s.io/dynamic-resource-allocation controller.go, syncClaim (release-1.3
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from api.claims import Claim
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.contract import Contract
-from api.invariants import ClaimFacts
 from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
 from controller.claims.writer import ClaimWriter, PendingClaim
@@ -18,7 +18,7 @@ from controller.decide.nodehealth import Objection, Severity, objection
 from controller.errors import NodeOfLastResort, NoSuitableNode
 from controller.nodes.ledger import Ledger
 from controller.outcome import ANY_NODE, After, Again, Blocked, Done, Outcome, Topic, Warned
-from controller.versions.dialect import Demand, Dialect, NotOurs, Unusable
+from controller.versions.dialect import ClaimRequests, Dialect, NotOurs, Unusable
 from kube.errors import NotFound
 from kube.store import Store
 
@@ -61,14 +61,14 @@ class ClaimSync:
         raw = self._cache.get(key)
         if raw is None:
             return Done()
-        claim = Claim(raw)
+        claim = read_claim(raw)
         if rests(claim, self._contract):
             return Done()
-        if claim.deleting or claim.deallocation_requested:
+        if claim.leaving:
             return self._free(claim)
         return self._allocate(claim)
 
-    def _free(self, claim: Claim) -> Outcome:
+    def _free(self, claim: ClaimView) -> Outcome:
         try:
             busy = self._writer.deallocate(claim)
         except NotFound:
@@ -77,7 +77,7 @@ class ClaimSync:
             return Done()
         return After(busy.seconds_left, frozenset({Topic("node", busy.node)}))
 
-    def _allocate(self, claim: Claim) -> Outcome:
+    def _allocate(self, claim: ClaimView) -> Outcome:
         reading = self._dialect.read(claim)
         if isinstance(reading, NotOurs):
             return Again(reading.topics)
@@ -97,7 +97,7 @@ class ClaimSync:
         objection = candidate.objection
         if objection is not None and objection.severity == Severity.CLOSED:
             return Refusal("Closed", f"no pod can run there: {objection.message}")
-        planned = self._ledger.plan(candidate.node, waiting.demand.requests, waiting.claim.uid)
+        planned = self._ledger.plan(candidate.node, waiting.asked.requests, waiting.claim.uid)
         if isinstance(planned, Refusal):
             return planned
         return self._writer.allocate([waiting], candidate.node, None)
@@ -116,25 +116,25 @@ class ClaimSync:
             free = 0 if isinstance(view, Refusal) else len(view.free)
             return (severity, node not in holding, -free, node)
 
-        return sorted(self._offering(waiting.demand), key=rank)
+        return sorted(self._offering(waiting.asked), key=rank)
 
-    def _offering(self, demand: Demand) -> Iterator[Candidate]:
+    def _offering(self, asked: ClaimRequests) -> Iterator[Candidate]:
         """Yield the nodes with a state that the claim's classes select."""
         for name in self._ledger.nodes():
             node = self._nodes.get(object_key(None, name))
-            if _selected(demand, name, node):
+            if _selected(asked, name, node):
                 silent = self._ledger.heartbeats.is_silent(name)
                 yield Candidate(name, objection(node, silent=silent))
 
 
-def _selected(demand: Demand, name: NodeName, node: JSON | None) -> bool:
+def _selected(asked: ClaimRequests, name: NodeName, node: JSON | None) -> bool:
     if node is None:
-        return not demand.node_selectors
+        return not asked.node_selectors
     labels = node["metadata"]["labels"]
-    return all(selects(selector, name, labels) for selector in demand.node_selectors)
+    return all(selects(selector, name, labels) for selector in asked.node_selectors)
 
 
-def _allocated(claim: Claim, candidate: Candidate) -> Outcome:
+def _allocated(claim: ClaimView, candidate: Candidate) -> Outcome:
     if candidate.objection is None:
         return Done()
     text = (
@@ -144,10 +144,10 @@ def _allocated(claim: Claim, candidate: Candidate) -> Outcome:
     return Warned(NodeOfLastResort(text), (claim.raw,))
 
 
-def rests(claim: Claim, contract: Contract) -> bool:
+def rests(claim: ClaimView, contract: Contract) -> bool:
     """Tell whether there is nothing to do for a claim, whatever else there is."""
     if claim.reserved_for:
         return True
-    if claim.deleting or claim.deallocation_requested:
-        return not ClaimFacts.of(claim.raw, contract).ours
+    if claim.leaving:
+        return not claim.held_by(contract)
     return claim.allocation is not None or not claim.immediate

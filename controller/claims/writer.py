@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from api.claims import Claim
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView, with_status
 from api.contract import Contract
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, NodeName
@@ -24,7 +25,7 @@ from controller.errors import StaleWorld
 from controller.nodes.commits import NodeCommits
 from controller.nodes.edits import Allocate, Enter, Withdraw
 from controller.nodes.ledger import Ledger
-from controller.versions.dialect import Demand, Dialect, with_status
+from controller.versions.dialect import ClaimRequests, Dialect
 from kube.cache import revision
 from kube.client import Client
 from kube.keylocks import KeyLocks
@@ -37,8 +38,8 @@ GONE_REMEMBERED = 10_000
 class PendingClaim:
     """A claim to allocate, with what it asks for."""
 
-    claim: Claim
-    demand: Demand
+    claim: ClaimView
+    asked: ClaimRequests
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +114,18 @@ class ClaimWriter:
             KubeError: a write failed; what was written is found again by the next attempt.
         """
         with self._alone([p.claim for p in pending]):
-            marked = [PendingClaim(self._own(p.claim, node), p.demand) for p in pending]
+            marked = [PendingClaim(self._own(p.claim, node), p.asked) for p in pending]
             planned = self._commit(marked, node)
             if isinstance(planned, Refusal):
                 return planned
             for waiting in marked:
                 devices = planned[waiting.claim.uid]
-                raw = self._dialect.allocated(waiting.claim, waiting.demand, node, devices)
+                raw = self._dialect.allocated(waiting.claim, waiting.asked, node, devices)
                 stored = self._write_status(_reserved(raw, consumer) if consumer else raw)
                 self._told(stored, node, devices)
         return None
 
-    def deallocate(self, claim: Claim) -> StillPrepared | None:
+    def deallocate(self, claim: ClaimView) -> StillPrepared | None:
         """Free the devices of a claim, then let go of it.
 
         Returns:
@@ -138,7 +139,7 @@ class ClaimWriter:
             return None if claim.uid in self._gone else self._deallocate(claim)
 
     @contextmanager
-    def _alone(self, claims: Sequence[Claim]) -> Iterator[None]:
+    def _alone(self, claims: Sequence[ClaimView]) -> Iterator[None]:
         """Keep other workers away from some claims, which nobody may have changed since."""
         with self._locks.holding(claim.uid for claim in claims):
             for claim in claims:
@@ -147,7 +148,7 @@ class ClaimWriter:
                     raise StaleWorld(f"claim {claim.key} has changed meanwhile")
             yield
 
-    def _deallocate(self, claim: Claim) -> StillPrepared | None:
+    def _deallocate(self, claim: ClaimView) -> StillPrepared | None:
         for node in self._ledger.holders(claim.uid):
             busy = self._still_prepared(claim.uid, node)
             if busy is not None:
@@ -185,7 +186,7 @@ class ClaimWriter:
 
     def enter(
         self,
-        claim: Claim,
+        claim: ClaimView,
         node: NodeName,
         entry: Callable[[NodeAllocationState], AllocatedClaim | None],
     ) -> bool:
@@ -207,7 +208,7 @@ class ClaimWriter:
         with self._alone([claim]):
             return self._commits.commit(node, Enter(claim.uid, entry))
 
-    def abandon(self, claim: Claim) -> None:
+    def abandon(self, claim: ClaimView) -> None:
         """Take back the devices of a claim whose allocation was never completed.
 
         Raises:
@@ -215,14 +216,14 @@ class ClaimWriter:
             KubeError: a write failed; the next call goes on from there.
         """
         self.deallocate(
-            Claim(
+            read_claim(
                 self._write_metadata(
                     claim.raw, _with_move(claim.raw, self._contract.moved_annotation)
                 )
             )
         )
 
-    def protect(self, claim: Claim) -> None:
+    def protect(self, claim: ClaimView) -> None:
         """Put our finalizer on a claim.
 
         Raises:
@@ -230,7 +231,7 @@ class ClaimWriter:
         """
         self._write_metadata(claim.raw, _with_finalizer(claim.raw, self._contract.finalizer))
 
-    def _own(self, claim: Claim, node: NodeName) -> Claim:
+    def _own(self, claim: ClaimView, node: NodeName) -> ClaimView:
         """Mark the claim as ours, and undo what an attempt on another node left in its NAS.
 
         An attempt that still runs elsewhere must not store its result afterwards, so the claim is
@@ -244,13 +245,13 @@ class ClaimWriter:
             raw = self._write_metadata(raw, _with_move(raw, self._contract.moved_annotation))
         for other in others:
             self.withdraw(claim.uid, other)
-        return Claim(raw)
+        return read_claim(raw)
 
     def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Plan | Refusal:
         view = self._ledger.view(node)
         if isinstance(view, Refusal):
             return view
-        requests = [request for p in pending for request in p.demand.requests]
+        requests = [request for p in pending for request in p.asked.requests]
         claims = {p.claim.uid: p.claim for p in pending}
         return self._commits.commit(node, Allocate(claims, requests))
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Container, Iterable, Mapping, 
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from api.claims import PodSchedulingContext
 from api.objects import JSON, NodeName
+from api.pods import PodSchedulingContext
 from api.texts import counted, listed
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from kube.events import LONGEST_MESSAGE

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from api.claims import Claim
+from api.claims.view import ClaimView
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.nasvalues import Allocated
 from api.objects import ClaimUID
@@ -49,7 +49,7 @@ class Edit(Protocol[R_co]):
 class Allocate:
     """Give claims the devices that they ask for, all or nothing."""
 
-    claims: Mapping[ClaimUID, Claim]
+    claims: Mapping[ClaimUID, ClaimView]
     requests: Sequence[DeviceRequest]
 
     def apply(self, state: NodeAllocationState | None) -> Applied[Plan | Refusal]:

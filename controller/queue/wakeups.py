@@ -2,15 +2,15 @@
 
 from typing import Final
 
-from api.claims import Claim, PodSchedulingContext
+from api.claims.versions import read_claim
 from api.contract import Contract
-from api.objects import JSON, key_of
+from api.objects import JSON, ClaimUID, key_of, uid_of
+from api.pods import PodSchedulingContext
 from controller.claims.sync import rests
 from controller.nodes.ledger import Ledger
 from controller.outcome import ANY_NODE, Topic
 from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, queue_key
 from controller.queue.waiting import Waiters
-from controller.versions.parameters import parameters_topic
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 
@@ -44,7 +44,7 @@ class Wakeups:
         if not (self._rests(new) and (old is None or self._rests(old))):
             self._enqueue(CLAIM, old, new)
         if new is None and old is not None:
-            for node in self._ledger.holders(Claim(old).uid):
+            for node in self._ledger.holders(ClaimUID(uid_of(old))):
                 self._queue.add(queue_key(STATE, self._ledger.key(node)))
 
     def on_context(self, old: JSON | None, new: JSON | None) -> None:
@@ -93,12 +93,12 @@ class Wakeups:
         """Return the handler that wakes whoever waits for parameters of a kind."""
 
         def changed(old: JSON | None, new: JSON | None) -> None:
-            self._wake(parameters_topic(kind, key_of(new or old or {})))
+            self._wake(Topic(kind, key_of(new or old or {})))
 
         return changed
 
     def _rests(self, obj: JSON | None) -> bool:
-        return obj is not None and rests(Claim(obj), self._contract)
+        return obj is not None and rests(read_claim(obj), self._contract)
 
     def _enqueue(self, kind: str, old: JSON | None, new: JSON | None) -> None:
         if new is not None:

@@ -5,22 +5,20 @@ version that has classic claims: v1alpha2.py (Kubernetes 1.27 to 1.30) and v1alp
 composition root chooses. Everything else in this package knows none of the differences.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from api.claims import Claim
+from api.claims.view import ClaimView
 from api.errors import UserError
 from api.nas import AllocatedDevice
 from api.objects import JSON, NodeName
-from api.resources import DraResources
 from controller.decide.allocator import DeviceRequest
 from controller.outcome import Topic
-from controller.versions.sources import Sources
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class ClaimRequests:
     """What a claim asks of a node.
 
     Attributes:
@@ -43,7 +41,7 @@ class Unusable:
     """
 
     error: UserError
-    claim: Claim
+    claim: ClaimView
     topics: frozenset[Topic]
 
 
@@ -54,13 +52,25 @@ class NotOurs:
     topics: frozenset[Topic] = frozenset()
 
 
-Reading: TypeAlias = Demand | Unusable | NotOurs
+Reading: TypeAlias = ClaimRequests | Unusable | NotOurs
+
+
+class ObjectSource(Protocol):
+    """Finds one object of a kind."""
+
+    def get(self, name: str, namespace: str | None) -> JSON | None:
+        """Return the object, None when it does not exist."""
+        ...
+
+
+Sources: TypeAlias = Mapping[str, ObjectSource]
+"""By kind of the objects."""
 
 
 class Dialect(Protocol):
     """Reads and writes the claims of one version."""
 
-    def read(self, claim: Claim) -> Reading:
+    def read(self, claim: ClaimView) -> Reading:
         """Return what a claim asks for, following what it refers to.
 
         Raises:
@@ -69,13 +79,18 @@ class Dialect(Protocol):
         ...
 
     def allocated(
-        self, claim: Claim, demand: Demand, node: NodeName, devices: Sequence[AllocatedDevice], /
+        self,
+        claim: ClaimView,
+        asked: ClaimRequests,
+        node: NodeName,
+        devices: Sequence[AllocatedDevice],
+        /,
     ) -> JSON:
         """Return the claim with an allocation that several pods may share.
 
         Args:
             claim: without allocation.
-            demand: what it asks for.
+            asked: what it asks for.
             node: where the devices are.
             devices: those of each request, in the order of the requests.
 
@@ -84,25 +99,6 @@ class Dialect(Protocol):
         """
         ...
 
-    def freed(self, claim: Claim) -> JSON:
+    def freed(self, claim: ClaimView) -> JSON:
         """Return the claim as it was before it was allocated."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One version of resource.k8s.io.
-
-    Attributes:
-        resources: to watch.
-        dialect: makes the dialect of a driver from the sources of the classes and parameters.
-    """
-
-    resources: DraResources
-    dialect: Callable[[str, Sources], Dialect]
-
-
-def with_status(raw: JSON, **fields: object) -> JSON:
-    """Return a claim with these fields in its status, without those that are None."""
-    status = {**(raw.get("status") or {}), **fields}
-    return {**raw, "status": {name: value for name, value in status.items() if value is not None}}

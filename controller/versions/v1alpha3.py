@@ -11,23 +11,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from api.claims import Claim
-from api.deviceclaims import (
+from api.claims.v1alpha3 import (
     EXACT_COUNT,
     MAX_RESULTS,
     DeviceClaim,
     DeviceClass,
     DeviceConfig,
     RequestedDevices,
-    device_name,
 )
+from api.claims.view import ClaimView, with_status
 from api.errors import InvalidParameters, MalformedState, UnknownParametersKind, UserError
 from api.names import (
     CLAIM_PARAMETERS_KIND,
     CLASS_PARAMETERS_KIND,
 )
 from api.nas import AllocatedDevice
-from api.objects import JSON, ClaimUID, NodeName
+from api.objects import JSON, ClaimUID, NodeName, device_name
 from api.parameters import (
     ClaimParameters,
     ClassParameters,
@@ -40,14 +39,12 @@ from controller.decide.allocator import DeviceRequest
 from controller.errors import DeviceClassNotFound, TooManyDevices, UnsupportedField
 from controller.outcome import Topic
 from controller.versions.dialect import (
-    Demand,
+    ClaimRequests,
     NotOurs,
     Reading,
+    Sources,
     Unusable,
-    Version,
-    with_status,
 )
-from controller.versions.sources import Sources
 
 _PARAMETERS_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
 
@@ -60,7 +57,7 @@ class V1Alpha3:
         self._driver_name = driver_name
         self._classes = sources[DRA_V1ALPHA3.classes.kind]
 
-    def read(self, claim: Claim) -> Reading:
+    def read(self, claim: ClaimView) -> Reading:
         """Return the requests of a claim that names this driver as its controller."""
         asked = DeviceClaim(claim.raw)
         if asked.controller != self._driver_name:
@@ -76,17 +73,21 @@ class V1Alpha3:
             names = {request.class_name for request in asked.requests}
             return Unusable(error, claim, frozenset(Topic("class", name) for name in names))
         nodes = [its_class.suitable_nodes for its_class in classes]
-        return Demand(requests, tuple(n for n in nodes if n is not None))
+        return ClaimRequests(requests, tuple(n for n in nodes if n is not None))
 
     def allocated(
-        self, claim: Claim, demand: Demand, node: NodeName, devices: Sequence[AllocatedDevice]
+        self,
+        claim: ClaimView,
+        asked: ClaimRequests,
+        node: NodeName,
+        devices: Sequence[AllocatedDevice],
     ) -> JSON:
         """Return the claim with one result for each device, by which the kubelet finds the plugin.
 
         Raises:
             MalformedState: the NAS holds another number of devices for it; somebody edited that.
         """
-        served = [r.name for r in demand.requests for _ in range(r.wanted.count)]
+        served = [r.name for r in asked.requests for _ in range(r.wanted.count)]
         if len(served) != len(devices):
             raise MalformedState(
                 f"NodeAllocationState {node} holds {len(devices)} devices for ResourceClaim "
@@ -109,7 +110,7 @@ class V1Alpha3:
         }
         return with_status(claim.raw, allocation=allocation)
 
-    def freed(self, claim: Claim) -> JSON:
+    def freed(self, claim: ClaimView) -> JSON:
         """Return the claim without allocation."""
         return with_status(claim.raw, allocation=None, deallocationRequested=None)
 
@@ -222,6 +223,3 @@ def _unsupported(where: str, field: str, advice: str) -> UnsupportedField:
         f"{where} has {field}, which only kube-scheduler can follow, for claims without "
         f"spec.controller; {advice}"
     )
-
-
-V1ALPHA3: Final = Version(DRA_V1ALPHA3, V1Alpha3)

@@ -9,8 +9,10 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from api.claims import Claim, Pod, PodClaim
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key
+from api.pods import Pod, PodClaim
 from devcluster.kubelet.checkpoint import Checkpoint, HeldClaim
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import ClaimRequest, DraClient
@@ -131,14 +133,14 @@ class ClaimManager:
             self._keep(held)
         return held
 
-    def _fetched(self, pod: Pod, entry: PodClaim) -> Claim:
+    def _fetched(self, pod: Pod, entry: PodClaim) -> ClaimView:
         if not entry.claim_name:
             raise PrepareFailed(
                 f"failed to fetch ResourceClaim of pod claim {entry.name} of pod {pod.name}: "
                 "the pod's status does not name it yet"
             )
         try:
-            return Claim(self._fetch(pod.namespace, entry.claim_name))
+            return read_claim(self._fetch(pod.namespace, entry.claim_name))
         except KubeError as error:
             raise PrepareFailed(
                 f"failed to fetch ResourceClaim {entry.claim_name} referenced by pod "

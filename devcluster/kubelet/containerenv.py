@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.errors import InvalidContainer
 from devcluster.podclaims import node_of
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.cdiresolver import ContainerEdits, resolve
 from devcluster.kubelet.containerenv import IDLE_COMMAND, command_line, environment
 from devcluster.kubelet.layout import PodDirectory

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 
 FIRST_CRASH_PAUSE = 10.0
 LAST_CRASH_PAUSE = 300.0

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.podlife import (
     ContainerState,
     Phase,

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api.claims import Pod
 from api.errors import DriverError
 from api.objects import JSON
+from api.pods import Pod
 from api.resources import PODS
 from devcluster.kubelet.errors import (
     InvalidContainer,

@@ -6,8 +6,9 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go v1.27 to v1.31.
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from api.claims import Claim, Pod, PodClaim
+from api.claims.view import ClaimView
 from api.objects import JSON
+from api.pods import Pod, PodClaim
 from devcluster.kubelet.checkpoint import Handle, HeldClaim
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest
@@ -41,7 +42,7 @@ def claims_to_prepare(pod: Pod, dialect: Dialect) -> list[PodClaim]:
     ]
 
 
-def check_claim(pod: Pod, entry: PodClaim, claim: Claim) -> None:
+def check_claim(pod: Pod, entry: PodClaim, claim: ClaimView) -> None:
     """Make sure that a pod may use a claim now.
 
     Raises:
@@ -59,20 +60,23 @@ def check_claim(pod: Pod, entry: PodClaim, claim: Claim) -> None:
         raise PrepareFailed(f"resource claim {claim.key} is not allocated")
 
 
-def handles_of(claim: Claim) -> tuple[Handle, ...]:
+def handles_of(claim: ClaimView) -> tuple[Handle, ...]:
     """Return the drivers to call for an allocated claim, and their data.
 
     An allocation of 1.31 names drivers in its results, one before that in its resource handles;
     without either it is the allocating driver that is called, with empty data.
     """
-    allocation = claim.allocation or {}
-    if "devices" in allocation:
-        results = (allocation["devices"] or {}).get("results") or []
-        return tuple(Handle(driver) for driver in dict.fromkeys(r["driver"] for r in results))
-    handles = allocation.get("resourceHandles") or [{}]
+    allocation = claim.allocation
+    if allocation is None:
+        return (Handle(""),)
+    if "devices" in allocation.raw:
+        return tuple(
+            Handle(name) for name in dict.fromkeys(e["driver"] for e in allocation.entries)
+        )
+    allocating = next(iter(allocation.drivers), "")
+    handles = allocation.raw.get("resourceHandles") or [{}]
     return tuple(
-        Handle(str(h.get("driverName") or claim.driver_name), str(h.get("data") or ""))
-        for h in handles
+        Handle(str(h.get("driverName") or allocating), str(h.get("data") or "")) for h in handles
     )
 
 

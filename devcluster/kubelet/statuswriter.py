@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from api.resources import PODS, Resource
 from devcluster.kubelet.podlife import States
 from devcluster.kubelet.podstatus import changed, pod_status

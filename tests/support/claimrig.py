@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from api.claims import Pod
 from api.contract import FAKE
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
 from devcluster.kubelet.dialect import DIALECTS, Dialect

@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
+from api.claims.versions import CLASSIC
 from api.contract import FAKE
 from api.objects import NodeName
 from api.resources import DRA_VERSIONS, NODES, PODS, STATES
@@ -58,7 +59,7 @@ class PluginProgram:
         self.driver = NodeDriver(
             NODE,
             FAKE,
-            ClaimReader(client, FAKE.driver_name),
+            ClaimReader(client, CLASSIC),
             self.parts.node_state,
             source,
             self.parts.state,

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+from api.claims.versions import CLASSIC
 from api.contract import FAKE
 from api.invariants import Violation, check_files
 from api.nas import NodeAllocationState
@@ -63,7 +64,7 @@ class NodeProgram:
         self.state = State(
             directory, Checkpoint(self.directory, FAKE), publisher, report=self._report
         )
-        claims = ClaimReader(client, FAKE.driver_name)
+        claims = ClaimReader(client, CLASSIC)
         collector = Collector(
             self.state, claims, self.name, FAKE.driver_name, self.metrics, self._report
         )

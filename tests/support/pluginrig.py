@@ -7,6 +7,7 @@ from unittest.mock import create_autospec
 
 from prometheus_client import CollectorRegistry
 
+from api.claims.versions import CLASSIC
 from api.contract import FAKE
 from api.nas import Device
 from api.objects import JSON, ClaimUID, NodeName
@@ -81,7 +82,7 @@ class PluginRig:
         checkpoint = Checkpoint(self.directory, FAKE)
         self.publisher = NasPublisher(self.node_state, report=self.report)
         self.state = State(cdi_directory, checkpoint, self.publisher, report=self.report)
-        self.claims = ClaimReader(client, FAKE.driver_name)
+        self.claims = ClaimReader(client, CLASSIC)
         self.collector = Collector(
             self.state, self.claims, NODE, FAKE.driver_name, self.metrics, self.report
         )

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from api.resources import Resource
 from devcluster.apiserver.patch import merge_patch
 from devcluster.kubelet.errors import PrepareFailed, StartFailed, UnprepareFailed

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
+from api.claims.versions import read_claim
 from api.contract import FAKE
-from api.invariants import ClaimFacts, Violation, check
+from api.invariants import Violation, check
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID, object_key
 from api.parameters import ClaimParameters
@@ -221,14 +222,14 @@ class World:
     def violations(self) -> list[Violation]:
         """Return what is wrong now, of all that fsck looks at."""
         states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
-        claims = [ClaimFacts.of(obj, FAKE) for obj in self.api.all(DRA_V1ALPHA2.claims)]
+        claims = [read_claim(obj) for obj in self.api.all(DRA_V1ALPHA2.claims)]
         files = [
             violation
             for state in states
             if self.nodes[state.node].present
             for violation in self.nodes[state.node].violations(state)
         ]
-        return [*check(states, claims), *files]
+        return [*check(states, claims, FAKE), *files]
 
     def drain(self) -> None:
         """End all pods, delete all claims, and settle."""
@@ -295,10 +296,10 @@ class World:
         stored = self.find(DRA_V1ALPHA2.claims, name)
         if stored is None:
             return
-        facts = ClaimFacts.of(stored, FAKE)
+        found = read_claim(stored)
         status = stored.get("status") or {}
-        program = self.nodes.get(facts.node or "")
-        if program is None or not program.present or facts.leaving:
+        program = self.nodes.get(found.node(FAKE.driver_name) or "")
+        if program is None or not program.present or found.leaving:
             return
         if not status.get("reservedFor"):
             consumer = {"resource": "pods", "name": name, "uid": obj["metadata"]["uid"]}

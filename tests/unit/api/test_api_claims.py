@@ -1,188 +1,137 @@
+"""What a claim says in every version: one table, with what each version calls a thing."""
+
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
-from api.claims import (
-    Claim,
-    ParametersReference,
-    Pod,
-    PodClaim,
-    PodSchedulingContext,
-    ResourceClass,
-)
+from api.claims.versions import CLAIMS, CLASSIC, READERS, STRUCTURED, read_claim
+from api.claims.view import Consumer
 from api.contract import FAKE
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
+from api.selectors import only_node
 from tests.support import build
 
-
-@pytest.mark.parametrize(
-    ("raw", "namespace", "expected"),
-    [
-        pytest.param(
-            {"apiGroup": "g", "kind": "K", "name": "n"},
-            "ns",
-            ParametersReference("g", "K", "n", "ns"),
-            id="of-a-claim",
-        ),
-        pytest.param(
-            {"apiGroup": "g/v1alpha1", "kind": "K", "name": "n"},
-            None,
-            ParametersReference("g", "K", "n", None),
-            id="group-with-version",
-        ),
-        pytest.param(
-            {"kind": "ConfigMap", "name": "n", "namespace": "own"},
-            None,
-            ParametersReference("", "ConfigMap", "n", "own"),
-            id="core-group-of-a-class",
-        ),
-        pytest.param({}, "ns", ParametersReference("", "", "", "ns"), id="empty"),
-    ],
-)
-def test_a_reference_is_read(
-    raw: JSON, namespace: str | None, expected: ParametersReference
-) -> None:
-    assert ParametersReference.parse(raw, namespace) == expected
+DRIVER = FAKE.driver_name
+NODES = only_node("node-1")
+RESULTS = {"results": [{"request": "r", "driver": DRIVER, "pool": "p", "device": "d"}]}
+each_version = pytest.mark.parametrize("version", READERS)
 
 
-@pytest.mark.parametrize(
-    ("namespace", "text"), [("shop", "Kind.group shop/few"), (None, "Kind.group few")]
-)
-def test_a_reference_is_named_for_people(namespace: str | None, text: str) -> None:
-    assert str(ParametersReference("group", "Kind", "few", namespace)) == text
+def claim(version: str, **status: Any) -> JSON:
+    made = {**build.claim(), "apiVersion": CLAIMS[version].api_version, "spec": None}
+    return {**made, "status": status} if status else made
 
 
-def test_a_class_is_read() -> None:
-    selector: JSON = {"nodeSelectorTerms": []}
-    ref = {"apiGroup": FAKE.driver_name, "kind": "DeviceClassParameters", "name": "p"}
-    view = ResourceClass(build.resource_class(parametersRef=ref, suitableNodes=selector))
-    assert (view.name, view.driver_name, view.suitable_nodes) == (
-        "my-class",
-        FAKE.driver_name,
-        selector,
-    )
-    assert view.parameters == ParametersReference(
-        FAKE.driver_name, "DeviceClassParameters", "p", None
-    )
+def status(version: str, driver: str = DRIVER, nodes: JSON | None = NODES) -> JSON:
+    """Return the status of a claim that a driver has to prepare."""
+    if version == "v1alpha2":
+        allocation: JSON = {"shareable": True, "availableOnNodes": nodes}
+        return {"driverName": driver, "allocation": allocation}
+    results = {"results": [{**RESULTS["results"][0], "driver": driver}]}
+    allocation = {"devices": results, "nodeSelector": nodes}
+    if version == "v1alpha3":
+        allocation["controller"] = driver
+    return {"allocation": allocation}
 
 
-def test_a_class_may_have_nothing_but_its_name() -> None:
-    view = ResourceClass({"metadata": {"name": "bare"}})
-    assert (view.driver_name, view.parameters, view.suitable_nodes) == ("", None, None)
-
-
-def test_a_new_claim_has_nothing_yet() -> None:
-    view = Claim(build.claim())
+@each_version
+def test_a_new_claim_has_nothing_yet(version: str) -> None:
+    view = read_claim(claim(version))
     assert (view.key, view.name, view.uid) == ("default/claim", "claim", "uid-claim")
-    assert view.class_name == "my-class"
-    assert (view.allocation, view.driver_name, view.reserved_for) == (None, "", [])
-    assert (view.parameters, view.owner_uid, view.pod_claim_name) == (None, None, None)
-    assert (view.deleting, view.deallocation_requested, view.immediate) == (False, False, False)
-    assert view.finalizers == []
+    assert (view.allocation, view.consumers, view.finalizers) == (None, (), [])
+    assert (view.owner_uid, view.pod_claim_name, view.label) == (None, None, "claim")
+    assert (view.deleting, view.deallocation_requested, view.leaving) == (False, False, False)
+    assert (view.immediate, view.class_name, view.parameters) == (False, "", None)
+    assert (view.allocated_by(DRIVER), view.node(DRIVER), view.results(DRIVER)) == (False, None, ())
+    assert not view.held_by(FAKE)
 
 
-def test_a_claim_without_spec_and_status_is_read() -> None:
-    view = Claim({"metadata": {"name": "c", "namespace": "n"}, "spec": None, "status": None})
-    assert (view.uid, view.class_name, view.immediate, view.allocation) == ("", "", False, None)
+@each_version
+def test_an_allocated_claim_is_read(version: str) -> None:
+    raw = claim(version, **status(version))
+    view = read_claim(raw)
+    assert view.raw is raw
+    assert view.allocation is not None
+    assert (view.allocation.drivers, view.allocation.nodes) == ({DRIVER}, NODES)
+    assert (view.allocated_by(DRIVER), view.node(DRIVER), view.held_by(FAKE)) == (
+        True,
+        "node-1",
+        True,
+    )
+    assert len(view.results(DRIVER)) == (version != "v1alpha2")
 
 
-def test_an_allocated_claim_is_read() -> None:
-    raw = build.deallocating(build.reserved(build.allocated(build.finalized(build.claim()))))
-    view = Claim(build.deleted(raw))
-    assert view.driver_name == FAKE.driver_name
-    assert (view.finalizers, view.deleting) == ([FAKE.finalizer], True)
-    assert [consumer["name"] for consumer in view.reserved_for] == ["pod"]
-    assert view.deallocation_requested
+@each_version
+def test_an_allocation_of_another_driver_is_not_ours(version: str) -> None:
+    view = read_claim(claim(version, **status(version, "other")))
+    assert view.allocation is not None
+    assert (view.allocated_by(DRIVER), view.node(DRIVER), view.results(DRIVER)) == (False, None, ())
+    assert not view.held_by(FAKE)
+    assert view.node("other") == "node-1"
 
 
-def test_an_empty_allocation_is_none() -> None:
-    assert Claim({**build.claim(), "status": {"allocation": {}}}).allocation is None
+@each_version
+def test_an_allocation_may_be_for_every_node(version: str) -> None:
+    view = read_claim(claim(version, **status(version, nodes=None)))
+    assert (view.allocated_by(DRIVER), view.node(DRIVER)) == (True, None)
 
 
-def test_a_claim_of_a_template_names_its_pod() -> None:
-    raw = build.owned(build.claim())
-    raw["metadata"]["annotations"] = {POD_CLAIM_NAME_ANNOTATION: "devices"}
-    assert (Claim(raw).owner_uid, Claim(raw).pod_claim_name) == ("uid-pod", "devices")
+@each_version
+@pytest.mark.parametrize("empty", [None, {}], ids=["null", "empty"])
+def test_an_empty_allocation_is_none(version: str, empty: JSON | None) -> None:
+    assert read_claim(claim(version, allocation=empty)).allocation is None
 
 
-def test_claim_parameters_are_in_the_namespace_of_the_claim() -> None:
-    ref = {"apiGroup": FAKE.driver_name, "kind": "FakeClaimParameters", "name": "few"}
-    found = Claim(build.claim(parametersRef=ref)).parameters
-    assert found == ParametersReference(FAKE.driver_name, "FakeClaimParameters", "few", "default")
+@pytest.mark.parametrize("version", CLASSIC)
+def test_a_claim_that_no_driver_allocated_is_the_schedulers(version: str) -> None:
+    view = read_claim(claim(version, **status(version, "")))
+    assert view.allocation is not None
+    assert view.allocation.drivers == frozenset()
 
 
+@pytest.mark.parametrize("version", STRUCTURED)
+def test_every_driver_of_a_structured_claim_prepares_it(version: str) -> None:
+    results = [{"driver": "a"}, {"driver": DRIVER}, {"driver": "a"}]
+    view = read_claim(claim(version, allocation={"devices": {"results": results}}))
+    assert view.allocation is not None
+    assert view.allocation.drivers == {"a", DRIVER}
+
+
+@each_version
+def test_consumers_are_read(version: str) -> None:
+    pod = {"resource": "pods", "name": "pod", "uid": "uid-pod"}
+    group = {"apiGroup": "scheduling.k8s.io", "resource": "podgroups", "name": "g", "uid": "u"}
+    view = read_claim(claim(version, reservedFor=[pod, group]))
+    assert view.reserved_for == [pod, group]
+    assert view.consumers == (Consumer("pods", "pod", "uid-pod"), Consumer("podgroups", "g", "u"))
+
+
+@each_version
 @pytest.mark.parametrize(
-    ("mode", "immediate"), [("Immediate", True), ("WaitForFirstConsumer", False)]
+    ("change", "leaving"),
+    [(build.deleted, (True, False)), (build.deallocating, (False, True))],
+    ids=["deleted", "deallocated"],
 )
-def test_the_allocation_mode_is_read(mode: str, immediate: bool) -> None:
-    assert Claim(build.claim(mode=mode)).immediate is immediate
-
-
-STATUSES = [
-    {"name": "made", "resourceClaimName": "pod-made-x1"},
-    {"name": "left-out", "resourceClaimName": None},
-]
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        pytest.param(
-            ("direct", {"resourceClaimName": "c"}),
-            PodClaim("direct", "c", from_template=False),
-            id="claim",
-        ),
-        pytest.param(
-            ("made", {"resourceClaimTemplateName": "t"}),
-            PodClaim("made", "pod-made-x1", from_template=True),
-            id="template",
-        ),
-        pytest.param(
-            ("unmade", {"resourceClaimTemplateName": "t"}),
-            PodClaim("unmade", None, from_template=True),
-            id="template-not-made-yet",
-        ),
-        pytest.param(
-            ("left-out", {"resourceClaimTemplateName": "t"}),
-            PodClaim("left-out", None, from_template=True, omitted=True),
-            id="template-left-out",
-        ),
-    ],
-)
-@pytest.mark.parametrize("flat", [False, True], ids=["v1alpha2", "v1alpha3"])
-def test_a_pod_claim_is_read_in_both_shapes(
-    source: tuple[str, JSON], expected: PodClaim, flat: bool
+def test_a_claim_leaves(
+    version: str, change: Callable[[JSON], JSON], leaving: tuple[bool, bool]
 ) -> None:
-    name, fields = source
-    entry = {"name": name, **fields} if flat else {"name": name, "source": fields}
-    raw = {**build.pod(resourceClaims=[entry]), "status": {"resourceClaimStatuses": STATUSES}}
-    assert list(Pod(raw).claims) == [expected]
+    view = read_claim(change(claim(version, **status(version))))
+    assert (view.deleting, view.deallocation_requested) == leaving
+    assert view.leaving
 
 
-def test_pod_claims_keep_the_order_of_the_spec() -> None:
-    pod = Pod(build.pod("web", ("z", "c1"), ("a", "c2")))
-    assert [claim.name for claim in pod.claims] == ["z", "a"]
-    assert (pod.uid, pod.name, pod.namespace, pod.deleting) == ("uid-web", "web", "default", False)
+@each_version
+def test_a_finalizer_alone_makes_a_claim_ours(version: str) -> None:
+    view = read_claim(build.finalized(claim(version)))
+    assert (view.finalizers, view.held_by(FAKE)) == ([FAKE.finalizer], True)
+    assert not view.held_by(FAKE.renamed("other.example.com"))
 
 
-def test_a_pod_may_have_no_claims() -> None:
-    assert list(Pod({"metadata": {"name": "p"}, "spec": None}).claims) == []
-    assert Pod(build.deleted(build.pod())).deleting
-
-
-def test_a_scheduling_context_is_read() -> None:
-    raw = build.scheduling(potential=["a", "b"], selected="b")
-    raw["status"] = {
-        "resourceClaims": [{"name": "x", "unsuitableNodes": ["a"]}, {"name": "y"}],
-    }
-    view = PodSchedulingContext(raw)
-    assert (view.key, view.name, view.namespace) == ("default/pod", "pod", "default")
-    assert (view.potential_nodes, view.selected_node) == (["a", "b"], "b")
-    assert view.unsuitable_nodes == {"x": ["a"], "y": []}
-    assert (view.owner_uid, view.deleting) == ("uid-pod", False)
-
-
-@pytest.mark.parametrize("spec", [None, {}, {"selectedNode": "", "potentialNodes": None}])
-def test_a_scheduling_context_may_say_nothing_yet(spec: JSON | None) -> None:
-    view = PodSchedulingContext({**build.deleted(build.scheduling()), "spec": spec})
-    assert (view.selected_node, view.potential_nodes, view.unsuitable_nodes) == (None, [], {})
-    assert view.deleting
+@each_version
+def test_a_claim_of_a_template_is_called_what_its_pod_calls_it(version: str) -> None:
+    raw = build.owned(claim(version))
+    raw["metadata"]["annotations"] = {POD_CLAIM_NAME_ANNOTATION: "devices"}
+    view = read_claim(raw)
+    assert (view.owner_uid, view.pod_claim_name, view.label) == ("uid-pod", "devices", "devices")

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
+from api.claims.versions import read_claim
 from api.contract import FAKE
 from api.invariants import (
-    ClaimFacts,
     Fault,
     NodeFiles,
     Violation,
@@ -37,7 +37,7 @@ MADE = finalized(allocated(claim()))
 
 def kinds(states: list[JSON], claims: list[JSON]) -> list[Fault]:
     found = check(
-        [parse_nas(s, FAKE.device_key) for s in states], [ClaimFacts.of(c, FAKE) for c in claims]
+        [parse_nas(s, FAKE.device_key) for s in states], [read_claim(c) for c in claims], FAKE
     )
     return [violation.kind for violation in found]
 
@@ -139,7 +139,7 @@ def test_whole_devices_of_prepared_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [lambda: check([parse_nas(HELD, FAKE.device_key)], [])], ids=["orphan"]
+    "make", [lambda: check([parse_nas(HELD, FAKE.device_key)], [], FAKE)], ids=["orphan"]
 )
 def test_a_violation_says_what_and_what_to_do(make: Callable[[], list[Violation]]) -> None:
     (violation,) = make()
@@ -170,4 +170,4 @@ def test_an_allocation_is_on_the_node_that_it_names(
 ) -> None:
     selector = {"availableOnNodes": {"nodeSelectorTerms": terms}}
     status = {"driverName": FAKE.driver_name, "allocation": {"shareable": True, **selector}}
-    assert ClaimFacts.of({**claim(), "status": status}, FAKE).node == node
+    assert read_claim({**claim(), "status": status}).node(FAKE.driver_name) == node

@@ -3,11 +3,11 @@
 import kubernetes_validate
 import pytest
 
-from api.claims import Claim
+from api.claims.versions import read_claim
 from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from dra.claims import ClaimRef, from_v1alpha3, verify
+from dra.claims import ClaimRef, verify
 from dra.devicestate.prepared import PreparedClaim
 from plugin.driver import answer
 from tests.support.build import (
@@ -82,11 +82,11 @@ def test_the_plugin_finds_the_request_of_each_device() -> None:
     rig = waiting_pod(device_claim("claim", device_request("a", 2), device_request("b")))
     rig.handle(PSC)
     node = NodeName("node-1")
-    seen = from_v1alpha3(Claim(rig.claim()), FAKE.driver_name)
+    seen = read_claim(rig.claim())
     verify(seen, ClaimRef("default", "claim", UID), node, FAKE.driver_name)
     devices = tuple(PreparedDevice(DeviceID(i)) for i in rig.allocated()["uid-claim"])
     prepared = PreparedClaim(UID, "default", "claim", "", devices)
-    groups = answer(FAKE, prepared, seen.results, node).groups
+    groups = answer(FAKE, prepared, seen.results(FAKE.driver_name), node).groups
     assert [(g.requests, g.pool, g.device) for g in groups] == [
         (("a",), "node-1", "node-1-0"),
         (("a",), "node-1", "node-1-1"),

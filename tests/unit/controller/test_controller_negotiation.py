@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 import pytest
 
-from api.claims import PodSchedulingContext
 from api.nas import AllocatedDevice
 from api.objects import ClaimUID, DeviceID, NodeName
+from api.pods import PodSchedulingContext
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.decide.negotiation import Answer, answered, explain, favoured, negotiate
 from kube.events import LONGEST_MESSAGE

@@ -2,14 +2,14 @@
 
 import pytest
 
-from api.claims import Claim
+from api.claims.versions import read_claim
 from api.contract import FAKE
 from api.nas import AllocatedDevice
 from api.objects import JSON, DeviceID, NodeName
 from api.parameters import ClaimParameters
 from api.selectors import only_node
 from controller.outcome import Topic
-from controller.versions.dialect import Demand, NotOurs, Unusable
+from controller.versions.dialect import ClaimRequests, NotOurs, Unusable
 from controller.versions.v1alpha2 import V1Alpha2
 from tests.support.build import CLASS, allocated, claim, deallocating, resource_class
 
@@ -39,8 +39,8 @@ def dialect(a_class: JSON | None = None, parameters: JSON | None = None) -> V1Al
 
 
 def test_a_claim_has_one_request_of_any_size() -> None:
-    reading = dialect(resource_class(), PARAMETERS).read(Claim(claim(parametersRef=REF)))
-    assert isinstance(reading, Demand)
+    reading = dialect(resource_class(), PARAMETERS).read(read_claim(claim(parametersRef=REF)))
+    assert isinstance(reading, ClaimRequests)
     (request,) = reading.requests
     assert (request.claim, request.name) == ("uid-claim", "")
     assert request.wanted == ClaimParameters(40, 2)
@@ -49,13 +49,13 @@ def test_a_claim_has_one_request_of_any_size() -> None:
 
 @pytest.mark.parametrize("selector", [{}, only_node("node-1")], ids=["no-terms", "one-node"])
 def test_suitable_nodes_of_the_class_are_told(selector: JSON) -> None:
-    reading = dialect(resource_class(suitableNodes=selector)).read(Claim(claim()))
-    assert isinstance(reading, Demand)
+    reading = dialect(resource_class(suitableNodes=selector)).read(read_claim(claim()))
+    assert isinstance(reading, ClaimRequests)
     assert reading.node_selectors == (selector,)
 
 
 def test_a_claim_of_another_driver_is_ours_when_its_class_changes() -> None:
-    reading = dialect(resource_class(driver="other")).read(Claim(claim()))
+    reading = dialect(resource_class(driver="other")).read(read_claim(claim()))
     assert reading == NotOurs(frozenset({Topic("class", CLASS)}))
 
 
@@ -68,16 +68,16 @@ def test_a_claim_of_another_driver_is_ours_when_its_class_changes() -> None:
     ids=["no-class", "no-parameters"],
 )
 def test_a_claim_whose_references_lead_nowhere(a_class: JSON | None, topics: set[Topic]) -> None:
-    reading = dialect(a_class).read(Claim(claim(parametersRef=REF)))
+    reading = dialect(a_class).read(read_claim(claim(parametersRef=REF)))
     assert isinstance(reading, Unusable)
     assert reading.topics == topics
 
 
 def test_an_allocation_names_driver_and_node_and_is_taken_back_whole() -> None:
-    wanted = Claim(claim())
+    wanted = read_claim(claim())
     reading = dialect(resource_class()).read(wanted)
-    assert isinstance(reading, Demand)
+    assert isinstance(reading, ClaimRequests)
     devices = [AllocatedDevice(DeviceID("d"))]
     stored = dialect().allocated(wanted, reading, NodeName("node-1"), devices)
     assert stored == allocated(claim())
-    assert dialect().freed(Claim(deallocating(stored))) == {**claim(), "status": {}}
+    assert dialect().freed(read_claim(deallocating(stored))) == {**claim(), "status": {}}

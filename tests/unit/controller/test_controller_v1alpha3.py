@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from api.claims import Claim
+from api.claims.versions import read_claim
 from api.contract import FAKE
 from api.errors import MalformedState
 from api.nas import AllocatedDevice
@@ -12,7 +12,7 @@ from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
 from controller.decide.allocator import DeviceRequest
 from controller.outcome import Topic
-from controller.versions.dialect import Demand, NotOurs, Unusable
+from controller.versions.dialect import ClaimRequests, NotOurs, Unusable
 from controller.versions.v1alpha3 import V1Alpha3
 from tests.support.build import (
     CLASS,
@@ -46,8 +46,8 @@ def dialect(*classes: JSON) -> V1Alpha3:
 
 
 def requests(claim: JSON, *classes: JSON) -> tuple[DeviceRequest, ...]:
-    reading = dialect(*classes).read(Claim(claim))
-    assert isinstance(reading, Demand), reading
+    reading = dialect(*classes).read(read_claim(claim))
+    assert isinstance(reading, ClaimRequests), reading
     return reading.requests
 
 
@@ -131,15 +131,15 @@ def test_suitable_nodes_of_all_classes_are_told() -> None:
     here, there = {"nodeSelectorTerms": []}, {"nodeSelectorTerms": [{}]}
     classes = [device_class("x", suitableNodes=here), device_class("y", suitableNodes=there)]
     asked = [device_request(n, deviceClassName=n) for n in ("x", "y")]
-    reading = dialect(*classes).read(Claim(device_claim("claim", *asked)))
-    assert isinstance(reading, Demand)
+    reading = dialect(*classes).read(read_claim(device_claim("claim", *asked)))
+    assert isinstance(reading, ClaimRequests)
     assert reading.node_selectors == (here, there)
 
 
 @pytest.mark.parametrize("controller", ["", "other.example.com"], ids=["scheduler", "another"])
 def test_claims_of_others_are_not_even_looked_at(controller: str) -> None:
     claim = device_claim("claim", controller=controller, constraints=[{"matchAttribute": "x/y"}])
-    assert dialect().read(Claim(claim)) == NotOurs()
+    assert dialect().read(read_claim(claim)) == NotOurs()
 
 
 CEL = [{"cel": {"expression": "true"}}]
@@ -232,7 +232,7 @@ FLAT["opaque"]["parameters"]["split"] = 2
     ],
 )
 def test_bad_claims_are_told_by_field(claim: JSON, reason: str, told: str) -> None:
-    reading = dialect().read(Claim(claim))
+    reading = dialect().read(read_claim(claim))
     assert isinstance(reading, Unusable)
     assert type(reading.error).__name__ == reason
     assert told in str(reading.error)
@@ -254,7 +254,7 @@ def test_bad_claims_are_told_by_field(claim: JSON, reason: str, told: str) -> No
     ids=["selectors", "bounds", "kind-of-claims"],
 )
 def test_bad_classes_are_told_by_field(spec: JSON, reason: str, told: str) -> None:
-    reading = dialect(device_class(**spec)).read(Claim(device_claim()))
+    reading = dialect(device_class(**spec)).read(read_claim(device_claim()))
     assert isinstance(reading, Unusable)
     assert type(reading.error).__name__ == reason
     assert told in str(reading.error)
@@ -270,9 +270,9 @@ def given(*ids: str) -> tuple[AllocatedDevice, ...]:
 
 
 def test_results_are_in_the_order_of_the_requests() -> None:
-    claim = Claim(device_claim("claim", device_request("a", 2), device_request("b")))
+    claim = read_claim(device_claim("claim", device_request("a", 2), device_request("b")))
     reading = dialect().read(claim)
-    assert isinstance(reading, Demand)
+    assert isinstance(reading, ClaimRequests)
     stored = dialect().allocated(claim, reading, NodeName("node-1"), given("FAKE-A", "X", "y"))
     common = {"driver": FAKE.driver_name, "pool": "node-1"}
     assert stored["status"]["allocation"] == {
@@ -295,14 +295,14 @@ def test_results_are_in_the_order_of_the_requests() -> None:
 
 @pytest.mark.parametrize("ids", [(), ("x",), ("x", "y", "z")], ids=["none", "fewer", "more"])
 def test_a_state_that_somebody_edited_is_not_written_to_the_claim(ids: tuple[str, ...]) -> None:
-    claim = Claim(device_claim("claim", device_request("a", 2)))
+    claim = read_claim(device_claim("claim", device_request("a", 2)))
     reading = dialect().read(claim)
-    assert isinstance(reading, Demand)
+    assert isinstance(reading, ClaimRequests)
     with pytest.raises(MalformedState, match=r"asks for 2; remove spec.allocatedClaims.uid-claim"):
         dialect().allocated(claim, reading, NodeName("node-1"), given(*ids))
 
 
 def test_a_freed_claim_keeps_no_trace_of_its_allocation() -> None:
     claim = device_claim()
-    freed = dialect().freed(Claim(deallocating(device_allocated(claim))))
+    freed = dialect().freed(read_claim(deallocating(device_allocated(claim))))
     assert freed == {**claim, "status": {}}

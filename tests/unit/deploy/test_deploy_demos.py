@@ -9,12 +9,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from api.claims import Claim
+from api.claims.versions import read_claim
 from api.contract import FAKE
 from api.names import CLAIM_PARAMETERS_KIND
 from api.objects import JSON
 from api.parameters import ClaimParameters, parse_claim_parameters
-from controller.versions.dialect import Demand
+from controller.versions.dialect import ClaimRequests
 from controller.versions.v1alpha3 import V1Alpha3
 from demo.expect import DEMOS, Container, Demo
 
@@ -93,8 +93,8 @@ class OneClass:
 
 def inline_parameters(spec: JSON) -> ClaimParameters:
     claim = {"metadata": {"name": "n", "namespace": "ns", "uid": "u"}, "spec": spec}
-    reading = V1Alpha3(FAKE.driver_name, {"DeviceClass": OneClass()}).read(Claim(claim))
-    assert isinstance(reading, Demand)
+    reading = V1Alpha3(FAKE.driver_name, {"DeviceClass": OneClass()}).read(read_claim(claim))
+    assert isinstance(reading, ClaimRequests)
     (request,) = reading.requests
     return request.wanted
 

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims import Claim, Pod, PodClaim, PodSchedulingContext
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.objects import JSON
+from api.pods import Pod, PodClaim, PodSchedulingContext
 from devcluster.claimrules import (
     SelectNode,
     claim_from,
@@ -96,7 +98,7 @@ def annotated(raw: JSON, name: str) -> JSON:
     ids=["annotation", "legacy-name", "no-sign", "other-entry", "other-pod", "on-its-way-out"],
 )
 def test_existing_claim(raw: JSON, *, found: bool) -> None:
-    answer = existing_claim(Pod(templated_pod()), ENTRY, [Claim(raw)])
+    answer = existing_claim(Pod(templated_pod()), ENTRY, [read_claim(raw)])
     assert (answer is not None) is found
 
 
@@ -148,8 +150,8 @@ def unshared(raw: JSON) -> JSON:
     ],
 )
 def test_for_scheduled_pod(raws: list[JSON], reserve: list[str], *, selects: bool) -> None:
-    steps = for_scheduled_pod(SCHEDULED, [Claim(raw) for raw in raws], None)
-    assert [step.name for step in steps if isinstance(step, Claim)] == reserve
+    steps = for_scheduled_pod(SCHEDULED, [read_claim(raw) for raw in raws], None)
+    assert [step.name for step in steps if isinstance(step, ClaimView)] == reserve
     assert [step.exists for step in steps if isinstance(step, SelectNode)] == [False] * selects
 
 
@@ -170,7 +172,7 @@ def stranger() -> JSON:
     ids=["already", "other-node", "none-yet", "of-another-pod"],
 )
 def test_selects_the_node_once(raw: JSON, selected: list[str]) -> None:
-    steps = for_scheduled_pod(SCHEDULED, [Claim(claim())], PodSchedulingContext(raw))
+    steps = for_scheduled_pod(SCHEDULED, [read_claim(claim())], PodSchedulingContext(raw))
     bodies = [step.body for step in steps if isinstance(step, SelectNode) and step.exists]
     assert [body["spec"]["selectedNode"] for body in bodies] == selected
     assert len(steps) == len(bodies)

@@ -4,8 +4,10 @@ from random import Random
 
 import pytest
 
-from api.claims import Claim, Pod, PodSchedulingContext, ResourceClass
+from api.claims.v1alpha2 import ResourceClass
+from api.claims.versions import read_claim
 from api.objects import JSON, NodeName
+from api.pods import Pod, PodSchedulingContext
 from api.selectors import only_node
 from devcluster.dynamicresources import (
     MAX_POTENTIAL_NODES,
@@ -45,7 +47,7 @@ def use(
     unsuitable: tuple[str, ...] | None = None,
 ) -> Use:
     answer = None if unsuitable is None else frozenset(map(NodeName, unsuitable))
-    return Use(name, Claim(raw), of_class, answer)
+    return Use(name, read_claim(raw), of_class, answer)
 
 
 def unshared(raw: JSON) -> JSON:
@@ -238,7 +240,7 @@ def test_reserve(
 def test_join_finds_class_and_answer() -> None:
     answered = scheduling()
     answered["status"] = {"resourceClaims": [{"name": "a", "unsuitableNodes": ["node-2"]}]}
-    pairs = [("a", Claim(claim())), ("b", Claim(claim("b", resourceClassName="none")))]
+    pairs = [("a", read_claim(claim())), ("b", read_claim(claim("b", resourceClassName="none")))]
     first, second = join_uses(pairs, {"my-class": CLASS}, context(answered))
     assert (first.resource_class, first.unsuitable) == (CLASS, {"node-2"})
     assert (second.resource_class, second.unsuitable) == (None, None)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims import Pod
 from api.objects import JSON, NodeName
+from api.pods import Pod
 from devcluster.nodefit import NodeView, least_loaded, misfit
 from tests.support.build import node, pod
 

@@ -2,8 +2,10 @@
 
 import pytest
 
-from api.claims import Claim, Pod
+from api.claims.versions import read_claim
+from api.claims.view import with_status
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.podclaims import (
     can_be_reserved,
     claim_keys,
@@ -11,7 +13,6 @@ from devcluster.podclaims import (
     is_reserved_for,
     usable_claims,
     with_consumer,
-    with_status,
     without_consumer,
 )
 from tests.support.build import (
@@ -115,23 +116,23 @@ def test_is_finished(given: JSON, *, finished: bool) -> None:
     ids=["shared-free", "shared-used", "unshared-free", "unshared-used"],
 )
 def test_can_be_reserved(raw: JSON, *, possible: bool) -> None:
-    assert can_be_reserved(Claim(raw)) is possible
+    assert can_be_reserved(read_claim(raw)) is possible
 
 
 def test_consumers_come_and_go() -> None:
     before = reserved(allocated(claim()), "other")
-    after = Claim(with_consumer(Claim(before), Pod(pod())))
+    after = read_claim(with_consumer(read_claim(before), Pod(pod())))
     assert is_reserved_for(Pod(pod()), after)
-    assert not is_reserved_for(Pod(pod()), Claim(before))
+    assert not is_reserved_for(Pod(pod()), read_claim(before))
     assert without_consumer(after, Pod(pod())) == before
-    assert "reservedFor" not in without_consumer(Claim(before), Pod(pod("other")))["status"]
+    assert "reservedFor" not in without_consumer(read_claim(before), Pod(pod("other")))["status"]
 
 
 def test_status_fields_are_replaced_in_a_copy() -> None:
     before = reserved(allocated(claim()))
-    after = with_status(Claim(before), reservedFor=None, deallocationRequested=True)
+    after = with_status(before, reservedFor=None, deallocationRequested=True)
     assert set(after["status"]) == {"allocation", "driverName", "deallocationRequested"}
     assert before == reserved(allocated(claim()))
-    assert with_status(Claim(claim()), deallocationRequested=True)["status"] == {
+    assert with_status(claim(), deallocationRequested=True)["status"] == {
         "deallocationRequested": True
     }

@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from api.resources import NODES, PODS
 from devcluster.podgc import ORPHANED, QUARANTINE_SECONDS, PodGarbage, why_garbage
 from kube.errors import ConnectFailed, KubeError

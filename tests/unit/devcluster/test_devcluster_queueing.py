@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims import Claim, PodSchedulingContext
+from api.claims.versions import read_claim
 from api.objects import JSON
+from api.pods import PodSchedulingContext
 from devcluster.queueing import (
     INITIAL_BACKOFF,
     MAX_BACKOFF,
@@ -92,7 +93,7 @@ def test_claim_matters(old: JSON | None, new: JSON | None, *, matters: bool) -> 
 def test_context_matters(old: JSON | None, new: JSON | None, *, matters: bool) -> None:
     before = PodSchedulingContext(old) if old else None
     after = PodSchedulingContext(new) if new else None
-    assert context_matters(before, after, [(POD_CLAIM, Claim(claim()))]) is matters
+    assert context_matters(before, after, [(POD_CLAIM, read_claim(claim()))]) is matters
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_context_matters(old: JSON | None, new: JSON | None, *, matters: bool) -
 def test_every_pending_claim_needs_an_answer(
     claims: list[tuple[str, JSON]], *, matters: bool
 ) -> None:
-    views = [(name, Claim(raw)) for name, raw in claims]
+    views = [(name, read_claim(raw)) for name, raw in claims]
     old, new = PodSchedulingContext(ASKED), PodSchedulingContext(answered(ASKED, name="a"))
     assert context_matters(old, new, views) is matters
 

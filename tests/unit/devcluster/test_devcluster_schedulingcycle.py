@@ -8,8 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from api.claims import Claim, Pod, PodSchedulingContext, ResourceClass
+from api.claims.v1alpha2 import ResourceClass
+from api.claims.versions import read_claim
+from api.claims.view import with_status
 from api.objects import JSON, NodeName
+from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
 from devcluster.dynamicresources import Change, filter_node, join_uses
 from devcluster.nodefit import NodeView, misfit
@@ -17,7 +20,6 @@ from devcluster.podclaims import (
     can_be_reserved,
     is_reserved_for,
     with_consumer,
-    with_status,
     without_consumer,
 )
 from devcluster.schedulingcycle import (
@@ -53,7 +55,7 @@ def attempt_at(
     seed: int = 0,
 ) -> Verdict:
     view = PodSchedulingContext(context) if context is not None else None
-    uses = join_uses([(c["metadata"]["name"], Claim(c)) for c in claims], CLASSES, view)
+    uses = join_uses([(c["metadata"]["name"], read_claim(c)) for c in claims], CLASSES, view)
     parsed = tuple(NodeView.parse(n) for n in nodes)
     return attempt(Attempt(Pod(raw), uses, view, parsed, {}), Random(seed))
 
@@ -202,7 +204,7 @@ def test_verdict_is_never_wrong(
     nodes: list[JSON], claims: list[JSON], context: JSON | None, seed: int
 ) -> None:
     view = PodSchedulingContext(context) if context is not None else None
-    uses = join_uses([(c["metadata"]["name"], Claim(c)) for c in claims], CLASSES, view)
+    uses = join_uses([(c["metadata"]["name"], read_claim(c)) for c in claims], CLASSES, view)
     views = {n["metadata"]["name"]: NodeView.parse(n) for n in nodes}
     fitting = {
         name
@@ -267,7 +269,7 @@ class Negotiation(RuleBasedStateMachine):
             case Unschedulable(_, found, change):
                 self.publish(name, change)
                 if found is not None:
-                    gone = with_status(found, reservedFor=None, deallocationRequested=True)
+                    gone = with_status(found.raw, reservedFor=None, deallocationRequested=True)
                     self.claims[found.name] = gone
 
     def publish(self, name: str, change: Change) -> None:
@@ -286,7 +288,7 @@ class Negotiation(RuleBasedStateMachine):
         """The driver allocates on the selected node."""
         selected = (self.contexts.get(name) or {"spec": {}})["spec"].get("selectedNode")
         for each in self.uses[name] if selected else ():
-            if Claim(self.claims[each]).allocation is None:
+            if read_claim(self.claims[each]).allocation is None:
                 given = allocated(claim(each), selected)
                 given["status"]["allocation"]["shareable"] = shareable
                 self.claims[each] = reserved(given, name) if reserves else given
@@ -299,7 +301,7 @@ class Negotiation(RuleBasedStateMachine):
 
     @rule(name=of_claims)
     def deallocate(self, name: str) -> None:
-        if Claim(self.claims[name]).deallocation_requested:
+        if read_claim(self.claims[name]).deallocation_requested:
             self.claims[name] = claim(name)
 
     @rule(name=st.sampled_from(NAMES))
@@ -312,23 +314,23 @@ class Negotiation(RuleBasedStateMachine):
     def finish(self, name: str) -> None:
         if self.bound.pop(name, None) is not None:
             for each in self.uses[name]:
-                self.claims[each] = without_consumer(Claim(self.claims[each]), Pod(pod(name)))
+                self.claims[each] = without_consumer(read_claim(self.claims[each]), Pod(pod(name)))
 
     @invariant()
     def unshared_claims_have_one_consumer(self) -> None:
-        for raw in map(Claim, self.claims.values()):
-            if raw.allocation is not None and not raw.allocation["shareable"]:
+        for raw in map(read_claim, self.claims.values()):
+            if raw.allocation is not None and not raw.allocation.raw["shareable"]:
                 assert len(raw.reserved_for) <= 1
 
     @invariant()
     def bound_pods_sit_where_their_claims_are(self) -> None:
         for name, chosen in self.bound.items():
             for each in self.uses[name]:
-                found = Claim(self.claims[each])
+                found = read_claim(self.claims[each])
                 assert found.allocation is not None
                 assert not found.deallocation_requested
                 assert is_reserved_for(Pod(pod(name)), found)
-                assert selects(found.allocation["availableOnNodes"], chosen, {})
+                assert selects(found.allocation.nodes, chosen, {})
 
 
 TestNegotiation = Negotiation.TestCase

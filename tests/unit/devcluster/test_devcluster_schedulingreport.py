@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.schedulingreport import with_unscheduled
 from tests.support.build import pod
 

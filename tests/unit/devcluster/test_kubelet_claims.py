@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from api.claims import Pod
 from api.contract import FAKE
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.checkpoint import Handle, HeldClaim
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, GrpcDraClient

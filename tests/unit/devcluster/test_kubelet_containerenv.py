@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims import Pod
+from api.pods import Pod
 from devcluster.kubelet.containerenv import (
     IDLE_COMMAND,
     PATH,

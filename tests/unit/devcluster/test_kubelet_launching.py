@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.claims import Pod
+from api.pods import Pod
 from devcluster.kubelet.errors import UnresolvableDevices
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories

@@ -2,8 +2,8 @@
 
 import pytest
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.podhistory import earlier_states
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
 from devcluster.kubelet.podstatus import pod_status

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from api.claims import Pod
 from api.objects import JSON
+from api.pods import Pod
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
 from devcluster.kubelet.podstatus import changed, pod_status, timestamp
 from tests.support.podrig import bound_pod, container

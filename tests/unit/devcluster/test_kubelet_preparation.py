@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from api.claims import Claim
+from api.claims.versions import read_claim
 from devcluster.kubelet.checkpoint import Handle, HeldClaim
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.preparation import devices_for, handles_of, requests_for
@@ -36,7 +36,7 @@ def held(*devices: CdiDevice, name: str = "c", **others: tuple[CdiDevice, ...]) 
 def test_whom_to_call(allocation: dict[str, Any], handles: list[Handle]) -> None:
     made = allocated(claim(), driver="d")
     made["status"]["allocation"] = {"shareable": True, **allocation}
-    assert list(handles_of(Claim(made))) == handles
+    assert list(handles_of(read_claim(made))) == handles
 
 
 def test_batches_keep_the_order_of_claims() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from api.claims import Pod
+from api.pods import Pod
 from devcluster.kubelet.podlife import ContainerState, Running
 from devcluster.kubelet.statuswriter import StatusWriter
 from kube.errors import Conflict, NotFound

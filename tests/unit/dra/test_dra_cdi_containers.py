@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from api.claims import Claim
+from api.claims.versions import read_claim
+from api.claims.view import Result
 from api.contract import FAKE
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from devcluster.kubelet.cdiresolver import resolve
-from dra.claims import DeviceResult, from_v1alpha2
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.prepared import PreparedClaim
 from plugin.driver import answer
@@ -55,15 +55,14 @@ class Use:
     def prepared(self) -> PreparedClaim:
         raw = claim(self.name)
         raw["metadata"]["annotations"] = {POD_CLAIM_NAME_ANNOTATION: self.entry}
-        label = from_v1alpha2(Claim(raw), FAKE.driver_name).label
+        label = read_claim(raw).label
         return PreparedClaim(self.uid, NAMESPACE, self.name, label, tuple(self._devices()))
 
     def ids(self) -> list[str]:
         """Return what the kubelet gives to the runtime for the container."""
         made = self.prepared()
         results = [
-            DeviceResult(f"r{n}", NODE, (d.parent or d.id).lower())
-            for n, d in enumerate(made.devices)
+            Result(f"r{n}", NODE, (d.parent or d.id).lower()) for n, d in enumerate(made.devices)
         ]
         groups = answer(FAKE, made, results, NODE).groups
         wanted = [g for g in groups if self.request in ("", *g.requests)]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims import Claim
 from api.errors import UserError
+from api.pods import Pod
 from ops.logformat import LONGEST_VALUE, JsonFormatter, TextFormatter, plain
 
 POD = {"metadata": {"name": "web", "namespace": "shop", "uid": "1"}, "spec": {"env": "private"}}
@@ -65,7 +65,7 @@ def test_text_line_has_the_head_of_klog(level: int, letter: str) -> None:
         pytest.param(["a", 1], '["a", 1]', id="list"),
         pytest.param(ValueError("bad"), '"ValueError: bad"', id="exception"),
         pytest.param(POD, '"shop/web"', id="object"),
-        pytest.param(Claim(POD), '"shop/web"', id="view-of-an-object"),
+        pytest.param(Pod(POD), '"shop/web"', id="view-of-an-object"),
         pytest.param([POD], '["shop/web"]', id="objects"),
         pytest.param({"metadata": "x"}, '{"metadata": "x"}', id="no-object"),
         pytest.param("Bearer eyJhbGciOiJSUzI1NiIs", '"Bearer <redacted>"', id="bearer-token"),

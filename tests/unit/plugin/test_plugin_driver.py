@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 
+from api.claims.view import Result
 from api.contract import FAKE
 from api.errors import DriverError
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from api.resources import DRA_V1ALPHA2, STATES
-from dra.claims import ClaimRef, DeviceResult
+from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.prepared import PreparedClaim
 from dra.errors import CdiWriteFailed, ClaimNotFound, ClaimUidMismatch, NodeStateMissing
@@ -50,7 +51,7 @@ def test_nas_shows_whole_devices_without_parent(rig: PluginRig, split: int) -> N
 def test_requests_are_those_of_the_devices_results() -> None:
     uid = ClaimUID("u")
     devices = tuple(PreparedDevice(DeviceID(f"FAKE-{n}")) for n in "AB")
-    results = [DeviceResult("r1", "pool", "fake-a"), DeviceResult("r2", "pool", "fake-a")]
+    results = [Result("r1", "pool", "fake-a"), Result("r2", "pool", "fake-a")]
     found = answer(FAKE, PreparedClaim(uid, "ns", "n", "", devices), results, NODE)
     assert [(g.requests, g.pool, g.device) for g in found.groups] == [
         (("r1", "r2"), "pool", "fake-a"),

@@ -1,7 +1,6 @@
-"""Read-only views of what v1alpha3 changed: claims ask for devices of DeviceClasses.
+"""Kubernetes 1.31: a claim names its driver as controller, and asks for devices of DeviceClasses.
 
-What both versions share is in api.claims. Called by the controller for claims of Kubernetes 1.31
-and by the plugin for the names of devices.
+A claim without controller is one of kube-scheduler, and no driver of classic claims prepares it.
 Source: k8s.io/api/resource/v1alpha3 types.go.
 """
 
@@ -9,16 +8,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from api.objects import JSON, DeviceID, Key, key_of
+from api.claims.view import Allocation, ClaimView, allocation_of
+from api.objects import JSON, NamespacedObject
 
 EXACT_COUNT: Final = "ExactCount"
 MAX_RESULTS: Final = 32
 """AllocationResultsMaxSize: most devices that one allocation may list."""
 
 
-def device_name(device: DeviceID) -> str:
-    """Return the name of a device in `status.allocation`, where it has to be a DNS label."""
-    return device.lower()
+def read(raw: JSON) -> ClaimView:
+    """Read a claim."""
+    found = allocation_of(raw)
+    if found is None:
+        return ClaimView(raw)
+    driver = found.get("controller")
+    drivers = frozenset([driver] if driver else [])
+    return ClaimView(raw, Allocation(found, drivers, found.get("nodeSelector")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +88,8 @@ class RequestedDevices:
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceClaim:
-    """A ResourceClaim of v1alpha3."""
-
-    raw: JSON
-
-    @property
-    def key(self) -> Key:
-        """`namespace/name`."""
-        return key_of(self.raw)
+class DeviceClaim(NamespacedObject):
+    """What the spec of a claim asks for."""
 
     @property
     def controller(self) -> str:

@@ -1,8 +1,8 @@
 import pytest
 
+from api.claims.v1alpha3 import DeviceClaim, DeviceClass, DeviceConfig, RequestedDevices
 from api.contract import FAKE
-from api.deviceclaims import DeviceClaim, DeviceClass, DeviceConfig, RequestedDevices, device_name
-from api.objects import JSON, DeviceID
+from api.objects import JSON, DeviceID, device_name
 from tests.support.build import device_claim, device_class, device_request, opaque
 
 EMPTY: JSON = {"metadata": {"name": "n", "namespace": "ns"}}
