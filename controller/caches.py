@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from api.contract import Contract
-from api.objects import JSON, object_key
 from api.resources import NODES, PODS, STATES, DraResources, Resource
 from controller.claims.pods import UNSCHEDULED
 from controller.claims.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
@@ -16,10 +15,9 @@ from controller.decide.nodehealth import trimmed
 from controller.nodes.ledger import HOLDERS_INDEX, holders_index
 from controller.versions.dialect import Sources
 from kube.client import Client
-from kube.errors import NotFound
 from kube.pages import Transform, whole
 from kube.reflector import Reflector
-from kube.store import Store
+from kube.store import ReadThrough, Store
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.metrics import Metrics
@@ -73,10 +71,10 @@ class Caches:
     def sources(self, client: Client, resources: DraResources) -> Sources:
         """Return where objects come from that claims refer to."""
         parameters = {
-            resource.kind: CachedSource(client, resource, self.parameters[resource.kind])
+            resource.kind: ReadThrough(client, resource, self.parameters[resource.kind])
             for resource in resources.parameters
         }
-        classes = CachedSource(client, resources.classes, self.classes)
+        classes = ReadThrough(client, resources.classes, self.classes)
         return {resources.classes.kind: classes, **parameters}
 
     def threads(self, stop: threading.Event) -> Iterator[tuple[str, Callable[[], None]]]:
@@ -113,23 +111,3 @@ class Caches:
             transform=transform,
             on_error=watch_failures(_LOG, resource, self._metrics),
         )
-
-
-class CachedSource:
-    """Looks into a watch cache first and asks the API server before it says no."""
-
-    def __init__(self, client: Client, resource: Resource, store: Store) -> None:
-        """Serve objects of `resource` from `store`."""
-        self._client = client
-        self._resource = resource
-        self._store = store
-
-    def get(self, name: str, namespace: str | None) -> JSON | None:
-        """Return the object, None when the API server does not have it either."""
-        cached = self._store.get(object_key(namespace, name))
-        if cached is not None:
-            return cached
-        try:
-            return self._client.get(self._resource, name, namespace)
-        except NotFound:
-            return None

@@ -12,8 +12,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeAlias
 
-from api.objects import JSON, Key
+from api.objects import JSON, Key, object_key
+from api.resources import Resource
 from kube.cache import Cache, Change, revision
+from kube.client import Client
+from kube.errors import NotFound
 from kube.index import Indexer
 
 Handler: TypeAlias = Callable[[JSON | None, JSON | None], None]
@@ -158,3 +161,23 @@ class Store:
                 return None
             self._delivering = True
             return self._undelivered.popleft(), tuple(self._handlers)
+
+
+class ReadThrough:
+    """Finds single objects: looks into a store, and asks the API server before it says no."""
+
+    def __init__(self, client: Client, resource: Resource, store: Store) -> None:
+        """Find objects of `resource`, which `store` caches."""
+        self._client = client
+        self._resource = resource
+        self._store = store
+
+    def get(self, name: str, namespace: str | None) -> JSON | None:
+        """Return the object, None when the API server does not have it either."""
+        cached = self._store.get(object_key(namespace, name))
+        if cached is not None:
+            return cached
+        try:
+            return self._client.get(self._resource, name, namespace)
+        except NotFound:
+            return None

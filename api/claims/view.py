@@ -6,13 +6,15 @@ filled in by the reader of the version. Made by api.claims.versions.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from api.contract import Contract
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON, ClaimUID, NamespacedObject, NodeName, uid_of
 from api.selectors import named_nodes
 
-FROM_CLASS = "FromClass"
+FROM_CLASS: Final = "FromClass"
+"""`source` of parameters that stand in the DeviceClass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,8 @@ class Allocation:
 
     Attributes:
         raw: as it is stored.
-        drivers: that prepare the claim; none for one of kube-scheduler in a version whose claims
-            of this kind no driver of ours prepares.
+        drivers: that prepare the claim; of a classic version the one whose controller allocated,
+            none if that was kube-scheduler.
         nodes: NodeSelector of the nodes where the devices are, None for every node.
     """
 
