@@ -1,9 +1,9 @@
 """Which versions of resource.k8s.io there are, which one to use, and who reads its claims.
 
-By presence; the server's minor version only tells v1alpha3 with classic claims (1.31) from what
-later servers have under that name, and chooses the advice. Whether the gate
-DRAControlPlaneController is on cannot be found out: without it the API server of 1.31 serves the
-same resources, and empties spec.controller of new claims.
+By presence: v1alpha3 has classic claims in 1.31 only, so beside no later version, and the server's
+minor version tells where those are off. Whether the gate DRAControlPlaneController is on cannot be
+found out: without it the API server of 1.31 serves the same resources, and empties spec.controller
+of new claims.
 Source: kubernetes pkg/registry/resource/rest/storage_resource.go, and
 pkg/registry/resource/resourceclaim/strategy.go (release-1.31).
 """
@@ -73,13 +73,14 @@ def choose(served: Collection[str], usable: Collection[str], server: JSON | None
         UnsupportedVersion: there is none; with what to do about it.
     """
     minor = _minor(server or {})
-    late = minor is not None and minor > _LAST_CLASSIC_MINOR
+    late = (minor or 0) > _LAST_CLASSIC_MINOR or not set(served).isdisjoint(STRUCTURED)
     for version in usable:
         if version in served and not (late and version == "v1alpha3"):
             return version
-    if late and not set(usable) & set(STRUCTURED):
+    if late and set(usable).isdisjoint(STRUCTURED):
+        release = "1.32 or later" if minor is None else f"1.{minor}"
         raise UnsupportedVersion(
-            f"the API server is Kubernetes 1.{minor}, and drivers with a controller (classic "
+            f"the API server is Kubernetes {release}, and drivers with a controller (classic "
             "Dynamic Resource Allocation) were removed in 1.32; use Kubernetes 1.27 to 1.31"
         )
     raise UnsupportedVersion(

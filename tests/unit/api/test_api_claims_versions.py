@@ -59,6 +59,7 @@ GA = "Kubernetes 1.34 or later"
         (["v1beta1"], "32", ["removed in 1.32", "1.27 to 1.31"], [OLD, NEW]),
         (["v1alpha3", "v1beta1"], "33", ["Kubernetes 1.33", "removed in 1.32"], [OLD, NEW]),
         (["v1"], "35", ["removed in 1.32"], [OLD, NEW]),
+        (["v1alpha3", "v1beta1"], "", ["1.32 or later", "removed in 1.32"], [OLD, NEW]),
     ],
     ids=[
         "1.30-off",
@@ -68,6 +69,7 @@ GA = "Kubernetes 1.34 or later"
         "1.32",
         "1.33-with-a-v1alpha3-of-its-own",
         "1.35",
+        "unknown-minor-with-structured-claims",
     ],
 )
 def test_server_without_classic_claims_is_told_what_to_do(

@@ -148,9 +148,18 @@ def test_version_is_chosen_by_the_server(
     assert server.asked == ["versions", version, version]
 
 
-@pytest.mark.parametrize("served", [(), ("v1alpha1",), ("v1beta1", "v1")])
-def test_server_without_classic_claims(served: tuple[str, ...]) -> None:
-    with pytest.raises(UnsupportedServer, match="feature gate"):
+@pytest.mark.parametrize(
+    ("served", "text"),
+    [
+        ((), "feature gate"),
+        (("v1alpha1",), "feature gate"),
+        (("v1beta1", "v1"), "removed in 1.32"),
+        (("v1alpha3", "v1beta1"), "removed in 1.32"),
+    ],
+    ids=["none", "1.26", "1.34", "1.32"],
+)
+def test_server_without_classic_claims(served: tuple[str, ...], text: str) -> None:
+    with pytest.raises(UnsupportedServer, match=text):
         ClaimReader(Served(*served), CLASSIC).read(REF)
 
 
