@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.contract import FAKE
 from api.names import CLAIM_PARAMETERS_KIND
 from api.objects import JSON
@@ -93,7 +93,7 @@ class OneClass:
 
 def inline_parameters(spec: JSON) -> ClaimParameters:
     claim = {"metadata": {"name": "n", "namespace": "ns", "uid": "u"}, "spec": spec}
-    reading = V1Alpha3(FAKE.driver_name, {"DeviceClass": OneClass()}).read(read_claim(claim))
+    reading = V1Alpha3(FAKE.driver_name, {"DeviceClass": OneClass()}).read(ClaimView(claim))
     assert isinstance(reading, ClaimRequests)
     (request,) = reading.requests
     return request.wanted
