@@ -1,6 +1,6 @@
 import pytest
 
-from api.resources import DRA_V1ALPHA2, EVENTS, NODES, PODS, Resource
+from api.resources import DRA_V1ALPHA2, EVENTS, NODES, PODS, STRUCTURED_VERSIONS, Resource
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,12 @@ from api.resources import DRA_V1ALPHA2, EVENTS, NODES, PODS, Resource
             ("a", "c", "status"),
             "/apis/resource.k8s.io/v1alpha2/namespaces/a/resourceclaims/c/status",
             id="named-group",
+        ),
+        pytest.param(
+            STRUCTURED_VERSIONS["v1beta1"].slices,
+            (None, "s"),
+            "/apis/resource.k8s.io/v1beta1/resourceslices/s",
+            id="slice",
         ),
         pytest.param(
             PODS, ("a/..", "b?c"), "/api/v1/namespaces/a%2F../pods/b%3Fc", id="names-are-quoted"

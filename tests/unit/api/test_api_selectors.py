@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.objects import JSON
-from api.selectors import only_node, selects
+from api.selectors import named_nodes, only_node, selects
 
 LABELS = {"zone": "a", "cores": "8", "word": "many"}
 
@@ -75,6 +75,26 @@ def test_a_name_is_no_label() -> None:
 
 
 names = st.text(min_size=1)
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        pytest.param(labelled("zone", "In", "b"), True, id="labels"),
+        pytest.param({**labelled("zone", "In", "b"), **named("In", "node-1")}, True, id="name"),
+        pytest.param({**labelled("zone", "In", "b"), **named("In", "node-2")}, False, id="other"),
+        pytest.param({}, False, id="empty-term"),
+    ],
+)
+def test_labels_that_are_not_known_hold(term: JSON, expected: bool) -> None:
+    assert selects({"nodeSelectorTerms": [term]}, "node-1", None) is expected
+
+
+def test_the_nodes_that_a_selector_names() -> None:
+    terms = [named("In", "a", "b"), labelled("zone", "In", "c"), named("NotIn", "d")]
+    assert list(named_nodes({"nodeSelectorTerms": terms})) == ["a", "b"]
+    assert list(named_nodes(only_node("n"))) == ["n"]
+    assert list(named_nodes(None)) == []
 
 
 @given(names, names, st.dictionaries(names, names))
