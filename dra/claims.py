@@ -4,7 +4,6 @@ Called by `plugin.driver` before every prepare and by `dra.garbage` to find out 
 """
 
 import re
-import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -89,7 +88,6 @@ class ClaimReader:
         """Read with `client` in one of some versions, which is looked up at the first claim."""
         self._client = client
         self._versions = versions
-        self._lock = threading.Lock()
         self._version: str | None = None
 
     def read(self, ref: ClaimRef) -> ClaimView:
@@ -126,8 +124,7 @@ class ClaimReader:
             version = choose(self._client.versions(RESOURCE_GROUP), self._versions)
         except UnsupportedVersion as error:
             raise UnsupportedServer(str(error)) from error
-        with self._lock:
-            self._version = version
+        self._version = version
         return version
 
 
