@@ -20,7 +20,7 @@ from dra.devicestate import cdi
 from dra.devicestate.prepared import Devices, PreparedClaim, described
 from dra.devicestate.state import State
 from dra.errors import NodeError
-from dra.kubelet.service import DeviceGroup, Prepared
+from dra.kubelet.answers import Answer, AnsweredDevice
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
 from dra.patience import Patience
 from dra.publish.nodestate import CachedAllocation
@@ -93,7 +93,7 @@ class NodeDriver:
         self._metrics = metrics
         self._events = events
 
-    def prepare(self, ref: ClaimRef) -> Prepared:
+    def prepare(self, ref: ClaimRef) -> Answer:
         """Prepare a claim; any number of times, also after a restart of plugin or machine.
 
         Raises:
@@ -181,7 +181,7 @@ class NodeDriver:
 
 def answer(
     contract: Contract, claim: PreparedClaim, results: Sequence[Result], node: NodeName
-) -> Prepared:
+) -> Answer:
     """Return a prepared claim in the form that kubelets get.
 
     Args:
@@ -190,12 +190,10 @@ def answer(
         results: which request each device serves, as far as the claim tells.
         node: the pool of devices that the claim names no pool for.
     """
-    own = tuple(cdi.device_id(contract, claim.uid, device.id) for device in claim.devices)
-    groups = tuple(
-        _group(contract, claim.uid, whole, ids, results, node)
+    return tuple(
+        _answered(contract, claim.uid, whole, ids, results, node)
         for whole, ids in _by_whole_device(claim)
     )
-    return Prepared((cdi.common_id(contract), *own), groups)
 
 
 def _by_whole_device(claim: PreparedClaim) -> Iterator[tuple[DeviceID, list[DeviceID]]]:
@@ -203,18 +201,18 @@ def _by_whole_device(claim: PreparedClaim) -> Iterator[tuple[DeviceID, list[Devi
         yield whole, [device.id for device in devices]
 
 
-def _group(
+def _answered(
     contract: Contract,
     uid: ClaimUID,
     whole: DeviceID,
     devices: Sequence[DeviceID],
     results: Sequence[Result],
     node: NodeName,
-) -> DeviceGroup:
+) -> AnsweredDevice:
     """Join a device with its results, by the name that the controller gave it there."""
     name = device_name(whole)
     serving = [result for result in results if result.device == name]
-    return DeviceGroup(
+    return AnsweredDevice(
         requests=tuple(result.request for result in serving),
         pool=serving[0].pool if serving else node,
         device=name,

@@ -16,6 +16,7 @@ from dra.garbage import Collector
 from dra.kubelet.registration import Registration
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
+from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.sockets import Sockets
 from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
@@ -129,7 +130,9 @@ def build(
     claims, kubelet = ClaimReader(client, CLASSIC), Kubelet(client, node)
     socket = places.plugin_socket.path
     registration = Registration(
-        name, socket, kubelet, measured, on_change=lambda: sync.status_changed()
+        *(name, socket, kubelet, measured),
+        services=CLASSIC_SERVICES,
+        on_change=lambda: sync.status_changed(),
     )
     readiness = Readiness(node_state, registration)
     heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
@@ -139,7 +142,8 @@ def build(
     cache.subscribe(sync.on_change)
     asked = (node, site.contract, claims, node_state, site.source, state)
     driver = NodeDriver(*asked, patience=patience, metrics=measured, events=events)
-    servers = _servers(places, NodeService(driver, kubelet, patience), registration, report)
+    service = NodeService(driver, kubelet, patience, CLASSIC_SERVICES)
+    servers = _servers(places, service, registration, report)
     reflector = _reflector(client, cache, site, metrics)
     return Plugin(
         *(cache, reflector, node_state, state, readiness, heartbeats, queue, sync, registration),

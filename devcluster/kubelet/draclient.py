@@ -14,9 +14,9 @@ import grpc
 
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.errors import PluginCallFailed
+from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
 
 _SINGLE_SERVICE = "/v1alpha2.Node"
 _BATCH_SERVICE = "/v1alpha3.Node"

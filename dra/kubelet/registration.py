@@ -8,21 +8,19 @@ Source: kubernetes pkg/kubelet/pluginmanager; k8s.io/kubelet/pkg/apis/pluginregi
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from google.protobuf.message import Message
 
 from dra.kubelet.protocol import pluginregistration_pb2 as messages
+from dra.kubelet.services import Service, kubelets, supported_versions
 from dra.kubelet.wire import REGISTRATION, Handler, Method, service, shorten
 from dra.metrics import PluginMetrics
 from ops.logs import get_logger
 
 PLUGIN_TYPE: Final = "DRAPlugin"
-SUPPORTED_VERSIONS: Final = ("1.0.0",)
-"""What kubelets of 1.27 to 1.31 look for; later ones have no classic claims."""
-
 _UNKNOWN: Final = "the kubelet has not registered the plugin yet"
 _LOG = get_logger("registration")
 
@@ -44,6 +42,7 @@ class Registration:
         kubelet: Kubelet,
         metrics: PluginMetrics,
         *,
+        services: Sequence[Service[Any]],
         on_change: Callable[[], None],
     ) -> None:
         """Offer a plugin.
@@ -53,12 +52,14 @@ class Registration:
             endpoint: absolute path of the plugin socket, as the kubelet sees it.
             kubelet: told when a kubelet, perhaps another one, asks.
             metrics: shows whether the plugin is registered.
+            services: that the plugin socket serves.
             on_change: called after `refused` has changed.
         """
         self._driver_name = driver_name
         self._endpoint = endpoint
         self._kubelet = kubelet
         self._metrics = metrics
+        self._services = services
         self._on_change = on_change
         self._lock = threading.Lock()
         self._problem: str | None = _UNKNOWN
@@ -90,12 +91,12 @@ class Registration:
             type=PLUGIN_TYPE,
             name=self._driver_name,
             endpoint=str(self._endpoint),
-            supported_versions=SUPPORTED_VERSIONS,
+            supported_versions=supported_versions(self._services),
         )
 
     def notify(self, status: messages.RegistrationStatus) -> Message:
         """Take note of the kubelet's decision."""
-        problem = None if status.plugin_registered else _refusal(status.error)
+        problem = None if status.plugin_registered else self._refusal(status.error)
         if problem is None:
             _LOG.info("Registered by the kubelet", endpoint=str(self._endpoint))
         else:
@@ -108,9 +109,9 @@ class Registration:
             self._on_change()
         return messages.RegistrationStatusResponse()
 
-
-def _refusal(reason: str) -> str:
-    return (
-        f"the kubelet refuses to register the plugin: {shorten(reason) or 'no reason given'}; it "
-        "needs Kubernetes 1.27 to 1.31 and no other plugin of this name on the node"
-    )
+    def _refusal(self, reason: str) -> str:
+        return (
+            "the kubelet refuses to register the plugin: "
+            f"{shorten(reason) or 'no reason given'}; it needs Kubernetes "
+            f"{kubelets(self._services)} and no other plugin of this name on the node"
+        )

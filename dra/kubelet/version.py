@@ -16,8 +16,6 @@ from dra.errors import UnknownKubelet
 from kube.errors import NotFound
 from ops.logs import get_logger
 
-FIRST_WITH_DEVICE_MESSAGES: Final = (1, 31)
-
 KEEP_SECONDS: Final = 60.0
 """A kubelet registers plugins before its Node shows the version that it was upgraded to."""
 
@@ -50,8 +48,8 @@ class Kubelet:
         self._version: tuple[int, int] | None = None
         self._read_at = 0.0
 
-    def wants_device_messages(self) -> bool:
-        """Tell whether answers to NodePrepareResources carry Device messages, not strings.
+    def version(self) -> tuple[int, int]:
+        """Return major and minor version of the kubelet.
 
         Raises:
             UnknownKubelet: the Node is gone or tells no version.
@@ -62,7 +60,7 @@ class Kubelet:
             if self._version is None or now - self._read_at > KEEP_SECONDS:
                 self._version, self._read_at = self._read(), now
                 _LOG.debug("Kubelet version found", version="{}.{}".format(*self._version))
-            return self._version >= FIRST_WITH_DEVICE_MESSAGES
+            return self._version
 
     def forget(self) -> None:
         """Read the version again when it is next needed: the kubelet may have been replaced."""

@@ -3,15 +3,15 @@
 What a handler raises never reaches the kubelet as a stack: an error of the driver becomes a status
 with its text, anything else is logged and becomes a status that says so. Methods that are not
 listed answer UNIMPLEMENTED, which is what kubelets probe for. What serves a call has its deadline,
-less a margin for the answer, in `kube.deadlines`. Called by `dra.kubelet.service` and
-`dra.kubelet.registration`.
+less a margin for the answer, in `kube.deadlines`; a stream has none. Called by
+`dra.kubelet.service`, `dra.kubelet.health` and `dra.kubelet.registration`.
 Source: kubernetes pkg/kubelet/cm/dra/plugin; k8s.io/kubelet/pkg/apis.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeAlias, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError, Message
@@ -19,12 +19,6 @@ from google.protobuf.message import DecodeError, Message
 from api.errors import DriverError
 from kube.deadlines import Deadline, limited
 from ops.logs import get_logger
-
-NODE_SINGLE: Final = "v1alpha2.Node"
-"""Service of kubelet 1.27, and the fallback of 1.28 to 1.30."""
-
-NODE_BATCH: Final = "v1alpha3.Node"
-"""Service of kubelet 1.28 to 1.31; 1.31 expects other answers under the same name."""
 
 REGISTRATION: Final = "pluginregistration.Registration"
 
@@ -52,10 +46,38 @@ class Method(Generic[Request]):
     serve: Callable[[Request], Message]
 
 
-def service(name: str, methods: Mapping[str, Method[Any]]) -> Handler:
+class StreamCall(Protocol):
+    """A call under way, of grpc.ServicerContext."""
+
+    def is_active(self) -> bool:
+        """Tell whether the caller still waits."""
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        """Call it once the call has ended; False if it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream(Generic[Request]):
+    """A method whose answer is a stream: the message that comes in, and what answers it."""
+
+    request: type[Request]
+    serve: Callable[[Request, StreamCall], Iterator[Message]]
+
+
+def service(name: str, methods: Mapping[str, Method[Any] | Stream[Any]]) -> Handler:
     """Return a handler for `grpc.server` that serves `/<name>/<method>` for each method."""
-    made = {method: _unary(f"{name}/{method}", each) for method, each in methods.items()}
+    made = {
+        method: _stream(f"{name}/{method}", each)
+        if isinstance(each, Stream)
+        else _unary(f"{name}/{method}", each)
+        for method, each in methods.items()
+    }
     return grpc.method_handlers_generic_handler(name, made)
+
+
+def method_of(request: type[Message]) -> str:
+    """Return the method of a message that is named like its method."""
+    return str(request.DESCRIPTOR.name).removesuffix("Request")
 
 
 def text_of(error: DriverError) -> str:
@@ -73,20 +95,39 @@ def _unary(path: str, method: Method[Any]) -> Any:
         try:
             with limited(_deadline(context, time.monotonic())):
                 return method.serve(request)
-        except DriverError as error:
-            _LOG.warning("Call failed", method=path, err=str(error))
-            status, text = grpc.StatusCode.FAILED_PRECONDITION, text_of(error)
         except Exception as error:  # noqa: BLE001 - grpc would send the text of any exception
-            _LOG.error("Call crashed", exc=error, method=path)
-            status, text = grpc.StatusCode.INTERNAL, "defect in the plugin; see its log"
-        context.abort(status, text)
-        raise AssertionError
+            _refuse(path, error, context)
 
     return grpc.unary_unary_rpc_method_handler(
         handle,
         request_deserializer=_decoder(path, method.request),
         response_serializer=_serialize,
     )
+
+
+def _stream(path: str, stream: Stream[Any]) -> Any:
+    def handle(request: Message, context: Any) -> Iterator[Message]:
+        try:
+            yield from stream.serve(request, context)
+        except Exception as error:  # noqa: BLE001 - grpc would send the text of any exception
+            _refuse(path, error, context)
+
+    return grpc.unary_stream_rpc_method_handler(
+        handle,
+        request_deserializer=_decoder(path, stream.request),
+        response_serializer=_serialize,
+    )
+
+
+def _refuse(path: str, error: Exception, context: Any) -> NoReturn:
+    if isinstance(error, DriverError):
+        _LOG.warning("Call failed", method=path, err=str(error))
+        status, text = grpc.StatusCode.FAILED_PRECONDITION, text_of(error)
+    else:
+        _LOG.error("Call crashed", exc=error, method=path)
+        status, text = grpc.StatusCode.INTERNAL, "defect in the plugin; see its log"
+    context.abort(status, text)
+    raise AssertionError
 
 
 def _deadline(context: Any, now: float) -> Deadline:

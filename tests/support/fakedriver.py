@@ -14,9 +14,9 @@ from typing import Any
 
 import grpc
 
+from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
 from dra.kubelet.protocol import pluginregistration_pb2 as registration
 
 Handlers = dict[str, Any]

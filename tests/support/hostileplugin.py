@@ -16,13 +16,14 @@ from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import FILE_NAME, checksum
+from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
 from dra.kubelet.protocol import pluginregistration_pb2 as registration
 from dra.kubelet.registration import Registration
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
+from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.places import Place
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
@@ -273,13 +274,16 @@ class Calls:
         self._node = Node(root)
         client: Any = self._node.api
         kubelet = Kubelet(client, NODE)
-        handlers = NodeService(self._node.program.driver, kubelet, IMPATIENT).handlers()
+        handlers = NodeService(
+            self._node.program.driver, kubelet, IMPATIENT, CLASSIC_SERVICES
+        ).handlers()
         place = Place(root / "plugin.sock", "--x")
         told = Registration(
             FAKE.driver_name,
             place.path,
             kubelet,
             self._node.program.metrics,
+            services=CLASSIC_SERVICES,
             on_change=lambda: None,
         )
         self._server = UnixServer(place, [*handlers, *told.handlers()], workers=4)

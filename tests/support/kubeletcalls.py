@@ -1,18 +1,200 @@
-"""The calls of a kubelet over a Unix socket, each generation with its own messages."""
+"""A kubelet at a plugin's sockets: what each version calls, and what it makes of the answers.
 
+Every answer is checked as kubelets check it, and for what they don't check and users miss: an
+answer that a kubelet would refuse, or a container would not get its devices by, is WrongAnswer.
+Source: kubernetes pkg/kubelet/cm/dra/{manager.go,plugin}, v1.27 to v1.38.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from types import MappingProxyType, TracebackType
+from typing import Any, Final, Self
 
 import grpc
 
 from dra.claims import ClaimRef
+from dra.kubelet.protocol import dra_health_pb2 as health
+from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
-from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-from dra.kubelet.protocol import dra_v1alpha4_pb2 as devices
+from dra.kubelet.protocol import dra_v1alpha3_pb2 as ids
 from dra.kubelet.protocol import pluginregistration_pb2 as registration
 
 SECONDS = 10.0
+
+_CDI_ID: Final = re.compile(r"[A-Za-z][\w.-]*/[A-Za-z][\w.-]*=[A-Za-z0-9][\w.:-]*", re.ASCII)
+_DOTTED: Final = re.compile(r"1(\.\d+)+")
+
+
+class WrongAnswer(AssertionError):
+    """An answer that a kubelet refuses, or that keeps a container from its devices."""
+
+
+class Refused(Exception):
+    """A registration that a kubelet refuses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A service for claims, with its messages.
+
+    Attributes:
+        service: its name on the wire.
+        messages: module of its messages.
+        suffix: of the names of its methods and messages.
+    """
+
+    service: str
+    messages: Any
+    suffix: str = "Resources"
+
+
+V1ALPHA2: Final = Generation("v1alpha2.Node", single, "Resource")
+V1ALPHA3: Final = Generation("v1alpha3.Node", ids)
+V1ALPHA4: Final = Generation("v1alpha3.Node", devices)
+V1BETA1: Final = Generation("k8s.io.kubelet.pkg.apis.dra.v1beta1.DRAPlugin", devices)
+V1: Final = Generation("k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin", devices)
+
+GENERATIONS: Final = MappingProxyType(
+    {"v1alpha2": V1ALPHA2, "v1alpha3": V1ALPHA3, "1.31": V1ALPHA4, "v1beta1": V1BETA1, "v1": V1}
+)
+HEALTH_V1ALPHA1: Final = "v1alpha1.DRAResourceHealth"
+HEALTH_V1: Final = "v1.DRAResourceHealth"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """Which services a range of kubelets calls.
+
+    Attributes:
+        since: minor version of the first.
+        known: by what the plugin lists, in the order that the kubelet prefers.
+        legacy: what it calls when only numbers are listed; None refuses.
+        fallback: called when that one is not implemented.
+        plugin_decides: whether the order of the plugin's list counts instead of the kubelet's.
+        health: services that it knows, in its order.
+        health_listed: whether it calls only those that are listed.
+    """
+
+    since: int
+    known: Mapping[str, Generation] = field(default_factory=dict)
+    legacy: Generation | None = None
+    fallback: Generation | None = None
+    plugin_decides: bool = False
+    health: tuple[str, ...] = ()
+    health_listed: bool = False
+
+    def service(self, listed: Sequence[str]) -> Generation:
+        """Return what a kubelet calls for a plugin that lists these.
+
+        Raises:
+            Refused: nothing.
+        """
+        order = listed if self.plugin_decides else self.known
+        for version in order:
+            if version in listed and version in self.known:
+                return self.known[version]
+        if self.legacy is None or not any(map(_DOTTED.fullmatch, listed)):
+            raise Refused(f"none of {', '.join(listed)} is supported")
+        return self.legacy
+
+    def health_service(self, listed: Sequence[str]) -> str | None:
+        """Return the service that it asks for the health of devices."""
+        asked = (name for name in self.health if not self.health_listed or name in listed)
+        return next(asked, None)
+
+
+_NEWEST: Final = {"v1.DRAPlugin": V1, "v1beta1.DRAPlugin": V1BETA1}
+_VERSIONS: Final = (
+    Version(37, _NEWEST, None, None, True, (HEALTH_V1, HEALTH_V1ALPHA1), health_listed=True),
+    Version(34, _NEWEST, plugin_decides=True, health=(HEALTH_V1ALPHA1,)),
+    Version(32, {"v1beta1.DRAPlugin": V1BETA1, "v1alpha3.NodeService": V1ALPHA4}, V1ALPHA4),
+    Version(31, legacy=V1ALPHA4),
+    Version(28, legacy=V1ALPHA3, fallback=V1ALPHA2),
+    Version(27, legacy=V1ALPHA2),
+)
+
+
+def kubelet(minor: int) -> Version:
+    """Return what the kubelet of 1.`minor` calls."""
+    return next(version for version in _VERSIONS if version.since <= minor)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device of an answer, with the names of its message."""
+
+    request_names: tuple[str, ...]
+    pool_name: str
+    device_name: str
+    cdi_device_ids: tuple[str, ...]
+    share_id: str | None
+
+    @classmethod
+    def of(cls, message: Any) -> Self:
+        """Return a message as a value."""
+        return cls(
+            tuple(message.request_names),
+            message.pool_name,
+            message.device_name,
+            tuple(message.cdi_device_ids),
+            message.share_id if message.HasField("share_id") else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a kubelet keeps of the answer for a claim; with an error, nothing else."""
+
+    cdi_devices: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    error: str = ""
+
+    @classmethod
+    def of(cls, message: Any) -> Self:
+        """Return the message of any generation as a value."""
+        found = tuple(map(Device.of, getattr(message, "devices", ())))
+        flat = tuple(id_ for device in found for id_ in device.cdi_device_ids)
+        return cls(
+            tuple(getattr(message, "cdi_devices", flat)), found, getattr(message, "error", "")
+        )
+
+    def of_container(self, request: str = "") -> tuple[str, ...]:
+        """Return the CDI ids of a container that names a request of the claim, or all of them."""
+        if not self.devices or not request:
+            return self.cdi_devices
+        serving = (d for d in self.devices if not d.request_names or request in d.request_names)
+        return tuple(id_ for device in serving for id_ in device.cdi_device_ids)
+
+
+def check(asked: Sequence[ClaimRef], answers: Mapping[str, Answered]) -> None:
+    """Check the answers to a call.
+
+    Raises:
+        WrongAnswer: a claim too many or too few, or a device that kubelets cannot use.
+    """
+    uids = {ref.uid for ref in asked}
+    for uid in answers:
+        if uid not in uids:
+            raise WrongAnswer(f"the answer has claim {uid!r}, which was not asked for")
+    if left_out := uids - answers.keys():
+        raise WrongAnswer(f"the answer leaves out claims {sorted(left_out)}")
+    for uid, answer in answers.items():
+        for wrong in _wrong(answer):
+            raise WrongAnswer(f"claim {uid}: {wrong}")
+
+
+def _wrong(answer: Answered) -> Iterator[str]:
+    for id_ in answer.cdi_devices:
+        if not _CDI_ID.fullmatch(id_):
+            yield f"{id_!r} is no qualified CDI device"
+    for device in answer.devices:
+        if not device.pool_name or not device.device_name:
+            yield f"{device} has no pool or no name"
+        for name in device.request_names:
+            if "/" in name:
+                yield f"request {name!r} has an alternative, so that no container gets {device}"
 
 
 class KubeletCalls:
@@ -32,46 +214,26 @@ class KubeletCalls:
     ) -> None:
         self._channel.close()
 
-    def prepare_single(self, ref: ClaimRef) -> list[str]:
-        """Kubelet 1.27."""
-        request = single.NodePrepareResourceRequest(
-            namespace=ref.namespace, claim_uid=ref.uid, claim_name=ref.name
-        )
-        path = "/v1alpha2.Node/NodePrepareResource"
-        return list(self.call(path, request, single.NodePrepareResourceResponse).cdi_devices)
+    def prepare(
+        self, *refs: ClaimRef, by: Generation = V1ALPHA3, seconds: float = SECONDS
+    ) -> dict[str, Answered]:
+        """Prepare claims; a generation of single claims has a call for each."""
+        return self._call_for("NodePrepare", refs, by, seconds)
 
-    def unprepare_single(self, ref: ClaimRef) -> None:
-        """Kubelet 1.27."""
-        request = single.NodeUnprepareResourceRequest(
-            namespace=ref.namespace, claim_uid=ref.uid, claim_name=ref.name
-        )
-        path = "/v1alpha2.Node/NodeUnprepareResource"
-        self.call(path, request, single.NodeUnprepareResourceResponse)
-
-    def prepare(self, *refs: ClaimRef) -> dict[str, Any]:
-        """Kubelet 1.28 to 1.30: answers with `cdi_devices` and `error`, by uid."""
-        claims = [
-            batch.Claim(namespace=r.namespace, uid=r.uid, name=r.name, resource_handle="x")
-            for r in refs
-        ]
-        request = batch.NodePrepareResourcesRequest(claims=claims)
-        path = "/v1alpha3.Node/NodePrepareResources"
-        return dict(self.call(path, request, batch.NodePrepareResourcesResponse).claims)
-
-    def unprepare(self, *refs: ClaimRef) -> dict[str, str]:
-        """Kubelet 1.28 to 1.31: the error of each claim, by uid."""
-        claims = [batch.Claim(namespace=r.namespace, uid=r.uid, name=r.name) for r in refs]
-        request = batch.NodeUnprepareResourcesRequest(claims=claims)
-        path = "/v1alpha3.Node/NodeUnprepareResources"
-        answers = self.call(path, request, batch.NodeUnprepareResourcesResponse).claims
+    def unprepare(
+        self, *refs: ClaimRef, by: Generation = V1ALPHA3, seconds: float = SECONDS
+    ) -> dict[str, str]:
+        """Unprepare claims: the error of each, by uid."""
+        answers = self._call_for("NodeUnprepare", refs, by, seconds)
         return {uid: answer.error for uid, answer in answers.items()}
 
-    def prepare_devices(self, *refs: ClaimRef) -> dict[str, Any]:
-        """Kubelet 1.31: answers with `devices` and `error`, by uid."""
-        claims = [devices.Claim(namespace=r.namespace, uid=r.uid, name=r.name) for r in refs]
-        request = devices.NodePrepareResourcesRequest(claims=claims)
-        path = "/v1alpha3.Node/NodePrepareResources"
-        return dict(self.call(path, request, devices.NodePrepareResourcesResponse).claims)
+    def watch_health(self, service: str) -> Any:
+        """Follow the health of devices: a call to iterate, or to cancel."""
+        return self._channel.unary_stream(
+            f"/{service}/NodeWatchResources",
+            request_serializer=health.NodeWatchResourcesRequest.SerializeToString,
+            response_deserializer=health.NodeWatchResourcesResponse.FromString,
+        )(health.NodeWatchResourcesRequest(), timeout=SECONDS, wait_for_ready=True)
 
     def watch_resources(self) -> list[bytes]:
         """Kubelet 1.30."""
@@ -103,3 +265,36 @@ class KubeletCalls:
             response_deserializer=response.FromString,
         )
         return unary(request, timeout=seconds, wait_for_ready=True)
+
+    def _call_for(
+        self, verb: str, refs: Sequence[ClaimRef], by: Generation, seconds: float
+    ) -> dict[str, Answered]:
+        def call(**fields: Any) -> Any:
+            return self.call(
+                f"/{by.service}/{method}", request(**fields), response, seconds=seconds
+            )
+
+        method = f"{verb}{by.suffix}"
+        request = getattr(by.messages, f"{method}Request")
+        response = getattr(by.messages, f"{method}Response")
+        if by is V1ALPHA2:
+            found = {ref.uid: call(**_single(ref)) for ref in refs}
+        else:
+            found = call(claims=[_claim(ref, by) for ref in refs]).claims
+        answers = {uid: Answered.of(message) for uid, message in found.items()}
+        check(refs, answers)
+        return answers
+
+
+def _single(ref: ClaimRef) -> dict[str, str]:
+    return {
+        "namespace": ref.namespace,
+        "claim_uid": ref.uid,
+        "claim_name": ref.name,
+        "resource_handle": "x",
+    }
+
+
+def _claim(ref: ClaimRef, by: Generation) -> dict[str, str]:
+    handle = {"resource_handle": "x"} if by is V1ALPHA3 else {}
+    return {"namespace": ref.namespace, "uid": ref.uid, "name": ref.name, **handle}

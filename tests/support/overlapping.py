@@ -14,6 +14,7 @@ from dra.claims import ClaimRef
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
+from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.places import Place
 from tests.support.hostile import defects
@@ -43,7 +44,9 @@ class Overlapping:
         self.rig = PluginRig(root)
         self.refs = [self.rig.allocate(f"c{n}", n, split=n) for n in range(_CLAIMS)]
         client: Any = self.rig.api
-        service = NodeService(self.rig.driver, Kubelet(client, NODE), self.rig.patience)
+        service = NodeService(
+            self.rig.driver, Kubelet(client, NODE), self.rig.patience, CLASSIC_SERVICES
+        )
         self._socket = root / "overlapping.sock"
         self._server = UnixServer(Place(self._socket, "--x"), service.handlers(), workers=THREADS)
 

@@ -21,7 +21,8 @@ fi
     dra/kubelet/protocol/pluginregistration.proto \
     dra/kubelet/protocol/dra_v1alpha2.proto \
     dra/kubelet/protocol/dra_v1alpha3.proto \
-    dra/kubelet/protocol/dra_v1alpha4.proto \
+    dra/kubelet/protocol/dra_v1.proto \
+    dra/kubelet/protocol/dra_health.proto \
     devcluster/apiserver/openapiv2.proto
 
 # the generator writes Mapping without its types, which mypy --strict refuses

@@ -12,8 +12,9 @@ from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.prepared import PreparedClaim
 from dra.errors import CdiWriteFailed, ClaimNotFound, ClaimUidMismatch, NodeStateMissing
+from dra.kubelet.answers import AnsweredDevice, flat
 from kube.errors import BrokenAnswer
-from plugin.driver import DeviceGroup, answer
+from plugin.driver import answer
 from plugin.errors import DeviceGone, NotInNodeState
 from tests.support.build import SYSTEM, allocated, claim
 from tests.support.pluginrig import NODE, PluginRig
@@ -24,9 +25,9 @@ def test_answer_names_the_common_device_and_the_children_of_each_device(rig: Plu
     found = rig.driver.prepare(ref)
     children = [rig.source.children(rig.device(i).id, 2) for i in (1, 0)]
     own = [[cdi.device_id(FAKE, ref.uid, c) for c in pair] for pair in children]
-    assert found.cdi_ids == (cdi.common_id(FAKE), *own[0], *own[1])
-    assert found.groups == tuple(
-        DeviceGroup((), NODE, rig.device(i).id.lower(), (cdi.common_id(FAKE), *ids))
+    assert flat(found) == (cdi.common_id(FAKE), *own[0], *own[1])
+    assert found == tuple(
+        AnsweredDevice((), NODE, rig.device(i).id.lower(), (cdi.common_id(FAKE), *ids))
         for i, ids in zip((1, 0), own, strict=True)
     )
 
@@ -53,7 +54,7 @@ def test_requests_are_those_of_the_devices_results() -> None:
     devices = tuple(PreparedDevice(DeviceID(f"FAKE-{n}")) for n in "AB")
     results = [Result("r1", "pool", "fake-a"), Result("r2", "pool", "fake-a")]
     found = answer(FAKE, PreparedClaim(uid, "ns", "n", "", devices), results, NODE)
-    assert [(g.requests, g.pool, g.device) for g in found.groups] == [
+    assert [(g.requests, g.pool, g.device) for g in found] == [
         (("r1", "r2"), "pool", "fake-a"),
         ((), NODE, "fake-b"),
     ]
@@ -63,7 +64,7 @@ def test_former_allocation_in_the_watch_cache_is_not_prepared(rig: PluginRig) ->
     ref = rig.allocate("a", 0)
     rig.see()
     rig.allocate("a", 5)
-    assert rig.driver.prepare(ref).groups[0].device == rig.device(5).id.lower()
+    assert rig.driver.prepare(ref)[0].device == rig.device(5).id.lower()
     rig.assert_agreed()
     assert rig.saved() == {ref.uid: [rig.device(5).id]}
 
@@ -83,7 +84,7 @@ def test_claim_that_is_prepared_is_looked_at_live(rig: PluginRig) -> None:
     rig.see()
     rig.driver.prepare(ref)
     rig.allocate("a", 5)
-    assert rig.driver.prepare(ref).groups[0].device == rig.device(5).id.lower()
+    assert rig.driver.prepare(ref)[0].device == rig.device(5).id.lower()
     rig.assert_agreed()
 
 
@@ -102,7 +103,7 @@ def test_former_allocation_of_a_device_of_another_claim_is_no_reason(rig: Plugin
     rig.allocate("a", 1)
     rig.driver.prepare(rig.allocate("b", 0))
     rig.cache.replace([_with_allocation(rig, ref, 0)], rig.api.version())
-    assert rig.driver.prepare(ref).groups[0].device == rig.device(1).id.lower()
+    assert rig.driver.prepare(ref)[0].device == rig.device(1).id.lower()
     rig.assert_agreed()
 
 

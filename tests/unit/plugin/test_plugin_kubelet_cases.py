@@ -22,15 +22,16 @@ from api.selectors import only_node
 from dra.claims import ClaimRef
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.protocol.pluginregistration_pb2 import RegistrationStatus
-from dra.kubelet.registration import SUPPORTED_VERSIONS, Registration
+from dra.kubelet.registration import Registration
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
+from dra.kubelet.services import CLASSIC_SERVICES, supported_versions
 from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
 from dra.places import Place
 from kube.errors import ServerError
 from tests.support.build import allocated, claim
-from tests.support.kubeletcalls import KubeletCalls
+from tests.support.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
 
@@ -46,7 +47,7 @@ class Node:
         client: Any = self.rig.api
         kubelet = Kubelet(client, NODE)
         socket = Place(self.root / "plugin.sock", "--plugins")
-        service = NodeService(self.rig.driver, kubelet, self.rig.patience)
+        service = NodeService(self.rig.driver, kubelet, self.rig.patience, CLASSIC_SERVICES)
         self.server = UnixServer(socket, service.handlers(), workers=8)
         self.server.start()
         self.calls = KubeletCalls(socket.path)
@@ -81,6 +82,7 @@ def registration() -> Registration:
         Path("/plugin.sock"),
         create_autospec(Kubelet, instance=True, spec_set=True),
         PluginMetrics(CollectorRegistry()),
+        services=CLASSIC_SERVICES,
         on_change=lambda: None,
     )
 
@@ -88,6 +90,9 @@ def registration() -> Registration:
 def dotted(version: str) -> tuple[int, ...]:
     """Parse as kubelets do (apimachinery ParseGeneric), which skip what is no such version."""
     return tuple(map(int, version.split("."))) if re.fullmatch(r"\d+(\.\d+)+", version) else ()
+
+
+SUPPORTED_VERSIONS = supported_versions(CLASSIC_SERVICES)
 
 
 def test_32_registration_with_no_versions_is_rejected_so_there_is_one() -> None:
@@ -113,8 +118,7 @@ def test_35_legacy_version_1_0_0_is_offered() -> None:
 
 def test_36_singles_are_served_for_kubelets_that_fall_back(node: Node) -> None:
     ref = node.rig.allocate("a", 0)
-    single = node.calls.prepare_single(ref)
-    assert single == list(node.calls.prepare(ref)[ref.uid].cdi_devices)
+    assert node.calls.prepare(ref, by=V1ALPHA2) == node.calls.prepare(ref)
 
 
 def test_37_batches_are_served_so_that_nobody_falls_back(node: Node) -> None:
@@ -147,7 +151,7 @@ def test_40_kubelet_checks_the_reservation_and_the_plugin_does_not(node: Node) -
 def test_41_claim_that_no_container_uses_is_prepared_by_1_31(node: Node) -> None:
     used, unused = node.rig.allocate("used", 0), node.rig.allocate("unused", 1)
     node.upgrade()
-    answers = node.calls.prepare_devices(used, unused)
+    answers = node.calls.prepare(used, unused, by=V1ALPHA4)
     assert not any(answer.error for answer in answers.values())
     assert set(node.rig.saved()) == {used.uid, unused.uid}
 
@@ -280,7 +284,7 @@ def test_53_devices_tell_which_request_they_serve(node: Node) -> None:
     node.rig.api.put(DRA_V1ALPHA2.claims, {**claim("a"), "status": {"allocation": allocation}})
     node.rig.api.served = ["v1alpha3"]
     node.upgrade()
-    devices = node.calls.prepare_devices(ref)[ref.uid].devices
+    devices = node.calls.prepare(ref, by=V1ALPHA4)[ref.uid].devices
     assert [(list(d.request_names), d.pool_name) for d in devices] == [
         (["one"], "pool"),
         ([], NODE),

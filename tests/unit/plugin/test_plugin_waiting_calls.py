@@ -14,6 +14,7 @@ from dra.claims import ClaimRef
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
+from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.kubelet.wire import usable
 from dra.patience import Patience
@@ -22,7 +23,7 @@ from kube import deadlines
 from kube.calls import Patch
 from kube.errors import Conflict, ConnectFailed, KubeError, ReadTimeout, ServerError
 from tests.support.build import allocated, claim
-from tests.support.kubeletcalls import KubeletCalls
+from tests.support.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 from tests.support.waiting import until
 
@@ -50,7 +51,9 @@ class Node:
         self.ending = False
         self.rig = PluginRig(root, patience=Patience(self._sleep, clock=self.clock))
         client: Any = self.rig.api
-        service = NodeService(self.rig.driver, Kubelet(client, NODE), self.rig.patience)
+        service = NodeService(
+            self.rig.driver, Kubelet(client, NODE), self.rig.patience, CLASSIC_SERVICES
+        )
         self.socket = root / "plugin.sock"
         self.server = UnixServer(Place(self.socket, "--x"), service.handlers(), workers=4)
         self.server.start()
@@ -122,9 +125,9 @@ def test_outage_of_a_second_costs_no_failed_prepare(
 def test_outage_of_a_second_costs_kubelet_1_27_nothing_either(node: Node) -> None:
     ref = node.rig.allocate("a", 0)
     node.outage(AWAY)
-    assert len(node.calls.prepare_single(ref)) == 2
+    assert len(node.calls.prepare(ref, by=V1ALPHA2)[ref.uid].cdi_devices) == 2
     node.outage(AWAY)
-    node.calls.unprepare_single(ref)
+    node.calls.unprepare(ref, by=V1ALPHA2)
     assert node.rig.saved() == node.rig.shown() == {}
 
 
@@ -149,7 +152,7 @@ def test_kubelet_of_1_31_is_waited_for(node: Node) -> None:
             node.rig.api.put(NODES, node_object("v1.31.2"))
 
     node.rig.api.fault = registers
-    assert len(node.calls.prepare_devices(ref)[ref.uid].devices) == 1
+    assert len(node.calls.prepare(ref, by=V1ALPHA4)[ref.uid].devices) == 1
 
 
 def test_allocation_that_comes_a_moment_later_is_waited_for(node: Node) -> None:
@@ -209,7 +212,7 @@ def test_reason_is_told_before_the_call_is_over(node: Node) -> None:
 
     node.rig.api.fault = fault
     with pytest.raises(grpc.RpcError, match="away") as caught:
-        node.calls.prepare_single(ref)
+        node.calls.prepare(ref, by=V1ALPHA2)
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert len(asked) > 3

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from api.contract import FAKE
 from dra.kubelet.registration import Registration
 from dra.kubelet.server import UnixServer
+from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
 from dra.places import Place
@@ -26,6 +27,7 @@ class Registered:
             Path("/plugins/plugin.sock"),
             self.kubelet,
             PluginMetrics(self.registry),
+            services=CLASSIC_SERVICES,
             on_change=self.changes,
         )
         place = Place(directory / "x-reg.sock", "--x")

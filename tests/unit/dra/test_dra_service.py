@@ -8,16 +8,18 @@ import grpc
 import pytest
 
 from api.contract import FAKE
+from api.objects import ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
+from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.kubelet.wire import LONGEST_TEXT
 from dra.places import Place
 from kube.errors import ConnectFailed
-from tests.support.kubeletcalls import KubeletCalls
+from tests.support.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
 HOSTILE = [
@@ -44,7 +46,7 @@ class served:  # noqa: N801 - reads as a word
 
     def __init__(self, rig: PluginRig, socket: Path) -> None:
         client: Any = rig.api
-        service = NodeService(rig.driver, Kubelet(client, NODE), rig.patience)
+        service = NodeService(rig.driver, Kubelet(client, NODE), rig.patience, CLASSIC_SERVICES)
         self.server = UnixServer(Place(socket, "--x"), service.handlers(), workers=8)
         self.calls = KubeletCalls(socket)
 
@@ -63,15 +65,15 @@ def ids(rig: PluginRig, ref: ClaimRef) -> list[str]:
 
 def test_single_claims_of_kubelet_1_27(rig: PluginRig, calls: KubeletCalls) -> None:
     ref = rig.allocate("a", 0, 1)
-    assert calls.prepare_single(ref) == ids(rig, ref)
+    assert list(calls.prepare(ref, by=V1ALPHA2)[ref.uid].cdi_devices) == ids(rig, ref)
     rig.assert_agreed()
-    calls.unprepare_single(ref)
+    calls.unprepare(ref, by=V1ALPHA2)
     assert rig.saved() == {}
 
 
 def test_error_of_a_single_claim_is_a_status(calls: KubeletCalls) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        calls.prepare_single(ClaimRef("default", "none", "uid"))  # type: ignore[arg-type]
+        calls.prepare(ClaimRef("default", "none", ClaimUID("uid")), by=V1ALPHA2)
     error: Any = caught.value
     assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert "default/none" in error.details()
@@ -90,7 +92,7 @@ def test_batch_of_kubelet_1_28_to_1_30(rig: PluginRig, calls: KubeletCalls) -> N
 def test_batch_of_kubelet_1_31(rig: PluginRig, calls: KubeletCalls) -> None:
     rig.api.put(NODES, node_object("v1.31.2"))
     ref = rig.allocate("a", 0, 1, split=2)
-    found = calls.prepare_devices(ref)[ref.uid].devices
+    found = calls.prepare(ref, by=V1ALPHA4)[ref.uid].devices
     assert [(d.pool_name, d.device_name) for d in found] == [
         (NODE, rig.device(i).id.lower()) for i in (0, 1)
     ]
@@ -162,7 +164,7 @@ def test_defect_is_told_without_its_text(
     error = calls.prepare(ref)[ref.uid].error
     assert error == "ZeroDivisionError in the plugin, which is a defect; see its log"
     with pytest.raises(grpc.RpcError, match="defect in the plugin"):
-        calls.prepare_single(ref)
+        calls.prepare(ref, by=V1ALPHA2)
 
 
 @pytest.mark.parametrize("uid", HOSTILE)
@@ -205,7 +207,7 @@ def test_hostile_name_reads_nothing_else(
     assert "cannot be the namespace or name" in answer.error
     assert all(plural == "nodes" for _, plural, _ in rig.api.calls[asked:])
     with pytest.raises(grpc.RpcError, match="cannot be the namespace or name"):
-        calls.prepare_single(ClaimRef(uid=ref.uid, **names))
+        calls.prepare(ClaimRef(uid=ref.uid, **names), by=V1ALPHA2)
 
 
 @pytest.mark.parametrize(

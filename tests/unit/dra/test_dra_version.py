@@ -37,50 +37,41 @@ def test_no_version(reported: str) -> None:
         parse_version(reported, NODE)
 
 
-@pytest.mark.parametrize(
-    ("version", "devices"),
-    [("v1.28.1", False), ("v1.30.99", False), ("v1.31.0", True), ("v2.0.0", True)],
-)
-def test_kind_of_answer(api: MemoryApi, version: str, devices: bool) -> None:
-    api.put(NODES, node_object(version))
-    assert Kubelet(api, NODE).wants_device_messages() is devices
-
-
 def test_node_is_read_once_in_a_while(api: MemoryApi) -> None:
     clock = Clock(1000.0)
     kubelet = Kubelet(api, NODE, clock=clock)
     for _ in range(3):
-        kubelet.wants_device_messages()
+        kubelet.version()
     assert len(api.calls) == 1
     api.put(NODES, node_object("v1.31.0"))
     clock.now += KEEP_SECONDS + 1
-    assert kubelet.wants_device_messages()
+    assert kubelet.version() == (1, 31)
 
 
 def test_another_kubelet_may_have_another_version(api: MemoryApi) -> None:
     kubelet = Kubelet(api, NODE)
-    assert not kubelet.wants_device_messages()
+    assert kubelet.version() == (1, 30)
     api.put(NODES, node_object("v1.31.0"))
     kubelet.forget()
-    assert kubelet.wants_device_messages()
+    assert kubelet.version() == (1, 31)
 
 
 @pytest.mark.parametrize("node", [{"status": None}, {"status": {"nodeInfo": None}}, {}])
 def test_node_without_information(api: MemoryApi, node: JSON) -> None:
     api.put(NODES, {**node, "metadata": {"name": NODE}})
     with pytest.raises(UnknownKubelet, match="''"):
-        Kubelet(api, NODE).wants_device_messages()
+        Kubelet(api, NODE).version()
 
 
 def test_missing_node() -> None:
     with pytest.raises(UnknownKubelet, match="does not exist"):
-        Kubelet(MemoryApi(), NODE).wants_device_messages()
+        Kubelet(MemoryApi(), NODE).version()
 
 
 def test_failure_is_not_kept(api: MemoryApi) -> None:
     kubelet = Kubelet(api, NODE)
     api.fault = lambda *_: ConnectFailed("away")
     with pytest.raises(ConnectFailed):
-        kubelet.wants_device_messages()
+        kubelet.version()
     api.fault = lambda *_: None
-    assert not kubelet.wants_device_messages()
+    assert kubelet.version() == (1, 30)
