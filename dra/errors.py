@@ -14,11 +14,13 @@ DriverError                     (api.errors)
 │  │  ├─ NodeStateMissing       the NodeAllocationState itself is not there
 │  │  ├─ AllocationChanged      the watch cache was behind, the allocation has to be read live
 │  │  └─ UnknownKubelet         the Node does not say which kubelet wants an answer
+│  ├─ StateBusy                 another instance of the driver changes the state for too long
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ PluginStopped             the plugin ends, its successor will prepare the claim
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
 │  ├─ CdiWriteFailed            a CDI file cannot be written or removed
 │  └─ CheckpointWriteFailed     the checkpoint cannot be written
+├─ HealthUnknown                the driver cannot report the health of its devices
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
 └─ CannotServe                  the plugin cannot run on this machine as it is configured
@@ -82,6 +84,10 @@ class UnknownKubelet(Passing):
     """The Node does not tell the version of its kubelet."""
 
 
+class StateBusy(NodeError):
+    """Another instance of the driver on this node changes the state for too long."""
+
+
 class DeviceInUse(NodeError):
     """A device that was allocated is prepared for another claim at present."""
 
@@ -100,6 +106,10 @@ class CdiWriteFailed(NodeError):
 
 class CheckpointWriteFailed(NodeError):
     """The checkpoint could not be written."""
+
+
+class HealthUnknown(DriverError):
+    """The driver's report of the health of devices ended by an error."""
 
 
 class NodeUnknown(DriverError):

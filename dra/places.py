@@ -2,12 +2,17 @@
 
 Paths come from flags; every error names the flag to change. Called by the composition root before
 anything else, since none of these problems passes by itself.
-Source: unix(7), sun_path; kubernetes pkg/kubelet/config/defaults.go for the directories.
+Source: unix(7), sun_path; kubernetes pkg/kubelet/config/defaults.go for the directories;
+k8s.io/dynamic-resource-allocation kubeletplugin for the names of sockets in rolling updates.
 """
 
+import base64
 import fcntl
+import hashlib
 import os
+import re
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -23,6 +28,12 @@ PLUGINS_SETTING: Final = "--kubelet-plugins-directory-path (env KUBELET_PLUGINS_
 REGISTRAR_SETTING: Final = (
     "--kubelet-registrar-directory-path (env KUBELET_REGISTRAR_DIRECTORY_PATH)"
 )
+ROLLING_SETTING: Final = "--rolling-update (env ROLLING_UPDATE)"
+
+INSTANCE_SOCKET: Final = "dra-*.sock"
+"""Plugin socket of an instance, with its uid or a digest of it."""
+
+_INSTANCE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +63,33 @@ class Places:
     registration_socket: Place
 
     @classmethod
-    def of(cls, contract: Contract, cdi_root: str, registrar: str, plugins: str) -> Self:
-        """Return the places below three directories, as the flags name them."""
+    def of(
+        cls, contract: Contract, cdi_root: str, registrar: str, plugins: str, instance: str = ""
+    ) -> Self:
+        """Return the places below three directories, as the flags name them.
+
+        Args:
+            contract: of the driver.
+            cdi_root: directory of the CDI files.
+            registrar: directory in which the kubelet looks for plugins.
+            plugins: directory of the plugins' own ones.
+            instance: uid of the pod, if two may run on the node while they are updated; each has
+                sockets of its own then. Needs kubelet 1.33 or later.
+
+        Raises:
+            SocketUnusable: the instance cannot be part of a socket's name.
+        """
         registrar_path = Path(registrar).absolute()
         own = Path(plugins).absolute() / contract.driver_name
+        if instance:
+            check_instance(instance)
         return cls(
             cdi_root=Place(Path(cdi_root).absolute(), CDI_SETTING),
             registrar=Place(registrar_path, REGISTRAR_SETTING),
             directory=Place(own, PLUGINS_SETTING),
-            plugin_socket=Place(own / "plugin.sock", PLUGINS_SETTING),
+            plugin_socket=Place(_plugin_socket(own, instance), PLUGINS_SETTING),
             registration_socket=Place(
-                registrar_path / contract.registration_socket, REGISTRAR_SETTING
+                _registration_socket(registrar_path, contract, instance), REGISTRAR_SETTING
             ),
         )
 
@@ -84,9 +111,12 @@ class Places:
 
 
 class NodeLock:
-    """Keeps a second plugin off the node; the kernel lets go when the process ends."""
+    """Keeps a second plugin off the node; the kernel lets go when the process ends.
 
-    def __init__(self, directory: Place) -> None:
+    Instances of a rolling update share it, and keep those off that know no other instance.
+    """
+
+    def __init__(self, directory: Place, *, shared: bool = False) -> None:
         """Lock the plugin's own directory, which every plugin of the node shares.
 
         Raises:
@@ -95,20 +125,88 @@ class NodeLock:
         """
         self._descriptor = _open(directory)
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(
+                self._descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB
+            )
         except BlockingIOError as error:
             os.close(self._descriptor)
+            other = f"plugin process without {ROLLING_SETTING}" if shared else "plugin process"
             raise NodeOccupied(
-                f"another plugin process serves {directory.path}; stop it, or wait until it has "
-                f"ended, or give this one another directory with {directory.setting}"
+                f"another {other} serves {directory.path}; stop it, or wait until it has ended, or "
+                f"give this one another directory with {directory.setting}"
             ) from error
         except OSError as error:
             os.close(self._descriptor)
             raise _unusable(directory, f"cannot be locked: {error.strerror}") from error
 
+    def alone(self) -> bool:
+        """Tell whether no other instance runs on the node, and keep others off if so.
+
+        One that ends asks before it takes away what others would need.
+        """
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            # the kernel has let go of the former lock in order to try
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            return False
+        return True
+
     def release(self) -> None:
         """Let the next plugin in."""
         os.close(self._descriptor)
+
+
+def check_instance(instance: str) -> None:
+    """Check that an instance can be part of the names of sockets.
+
+    Raises:
+        SocketUnusable: it cannot.
+    """
+    if not _INSTANCE.fullmatch(instance):
+        raise SocketUnusable(
+            f"{ROLLING_SETTING} is {instance[:80]!r}, which cannot be part of a socket's name; "
+            "give the uid of the pod (fieldRef metadata.uid)"
+        )
+
+
+def _plugin_socket(own: Path, instance: str) -> Path:
+    if not instance:
+        return own / "plugin.sock"
+    names = (instance, _digest(instance, 8))
+    return _first_fitting(own / INSTANCE_SOCKET.replace("*", each) for each in names)
+
+
+def _registration_socket(registrar: Path, contract: Contract, instance: str) -> Path:
+    if not instance:
+        return registrar / contract.registration_socket
+    return _first_fitting(registrar / name for name in registration_names(contract, instance))
+
+
+def registration_names(contract: Contract, instance: str) -> tuple[str, ...]:
+    """Return how the registration socket of an instance may be named, the preferred name first."""
+    driver = contract.driver_name
+    unique = _digest(f"{driver}\0{instance}", 16)
+    names = (f"{driver}-{instance}", f"{driver}-{_digest(instance, 8)}", f"dra-{unique}")
+    return tuple(f"{name}-reg.sock" for name in names)
+
+
+def _first_fitting(paths: Iterable[Path]) -> Path:
+    """Return the first path that a socket can have, else the last one."""
+    path = Path()
+    for path in paths:
+        if _bytes(path) <= LONGEST_SOCKET:
+            break
+    return path
+
+
+def _digest(text: str, size: int) -> str:
+    digest = hashlib.sha256(text.encode()).digest()[:size]
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def _bytes(path: Path) -> int:
+    return len(os.fsencode(path))
 
 
 def check_length(socket: Place) -> None:
@@ -117,7 +215,7 @@ def check_length(socket: Place) -> None:
     Raises:
         SocketUnusable: it is too long.
     """
-    length = len(os.fsencode(socket.path))
+    length = _bytes(socket.path)
     if length > LONGEST_SOCKET:
         raise SocketUnusable(
             f"socket path {socket.path} has {length} bytes, Unix sockets take {LONGEST_SOCKET}; "
