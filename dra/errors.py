@@ -14,6 +14,7 @@ DriverError                     (api.errors)
 │  │  ├─ NodeStateMissing       the NodeAllocationState itself is not there
 │  │  ├─ AllocationChanged      the watch cache was behind, the allocation has to be read live
 │  │  └─ UnknownKubelet         the Node does not say which kubelet wants an answer
+│  ├─ ClaimBusy                 the driver takes longer for the claim than the call
 │  ├─ StateBusy                 another instance of the driver changes the state for too long
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ PluginStopped             the plugin ends, its successor will prepare the claim
@@ -82,6 +83,10 @@ class AllocationChanged(Passing):
 
 class UnknownKubelet(Passing):
     """The Node does not tell the version of its kubelet."""
+
+
+class ClaimBusy(NodeError):
+    """The driver takes longer for the claim than the kubelet waits."""
 
 
 class StateBusy(NodeError):

@@ -44,6 +44,7 @@ class Registration:
         *,
         services: Sequence[Service[Any]],
         on_change: Callable[[], None],
+        on_registered: Callable[[], None] = lambda: None,
     ) -> None:
         """Offer a plugin.
 
@@ -54,6 +55,8 @@ class Registration:
             metrics: shows whether the plugin is registered.
             services: that the plugin socket serves.
             on_change: called after `refused` has changed.
+            on_registered: called whenever a kubelet has registered the plugin; one that has
+                started has deleted the ResourceSlices of its node. Returns at once.
         """
         self._driver_name = driver_name
         self._endpoint = endpoint
@@ -61,6 +64,7 @@ class Registration:
         self._metrics = metrics
         self._services = services
         self._on_change = on_change
+        self._on_registered = on_registered
         self._lock = threading.Lock()
         self._problem: str | None = _UNKNOWN
 
@@ -107,6 +111,8 @@ class Registration:
         self._metrics.registered(problem is None)
         if self.refused != before:
             self._on_change()
+        if problem is None:
+            self._on_registered()
         return messages.RegistrationStatusResponse()
 
     def _refusal(self, reason: str) -> str:

@@ -6,10 +6,8 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go for what kubelets make of the a
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from itertools import groupby
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -17,6 +15,7 @@ from api.errors import DriverError
 from api.objects import ClaimUID
 from dra.claims import ClaimRef
 from dra.kubelet.answers import Answer, Failure
+from dra.kubelet.claimcalls import ClaimCalls, Served
 from dra.kubelet.codecs import ClaimCodec
 from dra.kubelet.services import Minor, Service, called_by
 from dra.kubelet.wire import Handler, Method, method_of, service
@@ -25,9 +24,6 @@ from ops.logs import get_logger
 
 T = TypeVar("T")
 ClaimService = Service[ClaimCodec]
-
-CLAIMS: Final = 32
-"""How many claims of a call are served at the same time."""
 
 _LOG = get_logger("service")
 
@@ -71,6 +67,7 @@ class NodeService:
         self._kubelet = kubelet
         self._patience = patience
         self._services = services
+        self._calls = ClaimCalls()
 
     def handlers(self) -> list[Handler]:
         """Return what a server has to be given to serve all of them on one socket."""
@@ -82,10 +79,10 @@ class NodeService:
 
         def prepare(request: Message) -> Message:
             codec = self._codec(same)
-            return codec.prepared(_outcomes(codec, request, self._driver.prepare))
+            return codec.prepared(_outcomes(self._calls, codec, request, self._driver.prepare))
 
         def unprepare(request: Message) -> Message:
-            return first.unprepared(_outcomes(first, request, self._driver.unprepare))
+            return first.unprepared(_outcomes(self._calls, first, request, self._driver.unprepare))
 
         first = same[0].codec
         return {
@@ -105,28 +102,26 @@ class NodeService:
 
 
 def _outcomes(
-    codec: ClaimCodec, request: Message, serve: Callable[[ClaimRef], T]
+    calls: ClaimCalls, codec: ClaimCodec, request: Message, serve: Callable[[ClaimRef], T]
 ) -> dict[ClaimUID, T | Failure]:
-    """Serve each claim once, though kubelets list one with several resource handles repeatedly.
-
-    They are served at the same time: one that has to wait costs the others nothing of the call's.
-    """
+    """Serve each claim once, though kubelets list one with several resource handles repeatedly."""
     refs = {ref.uid: ref for ref in codec.claims(request)}
+    served = calls.each(tuple(refs.values()), serve)
     if not codec.batch:
-        return {uid: serve(ref) for uid, ref in refs.items()}
-    if len(refs) < 2:
-        return {uid: _try(serve, ref) for uid, ref in refs.items()}
-    with ThreadPoolExecutor(min(len(refs), CLAIMS), thread_name_prefix="claims") as pool:
-        answers = [pool.submit(copy_context().run, _try, serve, ref) for ref in refs.values()]
-        return dict(zip(refs, (each.result() for each in answers), strict=True))
+        return {each.ref.uid: each.result() for each in served}
+    outcomes: dict[ClaimUID, T | Failure] = {}
+    for each in served:
+        outcome = _outcome(each)
+        outcomes[each.ref.uid] = outcome
+    return outcomes
 
 
-def _try(serve: Callable[[ClaimRef], T], ref: ClaimRef) -> T | Failure:
+def _outcome(served: Served[T]) -> T | Failure:
     try:
-        return serve(ref)
+        return served.result()
     except DriverError as error:
-        _LOG.warning("Claim failed", claim=ref, err=str(error))
+        _LOG.warning("Claim failed", claim=served.ref, err=str(error))
         return Failure.of(error)
     except Exception as error:  # noqa: BLE001 - the other claims of the batch are served all the same
-        _LOG.error("Claim failed by a defect", exc=error, claim=ref)
+        _LOG.error("Claim failed by a defect", exc=error, claim=served.ref)
         return Failure.of(error)

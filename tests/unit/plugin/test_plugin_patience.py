@@ -11,6 +11,7 @@ from dra.errors import (
     AllocationChanged,
     CdiWriteFailed,
     CheckpointWriteFailed,
+    ClaimBusy,
     ClaimNotFound,
     ClaimUidMismatch,
     DeviceInUse,
@@ -24,6 +25,7 @@ from dra.errors import (
     NotForThisNode,
     Passing,
     PluginStopped,
+    StateBusy,
     UnknownKubelet,
     UnsupportedServer,
 )
@@ -74,6 +76,8 @@ LASTS = (
     InvalidCdiSpec,
     CdiWriteFailed,
     CheckpointWriteFailed,
+    ClaimBusy,
+    StateBusy,
 )
 MODULES = ("api.errors", "kube.errors", "dra.errors", "plugin.errors")
 WAITS = {

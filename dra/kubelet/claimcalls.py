@@ -1,0 +1,132 @@
+"""Does what a call asks for each of its claims, and answers in time whatever the driver does.
+
+Claims are served at the same time, each by a thread, one call at a time for a claim. A driver that
+hangs costs that claim an error a moment before the call is over, keeps one thread, and neither the
+other claims of the call waiting nor the program from ending. Called by `dra.kubelet.service`.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from contextlib import contextmanager
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Final, Generic, TypeVar
+
+from api.objects import ClaimUID
+from dra.claims import ClaimRef
+from dra.errors import ClaimBusy
+from dra.kubelet.wire import MARGIN_SECONDS
+from kube import deadlines
+
+T = TypeVar("T")
+
+CLAIMS: Final = 32
+"""How many claims of a call are served at the same time."""
+
+_LATE_SECONDS: Final = MARGIN_SECONDS / 2
+"""After the deadline, for what keeps to it and fails with a reason of its own."""
+
+
+@dataclass(slots=True)
+class _Turn:
+    """Who may serve a claim.
+
+    Attributes:
+        lock: held by the call that does.
+        calls: that hold it or wait for it.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    calls: int = 0
+
+
+class ClaimCalls:
+    """Serves the claims of all calls of a plugin; thread-safe."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Keep to deadlines by a clock of monotonic seconds."""
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._turns: dict[ClaimUID, _Turn] = {}
+
+    def each(self, refs: Sequence[ClaimRef], serve: Callable[[ClaimRef], T]) -> list["Served[T]"]:
+        """Serve claims, and return what came of each until the deadline of the present call."""
+        found: list[Served[T]] = [Served(ref) for ref in refs]
+        rest, lock = iter(found), threading.Lock()
+
+        def work() -> None:
+            while True:
+                with lock:
+                    served = next(rest, None)
+                if served is None:
+                    return
+                self._serve(served, serve)
+
+        for _ in range(min(len(found), CLAIMS)):
+            # not of a pool, which the program would wait for at its end
+            threading.Thread(
+                target=copy_context().run, args=(work,), name="claim", daemon=True
+            ).start()
+        left = max(self._left(), 0.0) + _LATE_SECONDS
+        wait([served.future for served in found], min(left, threading.TIMEOUT_MAX))
+        return found
+
+    def _serve(self, served: "Served[T]", serve: Callable[[ClaimRef], T]) -> None:
+        try:
+            with self._turn(served.ref):
+                result = serve(served.ref)
+        except Exception as error:  # noqa: BLE001 - whoever asked is told
+            served.future.set_exception(error)
+        except BaseException as error:  # noqa: BLE001 - of a driver that ends its thread
+            served.future.set_exception(RuntimeError(repr(error)))
+        else:
+            served.future.set_result(result)
+
+    @contextmanager
+    def _turn(self, ref: ClaimRef) -> Iterator[None]:
+        with self._guard:
+            turn = self._turns.setdefault(ref.uid, _Turn())
+            turn.calls += 1
+        try:
+            if not turn.lock.acquire(timeout=min(max(self._left(), 0.0), threading.TIMEOUT_MAX)):
+                raise _busy(ref)
+            try:
+                yield
+            finally:
+                turn.lock.release()
+        finally:
+            with self._guard:
+                turn.calls -= 1
+                if not turn.calls:
+                    del self._turns[ref.uid]
+
+    def _left(self) -> float:
+        return deadlines.seconds_left(self._clock())
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Generic[T]):
+    """A claim, and what came of it."""
+
+    ref: ClaimRef
+    future: "Future[T]" = field(default_factory=Future)
+
+    def result(self) -> T:
+        """Return what was answered.
+
+        Raises:
+            ClaimBusy: nothing, while the call had time.
+            Exception: that it failed by.
+        """
+        if not self.future.done():
+            raise _busy(self.ref)
+        return self.future.result()
+
+
+def _busy(ref: ClaimRef) -> ClaimBusy:
+    return ClaimBusy(
+        f"{ref} (uid {ref.uid}) is still being served, and this call is over; the kubelet tries "
+        "again, and if this lasts, see the plugin's log for what the driver waits for"
+    )
