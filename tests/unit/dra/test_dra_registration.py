@@ -1,5 +1,6 @@
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock, create_autospec
 
 import pytest
@@ -8,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from api.contract import FAKE
 from dra.kubelet.registration import Registration
 from dra.kubelet.server import UnixServer
-from dra.kubelet.services import CLASSIC_SERVICES
+from dra.kubelet.services import CLASSIC_SERVICES, SERVICES, Service
 from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
 from dra.places import Place
@@ -18,17 +19,20 @@ from tests.support.kubeletcalls import KubeletCalls
 class Registered:
     """A registration, and the kubelet that talks to it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(
+        self, directory: Path, services: Sequence[Service[Any]] = CLASSIC_SERVICES
+    ) -> None:
         self.registry = CollectorRegistry()
         self.kubelet = create_autospec(Kubelet, instance=True, spec_set=True)
-        self.changes = Mock()
+        self.changes, self.registrations = Mock(), Mock()
         self.registration = Registration(
             FAKE.driver_name,
             Path("/plugins/plugin.sock"),
             self.kubelet,
             PluginMetrics(self.registry),
-            services=CLASSIC_SERVICES,
+            services=services,
             on_change=self.changes,
+            on_registered=self.registrations,
         )
         place = Place(directory / "x-reg.sock", "--x")
         self.server = UnixServer(place, self.registration.handlers(), workers=1)
@@ -53,6 +57,27 @@ def test_info_is_what_kubelets_look_for(registered: Registered) -> None:
     assert info.name == "fake.resource.3-shake.com"
     assert info.endpoint == "/plugins/plugin.sock"
     assert list(info.supported_versions) == ["1.0.0"]
+
+
+def test_everything_that_is_served_is_listed_newest_first(short_path: Path) -> None:
+    made = Registered(short_path, SERVICES)
+    with made.calls:
+        assert list(made.calls.get_info().supported_versions) == [
+            "v1.DRAPlugin",
+            "v1beta1.DRAPlugin",
+            "v1.DRAResourceHealth",
+            "v1alpha1.DRAResourceHealth",
+            "1.0.0",
+        ]
+        made.calls.notify("no")
+    assert "1.27 or later" in str(made.registration.problem)
+    made.server.stop(0)
+
+
+def test_every_registration_is_told_and_no_refusal(registered: Registered) -> None:
+    for error, count in (("", 1), ("no", 1), ("", 2), ("", 3)):
+        registered.calls.notify(error)
+        assert registered.registrations.call_count == count
 
 
 def test_version_of_the_kubelet_is_read_anew_when_one_asks(registered: Registered) -> None:
