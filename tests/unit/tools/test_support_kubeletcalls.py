@@ -4,7 +4,14 @@ import pytest
 
 from api.objects import ClaimUID
 from dra.claims import ClaimRef
-from tests.support.kubeletcalls import HEALTH_V1ALPHA1, Answered, Device, WrongAnswer, check, kubelet
+from tests.support.kubeletcalls import (
+    HEALTH_V1ALPHA1,
+    Answered,
+    Device,
+    WrongAnswer,
+    check,
+    kubelet,
+)
 
 A, B = (ClaimRef("ns", name, ClaimUID(f"uid-{name}")) for name in "ab")
 
@@ -69,8 +76,8 @@ def test_container_gets_devices_by_the_very_name_of_its_request(
     ("minor", "health"),
     [
         (33, None),
-        (35, "v1alpha1.DRAResourceHealth"),
-        (36, "v1alpha1.DRAResourceHealth"),
+        (35, HEALTH_V1ALPHA1),
+        (36, HEALTH_V1ALPHA1),
         (37, None),
     ],
 )
