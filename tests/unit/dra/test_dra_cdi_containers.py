@@ -64,7 +64,7 @@ class Use:
         results = [
             Result(f"r{n}", NODE, (d.parent or d.id).lower()) for n, d in enumerate(made.devices)
         ]
-        groups = answer(FAKE, made, results, NODE).groups
+        groups = answer(FAKE, made, results, NODE)
         wanted = [g for g in groups if self.request in ("", *g.requests)]
         return [id_ for group in wanted for id_ in group.cdi_ids]
 
