@@ -256,7 +256,11 @@ class ReportsHealth(Protocol):
     """A driver that knows how its devices are."""
 
     def health(self) -> Iterator[Sequence[DeviceHealth]]:
-        """Yield the health of all devices, at once and after each change; ends with the stream."""
+        """Yield the health of all devices, at once and after each change; may block.
+
+        Read by one thread for all kubelets, no longer than one of them listens, and asked for anew
+        after it has ended or raised.
+        """
 
 
 @runtime_checkable

@@ -30,6 +30,9 @@ REGISTRAR_SETTING: Final = (
 )
 ROLLING_SETTING: Final = "--rolling-update (env ROLLING_UPDATE)"
 
+PLUGIN_SOCKET: Final = "plugin.sock"
+"""Of a plugin that is alone on its node."""
+
 INSTANCE_SOCKET: Final = "dra-*.sock"
 """Plugin socket of an instance, with its uid or a digest of it."""
 
@@ -172,7 +175,7 @@ def check_instance(instance: str) -> None:
 
 def _plugin_socket(own: Path, instance: str) -> Path:
     if not instance:
-        return own / "plugin.sock"
+        return own / PLUGIN_SOCKET
     names = (instance, _digest(instance, 8))
     return _first_fitting(own / INSTANCE_SOCKET.replace("*", each) for each in names)
 

@@ -5,32 +5,38 @@ kubelet would dial what a killed one left for ever. Called by the composition ro
 """
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from api.contract import Contract
-from dra.places import INSTANCE_SOCKET, Places, registration_names
+from dra.places import INSTANCE_SOCKET, PLUGIN_SOCKET, Places, registration_names
 
 
 def remove_abandoned(
     places: Places, contract: Contract, report: Callable[[Path], None] = lambda _: None
 ) -> None:
-    """Remove what nobody serves any more; the registration goes first, so that a retry finds it.
+    """Remove what nobody serves any more, whichever kind of instance served it.
 
     Args:
         places: of the instance that starts.
         contract: of the driver.
         report: told of each socket that was removed.
     """
-    for plugin_socket in sorted(places.directory.path.glob(INSTANCE_SOCKET)):
+    for path in _sockets(places, contract):
+        if _abandoned(path):
+            path.unlink(missing_ok=True)
+            report(path)
+
+
+def _sockets(places: Places, contract: Contract) -> Iterator[Path]:
+    """Name all sockets of the driver; a registration is found by its plugin socket, so it is first."""
+    registrar, own = places.registrar.path, places.directory.path
+    yield registrar / contract.registration_socket
+    yield own / PLUGIN_SOCKET
+    for plugin_socket in sorted(own.glob(INSTANCE_SOCKET)):
         instance = plugin_socket.stem.removeprefix("dra-")
-        registrations = (
-            places.registrar.path / name for name in registration_names(contract, instance)
-        )
-        for path in (*registrations, plugin_socket):
-            if _abandoned(path):
-                path.unlink(missing_ok=True)
-                report(path)
+        yield from (registrar / name for name in registration_names(contract, instance))
+        yield plugin_socket
 
 
 def _abandoned(path: Path) -> bool:

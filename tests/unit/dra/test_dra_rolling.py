@@ -1,7 +1,6 @@
 """Two instances of a driver on one node, while the first is replaced by the second."""
 
 import socket
-import stat
 from pathlib import Path
 from uuid import UUID
 
@@ -151,25 +150,30 @@ def test_new_instance_serves_before_and_after_the_end_of_the_old_one(node: Path)
         each.stop(0)
 
 
-def test_what_a_killed_instance_left_is_removed_and_nothing_else(node: Path) -> None:
-    killed, runs = places(node, OLD), places(node, NEW)
-    for place in (killed.plugin_socket, killed.registration_socket):
-        with socket.socket(socket.AF_UNIX) as left_behind:
-            left_behind.bind(str(place.path))
-    other = node / "registry" / "other.example.com-reg.sock"
-    with socket.socket(socket.AF_UNIX) as left_behind:
-        left_behind.bind(str(other))
-    file = node / "plugins" / FAKE.driver_name / "dra-file.sock"
+def leave_behind(path: Path) -> Path:
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    return path
+
+
+@pytest.mark.parametrize("instance", [OLD, ""], ids=["rolling", "before rolling updates"])
+def test_what_a_killed_instance_left_is_removed_and_nothing_else(node: Path, instance: str) -> None:
+    killed, runs = places(node, instance), places(node, NEW)
+    left = [
+        leave_behind(place.path) for place in (killed.registration_socket, killed.plugin_socket)
+    ]
+    other = leave_behind(node / "registry" / "other.example.com-reg.sock")
+    file = runs.directory.path / "dra-file.sock"
     file.touch()
     serving = [server(place, NEW) for place in (runs.plugin_socket, runs.registration_socket)]
     for each in serving:
         each.start()
     removed: list[Path] = []
     remove_abandoned(runs, FAKE, removed.append)
-    assert removed == [killed.registration_socket.path, killed.plugin_socket.path]
+    assert removed == left
     assert not any(path.exists() for path in removed)
     assert ask(runs.plugin_socket) == ask(runs.registration_socket) == NEW
-    assert stat.S_ISSOCK(other.stat().st_mode)
+    assert other.is_socket()
     assert file.exists()
     for each in serving:
         each.stop(0)
