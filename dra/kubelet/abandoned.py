@@ -29,7 +29,7 @@ def remove_abandoned(
 
 
 def _sockets(places: Places, contract: Contract) -> Iterator[Path]:
-    """Name all sockets of the driver; a registration is found by its plugin socket, so it is first."""
+    """Name all sockets of the driver; a registration before the socket that it is found by."""
     registrar, own = places.registrar.path, places.directory.path
     yield registrar / contract.registration_socket
     yield own / PLUGIN_SOCKET
