@@ -86,7 +86,7 @@ def test_the_plugin_finds_the_request_of_each_device() -> None:
     verify(seen, ClaimRef("default", "claim", UID), node, FAKE.driver_name)
     devices = tuple(PreparedDevice(DeviceID(i)) for i in rig.allocated()["uid-claim"])
     prepared = PreparedClaim(UID, "default", "claim", "", devices)
-    groups = answer(FAKE, prepared, seen.results(FAKE.driver_name), node).groups
+    groups = answer(FAKE, prepared, seen.results(FAKE.driver_name), node)
     assert [(g.requests, g.pool, g.device) for g in groups] == [
         (("a",), "node-1", "node-1-0"),
         (("a",), "node-1", "node-1-1"),
