@@ -11,8 +11,10 @@ from typing import Final
 
 from api.names import RESOURCE_GROUP
 from devcluster.apiserver.builtinschemas import schema_of
+from devcluster.apiserver.clock import Clock, system_clock
 from devcluster.apiserver.columns import columns_of
 from devcluster.apiserver.kinds import CORE_VERBS, STATUS, Kind, Subresource
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.rules.apps import DEPLOYMENTS, REPLICA_SETS
 from devcluster.apiserver.rules.claims import CLAIMS, CLASSES, TEMPLATES
 from devcluster.apiserver.rules.config import CONFIG_MAPS, SECRETS
@@ -22,6 +24,7 @@ from devcluster.apiserver.rules.namespaces import NAMESPACES
 from devcluster.apiserver.rules.pods import PODS
 from devcluster.apiserver.rules.scheduling import SCHEDULING_CONTEXTS
 from devcluster.apiserver.strategy import Strategy
+from devcluster.apiserver.structuredkinds import structured_kinds
 
 _BINDING: Final = Subresource("binding", ("create",), "Binding")
 _EVICTION: Final = Subresource("eviction", ("create",), "Eviction", "policy", "v1")
@@ -171,11 +174,17 @@ _GROUPS: Final = (
 )
 
 
-def builtin_kinds() -> Iterator[Kind]:
-    """Return the kinds in the order of discovery."""
+def builtin_kinds(api: ResourceApi = CLASSIC, clock: Clock = system_clock) -> Iterator[Kind]:
+    """Return the kinds in the order of discovery.
+
+    Args:
+        api: what is served of resource.k8s.io.
+        clock: time of day, for rules that need it.
+    """
     for group, version, builtins in _GROUPS:
-        for builtin in builtins:
+        for builtin in builtins if group != RESOURCE_GROUP or version in api.versions else ():
             yield _kind(group, version, builtin)
+    yield from structured_kinds(api, clock)
 
 
 def _kind(group: str, version: str, builtin: _Builtin) -> Kind:

@@ -6,7 +6,7 @@ Here the references are resolved, so that nobody else has to know them.
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -24,6 +24,7 @@ _FILES = (
     "batch",
     "coordination",
     "resource",
+    "structured",
     "apiextensions",
 )
 
@@ -33,11 +34,12 @@ class _Library:
     """The content of all files.
 
     Attributes:
-        kinds: group, version and kind of each built-in, with its OpenAPI package name.
+        kinds: group, version and kind of each built-in, with its OpenAPI package name and its
+            definition.
     """
 
     definitions: Mapping[str, JSON]
-    kinds: Mapping[tuple[str, str, str], str]
+    kinds: Mapping[tuple[str, str, str], tuple[str, str]]
 
 
 @functools.cache
@@ -50,7 +52,8 @@ def schema_of(group: str, version: str, kind: str) -> JSON:
     library = _library()
     if (group, version, kind) not in library.kinds:
         raise KeyError(f"{kind} of {group}/{version} is not built in")
-    resolved: JSON = _resolved(library.definitions, library.definitions[kind])
+    _, definition = library.kinds[group, version, kind]
+    resolved: JSON = _resolved(library.definitions, library.definitions[definition])
     return resolved
 
 
@@ -64,20 +67,28 @@ def meta_properties() -> JSON:
 
 def package_of(group: str, version: str, kind: str) -> str | None:
     """Return the OpenAPI package of a built-in kind, such as `io.k8s.api.core.v1`."""
-    return _library().kinds.get((group, version, kind))
+    package, _ = _library().kinds.get((group, version, kind), (None, None))
+    return package
 
 
 @functools.cache
 def _library() -> _Library:
     folder = resources.files(__package__).joinpath("schemas")
     definitions: dict[str, JSON] = {}
-    kinds: dict[tuple[str, str, str], str] = {}
+    kinds: dict[tuple[str, str, str], tuple[str, str]] = {}
     for name in _FILES:
         content = yaml.safe_load(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
         definitions.update(content["definitions"])
-        for kind in content.get("kinds", ()):
-            kinds[content["group"], content["version"], kind] = content["package"]
+        for served in content.get("served", [content]):
+            for kind, definition in _named(served.get("kinds", ())):
+                package = served["package"]
+                kinds[served["group"], served["version"], kind] = (package, definition)
     return _Library(definitions, kinds)
+
+
+def _named(kinds: Any) -> Iterable[tuple[str, str]]:
+    """Return kinds with their definitions, which have the same names unless they are given."""
+    return kinds.items() if isinstance(kinds, dict) else ((kind, kind) for kind in kinds)
 
 
 def _resolved(definitions: Mapping[str, JSON], node: Any) -> Any:

@@ -22,6 +22,11 @@ def columns_of(group: str, kind: str) -> tuple[Column, ...]:
     return _COLUMNS.get((group, kind), (NAME, AGE))
 
 
+def structured_columns_of(kind: str) -> tuple[Column, ...]:
+    """Return the columns of a kind of resource.k8s.io with structured parameters."""
+    return _STRUCTURED.get(kind, (NAME, AGE))
+
+
 def _text(*path: str, absent: str = NONE) -> Cell:
     """Return a cell with the text at a path."""
 
@@ -172,6 +177,17 @@ _EVENT: Final = (
 
 _CLASS_NAME: Final = "resourceClassName"
 _MODE: Final = "allocationMode"
+
+_STRUCTURED: Final[Mapping[str, tuple[Column, ...]]] = {
+    "ResourceClaim": (NAME, _column("State", _joined(_claim_states, ""), "How far it is."), AGE),
+    "ResourceSlice": (
+        NAME,
+        _column("Node", _text("spec", "nodeName", absent=""), "Where the devices are."),
+        _column("Driver", _text("spec", "driver", absent=""), "Whose they are."),
+        _column("Pool", _text("spec", "pool", "name", absent=""), "Where they belong."),
+        AGE,
+    ),
+}
 
 _COLUMNS: Final[Mapping[tuple[str, str], tuple[Column, ...]]] = {
     ("", "Pod"): (NAME, *podcolumns.MIDDLE, AGE, *podcolumns.WIDE),

@@ -79,5 +79,10 @@ def too_long(path: str, most: int) -> FieldError:
     return FieldError(path, f"Too long: may not be longer than {most}", "FieldValueTooLong")
 
 
+def too_many_bytes(path: str, most: int) -> FieldError:
+    """Return the error of a text with more than `most` bytes, in the words of 1.32 and later."""
+    return FieldError(path, f"Too long: may not be more than {most} bytes", "FieldValueTooLong")
+
+
 def _shown(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.objects import JSON
+from devcluster.apiserver.conversion import Conversion, Path
 from devcluster.apiserver.strategy import Strategy
 
 CORE_VERBS = (
@@ -67,6 +68,7 @@ class Kind:
         selectable: field labels beyond metadata.name and metadata.namespace, with the path
             that each reads.
         generation: whether `metadata.generation` counts the changes of the desired state.
+        conversion: to and from what is stored; None where only `apiVersion` differs.
     """
 
     group: str
@@ -85,6 +87,7 @@ class Kind:
     selectable: Mapping[str, str] = field(default_factory=dict)
     custom: bool = False
     generation: bool = False
+    conversion: Conversion | None = None
 
     @property
     def resource_id(self) -> tuple[str, str]:
@@ -95,6 +98,27 @@ class Kind:
     def api_version(self) -> str:
         """`group/version`, or the version alone in the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def stored_version(self) -> str:
+        """`apiVersion` of what is stored after a write."""
+        return self.conversion.api_version if self.conversion else self.api_version
+
+    @property
+    def texts(self) -> tuple[Path, ...]:
+        """Fields that are stored as the JSON text that was sent."""
+        return self.conversion.texts if self.conversion else ()
+
+    def stored(self, obj: JSON) -> JSON:
+        """Return an object of this version as it is stored."""
+        return self.conversion.store(obj) if self.conversion else obj
+
+    def served(self, obj: JSON) -> JSON:
+        """Return a stored object in this version; the same object if it is that already."""
+        shown = self.conversion.serve(obj) if self.conversion else obj
+        if shown.get("apiVersion") == self.api_version:
+            return shown
+        return {**shown, "apiVersion": self.api_version}
 
     @property
     def qualified(self) -> str:

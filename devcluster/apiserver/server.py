@@ -16,6 +16,7 @@ from devcluster.apiserver.garbage import GarbageCollector
 from devcluster.apiserver.logs import LogSource
 from devcluster.apiserver.registry import Registry
 from devcluster.apiserver.remotecommand import CommandSource
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.storage import Storage
 from devcluster.apiserver.store import Store, random_suffix, random_uid
 from devcluster.apiserver.watch import Pace
@@ -37,6 +38,7 @@ class ApiServer:
         logs: LogSource,
         commands: CommandSource,
         version: str = "v1.30.14",
+        resource_api: ResourceApi = CLASSIC,
         clock: Clock = system_clock,
         new_uid: Callable[[], str] = random_uid,
         new_suffix: Callable[[], str] = random_suffix,
@@ -48,13 +50,14 @@ class ApiServer:
             logs: where logs of containers come from.
             commands: where commands in containers run.
             version: that it claims to have, as `kubectl version` shows it.
+            resource_api: what is served of resource.k8s.io.
             clock: time of day.
             new_uid: makes the uid of a new object.
             new_suffix: makes the end of a generated name.
             pace: of watches.
         """
         self._storage = Storage()
-        self._registry = Registry(builtin_kinds())
+        self._registry = Registry(builtin_kinds(resource_api, clock))
         self._storage.listen(CustomKinds(self._registry))
         self._store = Store(self._storage, clock=clock, new_uid=new_uid, new_suffix=new_suffix)
         self._garbage = GarbageCollector(self._store, self._registry)

@@ -25,7 +25,7 @@ from devcluster.apiserver.errors import NotFound, already_exists, not_found
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.listing import ListOptions, Page, list_page
 from devcluster.apiserver.objectmeta import Birth
-from devcluster.apiserver.patch import Patch
+from devcluster.apiserver.patch import STRATEGIC, Patch
 from devcluster.apiserver.storage import RevisionLost, Storage, Stored
 from devcluster.apiserver.writes import (
     WriteOptions,
@@ -154,14 +154,14 @@ class Store:
             Conflict: the patch sets a resourceVersion that is not the current one.
             StatusError: it cannot be applied, or the result may not be stored.
         """
-        return self.rewrite(
-            kind,
-            namespace,
-            name,
-            lambda old: patch.apply(kind.kind, old),
-            subresource=subresource,
-            options=options,
-        )
+
+        def change(old: JSON) -> JSON:
+            new = patch.apply(kind.kind, old)
+            if kind.conversion is None or patch.media_type != STRATEGIC:
+                return new
+            return kind.conversion.sort(new)
+
+        return self.rewrite(kind, namespace, name, change, subresource=subresource, options=options)
 
     def rewrite(
         self,
@@ -179,7 +179,7 @@ class Store:
             kind,
             namespace,
             name,
-            lambda old: rewrite(kind, change(old), old, options),
+            lambda old: rewrite(kind, change(kind.served(old)), old, options),
             dry_run=options.dry_run,
         )
 
@@ -238,7 +238,7 @@ class Store:
         while True:
             stored = self.get(kind, namespace, name)
             old = stored.copy()
-            old["apiVersion"] = kind.api_version
+            old["apiVersion"] = kind.stored_version
             new = change(old)
             new["metadata"]["resourceVersion"] = stored.obj["metadata"]["resourceVersion"]
             if dry_run or new == stored.obj:

@@ -159,9 +159,8 @@ class Watch:
         if not now:
             return None
         kind = MODIFIED if before else ADDED
-        if event.stored.obj["apiVersion"] == self._kind.api_version:
-            return Change(kind, event.stored.obj, event.stored.data)
-        return Change(kind, {**event.stored.obj, "apiVersion": self._kind.api_version})
+        shown = self._kind.served(event.stored.obj)
+        return Change(kind, shown, event.stored.data if shown is event.stored.obj else None)
 
     def _selected(self, event: Event) -> tuple[bool, bool]:
         """Tell whether the watch was to see the object before the event, and is to after it."""
@@ -175,9 +174,9 @@ class Watch:
         shown = event.stored if event.type == DELETED else event.previous
         if shown is None:
             return None
-        obj = {**shown.obj, "apiVersion": self._kind.api_version}
-        obj["metadata"] = {**obj["metadata"], "resourceVersion": str(event.revision)}
-        return Change(DELETED, obj)
+        obj = self._kind.served(shown.obj)
+        meta = {**obj["metadata"], "resourceVersion": str(event.revision)}
+        return Change(DELETED, {**obj, "metadata": meta})
 
     def _bookmark(self, revision: int) -> Change:
         meta = {"resourceVersion": str(revision), "creationTimestamp": None}

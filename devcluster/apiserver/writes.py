@@ -113,12 +113,12 @@ def _expect_revision(kind: Kind, sent: JSON, stored: JSON) -> None:
 def _decode(kind: Kind, body: JSON, options: WriteOptions, old: JSON | None = None) -> JSON:
     _report_unknown(kind, body, options)
     obj = schema.apply_defaults(kind.schema, schema.prune(kind.schema, body))
-    found = schema.check(kind.schema, obj, old)
+    found = schema.check(kind.schema, obj, kind.served(old) if old else None)
     unreadable = [error for error in found if error.reason == fielderrors.WRONG_TYPE]
     if unreadable and not kind.custom:
         raise _undecodable(kind, ", ".join(str(error) for error in unreadable))
     _refuse(kind, obj, found)
-    return obj
+    return kind.stored(obj)
 
 
 def _report_unknown(kind: Kind, body: JSON, options: WriteOptions) -> None:

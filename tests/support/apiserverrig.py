@@ -13,6 +13,7 @@ from devcluster.apiserver.garbage import GarbageCollector
 from devcluster.apiserver.grace import Grace
 from devcluster.apiserver.kinds import STATUS, Kind
 from devcluster.apiserver.registry import Registry
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.storage import Storage
 from devcluster.apiserver.store import Store
 from devcluster.apiserver.strategy import Strategy
@@ -96,13 +97,13 @@ class Rig:
     Garbage is collected by `collect`, in the thread of the test.
     """
 
-    def __init__(self, thing: Kind | None = None) -> None:
+    def __init__(self, thing: Kind | None = None, api: ResourceApi = CLASSIC) -> None:
         self.now = Now()
         self.uids: Iterator[int] = itertools.count(1)
         self.suffixes: Iterator[str] = (f"x{n:04}" for n in itertools.count(1))
         self.storage = Storage()
         self.thing = thing or thing_kind()
-        self.registry = Registry([*builtin_kinds(), self.thing])
+        self.registry = Registry([*builtin_kinds(api, self.now), self.thing])
         self.storage.listen(CustomKinds(self.registry))
         self.store = Store(
             self.storage,

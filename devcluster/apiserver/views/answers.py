@@ -48,7 +48,7 @@ def object_answer(
     kind: Kind, obj: JSON, now: datetime, code: int = 200, *, warnings: Sequence[str] = ()
 ) -> Response:
     """Return one object, as a table if the client wants that."""
-    shown = as_version(kind, obj)
+    shown = kind.served(obj)
     if wants_table():
         revision = str(obj["metadata"].get("resourceVersion", ""))
         shown = table(kind, [shown], revision=revision, now=now, include=included_object())
@@ -70,7 +70,7 @@ def list_answer(kind: Kind, page: Page, now: datetime) -> Response:
     if page.remaining is not None:
         meta["remainingItemCount"] = page.remaining
     if wants_table():
-        objects = [as_version(kind, stored.obj) for stored in page.items]
+        objects = [kind.served(stored.obj) for stored in page.items]
         shown = table(
             kind, objects, revision=meta["resourceVersion"], now=now, include=included_object()
         )
@@ -91,18 +91,10 @@ def included_object() -> str:
     return request.args.get("includeObject") or "Metadata"
 
 
-def as_version(kind: Kind, obj: JSON) -> JSON:
-    """Return an object under the version that was asked for."""
-    if obj.get("apiVersion") == kind.api_version:
-        return obj
-    return {**obj, "apiVersion": kind.api_version}
-
-
 def data_of(kind: Kind, stored: Stored) -> bytes:
     """Return a stored object as JSON, under the version that was asked for."""
-    if stored.obj["apiVersion"] == kind.api_version:
-        return stored.data
-    return dump(as_version(kind, stored.obj))
+    shown = kind.served(stored.obj)
+    return stored.data if shown is stored.obj else dump(shown)
 
 
 def dump(body: JSON) -> bytes:

@@ -1,13 +1,14 @@
 """Reads the bodies of requests: objects, patches and delete options, as JSON or YAML."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import yaml
 from flask import Request
 
 from api.objects import JSON
+from devcluster.apiserver.conversion import Path, loads
 from devcluster.apiserver.errors import BadRequest, UnsupportedMediaType
 from devcluster.apiserver.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, Patch
 
@@ -15,14 +16,14 @@ _JSON: Final = ("application/json", "")
 _YAML: Final = ("application/yaml", "text/yaml")
 
 
-def read_object(request: Request) -> JSON:
-    """Return the object in a body.
+def read_object(request: Request, texts: Sequence[Path] = ()) -> JSON:
+    """Return the object in a body, with some of its fields as the text that was sent.
 
     Raises:
         BadRequest: it is no JSON or YAML object.
         UnsupportedMediaType: it has another format.
     """
-    body = _parse(request)
+    body = _parse(request, texts)
     if not isinstance(body, dict):
         raise BadRequest("the body of the request is not an object")
     return body
@@ -56,18 +57,18 @@ def read_patch(request: Request, *, custom: bool) -> Patch:
     return Patch(media_type, _json(request.get_data()))
 
 
-def _parse(request: Request) -> Any:
+def _parse(request: Request, texts: Sequence[Path]) -> Any:
     data, media_type = request.get_data(), request.mimetype
     if media_type in _JSON:
-        return _json(data)
+        return _json(data, texts)
     if media_type in _YAML:
         return _yaml(data)
     raise _unknown_format((_JSON[0], _YAML[0]))
 
 
-def _json(data: bytes) -> Any:
+def _json(data: bytes, texts: Sequence[Path] = ()) -> Any:
     try:
-        return json.loads(data)
+        return loads(data, texts)
     except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body of the request is not JSON: {error}") from error
 

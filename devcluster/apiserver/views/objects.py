@@ -101,7 +101,7 @@ class ObjectViews:
     def _create(self, kind: Kind, target: Target) -> Response:
         warnings: list[str] = []
         options = write_options(request.args, warnings.append)
-        body = bodies.read_object(request)
+        body = bodies.read_object(request, kind.texts)
         obj = self._store.create(kind, target.namespace, body, options)
         return self._written(kind, obj, warnings, 201)
 
@@ -111,7 +111,7 @@ class ObjectViews:
             kind,
             target.namespace,
             target.name,
-            bodies.read_object(request),
+            bodies.read_object(request, kind.texts),
             subresource=target.subresource,
             options=write_options(request.args, warnings.append),
         )

@@ -1,4 +1,7 @@
-"""The built-in schemas: complete, the same as those of Kubernetes 1.30, and described."""
+"""The built-in schemas: complete, the same as those of Kubernetes, and described.
+
+Structured parameters are compared with 1.37, all else with 1.30.
+"""
 
 import json
 from collections.abc import Iterator
@@ -8,6 +11,7 @@ from typing import Any
 import pytest
 
 from devcluster.apiserver.builtinschemas import meta_properties, package_of, schema_of
+from devcluster.apiserver.resourceapi import STRUCTURED
 from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
 
 JSON = dict[str, Any]
@@ -30,6 +34,11 @@ KINDS = [
     ("resource.k8s.io", "v1alpha2", "ResourceClass"),
     ("resource.k8s.io", "v1alpha2", "PodSchedulingContext"),
     ("apiextensions.k8s.io", "v1", "CustomResourceDefinition"),
+    *(
+        ("resource.k8s.io", version, kind)
+        for version in STRUCTURED
+        for kind in ("DeviceClass", "ResourceClaim", "ResourceClaimTemplate", "ResourceSlice")
+    ),
 ]
 MERGING = (
     "x-kubernetes-list-type",
@@ -40,17 +49,16 @@ MERGING = (
 
 
 def each_kind(function: Any) -> Any:
-    return pytest.mark.parametrize(("group", "version", "kind"), KINDS, ids=[k for *_, k in KINDS])(
-        function
-    )
+    ids = [f"{kind}-{version}" for _, version, kind in KINDS]
+    return pytest.mark.parametrize(("group", "version", "kind"), KINDS, ids=ids)(function)
 
 
 @pytest.fixture(scope="module")
-def published() -> JSON:
-    folder = resources.files("kubernetes_validate") / "kubernetes-json-schema" / "v1.30.0-local"
-    definitions: JSON = json.loads((folder / "_definitions.json").read_text("utf-8"))
-    found: JSON = definitions["$defs"]
-    return found
+def published() -> dict[str, JSON]:
+    """Return the published definitions of two minors."""
+    folder = resources.files("kubernetes_validate") / "kubernetes-json-schema"
+    files = {m: folder / f"v1.{m}.0-local" / "_definitions.json" for m in ("30", "37")}
+    return {m: json.loads(file.read_text("utf-8"))["$defs"] for m, file in files.items()}
 
 
 def fields(schema: JSON, path: str = "") -> Iterator[tuple[str, JSON]]:
@@ -98,9 +106,12 @@ def differences(own: JSON, theirs: JSON, definitions: JSON, path: str) -> Iterat
 
 
 @each_kind
-def test_schema_is_that_of_kubernetes(group: str, version: str, kind: str, published: JSON) -> None:
-    theirs = published[f"{package_of(group, version, kind)}.{kind}"]
-    assert list(differences(schema_of(group, version, kind), theirs, published, kind)) == []
+def test_schema_is_that_of_kubernetes(
+    group: str, version: str, kind: str, published: dict[str, JSON]
+) -> None:
+    definitions = published["37" if version in STRUCTURED and "resource" in group else "30"]
+    theirs = definitions[f"{package_of(group, version, kind)}.{kind}"]
+    assert list(differences(schema_of(group, version, kind), theirs, definitions, kind)) == []
 
 
 PUBLIC_KEYWORDS = {

@@ -1,0 +1,137 @@
+"""Between the stored form of an object and that of a version; JSON kept as the text it was sent as.
+
+Pure; `devcluster.apiserver.kinds.Kind` has a Conversion where what is stored is not what is served.
+A raw extension, such as the parameters of a driver, is stored as the text that its creator sent and
+compared as such, so clients see that an object is unchanged only if they send the same text.
+Source: kubernetes pkg/apis/resource/v1beta1/conversion.go; apimachinery pkg/runtime/extension.go.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from api.objects import JSON
+
+Path: TypeAlias = tuple[str, ...]
+"""Names of fields; `*` stands for every entry of a list."""
+
+Change: TypeAlias = Callable[[Any], Any]
+
+_DECODER: Final = json.JSONDecoder()
+_BLANKS: Final = re.compile(r"[ \t\n\r]*")
+
+
+class RawJson(str):
+    """The JSON text of a value, as it was sent."""
+
+    __slots__ = ()
+
+
+def _same(obj: JSON) -> JSON:
+    return obj
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a version is stored.
+
+    Attributes:
+        api_version: of what is stored.
+        texts: fields that are stored as their text.
+        to_stored: converts all else.
+        to_served: the same backwards.
+    """
+
+    api_version: str
+    texts: tuple[Path, ...] = ()
+    to_stored: Callable[[JSON], JSON] = _same
+    to_served: Callable[[JSON], JSON] = _same
+
+    def store(self, obj: JSON) -> JSON:
+        """Return a served object in its stored form."""
+        return {**self.to_stored(self._with_texts(obj, _text)), "apiVersion": self.api_version}
+
+    def serve(self, obj: JSON) -> JSON:
+        """Return a stored object in its served form, still under the version that is stored."""
+        return self.to_served(self._with_texts(obj, _parsed))
+
+    def sort(self, obj: JSON) -> JSON:
+        """Return a served object whose texts will have their fields in order, as Go's maps have."""
+        return self._with_texts(obj, lambda value: json.loads(json.dumps(value, sort_keys=True)))
+
+    def _with_texts(self, obj: JSON, change: Change) -> JSON:
+        for path in self.texts:
+            obj = rewritten(obj, path, change)
+        return obj
+
+
+def rewritten(value: Any, path: Sequence[str], change: Change) -> Any:
+    """Return a value with what is at a path changed; the rest is shared, and all if nothing is."""
+    if not path:
+        return change(value)
+    step, rest = path[0], path[1:]
+    if step == "*" and isinstance(value, list):
+        return [rewritten(each, rest, change) for each in value]
+    if not isinstance(value, dict) or step not in value:
+        return value
+    inner = rewritten(value[step], rest, change)
+    return value if inner is value[step] else {**value, step: inner}
+
+
+def loads(data: bytes, texts: Sequence[Path]) -> Any:
+    """Return parsed JSON in which the objects at some paths are RawJson.
+
+    Raises:
+        ValueError: it is no JSON.
+    """
+    parsed = json.loads(data)
+    if not texts:
+        return parsed
+    text = data.decode(json.detect_encoding(data))
+    return _kept(text, _skip(text, 0), texts)
+
+
+def _kept(text: str, at: int, paths: Sequence[Path]) -> Any:
+    value, end = _DECODER.raw_decode(text, at)
+    if () in paths:
+        return RawJson(text[at:end])
+    for key, start in _members(text, at) if paths else ():
+        inner = [path[1:] for path in paths if path[0] == (key if isinstance(key, str) else "*")]
+        if inner and isinstance(value, dict | list):
+            value[key] = _kept(text, start, inner)
+    return value
+
+
+def _members(text: str, at: int) -> Iterator[tuple[Any, int]]:
+    """Yield name or index, and the beginning, of each value in an object or array of valid JSON."""
+    kind, index = text[at], 0
+    while kind in "{[":
+        at = _skip(text, at + 1)
+        if text[at] in "}]":
+            return
+        key: Any = index
+        if kind == "{":
+            key, at = _DECODER.raw_decode(text, at)
+            at = _skip(text, _skip(text, at) + 1)
+        yield key, at
+        at = _skip(text, _DECODER.raw_decode(text, at)[1])
+        index += 1
+        if text[at] in "}]":
+            return
+
+
+def _skip(text: str, at: int) -> int:
+    match = _BLANKS.match(text, at)
+    return match.end() if match else at
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, RawJson):
+        return value
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def _parsed(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) else value
