@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from api.objects import JSON
 from devcluster.apiserver.remotecommand import Command, Execution
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.server import ApiServer
 from devcluster.apiserver.watch import Pace
 from devcluster.cluster import kubeconfig
@@ -42,12 +43,17 @@ class Logs:
 class Web:
     """A server without sockets."""
 
-    def __init__(self, logs: Logs | None = None) -> None:
+    def __init__(self, logs: Logs | None = None, api: ResourceApi = CLASSIC) -> None:
         self.logs = logs or Logs()
         # a second of every watch is over after ten looks at the clock
         pace = Pace(poll=0.0, clock=itertools.count(0.0, 0.1).__next__)
         self.server = ApiServer(
-            logs=self.logs, commands=self.logs, clock=Now(), version="v1.30.14", pace=pace
+            logs=self.logs,
+            commands=self.logs,
+            clock=Now(),
+            version=f"v1.{api.minor}.14",
+            resource_api=api,
+            pace=pace,
         )
         self.client: FlaskClient = self.server.app.test_client()
 

@@ -1,9 +1,9 @@
 """The API server of all tests: the embedded one's application, behind the real client.
 
 What it keeps is real: resourceVersions, conflicts, subresources, patches, finalizers, selectors,
-watches. The kinds have no schemas and rules, so that a test's given need not be whole; what rules
-are for is tested with the embedded cluster. Beside the client a test may store and remove objects
-as others would, see every request, and refuse it.
+watches. The kinds have no schemas and rules, so that a test's given need not be whole, except those
+with structured parameters; what rules are for is tested with the embedded cluster. Beside the
+client a test may store and remove objects as others would, see every request, and refuse it.
 """
 
 import copy
@@ -24,9 +24,11 @@ from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.kinds import STATUS, Kind, Subresource
 from devcluster.apiserver.registry import Registry
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.storage import Event, Listener, ResourceID, Storage, Stored
 from devcluster.apiserver.store import Store
 from devcluster.apiserver.strategy import Strategy
+from devcluster.apiserver.structuredkinds import structured_kinds
 from devcluster.apiserver.watch import Pace
 from kube.access import Access
 from kube.calls import Call, Patch
@@ -65,11 +67,17 @@ class MemoryApi(Client):
         objects: what is stored, by plural and key, to be changed by others than the client.
     """
 
-    def __init__(self, *served: str) -> None:
-        """Serve some versions of resource.k8s.io, by default all that have classic claims."""
+    def __init__(self, *served: str, api: ResourceApi = CLASSIC) -> None:
+        """Serve an empty cluster.
+
+        Args:
+            served: versions of resource.k8s.io, by default all that have classic claims.
+            api: with structured parameters is served instead, by its rules.
+        """
         self._storage = Storage()
         self._registry = Registry(_kinds())
-        self.served = served or tuple(DRA_VERSIONS)
+        self._structured = list(structured_kinds(api, lambda: NOW))
+        self.served = served or (api.versions if self._structured else tuple(DRA_VERSIONS))
         numbers = itertools.count(1)
         store = Store(
             self._storage,
@@ -82,7 +90,7 @@ class MemoryApi(Client):
             registry=self._registry,
             logs=Logs(),
             commands=Logs(),
-            version="v1.30.14",
+            version=f"v1.{api.minor}.14",
             stopping=lambda: False,
             clock=lambda: NOW,
             pace=Pace(poll=0.02),
@@ -106,8 +114,10 @@ class MemoryApi(Client):
     @served.setter
     def served(self, versions: Sequence[str]) -> None:
         self._served = versions
-        kinds = [kind for version in versions for kind in _classic_kinds(version)]
-        for plural in _CLASSIC:
+        kinds = [kind for kind in self._structured if kind.version in versions]
+        if not self._structured:
+            kinds = [kind for version in versions for kind in _classic_kinds(version)]
+        for plural in (*_CLASSIC, "resourceslices"):
             place = (RESOURCE_GROUP, plural)
             self._registry.replace(place, [k for k in kinds if k.resource_id == place])
 
@@ -115,8 +125,9 @@ class MemoryApi(Client):
         """Store an object as a test's given, as it is but for its resourceVersion."""
         key = key_of(obj)
         named = {**obj, "apiVersion": resource.api_version, "kind": resource.kind}
-        self.objects[resource.plural, key] = named
-        return self._stored(resource, key).copy()
+        kind = self._kind_of(resource)
+        self.objects[resource.plural, key] = kind.stored(named) if kind else named
+        return self.find(resource, named["metadata"]["name"], named["metadata"].get("namespace"))
 
     def rewrite(self, obj: JSON) -> JSON:
         """Store what another writer has made of an object."""
@@ -126,7 +137,7 @@ class MemoryApi(Client):
 
     def all(self, resource: Resource) -> list[JSON]:
         """Return everything that is stored of a resource."""
-        return [stored.copy() for stored in self._all(resource)]
+        return [self._shown(resource, stored.copy()) for stored in self._all(resource)]
 
     def peek(self, resource: Resource) -> list[JSON]:
         """Return the same, not copied, for who only looks at it."""
@@ -134,7 +145,7 @@ class MemoryApi(Client):
 
     def find(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         """Return what is stored, for a test's assertions."""
-        return self._stored(resource, object_key(namespace, name)).copy()
+        return self._shown(resource, self._stored(resource, object_key(namespace, name)).copy())
 
     def wait_for(
         self, resource: Resource, key: str, test: Callable[[JSON | None], object]
@@ -162,6 +173,13 @@ class MemoryApi(Client):
     def writes(self) -> list[tuple[str, str]]:
         """Return verb and resource of every write, in order."""
         return [(verb, plural) for verb, plural, _ in self.calls if verb not in READS]
+
+    def _kind_of(self, resource: Resource) -> Kind | None:
+        return self._registry.find(resource.group, resource.version, resource.plural)
+
+    def _shown(self, resource: Resource, obj: JSON) -> JSON:
+        kind = self._kind_of(resource)
+        return kind.served(obj) if kind and kind.conversion else obj
 
     def _all(self, resource: Resource) -> list[Stored]:
         return self._storage.snapshot((resource.group, resource.plural))[0]

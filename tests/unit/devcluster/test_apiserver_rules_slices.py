@@ -106,8 +106,8 @@ WRONG = {
             )
         ),
         (
-            "spec.devices[0]: Invalid value: 33: the total number of attributes and capacities must "
-            "not exceed 32"
+            "spec.devices[0]: Invalid value: 33: the total number of attributes and capacities "
+            "must not exceed 32"
         ),
     ),
     "49-attribute-values": (
@@ -220,8 +220,8 @@ WRONG = {
     "conditions-alone": (
         slice_body(device(bindingConditions=["ready"])),
         (
-            "spec.devices[0].bindingFailureConditions: Invalid value: []: bindingFailureConditions are "
-            "required to use bindingConditions"
+            "spec.devices[0].bindingFailureConditions: Invalid value: []: bindingFailureConditions "
+            "are required to use bindingConditions"
         ),
     ),
     "conditions-overlap": (
@@ -290,8 +290,8 @@ WRONG = {
     "off-step": (
         policy(default="2", validRange={"min": "1", "step": "2"}),
         (
-            f'{POLICY}.validRange.step: Invalid value: "2": value is not a multiple of a given step '
-            "(2) from (1)"
+            f'{POLICY}.validRange.step: Invalid value: "2": value is not a multiple of a given '
+            "step (2) from (1)"
         ),
     ),
 }
@@ -344,8 +344,8 @@ def test_counters_stand_beside_devices_up_to_1_34() -> None:
         (
             slice_body(device(consumesCounters=CONSUMES)),
             (
-                'spec.devices[0].consumesCounters[0].counterSet: Invalid value: "card": must reference '
-                "a counterSet defined in the ResourceSlice sharedCounters"
+                'spec.devices[0].consumesCounters[0].counterSet: Invalid value: "card": must '
+                "reference a counterSet defined in the ResourceSlice sharedCounters"
             ),
         ),
         (
@@ -354,8 +354,8 @@ def test_counters_stand_beside_devices_up_to_1_34() -> None:
                 sharedCounters=[counter_set()],
             ),
             (
-                'spec.devices[0].consumesCounters[0].counters: Invalid value: "other": must reference '
-                "a counter defined in the ResourceSlice sharedCounters"
+                'spec.devices[0].consumesCounters[0].counters: Invalid value: "other": must '
+                "reference a counter defined in the ResourceSlice sharedCounters"
             ),
         ),
         (
@@ -370,8 +370,8 @@ def test_counters_stand_beside_devices_up_to_1_34() -> None:
                 ]
             ),
             (
-                "spec.sharedCounters: Invalid value: 40: the total number of shared counters must not "
-                "exceed 32"
+                "spec.sharedCounters: Invalid value: 40: the total number of shared counters must "
+                "not exceed 32"
             ),
         ),
         (
@@ -385,8 +385,8 @@ def test_counters_stand_beside_devices_up_to_1_34() -> None:
                 sharedCounters=[counter_set("a", counters=counters(*(f"c{n}" for n in range(32))))],
             ),
             (
-                "spec.devices: Invalid value: 1056: the total number of counters in devices must not "
-                "exceed 1024"
+                "spec.devices: Invalid value: 1056: the total number of counters in devices "
+                "must not exceed 1024"
             ),
         ),
     ],
