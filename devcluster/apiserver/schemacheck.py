@@ -22,6 +22,7 @@ _FORMATS: Final[Mapping[str, str]] = {
     "uuid": r"(?i)[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}",
     "byte": r"([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?",
 }
+_COMBINATIONS: Final = frozenset({"allOf", "anyOf", "oneOf", "not"})
 _BOUNDS: Final[tuple[tuple[str, Callable[[float, float], bool], str], ...]] = (
     ("maximum", operator.gt, "less"),
     ("minimum", operator.lt, "greater"),
@@ -234,6 +235,8 @@ def _check_names(schema: JSON, value: JSON, path: str) -> Iterator[FieldError]:
 
 
 def _check_combinations(schema: JSON, value: Any, path: str) -> Iterator[FieldError]:
+    if _COMBINATIONS.isdisjoint(schema):
+        return
     for part in schema.get("allOf") or []:
         yield from _check(part, value, None, path)
     choices = {name: _failures(schema.get(name), value, path) for name in ("anyOf", "oneOf")}

@@ -9,6 +9,7 @@ from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.openapi import openapi_v2
 from devcluster.apiserver.openapiproto import as_protobuf
 from devcluster.apiserver.registry import Registry
+from devcluster.apiserver.resourceapi import CLASSIC, STRUCTURED, ResourceApi, structured
 
 JSON = dict[str, Any]
 
@@ -81,8 +82,9 @@ def test_keywords(node: JSON, message: messages.Schema) -> None:
     assert schema(node) == message
 
 
-def test_every_built_in_kind_is_in_it() -> None:
-    document = openapi_v2(Registry(builtin_kinds()))
+@pytest.mark.parametrize("api", [CLASSIC, structured(37, *STRUCTURED)], ids=["classic", "1.37"])
+def test_every_built_in_kind_is_in_it(api: ResourceApi) -> None:
+    document = openapi_v2(Registry(builtin_kinds(api)))
     made = messages.Document.FromString(as_protobuf(document))
     names = [each.name for each in made.definitions.additional_properties]
     assert names == list(document["definitions"])
