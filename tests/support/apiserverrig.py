@@ -9,6 +9,7 @@ from api.objects import JSON
 from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.customkinds import CustomKinds
 from devcluster.apiserver.deletion import DeleteOptions
+from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.garbage import GarbageCollector
 from devcluster.apiserver.grace import Grace
 from devcluster.apiserver.kinds import STATUS, Kind
@@ -134,3 +135,18 @@ class Rig:
 
     def collect(self) -> None:
         self.garbage.collect()
+
+
+def causes(error: Invalid) -> list[str]:
+    """Return field and message of every cause of a 422."""
+    listed: list[JSON] = (error.details or {})["causes"]
+    return [f"{cause['field']}: {cause['message']}" for cause in listed]
+
+
+def refusals(kind: str, body: JSON, api: ResourceApi) -> list[str]:
+    """Return the causes for which a server refuses a new object."""
+    try:
+        Rig(api=api).create(kind, body)
+    except Invalid as error:
+        return causes(error)
+    return []
