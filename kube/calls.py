@@ -138,7 +138,9 @@ def pod_log(namespace: str, pod: str, container: str) -> Call:
     )
 
 
-def create_object(resource: Resource, body: JSON, namespace: str | None) -> Call:
+def create_object(
+    resource: Resource, body: JSON, namespace: str | None, *, dry_run: bool = False
+) -> Call:
     """Create an object, in the namespace of its metadata if none is given."""
     meta = body["metadata"]
     namespace = namespace or meta.get("namespace")
@@ -148,6 +150,7 @@ def create_object(resource: Resource, body: JSON, namespace: str | None) -> Call
         "POST",
         resource.path(namespace),
         target=_named(meta.get("name") or meta.get("generateName", ""), namespace),
+        query={"dryRun": "All"} if dry_run else {},
         body=body,
     )
 
@@ -188,11 +191,13 @@ def delete_object(
     namespace: str | None,
     uid: str | None,
     grace_seconds: int | None,
+    resource_version: str | None = None,
 ) -> Call:
-    """Delete one object, on condition that it has `uid` if that is given."""
+    """Delete one object, on condition that it has the uid and resourceVersion that are given."""
     options: JSON = {"apiVersion": "v1", "kind": "DeleteOptions"}
-    if uid is not None:
-        options["preconditions"] = {"uid": uid}
+    conditions = {"uid": uid, "resourceVersion": resource_version}
+    if given := {name: value for name, value in conditions.items() if value is not None}:
+        options["preconditions"] = given
     if grace_seconds is not None:
         options["gracePeriodSeconds"] = grace_seconds
     return Call(

@@ -158,18 +158,26 @@ class Client:
         """Return one object; NotFound if there is none."""
         return self._send(calls.get_object(resource, name, namespace))
 
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
+    def create(
+        self,
+        resource: Resource,
+        body: JSON,
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> JSON:
         """Create an object and return it as stored.
 
         Args:
             resource: of the object.
             body: the object.
             namespace: that of `body.metadata` if None.
+            dry_run: return what would be stored, and store nothing.
 
         Raises:
             AlreadyExists: there is an object of this name.
         """
-        return self._send(calls.create_object(resource, body, namespace))
+        return self._send(calls.create_object(resource, body, namespace, dry_run=dry_run))
 
     def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
         """Replace an object, or only its subresource, and return it as stored.
@@ -208,6 +216,7 @@ class Client:
         namespace: str | None = None,
         *,
         uid: str | None = None,
+        resource_version: str | None = None,
         grace_seconds: int | None = None,
     ) -> None:
         """Delete an object; NotFound if there is none.
@@ -217,9 +226,12 @@ class Client:
             name: of the object.
             namespace: of the object.
             uid: Conflict if the object has another one.
+            resource_version: likewise.
             grace_seconds: `gracePeriodSeconds`; None leaves it to the server.
         """
-        self._send(calls.delete_object(resource, name, namespace, uid, grace_seconds))
+        self._send(
+            calls.delete_object(resource, name, namespace, uid, grace_seconds, resource_version)
+        )
 
     def watch(
         self,

@@ -1,0 +1,1 @@
+"""Keeps the ResourceSlices of a node equal to what its driver offers."""

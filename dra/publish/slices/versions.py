@@ -1,0 +1,53 @@
+"""Versions of ResourceSlice: inside there is only the shape of v1, which v1beta2 shares.
+
+v1beta1 has what a device is below `basic`; the rest of an object is the same.
+Source: k8s.io/api/resource v1, v1beta2, v1beta1 types.go.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from api.names import RESOURCE_GROUP
+from api.objects import JSON
+from api.resources import Resource
+
+SLICES: Final[Mapping[str, Resource]] = {
+    version: Resource(RESOURCE_GROUP, version, "resourceslices", "ResourceSlice", namespaced=False)
+    for version in ("v1", "v1beta2", "v1beta1")
+}
+"""By version, the preferred one first."""
+
+_NESTED: Final = "v1beta1"
+
+
+def choose(served: Sequence[str]) -> Resource | None:
+    """Return the newest version that is among the served ones."""
+    return next((slices for version, slices in SLICES.items() if version in served), None)
+
+
+def to_version(resource: Resource, obj: JSON) -> JSON:
+    """Return a slice of the shape of v1 as a version has it."""
+    made = {**obj, "apiVersion": resource.api_version, "kind": resource.kind}
+    return _with_devices(made, _nested) if resource.version == _NESTED else made
+
+
+def from_version(obj: JSON) -> JSON:
+    """Return a slice of any version in the shape of v1."""
+    made = _with_devices(obj, _flat) if obj.get("apiVersion", "").endswith(_NESTED) else obj
+    return {**made, "apiVersion": SLICES["v1"].api_version, "kind": SLICES["v1"].kind}
+
+
+def _with_devices(obj: JSON, change: Callable[[JSON], JSON]) -> JSON:
+    spec = obj.get("spec") or {}
+    if not spec.get("devices"):
+        return obj
+    return {**obj, "spec": {**spec, "devices": [change(each) for each in spec["devices"]]}}
+
+
+def _nested(device: JSON) -> JSON:
+    basic = {name: value for name, value in device.items() if name != "name"}
+    return {"name": device["name"], "basic": basic}
+
+
+def _flat(device: JSON) -> JSON:
+    return {"name": device["name"], **(device.get("basic") or {})}
