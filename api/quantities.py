@@ -28,7 +28,7 @@ def quantity(text: str) -> Decimal:
         raise ValueError(f"{text!r} is no quantity")
     number, suffix = Decimal(match["number"]), match["suffix"]
     if suffix in _BINARY:
-        return number * 1024 ** _BINARY[suffix]
+        return number * Decimal(1024) ** _BINARY[suffix]
     if suffix in _DECIMAL:
         return number.scaleb(_DECIMAL[suffix])
     return number.scaleb(int(suffix[1:]))

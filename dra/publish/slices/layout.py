@@ -1,0 +1,257 @@
+"""From what a pool offers to its slices, in the shape of v1.
+
+At most 64 devices a slice: the API allows no more once one has a taint, and a taint may come at any
+time. Where counters are kept in slices of their own (1.35 and later), those come last: a pool is
+complete only when they are stored, and by then it is known that no device has lost what it
+consumes. Kubernetes 1.33 and 1.34 want counter sets and the devices that use them in one slice.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from itertools import islice
+from typing import Final
+
+from api.objects import JSON
+from api.quantities import quantity
+from dra.inventory import Attribute, Capacity, Device, Effect, Pool, RequestPolicy, Taint, Version
+from dra.publish.slices.errors import LimitExceeded
+
+DEVICES: Final = 64
+SETS: Final = 8
+DEVICES_TOGETHER: Final = 128
+
+REMOVED: Final = "removed"
+"""Key, below the driver's name, of the taint of an allocated device that is offered no more."""
+
+
+class Style(Enum):
+    """Where counters are."""
+
+    APART = auto()
+    """In slices without devices, from Kubernetes 1.35 on."""
+
+    TOGETHER = auto()
+    """In the slices of the devices that use them, in 1.33 and 1.34."""
+
+    NONE = auto()
+    """Nowhere: the API server does not store them, so no two devices may overlap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A pool in the shape of the API.
+
+    Attributes:
+        node: of the slices; None if each device has its own selection.
+        devices: in order.
+        sets: counter sets.
+    """
+
+    node: str | None
+    devices: tuple[JSON, ...] = ()
+    sets: tuple[JSON, ...] = ()
+
+    @property
+    def counted(self) -> bool:
+        """Whether devices overlap, so that counters decide which of them are free."""
+        return any("consumesCounters" in each for each in self.devices)
+
+
+def offered(pool: Pool, node: str) -> Offer:
+    """Return what a pool offers."""
+    selecting = any(each.node_selector for each in pool.devices)
+    sets = tuple({"name": each.name, "counters": _values(each.counters)} for each in pool.counters)
+    own = node if selecting else None
+    devices = tuple(_device(each, own) for each in pool.devices)
+    return Offer(None if selecting else node, devices, sets)
+
+
+def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], key: str) -> Offer:
+    """Return an offer with the allocated devices that are published and not offered any more.
+
+    They keep what they consume, since the scheduler takes a device that is not published for free,
+    and get a taint. So do the counter sets that they consume.
+
+    Args:
+        offer: of the driver.
+        stored: slices of the pool.
+        allocated: names of devices.
+        key: of the taint.
+    """
+    taint = {"key": key, "effect": Effect.NO_SCHEDULE.value}
+    left = set(allocated) - {each["name"] for each in offer.devices}
+    kept = {
+        each["name"]: {**each, "taints": [*_other_taints(each, key), taint]}
+        for each in _all(stored, "devices")
+        if each["name"] in left
+    }
+    known = {each["name"] for each in offer.sets}
+    needed = {name for each in kept.values() for name in _consumed(each)} - known
+    sets = {each["name"]: each for each in _all(stored, "sharedCounters") if each["name"] in needed}
+    return replace(
+        offer,
+        devices=(*offer.devices, *kept.values()),
+        sets=(*offer.sets, *sets.values()),
+    )
+
+
+def without_counters(offer: Offer, allocated: Collection[str]) -> Offer:
+    """Return the devices of an offer that do not overlap, and no counters.
+
+    In their order, each that fits beside those before it; allocated ones first, and with an
+    allocated one nothing else of the counter sets that it consumes.
+    """
+    held = [each for each in offer.devices if each["name"] in allocated]
+    used = {name for each in held for name in _consumed(each)}
+    left = {
+        (each["name"], name): quantity(value["value"])
+        for each in offer.sets
+        for name, value in each["counters"].items()
+    }
+    fitting = []
+    for each in offer.devices:
+        if each["name"] in allocated:
+            fitting.append(each)
+        elif not used & set(_consumed(each)):
+            taken = {
+                (consumed["counterSet"], name): quantity(value["value"])
+                for consumed in each.get("consumesCounters") or []
+                for name, value in consumed["counters"].items()
+            }
+            if all(amount <= left.get(at, 0) for at, amount in taken.items()):
+                left.update({at: left[at] - amount for at, amount in taken.items()})
+                fitting.append(each)
+    plain = tuple(
+        {name: value for name, value in each.items() if name != "consumesCounters"}
+        for each in fitting
+    )
+    return replace(offer, devices=plain, sets=())
+
+
+def contents(offer: Offer, style: Style) -> tuple[JSON, ...]:
+    """Return what is in the slices of a pool, without driver and pool, in their order.
+
+    Raises:
+        LimitExceeded: more devices share a counter set than a slice can have.
+    """
+    place: JSON = {"nodeName": offer.node} if offer.node else {"perDeviceNodeSelection": True}
+    parts = _together(offer) if style is Style.TOGETHER else _apart(offer)
+    return tuple({**place, **part} for part in parts)
+
+
+def _apart(offer: Offer) -> Iterator[JSON]:
+    for devices in _parts(offer.devices, DEVICES):
+        yield {"devices": devices}
+    used = {name for each in offer.devices for name in _consumed(each)}
+    for sets in _parts((each for each in offer.sets if each["name"] in used), SETS):
+        yield {"sharedCounters": sets}
+
+
+def _together(offer: Offer) -> Iterator[JSON]:
+    sets = {each["name"]: each for each in offer.sets}
+    for names, devices in _groups(offer.devices):
+        if len(devices) > DEVICES_TOGETHER:
+            problem = (
+                f"{len(devices)} devices use the counter set {min(names)!r}, at most "
+                f"{DEVICES_TOGETHER} can on Kubernetes 1.33 and 1.34"
+            )
+            raise LimitExceeded((problem,))
+        yield {"sharedCounters": [sets[name] for name in sorted(names)], "devices": devices}
+    free = [each for each in offer.devices if not _consumed(each)]
+    for part in _parts(free, DEVICES):
+        yield {"devices": part}
+
+
+def _groups(devices: Sequence[JSON]) -> list[tuple[set[str], list[JSON]]]:
+    """Return devices that share counter sets, directly or by others, with those sets."""
+    groups: list[tuple[set[str], list[JSON]]] = []
+    for each in devices:
+        names, members = set(_consumed(each)), [each]
+        if not names:
+            continue
+        apart = []
+        for group in groups:
+            if group[0] & names:
+                names, members = names | group[0], [*group[1], *members]
+            else:
+                apart.append(group)
+        groups = [*apart, (names, members)]
+    return groups
+
+
+def _parts(items: Iterable[JSON], size: int) -> Iterator[list[JSON]]:
+    rest = iter(items)
+    while part := [*islice(rest, size)]:
+        yield part
+
+
+def _consumed(device: JSON) -> list[str]:
+    return [each["counterSet"] for each in device.get("consumesCounters") or []]
+
+
+def _all(stored: Sequence[JSON], field: str) -> Iterator[JSON]:
+    for each in stored:
+        yield from each["spec"].get(field) or []
+
+
+def _other_taints(device: JSON, key: str) -> list[JSON]:
+    return [each for each in device.get("taints") or [] if each["key"] != key]
+
+
+def _device(device: Device, own_node: str | None) -> JSON:
+    fields: JSON = {
+        "attributes": {name: _attribute(value) for name, value in device.attributes.items()},
+        "capacity": {name: _capacity(value) for name, value in device.capacity.items()},
+        "consumesCounters": [
+            {"counterSet": each.counter_set, "counters": _values(each.counters)}
+            for each in device.consumes
+        ],
+        "taints": [_taint(each) for each in device.taints],
+        "allowMultipleAllocations": device.shared,
+        "nodeSelector": device.node_selector,
+        "nodeName": None if device.node_selector else own_node,
+        "bindingConditions": [*device.binding_conditions],
+        "bindingFailureConditions": [*device.binding_failure_conditions],
+    }
+    return {"name": device.name, **{name: value for name, value in fields.items() if value}}
+
+
+def _attribute(value: Attribute) -> JSON:
+    if isinstance(value, bool):
+        return {"bool": value}
+    if isinstance(value, int):
+        return {"int": value}
+    return {"version" if isinstance(value, Version) else "string": str(value)}
+
+
+def _capacity(given: Capacity | str) -> JSON:
+    if isinstance(given, str):
+        return {"value": given}
+    if given.policy is None:
+        return {"value": given.value}
+    return {"value": given.value, "requestPolicy": _policy(given.policy)}
+
+
+def _policy(policy: RequestPolicy) -> JSON:
+    limits = {"min": policy.minimum, "max": policy.maximum, "step": policy.step}
+    fields: JSON = {
+        "default": policy.default,
+        "validValues": [*policy.valid_values],
+        "validRange": {name: value for name, value in limits.items() if value},
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _taint(taint: Taint) -> JSON:
+    fields = {
+        "key": taint.key,
+        "value": taint.value,
+        "effect": taint.effect.value,
+        "timeAdded": taint.time_added,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _values(amounts: Mapping[str, str]) -> JSON:
+    return {name: {"value": value} for name, value in amounts.items()}
