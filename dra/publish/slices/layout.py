@@ -21,9 +21,6 @@ DEVICES: Final = 64
 SETS: Final = 8
 DEVICES_TOGETHER: Final = 128
 
-REMOVED: Final = "removed"
-"""Key, below the driver's name, of the taint of an allocated device that is offered no more."""
-
 
 class Style(Enum):
     """Where counters are."""

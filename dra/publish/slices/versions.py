@@ -4,7 +4,7 @@ v1beta1 has what a device is below `basic`; the rest of an object is the same.
 Source: k8s.io/api/resource v1, v1beta2, v1beta1 types.go.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from api.names import RESOURCE_GROUP
@@ -18,11 +18,6 @@ SLICES: Final[Mapping[str, Resource]] = {
 """By version, the preferred one first."""
 
 _NESTED: Final = "v1beta1"
-
-
-def choose(served: Sequence[str]) -> Resource | None:
-    """Return the newest version that is among the served ones."""
-    return next((slices for version, slices in SLICES.items() if version in served), None)
 
 
 def to_version(resource: Resource, obj: JSON) -> JSON:

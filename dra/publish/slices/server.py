@@ -1,0 +1,130 @@
+"""ResourceSlices of an API server of any version, read and written in the shape of v1."""
+
+import threading
+from typing import Final, Protocol
+
+from api.names import RESOURCE_GROUP
+from api.objects import JSON, uid_of
+from api.resources import NODES, Resource
+from dra.publish.slices.errors import SlicesNotServed
+from dra.publish.slices.versions import SLICES, from_version, to_version
+from kube.errors import NotFound
+
+_OPTIONS: Final = "--runtime-config=resource.k8s.io/v1beta1=true on Kubernetes 1.32 and 1.33"
+
+
+class Api(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def versions(self, group: str) -> list[str]:
+        """Return the versions of a group that are served."""
+
+    def plurals(self, group: str, version: str) -> list[str]:
+        """Return the resources of a version of a group."""
+
+    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
+        """Read an object."""
+
+    def create(
+        self,
+        resource: Resource,
+        body: JSON,
+        namespace: str | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> JSON:
+        """Store a new object."""
+
+    def update(self, resource: Resource, body: JSON) -> JSON:
+        """Replace an object."""
+
+    def delete(
+        self,
+        resource: Resource,
+        name: str,
+        *,
+        uid: str | None = None,
+        resource_version: str | None = None,
+    ) -> None:
+        """Delete an object."""
+
+
+class SliceServer:
+    """The API server; thread-safe."""
+
+    def __init__(self, api: Api) -> None:
+        """Find out at the first use which version is served."""
+        self._api = api
+        self._lock = threading.Lock()
+        self._slices: Resource | None = None
+
+    @property
+    def slices(self) -> Resource:
+        """The version in use.
+
+        Raises:
+            SlicesNotServed: there is none that we know.
+            KubeError: that could not be found out.
+        """
+        with self._lock:
+            if self._slices is None:
+                self._slices = self._find()
+            return self._slices
+
+    def look_again(self) -> None:
+        """Find out anew which version is served, at the next use."""
+        with self._lock:
+            self._slices = None
+
+    def create(self, body: JSON, *, dry_run: bool = False) -> JSON:
+        """Create a slice and return it as stored."""
+        resource = self.slices
+        try:
+            stored = self._api.create(resource, to_version(resource, body), dry_run=dry_run)
+        except NotFound:
+            # a create finds no object missing, only the resource
+            self.look_again()
+            raise
+        return from_version(stored)
+
+    def get(self, name: str) -> JSON:
+        """Return a slice as stored."""
+        return from_version(self._api.get(self.slices, name))
+
+    def update(self, body: JSON) -> JSON:
+        """Replace a slice as it was read, and return it as stored."""
+        resource = self.slices
+        return from_version(self._api.update(resource, to_version(resource, body)))
+
+    def delete(self, stored: JSON) -> None:
+        """Delete a slice as it was read, if it is still there."""
+        meta = stored["metadata"]
+        try:
+            self._api.delete(
+                self.slices,
+                meta["name"],
+                uid=meta["uid"],
+                resource_version=meta["resourceVersion"],
+            )
+        except NotFound:
+            return
+
+    def owner(self, node: str) -> JSON:
+        """Return the owner reference of the slices of a Node, by reading it."""
+        return {
+            "apiVersion": NODES.api_version,
+            "kind": NODES.kind,
+            "name": node,
+            "uid": uid_of(self._api.get(NODES, node)),
+            "controller": True,
+        }
+
+    def _find(self) -> Resource:
+        served = self._api.versions(RESOURCE_GROUP)
+        for version, slices in SLICES.items():
+            if version in served and slices.plural in self._api.plurals(RESOURCE_GROUP, version):
+                return slices
+        raise SlicesNotServed(
+            f"the API server serves {', '.join(served) or 'nothing'} of {RESOURCE_GROUP}, and "
+            f"ResourceSlices in none of {', '.join(SLICES)}; enable them, such as by {_OPTIONS}"
+        )

@@ -1,0 +1,73 @@
+"""What is to be in the slices of a pool, from what its driver offers and what is allocated."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from api.objects import JSON
+from dra.inventory import Pool
+from dra.publish.slices.compare import with_times
+from dra.publish.slices.layout import (
+    Offer,
+    Style,
+    contents,
+    offered,
+    retained,
+    without_counters,
+)
+from dra.publish.slices.plan import Identity
+
+REMOVED: Final = "removed"
+"""Key, below the driver's name, of the taint of an allocated device that is offered no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A pool at one time.
+
+    Attributes:
+        identity: of its slices.
+        pool: as the driver offers it.
+        static: what the driver offers where counters are not stored; None is the same.
+        stored: its slices.
+        allocated: names of devices that claims have.
+    """
+
+    identity: Identity
+    pool: Pool
+    static: Pool | None
+    stored: Sequence[JSON]
+    allocated: Collection[str]
+
+    def offer(self) -> Offer:
+        """Return what the driver offers, and what is allocated besides."""
+        return self._retained(offered(self.pool, self.identity.node))
+
+    def wanted(self, style: Style) -> tuple[JSON, ...]:
+        """Return the contents of the slices."""
+        offer = self.offer()
+        if style is Style.NONE and offer.counted:
+            offer = without_counters(self._static_offer(offer), self.allocated)
+        return with_times(contents(offer, style), self.stored)
+
+    def _static_offer(self, offer: Offer) -> Offer:
+        """Return what the driver prefers of devices that overlap, with what they consume."""
+        if self.static is None:
+            return offer
+        consumed = {
+            each["name"]: each["consumesCounters"]
+            for each in offer.devices
+            if "consumesCounters" in each
+        }
+        static = offered(self.static, self.identity.node)
+        devices = tuple(
+            {"consumesCounters": consumed[each["name"]], **each}
+            if each["name"] in consumed
+            else each
+            for each in static.devices
+        )
+        return self._retained(replace(static, devices=devices, sets=offer.sets))
+
+    def _retained(self, offer: Offer) -> Offer:
+        key = f"{self.identity.driver}/{REMOVED}"
+        return retained(offer, self.stored, self.allocated, key)

@@ -1,0 +1,258 @@
+import pytest
+
+from api.resources import NODES
+from dra.inventory import Device, Effect, Inventory, Pool, Taint
+from dra.publish.slices.errors import LimitExceeded
+from dra.publish.slices.publisher import LONGEST_PAUSE
+from kube.errors import Conflict, ConnectFailed, Forbidden, KubeError, ReadTimeout
+from tests.support.slicerig import DRIVER, NODE, SliceRig, named
+
+
+@pytest.fixture
+def rig() -> SliceRig:
+    return SliceRig()
+
+
+def test_an_inventory_becomes_slices_of_the_node(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0", {"index": 0}, {"memory": "80Gi"}))
+    (slice_,) = rig.slices
+    assert slice_["spec"] == {
+        "driver": DRIVER,
+        "nodeName": NODE,
+        "pool": {"name": NODE, "generation": 1, "resourceSliceCount": 1},
+        "devices": [
+            {
+                "name": "gpu-0",
+                "attributes": {"index": {"int": 0}},
+                "capacity": {"memory": {"value": "80Gi"}},
+            }
+        ],
+    }
+    owner = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "name": NODE,
+        "uid": "uid-node-1",
+        "controller": True,
+    }
+    assert slice_["metadata"]["ownerReferences"] == [owner]
+
+
+def test_own_writes_are_not_looked_at_again(rig: SliceRig) -> None:
+    rig.publish(*named([f"gpu-{number}" for number in range(200)]))
+    rig.publish(*named([f"gpu-{number}" for number in range(100)]))
+    assert rig.writes() == ["create"] * 4 + ["update"] * 2 + ["delete"] * 2
+    rig.look()
+    assert rig.work() == 0
+
+
+def test_nothing_is_changed_before_there_is_an_inventory(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    rig.start()
+    rig.work()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_a_restart_writes_nothing(rig: SliceRig) -> None:
+    rig.publish(*named(["gpu-0", "gpu-1"]))
+    rig.writes()
+    rig.start()
+    rig.publish(*named(["gpu-0", "gpu-1"]))
+    assert rig.writes() == []
+
+
+def test_a_pool_that_is_offered_no_more_is_deleted_after_a_restart_too(rig: SliceRig) -> None:
+    rig.offer(Inventory((Pool("one", (Device("a"),)), Pool("two", (Device("b"),)))))
+    rig.start()
+    rig.offer(Inventory((Pool("one", (Device("a"),)),)))
+    assert rig.devices == ["a"]
+
+
+def test_slices_of_other_nodes_are_left_alone(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    other = rig.slices[0]
+    other["metadata"] = {"name": "other", "uid": "uid-other"}
+    other["spec"]["nodeName"] = "node-2"
+    rig.api.put(rig.server.slices, other)
+    rig.start()
+    rig.offer(Inventory())
+    assert [each["metadata"]["name"] for each in rig.slices] == ["other"]
+
+
+def test_the_wipe_of_a_kubelet_is_answered_at_once(rig: SliceRig) -> None:
+    rig.publish(*named([f"gpu-{number}" for number in range(70)]))
+    for each in rig.slices:
+        rig.api.remove(rig.server.slices, each["metadata"]["name"])
+    rig.look()
+    rig.work()
+    assert len(rig.devices) == 70
+
+
+def test_the_uid_of_a_replaced_node_is_read_after_a_deletion(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    rig.api.put(NODES, {"metadata": {"name": NODE, "uid": "uid-anew"}})
+    rig.api.remove(rig.server.slices, rig.slices[0]["metadata"]["name"])
+    rig.look()
+    rig.work()
+    assert rig.slices[0]["metadata"]["ownerReferences"][0]["uid"] == "uid-anew"
+
+
+def test_a_forged_slice_is_mended_at_once(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    forged = rig.slices[0]
+    forged["spec"]["devices"] = [{"name": "gold"}]
+    rig.api.rewrite(forged)
+    rig.look()
+    rig.work()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_registration_looks_anew(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    rig.publisher.republish()
+    assert rig.work() == 1
+
+
+PASSING = [
+    pytest.param(Conflict(409, "Conflict", "changed"), id="conflict"),
+    pytest.param(Forbidden(403, "Forbidden", "no"), id="forbidden"),
+    pytest.param(ConnectFailed("no connection"), id="away"),
+]
+
+
+@pytest.mark.parametrize("error", PASSING)
+def test_a_failure_is_told_once_and_what_failed_is_tried_again(
+    rig: SliceRig, error: KubeError, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.api.fault = lambda verb, _plural, _body: error if verb == "create" else None
+    rig.publish(Device("gpu-0"))
+    rig.retry()
+    assert [r for r in caplog.records if "Failed" in r.message] != []
+    assert len([r for r in caplog.records if "Failed" in r.message]) == 1
+    rig.api.fault = lambda _verb, _plural, _body: None
+    rig.retry()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_a_long_failure_is_tried_again_twice_a_minute(rig: SliceRig) -> None:
+    rig.api.fault = lambda verb, *_: ConnectFailed("away") if verb == "create" else None
+    rig.publish(Device("gpu-0"))
+    for _ in range(20):
+        rig.retry()
+    rig.api.fault = lambda *_: None
+    rig.clock.advance(LONGEST_PAUSE)
+    rig.queue.add_after("nothing", 0)
+    rig.work()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_a_create_whose_answer_was_lost_gives_no_second_slice(rig: SliceRig) -> None:
+    rig.api.lost = [ReadTimeout("no answer")]
+    rig.publish(Device("gpu-0"))
+    rig.retry()
+    rig.retry()
+    assert rig.devices == ["gpu-0"]
+    assert len(rig.slices) == 1
+
+
+def test_an_inventory_beyond_a_limit_is_refused_and_the_old_one_stays(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    with pytest.raises(LimitExceeded, match=r"device 'GPU'.*no DNS label of at most 63"):
+        rig.publish(Device("GPU"))
+    assert rig.devices == ["gpu-0"]
+
+
+def test_an_allocated_device_stays_with_a_taint_until_it_is_free(rig: SliceRig) -> None:
+    rig.publish(*named(["gpu-0", "gpu-1"]))
+    rig.allocated = {(NODE, "gpu-1")}
+    rig.publish(Device("gpu-0"))
+    assert rig.devices == ["gpu-0", "gpu-1"]
+    (taint,) = rig.device("gpu-1")["taints"]
+    assert (taint["key"], taint["effect"]) == (f"{DRIVER}/removed", "NoSchedule")
+    rig.allocated = set()
+    rig.publisher.allocation_changed()
+    rig.work()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_an_allocated_device_keeps_its_pool(rig: SliceRig) -> None:
+    rig.offer(Inventory((Pool("one", (Device("a"), Device("b"))),)))
+    rig.allocated = {("one", "b")}
+    rig.offer(Inventory())
+    assert rig.devices == ["b"]
+
+
+def test_a_device_that_comes_back_loses_the_taint(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    rig.allocated = {(NODE, "gpu-0")}
+    rig.publish()
+    rig.publish(Device("gpu-0"))
+    assert "taints" not in rig.device("gpu-0")
+
+
+def test_nothing_is_written_while_it_is_not_known_what_is_allocated(rig: SliceRig) -> None:
+    rig.publish(*named(["gpu-0", "gpu-1"]))
+
+    def unknown() -> set[tuple[str, str]]:
+        raise Forbidden(403, "Forbidden", "list resourceclaims")
+
+    rig.publisher._allocated = unknown
+    rig.publish(Device("gpu-0"))
+    assert rig.devices == ["gpu-0", "gpu-1"]
+
+
+def test_a_taint_keeps_its_time_when_its_slice_is_written_again(rig: SliceRig) -> None:
+    def timed(body: dict[str, object]) -> None:
+        for device in body["spec"]["devices"]:  # type: ignore[index]
+            for taint in device.get("taints") or []:
+                taint.setdefault("timeAdded", f"2026-01-01T00:00:0{len(rig.slices)}Z")
+
+    rig.api.admit = timed
+    tainted = Device("gpu-0", taints=(Taint("a", Effect.NO_EXECUTE),))
+    rig.publish(tainted)
+    rig.writes()
+    rig.publish(tainted, Device("gpu-1"))
+    assert rig.device("gpu-0")["taints"][0]["timeAdded"] == "2026-01-01T00:00:00Z"
+    assert rig.writes() == ["update"]
+    rig.publisher.republish()
+    rig.work()
+    assert rig.writes() == []
+
+
+def test_quantities_that_the_server_writes_anew_are_no_difference(rig: SliceRig) -> None:
+    def canonical(body: dict[str, object]) -> None:
+        body["spec"]["devices"][0]["capacity"]["memory"]["value"] = "1Gi"  # type: ignore[index]
+
+    rig.api.admit = canonical
+    rig.publish(Device("gpu-0", capacity={"memory": "1024Mi"}))
+    rig.start()
+    rig.writes()
+    rig.publish(Device("gpu-0", capacity={"memory": "1024Mi"}))
+    assert rig.writes() == []
+
+
+@pytest.mark.parametrize("version", ["v1", "v1beta2", "v1beta1"])
+def test_each_version_is_written_and_read(version: str) -> None:
+    rig = SliceRig(version)
+    rig.publish(Device("gpu-0", {"index": 0}), Device("gpu-1"))
+    raw = rig.api.all(rig.server.slices)[0]
+    index = {"attributes": {"index": {"int": 0}}}
+    nested = version == "v1beta1"
+    assert raw["spec"]["devices"][0] == {"name": "gpu-0"} | ({"basic": index} if nested else index)
+    rig.start()
+    rig.writes()
+    rig.publish(Device("gpu-0", {"index": 0}), Device("gpu-1"))
+    assert rig.writes() == []
+
+
+def test_another_version_is_taken_when_the_one_in_use_is_served_no_more() -> None:
+    rig = SliceRig("v1beta1")
+    rig.publish(Device("gpu-0"))
+    for each in rig.slices:
+        rig.api.remove(rig.server.slices, each["metadata"]["name"])
+    rig.store.replace([], rig.api.version())
+    rig.api.serve("v1")
+    rig.work()
+    rig.retry()
+    assert rig.server.slices.version == "v1"
+    assert rig.devices == ["gpu-0"]
