@@ -1,0 +1,211 @@
+"""Devices that overlap: never published without the counters that keep them apart."""
+
+from collections.abc import Callable
+
+import pytest
+
+from api.objects import JSON
+from dra.inventory import Consumption, CounterSet, Device, Effect, Inventory, Pool, Taint
+from kube.errors import Invalid
+from tests.support.slicerig import NODE, SliceRig
+
+UNITS = {"full": "16", "half": "8", "quarter": "4"}
+GATE = "DRAPartitionableDevices"
+SICK = (Taint("sick", Effect.NO_SCHEDULE),)
+
+
+def part(card: str, size: str, number: int) -> Device:
+    taken = Consumption(card, {"units": UNITS[size]})
+    return Device(f"{card}-{size}-{number}", consumes=(taken,))
+
+
+def split(*cards: str, plain: tuple[Device, ...] = ()) -> Inventory:
+    """Offer cards, their halves and their quarters."""
+    sizes = [("full", 0), *(("half", n) for n in range(2)), *(("quarter", n) for n in range(4))]
+    devices = [part(card, size, number) for size, number in sizes for card in cards]
+    sets = tuple(CounterSet(card, {"units": "16"}) for card in cards)
+    return Inventory.of(*devices, *plain, counters=sets)
+
+
+def drop_counters(body: JSON) -> None:
+    """Drop what the gate is for, as an API server does while it is off."""
+    body["spec"].pop("sharedCounters", None)
+    for device in body["spec"].get("devices") or []:
+        device.pop("consumesCounters", None)
+
+
+def refuse_apart(body: JSON) -> None:
+    """Want sets and devices together, as Kubernetes 1.33 and 1.34 do."""
+    if "sharedCounters" in body["spec"] and "devices" not in body["spec"]:
+        raise Invalid(422, "Invalid", "spec.devices: Required value", {})
+
+
+def overlapping(rig: SliceRig) -> bool:
+    """Tell whether two devices of a card are published without counters."""
+    bare = [
+        device["name"].rpartition("-")[0].partition("-")[0]
+        for each in rig.slices
+        for device in each["spec"].get("devices") or []
+        if "consumesCounters" not in device
+    ]
+    return len(bare) != len(set(bare))
+
+
+def watched(rig: SliceRig, admit: Callable[[JSON], None]) -> list[bool]:
+    """Have every stored object admitted; return, filled later, whether devices ever overlapped."""
+    seen: list[bool] = []
+    rig.api.admit = admit
+    rig.api.answered = lambda: seen.append(overlapping(rig))
+    return seen
+
+
+def test_counters_have_slices_of_their_own_after_those_of_devices() -> None:
+    rig = SliceRig()
+    rig.offer(split(*[f"card{number}" for number in range(10)]))
+    slices = sorted(rig.slices, key=lambda each: each["metadata"]["name"])
+    kinds = [sorted({"devices", "sharedCounters"} & set(each["spec"])) for each in slices]
+    assert kinds == [["devices"], ["devices"], ["sharedCounters"], ["sharedCounters"]]
+    assert [len(each["spec"].get("devices") or []) for each in slices] == [64, 6, 0, 0]
+    assert [len(each["spec"].get("sharedCounters") or []) for each in slices] == [0, 0, 8, 2]
+    assert rig.writes() == ["create"] * 5, "one of them asks and stores nothing"
+
+
+def test_a_server_that_wants_them_together_gets_a_slice_for_each_set() -> None:
+    rig = SliceRig()
+    rig.api.admit = refuse_apart
+    rig.offer(split("card0", "card1", plain=(Device("nic"),)))
+    found = [
+        (
+            [each["name"] for each in spec.get("sharedCounters") or []],
+            [each["name"].partition("-")[0] for each in spec["devices"]],
+        )
+        for spec in (each["spec"] for each in rig.slices)
+    ]
+    assert found == [(["card0"], ["card0"] * 7), (["card1"], ["card1"] * 7), ([], ["nic"])]
+
+
+def test_without_counters_only_what_does_not_overlap_is_published() -> None:
+    rig = SliceRig()
+    seen = watched(rig, drop_counters)
+    rig.offer(split("card0", "card1", plain=(Device("nic"),)))
+    assert rig.devices == ["card0-full-0", "card1-full-0", "nic"]
+    assert not any(seen)
+
+
+def test_dropped_counters_are_told_with_the_gate_once() -> None:
+    rig = SliceRig()
+    rig.api.admit = drop_counters
+    rig.offer(split("card0"))
+    rig.publisher.republish()
+    rig.work()
+    ((reason, message),) = rig.events.warnings
+    assert reason == "FieldsNotStored"
+    assert GATE in message
+    assert "sharedCounters" in message
+    gauge = rig.registry.get_sample_value
+    name = "fake_dra_plugin_slice_field_dropped"
+    assert gauge(name, {"field": "sharedCounters"}) == 1
+    assert gauge(name, {"field": "taints"}) == 0
+
+
+def test_a_gate_that_is_switched_on_is_found_at_the_next_registration() -> None:
+    rig = SliceRig()
+    rig.api.admit = drop_counters
+    rig.offer(split("card0"))
+    rig.api.admit = lambda _body: None
+    rig.publisher.republish()
+    rig.work()
+    assert len(rig.devices) == 7
+    labels = {"field": "sharedCounters"}
+    assert rig.registry.get_sample_value("fake_dra_plugin_slice_field_dropped", labels) == 0
+
+
+def test_a_gate_that_is_switched_off_is_found_before_anything_is_written() -> None:
+    rig = SliceRig()
+    rig.offer(split("card0"))
+    seen = watched(rig, drop_counters)
+    rig.offer(split("card0", "card1"))
+    assert rig.devices == ["card0-full-0", "card1-full-0"]
+    assert not any(seen)
+
+
+def test_a_server_that_stores_less_than_it_said_is_answered_at_once() -> None:
+    rig = SliceRig()
+    rig.api.admit = lambda body: drop_counters(body) if "name" in body["metadata"] else None
+    rig.offer(split("card0", "card1"))
+    assert rig.devices == ["card0-full-0", "card1-full-0"]
+    rig.look()
+    assert rig.work() == 0
+
+
+def test_with_an_allocated_part_nothing_else_of_its_card_is_published() -> None:
+    rig = SliceRig()
+    rig.offer(split("card0", "card1"))
+    rig.allocated = {(NODE, "card0-half-1")}
+    rig.api.admit = drop_counters
+    rig.publisher.republish()
+    rig.offer(split("card0", "card1", plain=(Device("nic"),)))
+    assert rig.devices == ["card1-full-0", "card0-half-1", "nic"]
+    rig.allocated = set()
+    rig.publisher.allocation_changed()
+    rig.work()
+    assert rig.devices == ["card0-full-0", "card1-full-0", "nic"]
+
+
+class Halves:
+    """A driver that prefers halves where there are no counters."""
+
+    def static_inventory(self) -> Inventory:
+        return Inventory.of(Device("card0-half-0"), Device("card0-half-1"), Device("card0-full-0"))
+
+
+def test_a_driver_says_what_it_prefers_without_counters() -> None:
+    rig = SliceRig(static=Halves())
+    rig.api.admit = drop_counters
+    rig.offer(split("card0"))
+    assert rig.devices == ["card0-half-0", "card0-half-1"]
+
+
+def test_a_removed_part_keeps_its_counters_while_it_is_allocated() -> None:
+    rig = SliceRig()
+    rig.offer(split("card0", "card1"))
+    rig.allocated = {(NODE, "card1-half-0")}
+    rig.offer(split("card0"))
+    assert rig.device("card1-half-0")["consumesCounters"][0]["counterSet"] == "card1"
+    sets = [x["name"] for each in rig.slices for x in each["spec"].get("sharedCounters") or []]
+    assert sets == ["card0", "card1"]
+
+
+@pytest.mark.parametrize(
+    ("field", "gate"),
+    [
+        ("taints", "DRADeviceTaints"),
+        ("allowMultipleAllocations", "DRAConsumableCapacity"),
+        ("bindingConditions", "DRADeviceBindingConditions"),
+    ],
+)
+def test_other_dropped_fields_are_told_and_not_written_again(field: str, gate: str) -> None:
+    rig = SliceRig()
+
+    def drop(body: JSON) -> None:
+        for device in body["spec"]["devices"]:
+            device.pop(field, None)
+
+    rig.api.admit = drop
+    device = Device(
+        "gpu-0",
+        shared=True,
+        taints=SICK,
+        binding_conditions=("ready",),
+        binding_failure_conditions=("failed",),
+    )
+    rig.publish(device)
+    assert [gate in message for _, message in rig.events.warnings] == [True]
+    rig.publish(device)
+    assert rig.writes() == ["create"]
+
+
+def test_pools_without_counters_ask_nothing() -> None:
+    rig = SliceRig()
+    rig.offer(Inventory((Pool("plain", (Device("gpu-0"),)),)))
+    assert rig.writes() == ["create"]
