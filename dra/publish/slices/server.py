@@ -1,6 +1,8 @@
 """ResourceSlices of an API server of any version, read and written in the shape of v1."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Protocol
 
 from api.names import RESOURCE_GROUP
@@ -78,36 +80,38 @@ class SliceServer:
 
     def create(self, body: JSON, *, dry_run: bool = False) -> JSON:
         """Create a slice and return it as stored."""
-        resource = self.slices
-        try:
-            stored = self._api.create(resource, to_version(resource, body), dry_run=dry_run)
-        except NotFound:
-            # a create finds no object missing, only the resource
-            self.look_again()
-            raise
-        return from_version(stored)
+        with self._found() as slices:
+            return from_version(self._api.create(slices, to_version(slices, body), dry_run=dry_run))
 
     def get(self, name: str) -> JSON:
         """Return a slice as stored."""
-        return from_version(self._api.get(self.slices, name))
+        with self._found() as slices:
+            return from_version(self._api.get(slices, name))
 
     def update(self, body: JSON) -> JSON:
         """Replace a slice as it was read, and return it as stored."""
-        resource = self.slices
-        return from_version(self._api.update(resource, to_version(resource, body)))
+        with self._found() as slices:
+            return from_version(self._api.update(slices, to_version(slices, body)))
 
     def delete(self, stored: JSON) -> None:
         """Delete a slice as it was read, if it is still there."""
         meta = stored["metadata"]
+        version = meta["resourceVersion"]
         try:
-            self._api.delete(
-                self.slices,
-                meta["name"],
-                uid=meta["uid"],
-                resource_version=meta["resourceVersion"],
-            )
-        except NotFound:
-            return
+            with self._found() as slices:
+                self._api.delete(slices, meta["name"], uid=meta["uid"], resource_version=version)
+        except NotFound as error:
+            if not _names_object(error):
+                raise
+
+    @contextmanager
+    def _found(self) -> Iterator[Resource]:
+        try:
+            yield self.slices
+        except NotFound as error:
+            if not _names_object(error):
+                self.look_again()
+            raise
 
     def owner(self, node: str) -> JSON:
         """Return the owner reference of the slices of a Node, by reading it."""
@@ -128,3 +132,8 @@ class SliceServer:
             f"the API server serves {', '.join(served) or 'nothing'} of {RESOURCE_GROUP}, and "
             f"ResourceSlices in none of {', '.join(SLICES)}; enable them, such as by {_OPTIONS}"
         )
+
+
+def _names_object(error: NotFound) -> bool:
+    """Tell whether an object is missing, and not the resource."""
+    return bool(error.details.get("name"))
