@@ -39,11 +39,30 @@ def test_an_inventory_becomes_slices_of_the_node(rig: SliceRig) -> None:
 
 
 def test_own_writes_are_not_looked_at_again(rig: SliceRig) -> None:
-    rig.publish(*named([f"gpu-{number}" for number in range(200)]))
-    rig.publish(*named([f"gpu-{number}" for number in range(100)]))
-    assert rig.writes() == ["create"] * 4 + ["update"] * 2 + ["delete"] * 2
-    rig.look()
-    assert rig.work() == 0
+    for number, verbs in ((200, ["create"] * 4), (100, ["update"] * 2 + ["delete"] * 2)):
+        rig.publisher.update(Inventory.of(*named([f"gpu-{each}" for each in range(number)])))
+        assert rig.work() == 1
+        assert rig.writes() == verbs
+        rig.look()
+        assert rig.work() == 0
+
+
+def test_devices_that_select_nodes_are_in_slices_without_a_node(rig: SliceRig) -> None:
+    match = {"key": "rack", "operator": "In", "values": ["r1"]}
+    selector = {"nodeSelectorTerms": [{"matchExpressions": [match]}]}
+    rig.publish(Device("gpu-0"))
+    rig.publish(Device("gpu-0"), Device("fabric", node_selector=selector))
+    (slice_,) = rig.slices
+    assert slice_["spec"]["perDeviceNodeSelection"] is True
+    assert "nodeName" not in slice_["spec"]
+    assert slice_["spec"]["devices"] == [
+        {"name": "gpu-0", "nodeName": NODE},
+        {"name": "fabric", "nodeSelector": selector},
+    ]
+    rig.start()
+    rig.writes()
+    rig.offer(Inventory())
+    assert rig.writes() == ["delete"]
 
 
 def test_nothing_is_changed_before_there_is_an_inventory(rig: SliceRig) -> None:
