@@ -22,6 +22,8 @@ DriverError                     (api.errors)
 │  ├─ CdiWriteFailed            a CDI file cannot be written or removed
 │  └─ CheckpointWriteFailed     the checkpoint cannot be written
 ├─ HealthUnknown                the driver cannot report the health of its devices
+├─ LimitExceeded                the driver offers what no ResourceSlice can say
+├─ SlicesNotServed              the API server has no version of ResourceSlice that we write
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
 └─ CannotServe                  the plugin cannot run on this machine as it is configured
@@ -115,6 +117,24 @@ class CheckpointWriteFailed(NodeError):
 
 class HealthUnknown(DriverError):
     """The driver's report of the health of devices ended by an error."""
+
+
+class LimitExceeded(DriverError):
+    """A field of an inventory is beyond a limit of the API; the driver has to change it.
+
+    Attributes:
+        problems: each with field and limit.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        """Name every problem, the first twenty in the text."""
+        self.problems = problems
+        more = f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
+        super().__init__(f"the devices cannot be published: {'; '.join(problems[:20])}{more}")
+
+
+class SlicesNotServed(DriverError):
+    """resource.k8s.io is not served with ResourceSlices: enable it on the API server."""
 
 
 class NodeUnknown(DriverError):

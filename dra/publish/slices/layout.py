@@ -14,12 +14,13 @@ from typing import Final
 
 from api.objects import JSON
 from api.quantities import quantity
+from dra.errors import LimitExceeded
 from dra.inventory import Attribute, Capacity, Device, Effect, Pool, RequestPolicy, Taint, Version
-from dra.publish.slices.errors import LimitExceeded
 
 DEVICES: Final = 64
 SETS: Final = 8
 DEVICES_TOGETHER: Final = 128
+TAINTS: Final = 16
 
 
 class Style(Enum):
@@ -193,7 +194,8 @@ def _all(stored: Sequence[JSON], field: str) -> Iterator[JSON]:
 
 
 def _other_taints(device: JSON, key: str) -> list[JSON]:
-    return [each for each in device.get("taints") or [] if each["key"] != key]
+    others = [each for each in device.get("taints") or [] if each["key"] != key]
+    return others[: TAINTS - 1]
 
 
 def _device(device: Device, own_node: str | None) -> JSON:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from api.quantities import quantity
+from dra.errors import LimitExceeded
 from dra.inventory import (
     Attribute,
     Capacity,
@@ -25,7 +26,6 @@ from dra.inventory import (
     Taint,
     Version,
 )
-from dra.publish.slices.errors import LimitExceeded
 
 _LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
 _SUBDOMAIN: Final = re.compile(rf"{_LABEL.pattern}(?:\.{_LABEL.pattern})*")

@@ -244,11 +244,14 @@ class SlicePublisher:
         stored = self._create(write) if isinstance(write, Create) else self._update(write)
         self._take(stored)
         sent, kept = content_of(write.body), content_of(stored)
+        found = self._told.compared(write.body, stored)
         if same(sent, kept):
             self._accepted.pop((pool, write.index), None)
         else:
             self._accepted[pool, write.index] = (sent, kept)
-        if not self._told.compared(write.body, stored) & COUNTERS:
+            if not found:
+                self._told.altered(pool)
+        if not found & COUNTERS:
             return True
         # not all API servers behind one address have the same gates: what was asked did not help
         self._style, self._trusted = Style.NONE, False

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, uid_of
 from api.resources import NODES, Resource
-from dra.publish.slices.errors import SlicesNotServed
+from dra.errors import SlicesNotServed
 from dra.publish.slices.versions import SLICES, from_version, to_version
 from kube.errors import NotFound
 

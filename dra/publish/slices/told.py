@@ -47,6 +47,7 @@ class Told:
         for field in GATES:
             self._dropped.labels(field)
         self._fields: frozenset[str] = frozenset()
+        self._altered: set[str] = set()
         self._failures: dict[str, str] = {}
 
     def compared(self, sent: JSON, stored: JSON) -> frozenset[str]:
@@ -64,6 +65,16 @@ class Told:
             self._events.warning(self._node, REASON, text)
         self._fields = self._fields - kept | found
         return found
+
+    def altered(self, pool: str) -> None:
+        """Tell that slices were stored with other values than those that were sent."""
+        if pool not in self._altered:
+            self._altered.add(pool)
+            text = (
+                "the API server stored ResourceSlices with other values than were sent; look for "
+                "an admission webhook or policy that changes them"
+            )
+            _LOG.warning("Values changed", pool=pool, message=text)
 
     def failed(self, what: str, error: Exception) -> None:
         """Tell why something failed that is tried again."""

@@ -52,3 +52,9 @@ def test_the_table_of_the_rooms_of_the_controller_is_complete() -> None:
 def test_the_table_of_dra_is_complete() -> None:
     apart = [path.stem for path in (ROOT / "dra").glob("*.py") if path.stem != "__init__"]
     assert sorted(rows("Inside `dra/`:")) == sorted([*apart, *in_rooms("dra")])
+
+
+def test_the_table_of_slices_is_complete() -> None:
+    modules = [path.stem for path in (ROOT / "dra/publish/slices").glob("*.py")]
+    table = rows("[below](#slices-that-no-reader-misunderstands):")
+    assert sorted(table) == sorted(name for name in modules if name != "__init__")

@@ -1,6 +1,7 @@
 import pytest
 
 from api.objects import JSON
+from dra.errors import LimitExceeded
 from dra.inventory import (
     Capacity,
     Consumption,
@@ -12,7 +13,6 @@ from dra.inventory import (
     Taint,
     Version,
 )
-from dra.publish.slices.errors import LimitExceeded
 from dra.publish.slices.layout import Style, contents, offered
 from dra.publish.slices.versions import SLICES, from_version, to_version
 

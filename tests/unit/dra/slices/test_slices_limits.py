@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dra.errors import LimitExceeded
 from dra.inventory import (
     Attribute,
     Capacity,
@@ -17,7 +18,6 @@ from dra.inventory import (
     Taint,
     Version,
 )
-from dra.publish.slices.errors import LimitExceeded
 from dra.publish.slices.limits import check
 
 DRIVER = "gpu.example.com"

@@ -1,8 +1,9 @@
 import pytest
 
+from api.objects import JSON
 from api.resources import NODES
+from dra.errors import LimitExceeded
 from dra.inventory import Device, Effect, Inventory, Pool, Taint
-from dra.publish.slices.errors import LimitExceeded
 from dra.publish.slices.publisher import LONGEST_PAUSE
 from kube.errors import Conflict, ConnectFailed, Forbidden, KubeError, ReadTimeout
 from tests.support.slicerig import DRIVER, NODE, SliceRig, named
@@ -220,9 +221,37 @@ def test_nothing_is_written_while_it_is_not_known_what_is_allocated(rig: SliceRi
     assert rig.devices == ["gpu-0", "gpu-1"]
 
 
+def test_an_error_in_the_driver_is_told_and_what_failed_is_tried_again(
+    rig: SliceRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> set[tuple[str, str]]:
+        raise RuntimeError("bug")
+
+    rig.publisher._allocated, allocated = broken, rig.publisher._allocated
+    rig.publish(Device("gpu-0"))
+    assert [r.exc_info is not None for r in caplog.records if r.levelname == "ERROR"] == [True]
+    rig.publisher._allocated = allocated
+    rig.retry()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_values_that_others_change_are_told_and_not_fought_over(
+    rig: SliceRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    def change(body: JSON) -> None:
+        for device in body["spec"]["devices"]:
+            device["attributes"]["index"]["int"] = 7
+
+    rig.api.admit = change
+    rig.publish(Device("gpu-0", {"index": 0}))
+    rig.publish(Device("gpu-0", {"index": 0}))
+    assert rig.writes() == ["create"]
+    assert [r.message for r in caplog.records] == ["Values changed"]
+
+
 def test_a_taint_keeps_its_time_when_its_slice_is_written_again(rig: SliceRig) -> None:
-    def timed(body: dict[str, object]) -> None:
-        for device in body["spec"]["devices"]:  # type: ignore[index]
+    def timed(body: JSON) -> None:
+        for device in body["spec"]["devices"]:
             for taint in device.get("taints") or []:
                 taint.setdefault("timeAdded", f"2026-01-01T00:00:0{len(rig.slices)}Z")
 
@@ -239,8 +268,8 @@ def test_a_taint_keeps_its_time_when_its_slice_is_written_again(rig: SliceRig) -
 
 
 def test_quantities_that_the_server_writes_anew_are_no_difference(rig: SliceRig) -> None:
-    def canonical(body: dict[str, object]) -> None:
-        body["spec"]["devices"][0]["capacity"]["memory"]["value"] = "1Gi"  # type: ignore[index]
+    def canonical(body: JSON) -> None:
+        body["spec"]["devices"][0]["capacity"]["memory"]["value"] = "1Gi"
 
     rig.api.admit = canonical
     rig.publish(Device("gpu-0", capacity={"memory": "1024Mi"}))
