@@ -33,6 +33,8 @@ COUNTERS: Final = frozenset({"sharedCounters", "consumesCounters"})
 
 def dropped(sent: JSON, stored: JSON) -> frozenset[str]:
     """Return the paths below `spec` of fields that were sent and are not stored."""
+    if sent["spec"] == stored.get("spec"):
+        return frozenset()
     return frozenset(missing(sent["spec"], stored.get("spec") or {}))
 
 

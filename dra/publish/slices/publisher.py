@@ -7,7 +7,7 @@ What fails is told once and tried again.
 
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeAlias, runtime_checkable
 
 from api.errors import DriverError
@@ -15,7 +15,7 @@ from api.objects import JSON, uid_of
 from dra.inventory import Inventory, Pool
 from dra.publish.slices.compare import content_of, same
 from dra.publish.slices.features import COUNTERS
-from dra.publish.slices.layout import Style
+from dra.publish.slices.layout import Offer, Style
 from dra.publish.slices.limits import check
 from dra.publish.slices.plan import Create, Delete, Identity, Update, Write, plan
 from dra.publish.slices.server import SliceServer
@@ -30,6 +30,9 @@ from ops.logs import get_logger
 LONGEST_PAUSE: Final = 30.0
 _QUICK_TRIES: Final = 12
 """After which the back-off of the queue, doubled from 5 ms, reaches the longest pause."""
+
+LOOK_SECONDS: Final = 30.0
+"""After which it is looked again whether devices are still allocated that stay for that."""
 
 _POLL_SECONDS: Final = 0.1
 
@@ -188,13 +191,16 @@ class SlicePublisher:
         view = self._view(pool, pools.get(pool, Pool(pool)))
         offer = view.offer()
         asking = offer.counted and self._trusted
-        if asking and (self._style is None or self._writes(view)):
+        if asking and (self._style is None or self._writes(view, offer)):
             self._style = ask(self._server, view.identity, offer, self._told.compared)
             view = self._view(pool, view.pool)
-        for write in self._writes(view):
+            offer = view.offer()
+        for write in self._writes(view, offer):
             if not self._write(pool, write):
                 self._queue.add(pool)
                 return
+        if view.allocated:
+            self._queue.add_after(pool, LOOK_SECONDS)
 
     def _begin(self) -> Mapping[str, Pool] | None:
         with self._lock:
@@ -206,10 +212,13 @@ class SlicePublisher:
         return pools
 
     def _view(self, name: str, pool: Pool) -> View:
+        """Return a pool; what is allocated is asked only where devices may have to stay or go."""
         stored = [each for each in self._store.list() if self._is_of(name, each)]
-        allocated = {device for there, device in self._allocated() if there == name}
         identity = Identity(self._site.driver, self._site.node, name, self._owner_reference())
-        return View(identity, pool, self._static_pool(name), stored, allocated)
+        view = View(identity, pool, self._static_pool(name), stored, frozenset())
+        if self._style is not Style.NONE and not view.leaving():
+            return view
+        return replace(view, allocated={x for there, x in self._allocated() if there == name})
 
     def _static_pool(self, name: str) -> Pool | None:
         if self._style is not Style.NONE or self._static is None:
@@ -219,8 +228,8 @@ class SlicePublisher:
         named = {pool.name or self._site.node: pool for pool in inventory.pools}
         return named.get(name, Pool(name))
 
-    def _writes(self, view: View) -> Sequence[Write]:
-        wanted = view.wanted(self._style or Style.APART)
+    def _writes(self, view: View, offer: Offer) -> Sequence[Write]:
+        wanted = view.wanted(offer, self._style or Style.APART)
         name = view.identity.pool
         return plan(
             view.identity,

@@ -54,7 +54,7 @@ class Told:
         """Tell of fields that were dropped by a write; return their names."""
         paths = dropped(sent, stored)
         found = fields_of(paths)
-        kept = (self._fields & _names(sent["spec"])) - found
+        kept = (self._fields & _names(sent["spec"])) - found if self._fields else frozenset()
         for field in kept:
             self._dropped.labels(field).set(0)
         for field in found:

@@ -30,7 +30,7 @@ class View:
         pool: as the driver offers it.
         static: what the driver offers where counters are not stored; None is the same.
         stored: its slices.
-        allocated: names of devices that claims have.
+        allocated: names of devices that claims have; may be empty while none of them matters.
     """
 
     identity: Identity
@@ -43,9 +43,17 @@ class View:
         """Return what the driver offers, and what is allocated besides."""
         return self._retained(offered(self.pool, self.identity.node))
 
-    def wanted(self, style: Style) -> tuple[JSON, ...]:
-        """Return the contents of the slices."""
-        offer = self.offer()
+    def leaving(self) -> bool:
+        """Tell whether devices are published that are not offered any more."""
+        offered_now = {device.name for device in self.pool.devices}
+        return any(
+            device["name"] not in offered_now
+            for each in self.stored
+            for device in each["spec"].get("devices") or []
+        )
+
+    def wanted(self, offer: Offer, style: Style) -> tuple[JSON, ...]:
+        """Return the contents of the slices for what `offer` returned."""
         if style is Style.NONE and offer.counted:
             offer = without_counters(self._static_offer(offer), self.allocated)
         return with_times(contents(offer, style), self.stored)

@@ -4,7 +4,7 @@ from api.objects import JSON
 from api.resources import NODES
 from dra.errors import LimitExceeded
 from dra.inventory import Device, Effect, Inventory, Pool, Taint
-from dra.publish.slices.publisher import LONGEST_PAUSE
+from dra.publish.slices.publisher import LONGEST_PAUSE, LOOK_SECONDS
 from kube.errors import Conflict, ConnectFailed, Forbidden, KubeError, ReadTimeout
 from tests.support.slicerig import DRIVER, NODE, SliceRig, named
 
@@ -195,6 +195,27 @@ def test_an_allocated_device_stays_with_a_taint_until_it_is_free(rig: SliceRig) 
     assert rig.devices == ["gpu-0"]
 
 
+def test_a_device_that_was_kept_goes_without_a_word_too(rig: SliceRig) -> None:
+    rig.publish(*named(["gpu-0", "gpu-1"]))
+    rig.allocated = {(NODE, "gpu-1")}
+    rig.publish(Device("gpu-0"))
+    rig.allocated = set()
+    rig.clock.advance(LOOK_SECONDS)
+    rig.queue.add_after("nothing", 0)
+    rig.work()
+    assert rig.devices == ["gpu-0"]
+
+
+def test_claims_are_not_listed_while_no_device_leaves(rig: SliceRig) -> None:
+    asked = []
+    rig.publisher._allocated = lambda: asked.append(1) or set()
+    rig.publish(Device("gpu-0"))
+    rig.publish(Device("gpu-0", {"index": 1}), Device("gpu-1"))
+    assert asked == []
+    rig.publish(Device("gpu-1"))
+    assert asked == [1]
+
+
 def test_an_allocated_device_keeps_its_pool(rig: SliceRig) -> None:
     rig.offer(Inventory((Pool("one", (Device("a"), Device("b"))),)))
     rig.allocated = {("one", "b")}
@@ -227,6 +248,7 @@ def test_an_error_in_the_driver_is_told_and_what_failed_is_tried_again(
     def broken() -> set[tuple[str, str]]:
         raise RuntimeError("bug")
 
+    rig.publish(Device("gpu-0"), Device("gpu-1"))
     rig.publisher._allocated, allocated = broken, rig.publisher._allocated
     rig.publish(Device("gpu-0"))
     assert [r.exc_info is not None for r in caplog.records if r.levelname == "ERROR"] == [True]

@@ -1,0 +1,48 @@
+"""Which devices ResourceClaims have, as the API server knows it: prepared on the node or not."""
+
+from typing import Protocol
+
+from api.names import RESOURCE_GROUP
+from api.objects import JSON
+from api.resources import Resource
+from dra.publish.slices.server import SliceServer
+from kube.pages import ListPage, Transform
+
+
+class Api(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def list(self, resource: Resource, *, transform: Transform) -> ListPage:
+        """Return the objects of all namespaces."""
+
+
+class ClaimedDevices:
+    """Lists all ResourceClaims whenever it is asked, since a cache may be behind."""
+
+    def __init__(self, api: Api, server: SliceServer, driver: str) -> None:
+        """Ask in the version of `server` for the devices of a driver."""
+        self._api = api
+        self._server = server
+        self._driver = driver
+
+    def __call__(self) -> frozenset[tuple[str, str]]:
+        """Return pool and device of each.
+
+        Raises:
+            SlicesNotServed: the API server serves nothing of this kind.
+            KubeError: it does not answer, or refuses.
+        """
+        version = self._server.slices.version
+        claims = Resource(RESOURCE_GROUP, version, "resourceclaims", "ResourceClaim")
+        found = self._api.list(claims, transform=self._results)
+        return frozenset(
+            (result["pool"], result["device"])
+            for claim in found.items
+            for result in claim["results"]
+        )
+
+    def _results(self, claim: JSON) -> JSON:
+        """Return of a claim no more than is needed, since there may be many."""
+        allocation = (claim.get("status") or {}).get("allocation") or {}
+        results = (allocation.get("devices") or {}).get("results") or []
+        return {"results": [each for each in results if each.get("driver") == self._driver]}

@@ -1,0 +1,25 @@
+from api.objects import JSON
+from api.resources import Resource
+from dra.publish.slices.allocated import ClaimedDevices
+from tests.support.slicerig import DRIVER, SliceRig
+
+CLAIMS = Resource("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
+
+
+def claim(name: str, *results: JSON) -> JSON:
+    status = {"allocation": {"devices": {"results": [*results]}}} if results else {}
+    return {"metadata": {"name": name, "namespace": "default"}, "status": status}
+
+
+def result(driver: str, pool: str, device: str) -> JSON:
+    return {"request": "r", "driver": driver, "pool": pool, "device": device}
+
+
+def test_the_devices_of_all_claims_are_those_of_the_driver() -> None:
+    rig = SliceRig()
+    rig.api.put(CLAIMS, claim("waiting"))
+    own, other = result(DRIVER, "node-1", "gpu-0"), result("other.example.com", "node-1", "x")
+    rig.api.put(CLAIMS, claim("mixed", own, other))
+    rig.api.put(CLAIMS, claim("second", result(DRIVER, "node-2", "gpu-0")))
+    claimed = ClaimedDevices(rig.api, rig.server, DRIVER)
+    assert claimed() == {("node-1", "gpu-0"), ("node-2", "gpu-0")}
