@@ -35,9 +35,16 @@ def drop_counters(body: JSON) -> None:
 
 
 def refuse_apart(body: JSON) -> None:
-    """Want sets and devices together, as Kubernetes 1.33 and 1.34 do."""
-    if "sharedCounters" in body["spec"] and "devices" not in body["spec"]:
-        raise Invalid(422, "Invalid", "spec.devices: Required value", {})
+    """Want sets in the slice of the devices, as Kubernetes 1.33 and 1.34 do.
+
+    They take sets without devices.
+    """
+    known = {each["name"] for each in body["spec"].get("sharedCounters") or []}
+    for device in body["spec"].get("devices") or []:
+        for each in device.get("consumesCounters") or []:
+            if each["counterSet"] not in known:
+                text = "must reference a counterSet defined in the ResourceSlice sharedCounters"
+                raise Invalid(422, "Invalid", text, {})
 
 
 def overlapping(rig: SliceRig) -> bool:
@@ -101,10 +108,10 @@ def test_dropped_counters_are_told_with_the_gate_once() -> None:
     ((reason, message),) = rig.events.warnings
     assert reason == "FieldsNotStored"
     assert GATE in message
-    assert "sharedCounters" in message
+    assert "devices[].consumesCounters" in message
     gauge = rig.registry.get_sample_value
     name = "fake_dra_plugin_slice_field_dropped"
-    assert gauge(name, {"field": "sharedCounters"}) == 1
+    assert gauge(name, {"field": "consumesCounters"}) == 1
     assert gauge(name, {"field": "taints"}) == 0
 
 
@@ -116,7 +123,7 @@ def test_a_gate_that_is_switched_on_is_found_at_the_next_registration() -> None:
     rig.publisher.republish()
     rig.work()
     assert len(rig.devices) == 7
-    labels = {"field": "sharedCounters"}
+    labels = {"field": "consumesCounters"}
     assert rig.registry.get_sample_value("fake_dra_plugin_slice_field_dropped", labels) == 0
 
 
