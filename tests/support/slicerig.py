@@ -83,17 +83,7 @@ class Events:
 class SliceRig:
     """A publisher whose watch is the test itself: `look` lists, as a reflector does."""
 
-    def __init__(
-        self, *versions: str, static: StaticLayout | None = None, real_time: bool = False
-    ) -> None:
-        """Publish on a server with these versions.
-
-        Args:
-            versions: of ResourceSlices; v1 by default.
-            static: of the driver.
-            real_time: of the back-off; there is no list then before somebody watches.
-        """
-        self._real_time = real_time
+    def __init__(self, *versions: str, static: StaticLayout | None = None) -> None:
         self.api = ServedSlices(*(versions or ("v1",)))
         self.events = Events()
         self.registry = CollectorRegistry()
@@ -109,7 +99,7 @@ class SliceRig:
         self.server = SliceServer(self.api)
         self.store = Store()
         self.clock = Clock()
-        self.queue = WorkQueue() if self._real_time else WorkQueue(clock=self.clock)
+        self.queue = WorkQueue(clock=self.clock)
         self.publisher = SlicePublisher(
             self.server,
             self.store,
@@ -120,8 +110,7 @@ class SliceRig:
             static=self.static,
         )
         self.store.subscribe(self.publisher.on_change)
-        if not self._real_time:
-            self.look()
+        self.look()
 
     def _allocated(self) -> Collection[tuple[str, str]]:
         return self.allocated

@@ -7,8 +7,10 @@ import pytest
 
 from api.resources import NODES
 from dra.inventory import Inventory
+from dra.publish.slices.publisher import Site
 from dra.publish.slices.versions import SLICES
-from dra.publish.slices.watching import SliceWatch, selector
+from dra.publish.slices.watching import selector
+from dra.publish.slices.wiring import build
 from kube.errors import ConnectFailed, Forbidden
 from tests.support.memoryapi import WAIT_SECONDS
 from tests.support.slicerig import DRIVER, NODE, SliceRig, named
@@ -22,17 +24,11 @@ class Living:
         self.paused: list[float] = []
         self.pausing = threading.Semaphore(0)
         self.stop = threading.Event()
-        self.watch = SliceWatch(
-            rig.api,
-            rig.server,
-            rig.store,
-            rig.told,
-            field_selector=selector(DRIVER, NODE),
-            sleep=self._sleep,
-        )
+        self.slices = build(rig.api, rig.told, Site(DRIVER, NODE), sleep=self._sleep)
+        self.publisher = self.slices.publisher
         self.threads = [
-            threading.Thread(target=self.watch.run, args=(self.stop,)),
-            threading.Thread(target=rig.publisher.run, args=(self.stop,)),
+            threading.Thread(target=self.slices.watch.run, args=(self.stop,)),
+            threading.Thread(target=self.publisher.run, args=(self.stop,)),
         ]
 
     def _sleep(self, _stop: threading.Event, seconds: float) -> None:
@@ -46,8 +42,7 @@ class Living:
 
     def end(self) -> None:
         self.stop.set()
-        self.watch.stop()
-        self.rig.queue.shutdown()
+        self.slices.stop()
         for thread in self.threads:
             thread.join(WAIT_SECONDS)
             assert not thread.is_alive()
@@ -62,7 +57,7 @@ class Living:
 
 @pytest.fixture
 def living() -> Iterator[Living]:
-    rig = SliceRig(real_time=True)
+    rig = SliceRig()
     made = Living(rig)
     yield made
     made.end()
@@ -71,9 +66,9 @@ def living() -> Iterator[Living]:
 def test_a_wipe_and_a_forgery_are_mended_at_once(living: Living) -> None:
     rig = living.rig
     living.start()
-    rig.publisher.update(Inventory.of(*named(["gpu-0", "gpu-1"])))
+    living.publisher.update(Inventory.of(*named(["gpu-0", "gpu-1"])))
     living.published("gpu-0", "gpu-1")
-    rig.api.remove(rig.server.slices, rig.slices[0]["metadata"]["name"])
+    rig.api.remove(SLICES["v1"], rig.slices[0]["metadata"]["name"])
     living.published("gpu-0", "gpu-1")
     forged = rig.slices[0]
     forged["spec"]["devices"] = [{"name": "gold"}]
@@ -93,21 +88,26 @@ def test_what_is_of_no_pool_any_more_goes_after_a_restart(living: Living) -> Non
         },
     }
     rig.api.put(SLICES["v1"], old)
-    rig.publisher.update(Inventory.of(*named(["gpu-0"])))
+    living.publisher.update(Inventory.of(*named(["gpu-0"])))
     living.start()
     living.published("gpu-0")
 
 
 def test_the_version_is_looked_up_again_when_it_is_served_no_more(living: Living) -> None:
     rig = living.rig
+    served = iter([lambda: rig.api.serve("v1")])
+
+    def change(verb: str, plural: str, _body: object) -> None:
+        """Serve another version once the first one was chosen."""
+        if (verb, plural) == ("list", "resourceslices"):
+            next(served, lambda: None)()
+
     rig.api.serve("v1beta1")
-    rig.server.look_again()
-    assert rig.server.slices.version == "v1beta1"
-    rig.api.serve("v1")
+    rig.api.fault = change
     living.start()
-    rig.publisher.update(Inventory.of(*named(["gpu-0"])))
+    living.publisher.update(Inventory.of(*named(["gpu-0"])))
     living.published("gpu-0")
-    assert rig.server.slices.version == "v1"
+    assert [each["apiVersion"] for each in rig.api.all(SLICES["v1"])] == ["resource.k8s.io/v1"]
 
 
 def test_a_server_without_slices_is_told_once_and_asked_again(
@@ -115,9 +115,8 @@ def test_a_server_without_slices_is_told_once_and_asked_again(
 ) -> None:
     rig = living.rig
     rig.api.serve()
-    rig.server.look_again()
     living.start()
-    rig.publisher.update(Inventory.of(*named(["gpu-0"])))
+    living.publisher.update(Inventory.of(*named(["gpu-0"])))
     for _ in range(7):
         assert living.pausing.acquire(timeout=WAIT_SECONDS)
     assert living.paused[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
@@ -132,7 +131,7 @@ def test_a_server_that_is_away_or_refuses_at_the_start_loses_nothing(living: Liv
     errors = [ConnectFailed("away"), Forbidden(403, "Forbidden", "no"), ConnectFailed("away")]
     rig.api.fault = lambda *_: errors.pop() if errors else None
     living.start()
-    rig.publisher.update(Inventory.of(*named(["gpu-0"])))
+    living.publisher.update(Inventory.of(*named(["gpu-0"])))
     living.published("gpu-0")
     assert errors == []
 
@@ -147,6 +146,6 @@ def test_the_node_is_read_for_its_uid_only_once(living: Living) -> None:
     living.start()
     for count in (1, 2, 3):
         names = [f"gpu-{number}" for number in range(count)]
-        rig.publisher.update(Inventory.of(*named(names)))
+        living.publisher.update(Inventory.of(*named(names)))
         living.published(*names)
     assert [call for call in rig.api.calls if call[1] == NODES.plural][1:] == []
