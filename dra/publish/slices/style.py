@@ -44,7 +44,7 @@ def _probe(identity: Identity, offer: Offer, style: Style) -> JSON:
     """Return a slice with counters, as it would be published."""
     content = next(x for x in contents(offer, style) if _counted(x))
     if style is Style.APART:
-        # without sets: what 1.33 and 1.34 refuse, while they take sets without devices
+        # 1.33 and 1.34 refuse devices without their sets, and take sets without devices
         content = {**content, "devices": [next(filter(_consumes, content["devices"]))]}
     pool = {"name": identity.pool, "generation": 1, "resourceSliceCount": 1}
     meta = {

@@ -97,15 +97,20 @@ def test_address(call: Call, method: str, path: str, content_type: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("uid", "grace", "extra"),
+    ("options", "extra"),
     [
-        pytest.param(None, None, {}, id="plain"),
-        pytest.param("u", None, {"preconditions": {"uid": "u"}}, id="uid"),
-        pytest.param(None, 0, {"gracePeriodSeconds": 0}, id="at-once"),
+        pytest.param((None, None), {}, id="plain"),
+        pytest.param(("u", None), {"preconditions": {"uid": "u"}}, id="uid"),
+        pytest.param(
+            ("u", None, "7"),
+            {"preconditions": {"uid": "u", "resourceVersion": "7"}},
+            id="resource-version",
+        ),
+        pytest.param((None, 0), {"gracePeriodSeconds": 0}, id="at-once"),
     ],
 )
-def test_delete_options(uid: str | None, grace: int | None, extra: dict) -> None:
-    body = calls.delete_object(PODS, "b", "a", uid, grace).body
+def test_delete_options(options: tuple[str | None, int | None], extra: dict) -> None:
+    body = calls.delete_object(PODS, "b", "a", *options).body
     assert body == {"apiVersion": "v1", "kind": "DeleteOptions", **extra}
 
 

@@ -5,15 +5,16 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from api.objects import JSON
 from api.resources import NODES
-from dra.inventory import Inventory
+from dra.inventory import Consumption, CounterSet, Device, Inventory
 from dra.publish.slices.publisher import Site
 from dra.publish.slices.versions import SLICES
 from dra.publish.slices.watching import selector
 from dra.publish.slices.wiring import build
 from kube.errors import ConnectFailed, Forbidden
 from tests.support.memoryapi import WAIT_SECONDS
-from tests.support.slicerig import DRIVER, NODE, SliceRig, named
+from tests.support.slicerig import DRIVER, KEEP, NODE, SliceRig, named
 
 
 class Living:
@@ -134,6 +135,32 @@ def test_a_server_that_is_away_or_refuses_at_the_start_loses_nothing(living: Liv
     living.publisher.update(Inventory.of(*named(["gpu-0"])))
     living.published("gpu-0")
     assert errors == []
+
+
+def test_what_the_server_stores_is_asked_again_after_the_watch_has_failed(living: Living) -> None:
+    rig = living.rig
+    taken = (Consumption("card", {"units": "1"}),)
+    devices = [Device(name, consumes=taken) for name in ("full", "part")]
+    failed: list[str] = []
+
+    def drop(body: JSON) -> None:
+        for device in body["spec"].get("devices") or []:
+            device.pop("consumesCounters", None)
+
+    def upgrade(verb: str, plural: str, _body: object) -> ConnectFailed | None:
+        if (verb, plural) != ("watch", "resourceslices") or failed:
+            return None
+        failed.append(verb)
+        living.published("full")
+        rig.api.admit = KEEP
+        return ConnectFailed("the API server was stopped")
+
+    rig.api.admit = drop
+    rig.api.fault = upgrade
+    counters = (CounterSet("card", {"units": "1"}),)
+    living.publisher.update(Inventory.of(*devices, counters=counters))
+    living.start()
+    living.published("full", "part")
 
 
 def test_a_selector_names_driver_and_node() -> None:
