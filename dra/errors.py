@@ -23,7 +23,6 @@ DriverError                     (api.errors)
 │  └─ CheckpointWriteFailed     the checkpoint cannot be written
 ├─ HealthUnknown                the driver cannot report the health of its devices
 ├─ LimitExceeded                the driver offers what no ResourceSlice can say
-├─ SlicesNotServed              the API server has no version of ResourceSlice that we write
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
 └─ CannotServe                  the plugin cannot run on this machine as it is configured
@@ -131,10 +130,6 @@ class LimitExceeded(DriverError):
         self.problems = problems
         more = f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
         super().__init__(f"the devices cannot be published: {'; '.join(problems[:20])}{more}")
-
-
-class SlicesNotServed(DriverError):
-    """resource.k8s.io is not served with ResourceSlices: enable it on the API server."""
 
 
 class NodeUnknown(DriverError):

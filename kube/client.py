@@ -291,14 +291,6 @@ class Client:
             return []
         return [str(each["version"]) for each in found.get("versions") or []]
 
-    def plurals(self, group: str, version: str) -> _Names:
-        """Return the resources of a version of a named group; `[]` if it is not served."""
-        try:
-            found = self._send(calls.get_path(f"/apis/{group}/{version}"))
-        except NotFound:
-            return []
-        return [str(each["name"]) for each in found.get("resources") or []]
-
     def server_version(self) -> JSON:
         """Return `GET /version`; its `minor` may carry a suffix, e.g. `28+`."""
         return self._send(calls.get_path("/version"))

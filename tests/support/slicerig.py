@@ -8,14 +8,14 @@ from prometheus_client import CollectorRegistry
 
 from api.names import RESOURCE_GROUP
 from api.objects import JSON
-from api.resources import NODES, Resource
+from api.resources import NODES, STRUCTURED_VERSIONS, Resource
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.strategy import Strategy
 from dra.inventory import Device, Inventory
 from dra.publish.slices.publisher import Site, SlicePublisher, StaticLayout
 from dra.publish.slices.server import SliceServer
 from dra.publish.slices.told import Told
-from dra.publish.slices.versions import SLICES, from_version
+from dra.publish.slices.versions import from_version
 from kube.client import Client
 from kube.errors import KubeError
 from kube.store import Store
@@ -26,6 +26,7 @@ from tests.support.slicereader import device_names, newest
 
 DRIVER: Final = "gpu.example.com"
 NODE: Final = "node-1"
+SLICES: Final = STRUCTURED_VERSIONS["v1"].slices
 KEEP: Final[Callable[[JSON], None]] = lambda _body: None  # noqa: E731
 
 
@@ -38,15 +39,17 @@ class ServedSlices(MemoryApi):
     """
 
     def __init__(self, *versions: str) -> None:
-        super().__init__("v1")
+        super().__init__("v1alpha3")
         self.admit = KEEP
         self.lost: list[KubeError] = []
         self.serve(*versions)
         self.put(NODES, {"metadata": {"name": NODE, "uid": "uid-node-1"}})
 
     def serve(self, *versions: str) -> None:
-        kinds = [_kind(SLICES[version]) for version in versions]
-        self._registry.replace((RESOURCE_GROUP, "resourceslices"), kinds)
+        known = [STRUCTURED_VERSIONS[version] for version in versions]
+        slices, claims = [x.slices for x in known], [x.claims for x in known]
+        for plural, resources in (("resourceslices", slices), ("resourceclaims", claims)):
+            self._registry.replace((RESOURCE_GROUP, plural), [_kind(each) for each in resources])
 
     def create(
         self,
@@ -145,7 +148,7 @@ class SliceRig:
 
     @property
     def slices(self) -> list[JSON]:
-        return [from_version(each) for each in self.api.all(SLICES["v1"])]
+        return [from_version(each) for each in self.api.all(SLICES)]
 
     @property
     def devices(self) -> list[str]:
@@ -174,7 +177,7 @@ def _kind(resource: Resource) -> Kind:
         plural=resource.plural,
         singular=resource.kind.lower(),
         kind=resource.kind,
-        namespaced=False,
+        namespaced=resource.namespaced,
         strategy=Strategy(),
         schema={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
         columns=(),

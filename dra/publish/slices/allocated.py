@@ -2,9 +2,8 @@
 
 from typing import Protocol
 
-from api.names import RESOURCE_GROUP
 from api.objects import JSON
-from api.resources import Resource
+from api.resources import STRUCTURED_VERSIONS, Resource
 from dra.publish.slices.server import SliceServer
 from kube.pages import ListPage, Transform
 
@@ -29,12 +28,11 @@ class ClaimedDevices:
         """Return pool and device of each.
 
         Raises:
-            SlicesNotServed: the API server serves nothing of this kind.
+            UnsupportedVersion: the API server serves nothing of this kind.
             KubeError: it does not answer, or refuses.
         """
         version = self._server.slices.version
-        claims = Resource(RESOURCE_GROUP, version, "resourceclaims", "ResourceClaim")
-        found = self._api.list(claims, transform=self._results)
+        found = self._api.list(STRUCTURED_VERSIONS[version].claims, transform=self._results)
         return frozenset(
             (result["pool"], result["device"])
             for claim in found.items

@@ -3,16 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final, Protocol
+from typing import Protocol
 
+from api.claims.versions import STRUCTURED, choose
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, uid_of
-from api.resources import NODES, Resource
-from dra.errors import SlicesNotServed
-from dra.publish.slices.versions import SLICES, from_version, to_version
+from api.resources import NODES, STRUCTURED_VERSIONS, Resource
+from dra.publish.slices.versions import from_version, to_version
 from kube.errors import NotFound
-
-_OPTIONS: Final = "--runtime-config=resource.k8s.io/v1beta1=true on Kubernetes 1.32 and 1.33"
 
 
 class Api(Protocol):
@@ -20,9 +18,6 @@ class Api(Protocol):
 
     def versions(self, group: str) -> list[str]:
         """Return the versions of a group that are served."""
-
-    def plurals(self, group: str, version: str) -> list[str]:
-        """Return the resources of a version of a group."""
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
         """Read an object."""
@@ -65,12 +60,13 @@ class SliceServer:
         """The version in use.
 
         Raises:
-            SlicesNotServed: there is none that we know.
+            UnsupportedVersion: there is none that we know.
             KubeError: that could not be found out.
         """
         with self._lock:
             if self._slices is None:
-                self._slices = self._find()
+                version = choose(self._api.versions(RESOURCE_GROUP), STRUCTURED)
+                self._slices = STRUCTURED_VERSIONS[version].slices
             return self._slices
 
     def look_again(self) -> None:
@@ -122,16 +118,6 @@ class SliceServer:
             "uid": uid_of(self._api.get(NODES, node)),
             "controller": True,
         }
-
-    def _find(self) -> Resource:
-        served = self._api.versions(RESOURCE_GROUP)
-        for version, slices in SLICES.items():
-            if version in served and slices.plural in self._api.plurals(RESOURCE_GROUP, version):
-                return slices
-        raise SlicesNotServed(
-            f"the API server serves {', '.join(served) or 'nothing'} of {RESOURCE_GROUP}, and "
-            f"ResourceSlices in none of {', '.join(SLICES)}; enable them, such as by {_OPTIONS}"
-        )
 
 
 def _names_object(error: NotFound) -> bool:

@@ -4,19 +4,13 @@ v1beta1 has what a device is below `basic`; the rest of an object is the same.
 Source: k8s.io/api/resource v1, v1beta2, v1beta1 types.go.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
-from api.names import RESOURCE_GROUP
 from api.objects import JSON
-from api.resources import Resource
+from api.resources import STRUCTURED_VERSIONS, Resource
 
-SLICES: Final[Mapping[str, Resource]] = {
-    version: Resource(RESOURCE_GROUP, version, "resourceslices", "ResourceSlice", namespaced=False)
-    for version in ("v1", "v1beta2", "v1beta1")
-}
-"""By version, the preferred one first."""
-
+_V1: Final = STRUCTURED_VERSIONS["v1"].slices
 _NESTED: Final = "v1beta1"
 
 
@@ -29,7 +23,7 @@ def to_version(resource: Resource, obj: JSON) -> JSON:
 def from_version(obj: JSON) -> JSON:
     """Return a slice of any version in the shape of v1."""
     made = _with_devices(obj, _flat) if obj.get("apiVersion", "").endswith(_NESTED) else obj
-    return {**made, "apiVersion": SLICES["v1"].api_version, "kind": SLICES["v1"].kind}
+    return {**made, "apiVersion": _V1.api_version, "kind": _V1.kind}
 
 
 def _with_devices(obj: JSON, change: Callable[[JSON], JSON]) -> JSON:

@@ -102,17 +102,6 @@ def test_versions_of_an_unknown_group(client, transport) -> None:
     assert client.versions("nobody.example") == []
 
 
-def test_resources_of_a_version(client, transport) -> None:
-    transport.send.return_value = {"resources": [{"name": "resourceslices"}]}
-    assert client.plurals("resource.k8s.io", "v1") == ["resourceslices"]
-    assert sent(transport)[0].path == "/apis/resource.k8s.io/v1"
-
-
-def test_resources_of_a_version_that_is_not_served(client, transport) -> None:
-    transport.send.side_effect = refusal(404)
-    assert client.plurals("resource.k8s.io", "v9") == []
-
-
 def test_a_dry_run_stores_nothing(client, transport) -> None:
     client.create(PODS, POD, dry_run=True)
     assert sent(transport)[0].query == {"dryRun": "All"}

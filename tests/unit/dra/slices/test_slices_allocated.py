@@ -1,9 +1,9 @@
 from api.objects import JSON
-from api.resources import Resource
+from api.resources import STRUCTURED_VERSIONS
 from dra.publish.slices.allocated import ClaimedDevices
 from tests.support.slicerig import DRIVER, SliceRig
 
-CLAIMS = Resource("resource.k8s.io", "v1", "resourceclaims", "ResourceClaim")
+CLAIMS = STRUCTURED_VERSIONS["v1"].claims
 
 
 def claim(name: str, *results: JSON) -> JSON:

@@ -1,6 +1,7 @@
 import pytest
 
 from api.objects import JSON
+from api.resources import STRUCTURED_VERSIONS
 from dra.errors import LimitExceeded
 from dra.inventory import (
     Capacity,
@@ -14,7 +15,7 @@ from dra.inventory import (
     Version,
 )
 from dra.publish.slices.layout import Style, contents, offered
-from dra.publish.slices.versions import SLICES, from_version, to_version
+from dra.publish.slices.versions import from_version, to_version
 
 DEVICES = [
     pytest.param(
@@ -125,7 +126,7 @@ def test_a_slice_of_v1beta1_is_read_as_one_of_v1() -> None:
         "metadata": {"name": "a"},
         "spec": {"driver": "d", "devices": [{"name": "a", "taints": []}, {"name": "b"}]},
     }
-    sent = to_version(SLICES["v1beta1"], body)
+    sent = to_version(STRUCTURED_VERSIONS["v1beta1"].slices, body)
     assert sent["spec"]["devices"] == [
         {"name": "a", "basic": {"taints": []}},
         {"name": "b", "basic": {}},
