@@ -7,9 +7,10 @@ FROM ${BASE_IMAGE} AS build
 ARG PIP_INDEX_URL
 WORKDIR /src
 COPY . .
-# Compiled here, since the programs run with a read-only root file system.
+# Compiled here, since the programs run with a read-only root file system; without the embedded
+# cluster.
 RUN python3 -m venv /opt/fake-dra-driver \
-    && /opt/fake-dra-driver/bin/python -m pip install --no-cache-dir --disable-pip-version-check . \
+    && FAKE_DRA_PARTS=programs /opt/fake-dra-driver/bin/python -m pip install --no-cache-dir --disable-pip-version-check . \
     && /opt/fake-dra-driver/bin/python -m pip uninstall --yes pip setuptools
 
 FROM ${BASE_IMAGE}

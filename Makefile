@@ -74,19 +74,19 @@ $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=...")'
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: PARTS = .
+$(VENV)/.run: PARTS = .[devcluster]
 $(VENV)/.run: setup.cfg | $(VENV)/bin/python
 	@echo "installing the driver into $(VENV), which takes a minute or less:"
 	$(install)
 	@touch $@
 
-$(VENV)/.test: PARTS = .[test]
+$(VENV)/.test: PARTS = .[devcluster,test]
 $(VENV)/.test: setup.cfg | $(VENV)/bin/python
 	@echo "installing the driver and its tests into $(VENV), which takes a minute or less:"
 	$(install)
 	@touch $@ $(VENV)/.run
 
-$(VENV)/.lint: PARTS = .[test,lint]
+$(VENV)/.lint: PARTS = .[devcluster,test,lint]
 $(VENV)/.lint: setup.cfg | $(VENV)/bin/python
 	@echo "installing the driver, its tests and the linters into $(VENV), which takes a minute or two:"
 	$(install)

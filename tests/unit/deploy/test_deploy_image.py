@@ -2,9 +2,53 @@
 
 import configparser
 import fnmatch
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """What a wheel installs: its files, and its commands; metadata aside."""
+
+    files: frozenset[str]
+    commands: frozenset[str]
+
+    @property
+    def packages(self) -> set[str]:
+        return {name.split("/")[0] for name in self.files}
+
+
+def build_wheel(root: Path, folder: Path, parts: str) -> Wheel:
+    source = folder / "source"
+    source.mkdir()
+    for name in ignored(root)[1]:
+        if (root / name).is_dir():
+            shutil.copytree(root / name, source / name, ignore=shutil.ignore_patterns("*.pyc"))
+        else:
+            shutil.copy(root / name, source)
+    subprocess.run(
+        [sys.executable, "setup.py", "--quiet", "bdist_wheel", "--dist-dir", folder],
+        cwd=source,
+        env={**os.environ, "FAKE_DRA_PARTS": parts},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    [archive] = folder.glob("*.whl")
+    with zipfile.ZipFile(archive) as wheel:
+        names = frozenset(name for name in wheel.namelist() if ".dist-info/" not in name)
+        [listed] = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
+        entries = configparser.ConfigParser()
+        entries.read_string(wheel.read(listed).decode())
+    return Wheel(names, frozenset(entries["console_scripts"]))
 
 
 def ignored(root: Path) -> tuple[list[str], list[str]]:
@@ -38,3 +82,44 @@ def test_image_runs_as_nobody_with_both_programs(root: Path) -> None:
     assert [line for line in final if line.startswith("USER ")] == ["USER 65532:65532"]
     assert not [line for line in final if line.startswith(("ENTRYPOINT", "CMD"))]
     assert any("/opt/fake-dra-driver/bin:" in line for line in final)
+
+
+@pytest.fixture(scope="module")
+def wheels(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Wheel]:
+    """The wheel of each choice of parts; built in a copy of what the image's build has."""
+    return {
+        parts: build_wheel(root, tmp_path_factory.mktemp(parts), parts)
+        for parts in ("all", "programs")
+    }
+
+
+def test_the_wheel_of_the_image_is_without_the_embedded_cluster(
+    wheels: Mapping[str, Wheel],
+) -> None:
+    image = wheels["programs"]
+    assert image.packages == {"api", "kube", "ops", "dra", "controller", "plugin", "fsck"}
+    assert image.commands == {
+        "fake-dra-controller",
+        "fake-dra-kubeletplugin",
+        "set-nas-status",
+        "fake-dra",
+    }
+
+
+def test_only_the_embedded_cluster_is_left_out(wheels: Mapping[str, Wheel]) -> None:
+    whole, image = wheels["all"], wheels["programs"]
+    assert whole.packages - image.packages == {"devcluster"}
+    assert whole.commands - image.commands == {"fake-dra-devcluster"}
+    assert {name for name in whole.files if not name.startswith("devcluster/")} == image.files
+
+
+def test_unknown_parts_are_refused(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as refused:
+        build_wheel(root, tmp_path, "program")
+    assert "FAKE_DRA_PARTS='program' is unknown; give all or programs" in refused.value.stderr
+
+
+def test_the_build_of_the_image_chooses_the_programs(root: Path) -> None:
+    lines = (root / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    [install] = [line for line in lines if "pip install" in line]
+    assert "FAKE_DRA_PARTS=programs " in install

@@ -55,7 +55,12 @@ def test_help_is_one_column() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "parts"), [(".run", "."), (".test", ".[test]"), (".lint", ".[test,lint]")]
+    ("target", "parts"),
+    [
+        (".run", ".[devcluster]"),
+        (".test", ".[devcluster,test]"),
+        (".lint", ".[devcluster,test,lint]"),
+    ],
 )
 def test_an_installation_tells_each_package(venv: Path, target: str, parts: str) -> None:
     ended = make(f"VENV={venv}", f"{venv}/{target}", WANTED=parts)
@@ -70,7 +75,7 @@ def test_an_installation_tells_each_package(venv: Path, target: str, parts: str)
 
 
 def test_an_installation_that_fails_says_why(venv: Path) -> None:
-    ended = make(f"VENV={venv}", f"{venv}/.run", FAIL="1", WANTED=".")
+    ended = make(f"VENV={venv}", f"{venv}/.run", FAIL="1", WANTED=".[devcluster]")
     assert ended.returncode == 2
     assert "ERROR: No matching distribution found" in ended.stderr
     assert "installed" not in ended.stdout.splitlines()
