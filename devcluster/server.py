@@ -153,12 +153,20 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     def _run(self, worker: Any, url: str) -> None:
         life = self._cluster.life
         try:
-            self._cluster.start(url)
-        except DriverError as error:
-            self._say(f"error: {error}")
-            life.fail("cluster", error)
+            self._start(url)
+        except BrokenPipeError:  # nobody reads any more, as with `| head`
+            # what is still to be flushed has to go somewhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            os.kill(worker.ppid, signal.SIGTERM)
         self._exit_code = life.wait()
         worker.alive = False
+
+    def _start(self, url: str) -> None:
+        try:
+            self._cluster.start(url)
+        except DriverError as error:
+            self._cluster.life.fail("cluster", error)
+            self._say(f"error: {error}")
 
     def _ended(self, _arbiter: Any, _worker: Any) -> None:
         """Make the arbiter end with the worker; it would start another, empty cluster."""

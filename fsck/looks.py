@@ -6,7 +6,7 @@ list, and one that is taken back in between is seen with its claim as it is then
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from api.claims.versions import CLAIMS, CLASSIC, choose, read_claim
 from api.claims.view import ClaimView
@@ -20,6 +20,8 @@ from api.resources import NODES, STATES, Resource
 from fsck.report import named
 from kube.client import ListPage
 from kube.errors import Forbidden, NotFound
+
+DEFINE: Final = "kubectl apply -f deploy/helm/fake-dra-driver/crds"
 
 
 class UnsupportedCluster(DriverError):
@@ -139,12 +141,19 @@ def _states(
 
 
 def _check_found(client: Reader, namespace: str, nodes: Collection[NodeName], ours: int) -> None:
-    if not nodes and not ours:
+    if nodes or ours:
+        return
+    if not client.versions(STATES.group):
         raise NothingFound(
-            f"there is no NodeAllocationState in {_place(client, namespace)} and no claim of this "
-            "driver, so nothing to look at; see that --kubeconfig names the cluster of the "
-            "driver, and that its kubelet plugins run"
+            f"{client.url} does not know NodeAllocationStates, so nothing to look at; see that "
+            "--kubeconfig names the cluster of the driver, and install its definitions with "
+            f"{DEFINE}"
         )
+    raise NothingFound(
+        f"there is no NodeAllocationState in {_place(client, namespace)} and no claim of this "
+        "driver, so nothing to look at; see that --kubeconfig names the cluster of the "
+        "driver, and that its kubelet plugins run"
+    )
 
 
 def _check_comparable(

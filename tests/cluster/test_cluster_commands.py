@@ -107,6 +107,20 @@ def test_a_demo_that_is_interrupted_leaves_nothing_and_says_so(
         assert list(path.iterdir()) == []
 
 
+def test_a_cluster_ends_quietly_when_nobody_reads_what_it_says() -> None:
+    """As in `fake-dra-devcluster up | head -1`."""
+    with short_directory() as path:
+        command = [sys.executable, "-m", *UP, str(path / "s")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith(b"starting the embedded cluster")
+            process.stdout.close()
+            process.stdout = None
+            _, errors = process.communicate(timeout=SECONDS)
+        assert (process.returncode, errors) == (1, b"")
+        assert sorted(item.name for item in (path / "s").iterdir()) == [".devcluster.lock", "logs"]
+
+
 def test_a_cluster_ends_with_its_terminal() -> None:
     with short_directory() as path, program(*UP, str(path / "s")) as (process, output):
         read_until(output, "export KUBECONFIG")

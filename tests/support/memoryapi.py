@@ -121,6 +121,10 @@ class MemoryApi(Client):
             place = (RESOURCE_GROUP, plural)
             self._registry.replace(place, [k for k in kinds if k.resource_id == place])
 
+    def unserve(self, resource: Resource) -> None:
+        """Stop serving a resource in any version, as without its CustomResourceDefinition."""
+        self._registry.replace((resource.group, resource.plural), [])
+
     def put(self, resource: Resource, obj: JSON) -> JSON:
         """Store an object as a test's given, as it is but for its resourceVersion."""
         key = key_of(obj)
