@@ -68,7 +68,7 @@ proto: ## Generate the protobuf messages anew
 tools: $(TOOLS) ## Fetch kubectl and helm into .bin
 
 clean: ## Remove everything that these commands made
-	rm -rf $(VENV) .bin build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .bin build *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .devcluster
 
 $(VENV)/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name one with PYTHON=...")'

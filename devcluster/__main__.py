@@ -10,7 +10,7 @@ from api.contract import FAKE
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.controls import request_control
 from devcluster.errors import ControlFailed, PortUnusable, StateDirError
-from devcluster.kubelet.dialect import DIALECTS
+from devcluster.kubelet.dialect import DIALECTS, NEWEST_SERVED
 from devcluster.nodeoption import MAX_NODES, SYNTAX, check_nodes, node_option
 from devcluster.server import Server, listen
 from devcluster.statedir import clear, state_directory
@@ -77,7 +77,8 @@ def main() -> None:
     type=click.Choice(sorted(DIALECTS)),
     default="1.30",
     show_default=True,
-    help="Kubernetes minor that the virtual kubelets behave like towards the driver.",
+    help="Kubernetes minor that the virtual kubelets behave like towards the driver. The API "
+    f"server is of the same one, but at most of {NEWEST_SERVED}, as its objects are.",
 )
 @click.option(
     "--port",

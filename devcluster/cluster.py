@@ -20,7 +20,7 @@ from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
 from devcluster.controls import add_controls
 from devcluster.errors import DevclusterError
-from devcluster.kubelet.dialect import DIALECTS
+from devcluster.kubelet.dialect import DIALECTS, NEWEST_SERVED
 from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.kubelet import Kubelet
 from devcluster.kubelet.node import MAX_PODS
@@ -62,9 +62,8 @@ class Cluster:
         self._programs = Programs(config, life)
         self._nodes: VirtualNodes | None = None
         self._recorders: list[EventRecorder] = []
-        self._api = ApiServer(
-            logs=self, commands=self, version=DIALECTS[config.kubelet_version].version
-        )
+        self._minor = min(config.kubelet_version, NEWEST_SERVED)
+        self._api = ApiServer(logs=self, commands=self, version=DIALECTS[self._minor].version)
         add_controls(self._api.app, lambda: self._nodes)
         self.life = life
 
@@ -112,7 +111,7 @@ class Cluster:
         self.life.on_stop("API client", client.close)
         self.life.on_stop("events", lambda: together(each.stop for each in self._recorders))
         self._await_api(client)
-        self._say(f"API server of Kubernetes {self._config.kubelet_version} at {url}")
+        self._say(f"API server of Kubernetes {self._minor} at {url}")
         if self._config.driver:
             install(client, self._config.contract.driver_name)
         self._start_control_plane(client)

@@ -50,3 +50,6 @@ DIALECTS: Final[Mapping[str, Dialect]] = {
     ),
 }
 """By minor version, as users name it."""
+
+NEWEST_SERVED: Final = "1.30"
+"""The newest minor whose API server has the objects that the embedded one serves."""

@@ -80,3 +80,9 @@ def test_an_installation_that_fails_says_why(venv: Path) -> None:
     assert "ERROR: No matching distribution found" in ended.stderr
     assert "installed" not in ended.stdout.splitlines()
     assert not (venv / ".run").exists()
+
+
+def test_clean_removes_what_git_ignores() -> None:
+    lines = (ROOT / ".gitignore").read_text(encoding="utf-8").split()
+    made = {line.rstrip("/") for line in lines} - {"__pycache__", "dist"}
+    assert made <= set(make("--just-print", "clean").stdout.split())
