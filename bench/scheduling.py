@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Self
 
 from api.objects import JSON, Key, object_key
@@ -56,12 +55,7 @@ class Scheduler:
         self._open.enter_context(self.claims)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._open.close()
 
     def ask(self, consumer: Consumer, potential: Sequence[str]) -> Answered:

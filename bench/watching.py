@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from api.objects import JSON, Key, key_of
@@ -64,12 +63,7 @@ class Watched:
             raise NotSeen(f"the API server sent no list of {self._name} within 120 s")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._reflector.stop()
         self._thread.join()

@@ -18,8 +18,8 @@ from devcluster.claimrules import template_keys
 from devcluster.controlloop import ControlLoop
 from devcluster.podclaims import claim_keys, is_finished
 from devcluster.podclaimsync import BY_OWNER, PodClaimSync, by_owner
-from devcluster.schedulingreport import Events
 from kube.client import Client
+from kube.events import EventRecorder
 from kube.index import Indexer
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
@@ -49,7 +49,7 @@ class ClaimController:
     """
 
     def __init__(
-        self, client: Client, *, events: Events, clock: Callable[[], float] = time.monotonic
+        self, client: Client, *, events: EventRecorder, clock: Callable[[], float] = time.monotonic
     ) -> None:
         """Make a controller that is not running.
 

@@ -23,9 +23,9 @@ from devcluster.claimrules import (
 )
 from devcluster.errors import ClaimNotMade
 from devcluster.podclaims import is_finished, node_of, refusal, usable_claims, with_consumer
-from devcluster.schedulingreport import Events
 from kube.client import Client
 from kube.errors import KubeError
+from kube.events import EventRecorder
 
 BY_OWNER: Final = "owner"
 
@@ -39,7 +39,7 @@ def by_owner(claim: JSON) -> Iterable[str]:
 class PodClaimSync:
     """Brings the claims of one pod up to date."""
 
-    def __init__(self, client: Client, caches: Caches, events: Events) -> None:
+    def __init__(self, client: Client, caches: Caches, events: EventRecorder) -> None:
         """Decide on `caches`, whose claims are indexed by `BY_OWNER`; write to `client`."""
         self._client = client
         self._caches = caches

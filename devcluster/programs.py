@@ -16,11 +16,11 @@ from pathlib import Path
 
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.together import together
+from kube.backoff import Backoff
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 
-FIRST_PAUSE = 0.2
-LAST_PAUSE = 5.0
+BACKOFF = Backoff(first=0.2, longest=5.0)
 STEADY_SECONDS = 10.0
 STOP_SECONDS = 10.0
 
@@ -109,17 +109,17 @@ class Supervisor:
 
     def run(self) -> None:
         """Start the program, and again whenever it ends; returns after `stop`."""
-        pause = FIRST_PAUSE
+        failures = 0
         while (child := self._start()) is not None:
             started = self._clock()
             code = child.wait()
             if self._stop.is_set():
                 return
-            pause = FIRST_PAUSE if self._clock() - started > STEADY_SECONDS else pause
+            failures = 1 if self._clock() - started > STEADY_SECONDS else failures + 1
+            pause = BACKOFF.pause(failures)
             name = self._program.name
             _LOG.warning("Program ended, starting it again", program=name, code=code, pause=pause)
             self._stop.wait(pause)
-            pause = min(2 * pause, LAST_PAUSE)
 
     def stop(self, *, abruptly: bool = False) -> None:
         """End the program: ask it to, and after 10 s do it; or without asking."""

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from api.claims.view import ClaimView
 from api.objects import JSON
 from api.pods import PodSchedulingContext
+from kube.backoff import Backoff
 
-INITIAL_BACKOFF = 1.0
-MAX_BACKOFF = 10.0
+BACKOFF = Backoff(first=1.0, longest=10.0)
 
 
 def claim_matters(old: JSON | None, new: JSON | None) -> bool:
@@ -68,7 +68,7 @@ def node_matters(old: JSON | None, new: JSON | None) -> bool:
     return _scheduling_facts(old) != _scheduling_facts(new)
 
 
-class Backoff:
+class PodBackoff:
     """Delays attempts at pods that did not fit, by uid.
 
     One thread counts attempts; any other may make it forget a pod.
@@ -90,11 +90,7 @@ class Backoff:
     def remaining(self, uid: str, now: float) -> float:
         """Return the seconds until the next attempt is due, 0 when it is."""
         attempts, last = self._failed.get(uid, (0, 0.0))
-        if not attempts:
-            return 0.0
-        # Capped, since a float overflows long after the longest pause is reached.
-        pause: float = min(INITIAL_BACKOFF * 2.0 ** min(attempts - 1, 64), MAX_BACKOFF)
-        return max(0.0, last + pause - now)
+        return max(0.0, last + BACKOFF.pause(attempts) - now)
 
 
 def _pod_facts(pod: JSON) -> list[object]:

@@ -18,12 +18,13 @@ from devcluster.caches import Caches
 from devcluster.clusterview import INDEXERS, ClusterView
 from devcluster.controlloop import ControlLoop
 from devcluster.errors import NotBound
-from devcluster.queueing import Backoff
+from devcluster.queueing import PodBackoff
 from devcluster.schedulerwakeups import Wakeups
 from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, attempt
-from devcluster.schedulingreport import SCHEDULER_ERROR, UNSCHEDULABLE, Events, Reporter
+from devcluster.schedulingreport import SCHEDULER_ERROR, UNSCHEDULABLE, Reporter
 from kube.client import Client
 from kube.errors import KubeError
+from kube.events import EventRecorder
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
@@ -46,7 +47,7 @@ class Scheduler:
         self,
         client: Client,
         *,
-        events: Events,
+        events: EventRecorder,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         chance: Random | None = None,
@@ -67,7 +68,7 @@ class Scheduler:
         self._view = ClusterView(self.caches)
         self._binder = Binder(client, self.caches)
         self._reporter = Reporter(client, self.caches, events, now)
-        self._backoff = Backoff()
+        self._backoff = PodBackoff()
         self._loop = ControlLoop("scheduler", self.caches, self.queue, self._handle)
         Wakeups(self.caches, self._view, self._backoff, self.queue).subscribe()
 

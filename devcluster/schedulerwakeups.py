@@ -12,7 +12,7 @@ from devcluster.caches import Caches
 from devcluster.clusterview import ClusterView
 from devcluster.podclaims import usable_claims
 from devcluster.queueing import (
-    Backoff,
+    PodBackoff,
     claim_matters,
     context_matters,
     node_matters,
@@ -25,7 +25,7 @@ class Wakeups:
     """Handlers for the caches of the scheduler."""
 
     def __init__(
-        self, caches: Caches, view: ClusterView, backoff: Backoff, queue: WorkQueue
+        self, caches: Caches, view: ClusterView, backoff: PodBackoff, queue: WorkQueue
     ) -> None:
         """Put keys of pods into `queue`; tell `view` and `backoff` which pods to forget."""
         self._caches = caches

@@ -5,15 +5,16 @@ Source: kubernetes pkg/scheduler/schedule_one.go (handleSchedulingFailure) and p
 """
 
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from api.objects import JSON, NodeName
 from api.pods import Pod
 from api.resources import PODS
+from api.times import timestamp
 from devcluster.caches import Caches
-from devcluster.kubelet.podstatus import timestamp
 from kube.client import Client
 from kube.errors import NotFound
+from kube.events import EventRecorder
 
 UNSCHEDULABLE: Final = "Unschedulable"
 """Reason of the condition of a pod that has to wait."""
@@ -24,21 +25,11 @@ SCHEDULER_ERROR: Final = "SchedulerError"
 _CONDITION = "PodScheduled"
 
 
-class Events(Protocol):
-    """Tells the readers of an object."""
-
-    def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Normal event."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning event."""
-
-
 class Reporter:
     """Publishes how attempts ended."""
 
     def __init__(
-        self, client: Client, caches: Caches, events: Events, now: Callable[[], float]
+        self, client: Client, caches: Caches, events: EventRecorder, now: Callable[[], float]
     ) -> None:
         """Publish to `client` and `events`.
 

@@ -11,11 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Final
 
 from api.objects import JSON
 from api.resources import EVENTS
+from api.times import timestamp
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.eventseries import Correlator, EventLevel, ObjectRef, Occurrence, Series
@@ -141,7 +141,7 @@ class EventRecorder:
 
     def _count(self, occurrence: Occurrence, series: Series) -> bool:
         """Write one more count on the Event of a series; False if the Event is gone by now."""
-        patch = {"count": series.count, "lastTimestamp": _timestamp(occurrence.nanoseconds)}
+        patch = {"count": series.count, "lastTimestamp": timestamp(occurrence.nanoseconds // 10**9)}
         try:
             self._client.patch(EVENTS, series.name, patch, namespace=_home(occurrence.object))
         except NotFound:
@@ -172,8 +172,8 @@ def _event(name: str, occurrence: Occurrence, series: Series) -> JSON:
         "reason": occurrence.reason,
         "message": occurrence.message,
         "count": series.count,
-        "firstTimestamp": _timestamp(series.first),
-        "lastTimestamp": _timestamp(occurrence.nanoseconds),
+        "firstTimestamp": timestamp(series.first // 10**9),
+        "lastTimestamp": timestamp(occurrence.nanoseconds // 10**9),
     }
 
 
@@ -206,7 +206,3 @@ def _event_name(name: str, nanoseconds: int) -> str:
 def _cut(text: str, size: int) -> str:
     """Return as much of a text as fits into `size` bytes of UTF-8."""
     return text.encode(errors="replace")[:size].decode(errors="ignore")
-
-
-def _timestamp(nanoseconds: int) -> str:
-    return datetime.fromtimestamp(nanoseconds // 10**9, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

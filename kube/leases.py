@@ -14,11 +14,11 @@ of the first renewal that fails, one retry period later.
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Final
 
 from api.objects import JSON
 from api.resources import LEASES
+from api.times import micro_time
 from kube.cache import revision
 
 RELEASED_SECONDS: Final = 1
@@ -217,11 +217,6 @@ class ElectionState:
 def holder_of(lease: JSON | None) -> str:
     """Return who holds a Lease; empty for nobody."""
     return str(_spec(lease).get("holderIdentity") or "")
-
-
-def micro_time(wall: float) -> str:
-    """Return a `MicroTime` for seconds since 1970."""
-    return datetime.fromtimestamp(wall, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _spec(lease: JSON | None) -> JSON:

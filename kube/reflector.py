@@ -22,6 +22,7 @@ from collections.abc import Callable
 from typing import Final
 
 from api.resources import Resource
+from kube.backoff import Backoff
 from kube.client import Client, WatchEvent, WatchStream
 from kube.errors import (
     ApiError,
@@ -37,8 +38,7 @@ from kube.pages import Transform, whole
 from kube.store import Store
 from kube.transport import SILENT_SECONDS
 
-_FIRST_PAUSE: Final = 0.8
-_LONGEST_PAUSE: Final = 30.0
+_BACKOFF: Final = Backoff(first=0.8, longest=30.0)
 _SHORTEST_WATCH: Final = 300
 _HEALTHY_SECONDS: Final = 1.0
 
@@ -129,10 +129,8 @@ class ReflectorState:
         return True
 
     def _back_off(self) -> float:
-        # Capped, since a float overflows long after the longest pause is reached.
-        longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0 ** min(self._failures, 64))
         self._failures += 1
-        return longest * (1 + self._rand()) / 2
+        return _BACKOFF.jittered(self._failures, self._rand())
 
 
 class Reflector:

@@ -2,11 +2,11 @@
 
 from typing import Final
 
+from kube.backoff import Backoff
 from kube.calls import Call
 from kube.errors import ApiError, ConnectFailed, ServerError, TooManyRequests, TransportError
 
-_FIRST_PAUSE: Final = 0.2
-_LONGEST_PAUSE: Final = 3.0
+_BACKOFF: Final = Backoff(first=0.4, longest=3.0)
 
 
 def passes_by_itself(call: Call, error: BaseException | None) -> bool:
@@ -26,5 +26,4 @@ def pause(error: BaseException | None, attempt: int, chance: float) -> float:
     """
     if isinstance(error, ApiError) and error.retry_after is not None:
         return error.retry_after
-    longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2.0**attempt)
-    return longest * (1 + chance) / 2
+    return _BACKOFF.jittered(attempt, chance)

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from kube.backoff import Backoff
 from kube.ratelimit import TokenBucket
 
-_FIRST_DELAY: Final = 0.005
-_LONGEST_DELAY: Final = 1000.0
+_BACKOFF: Final = Backoff(first=0.005, longest=1000.0)
 _RETRIES_PER_SECOND: Final = 10.0
 _RETRIES_BURST: Final = 100
 
@@ -154,13 +154,10 @@ class WorkQueue:
     def add_rate_limited(self, key: str) -> None:
         """Have a key worked on after its back-off: 5 ms, doubled by each failure, up to 1000 s."""
         with self._lock:
-            failures = self._failures.get(key, 0)
-            self._failures[key] = failures + 1
+            failures = self._failures[key] = self._failures.get(key, 0) + 1
             if self._observer is not None:
                 self._observer.retried()
-        # Capped, since a float overflows long after the longest delay is reached.
-        delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2.0 ** min(failures, 64))
-        self.add_after(key, max(delay, self._limiter.reserve()))
+        self.add_after(key, max(_BACKOFF.pause(failures), self._limiter.reserve()))
 
     def forget(self, key: str) -> None:
         """Start the back-off of a key anew."""

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final, Protocol
 
 from api.nas import Heartbeat
-from kube.leases import micro_time
+from api.times import micro_time
 
 PERIOD_SECONDS: Final = 60.0
 _LEEWAY: Final = 2.5

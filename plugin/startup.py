@@ -13,14 +13,14 @@ from typing import Final
 
 from api.errors import DriverError
 from dra.errors import CannotServe
+from kube.backoff import Backoff
 from kube.errors import ConfigError
 from ops.checks import Check
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 from plugin.wiring import GRACE_SECONDS, Plugin
 
-FIRST_PAUSE: Final = 0.5
-LONGEST_PAUSE: Final = 15.0
+BACKOFF: Final = Backoff(first=0.5, longest=15.0)
 
 _LOG = get_logger("plugin")
 
@@ -74,7 +74,7 @@ def persist(action: Callable[[], None], stop: threading.Event) -> bool:
         CannotServe: trying again is of no use.
         ConfigError: of kube; likewise.
     """
-    pause, reason = FIRST_PAUSE, ""
+    failures, reason = 0, ""
     while not stop.is_set():
         try:
             action()
@@ -86,8 +86,8 @@ def persist(action: Callable[[], None], stop: threading.Event) -> bool:
                 _LOG.warning("Not started yet, trying again", err=reason)
         else:
             return True
-        stop.wait(pause)
-        pause = min(2 * pause, LONGEST_PAUSE)
+        failures += 1
+        stop.wait(BACKOFF.pause(failures))
     return False
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeAlias
 
+from api import times
+
 Clock: TypeAlias = Callable[[], datetime]
 """Returns the time of day, with UTC as its zone."""
 
@@ -15,4 +17,4 @@ def system_clock() -> datetime:
 
 def timestamp(at: datetime) -> str:
     """Return a metav1.Time, in whole seconds."""
-    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return times.timestamp(at.timestamp())

@@ -5,22 +5,14 @@ versions k8s.io/apimachinery/pkg/version, CompareKubeAwareVersionStrings.
 """
 
 import re
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from api.objects import JSON
 from devcluster.apiserver.kinds import Kind, Subresource
+from devcluster.apiserver.registry import Registry
 
 _VERSION: Final = re.compile(r"v(\d+)(?:(alpha|beta)(\d+))?")
 _STAGES: Final = {None: 3, "beta": 2, "alpha": 1}
-
-
-class Registry(Protocol):
-    """The kinds that are served now."""
-
-    def all(self) -> Sequence[Kind]:
-        """Return every kind in every version."""
-        ...
 
 
 def version_rank(version: str) -> tuple[int, int, int]:

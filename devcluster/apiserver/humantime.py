@@ -5,19 +5,10 @@ Source: k8s.io/apimachinery/pkg/util/duration/duration.go, HumanDuration.
 
 from datetime import datetime
 
+from api.times import parse_time
+
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _YEAR = 365 * _DAY
-
-
-def parse_time(text: object) -> datetime | None:
-    """Return an RFC 3339 time of an object, None when it is absent or not a time with zone."""
-    if not isinstance(text, str):
-        return None
-    try:
-        parsed = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return parsed if parsed.tzinfo else None
 
 
 def age(text: object, now: datetime) -> str:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from api.objects import JSON
 from devcluster.apiserver.builtinschemas import meta_properties, package_of
-from devcluster.apiserver.discovery import Registry
 from devcluster.apiserver.kinds import Kind
+from devcluster.apiserver.registry import Registry
 
 _META_NAME: Final = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 _V2_REFERENCES: Final = "#/definitions/"

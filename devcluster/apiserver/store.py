@@ -117,8 +117,6 @@ class Store:
         namespace: str,
         name: str,
         body: JSON,
-        *,
-        subresource: str = "",
         options: WriteOptions = _PLAIN_WRITE,
     ) -> JSON:
         """Replace an object, or its status, and return it as stored.
@@ -128,14 +126,7 @@ class Store:
             Conflict: the body has a resourceVersion that is not the current one.
             StatusError: it may not be stored like this.
         """
-        return self.rewrite(
-            kind,
-            namespace,
-            name,
-            lambda _: copy.deepcopy(body),
-            subresource=subresource,
-            options=options,
-        )
+        return self.rewrite(kind, namespace, name, lambda _: copy.deepcopy(body), options)
 
     def patch(
         self,
@@ -143,8 +134,6 @@ class Store:
         namespace: str,
         name: str,
         patch: Patch,
-        *,
-        subresource: str = "",
         options: WriteOptions = _PLAIN_WRITE,
     ) -> JSON:
         """Change parts of an object and return it as stored; applied anew if it lost a race.
@@ -161,7 +150,7 @@ class Store:
                 return new
             return kind.conversion.sort(new)
 
-        return self.rewrite(kind, namespace, name, change, subresource=subresource, options=options)
+        return self.rewrite(kind, namespace, name, change, options)
 
     def rewrite(
         self,
@@ -169,12 +158,10 @@ class Store:
         namespace: str,
         name: str,
         change: Change,
-        *,
-        subresource: str = "",
         options: WriteOptions = _PLAIN_WRITE,
     ) -> JSON:
         """Store what `change` makes of an object, by the rules for clients; see `patch`."""
-        rewrite = changed_status if subresource == "status" else changed_object
+        rewrite = changed_status if options.subresource == "status" else changed_object
         return self._change(
             kind,
             namespace,

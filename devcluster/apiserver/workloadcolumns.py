@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from api.objects import JSON
-from devcluster.apiserver.humantime import human_duration, parse_time
+from api.times import parse_time
+from devcluster.apiserver.humantime import human_duration
 from devcluster.apiserver.kinds import Cell, Column
 from devcluster.apiserver.podcolumns import NONE
 from devcluster.apiserver.selectors import label_selector_text

@@ -30,11 +30,13 @@ class WriteOptions:
         dry_run: do all but the storing.
         field_validation: `Strict` refuses unknown fields, `Warn` warns, `Ignore` drops them.
         warn: takes the texts of warnings.
+        subresource: `status` to write just that.
     """
 
     dry_run: bool = False
     field_validation: str = "Warn"
     warn: Callable[[str], None] = _unheard
+    subresource: str = ""
 
 
 def new_object(kind: Kind, namespace: str, body: JSON, birth: Birth, options: WriteOptions) -> JSON:

@@ -27,9 +27,10 @@ from devcluster.kubelet.node import NodeAgent
 from devcluster.kubelet.pluginmanager import PluginManager
 from devcluster.kubelet.podlogs import choose_run, read_log
 from devcluster.kubelet.podset import PodSet
-from devcluster.kubelet.podworker import Events, NodePorts
+from devcluster.kubelet.podworker import NodePorts
 from devcluster.kubelet.runtime import Runtime
 from kube.client import Client
+from kube.events import EventRecorder
 from kube.reflector import Reflector
 from kube.store import Store
 from ops.apiserver import watch_failures
@@ -54,7 +55,7 @@ class Kubelet:
         root: Path,
         *,
         dialect: Dialect,
-        events: Events,
+        events: EventRecorder,
         api_server: tuple[str, int] = ("10.96.0.1", 443),
         driver_name: str,
         clock: Callable[[], float] = time.monotonic,
@@ -162,7 +163,7 @@ class Kubelet:
         )
 
     def _ports(
-        self, client: Client, claims: ClaimManager, launcher: Launcher, events: Events
+        self, client: Client, claims: ClaimManager, launcher: Launcher, events: EventRecorder
     ) -> NodePorts:
         return NodePorts(
             api=client,

@@ -7,13 +7,13 @@ pkg/kubelet/nodelease.
 import os
 import platform
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import Final
 
 from api.objects import JSON
-from api.resources import LEASES, NODES, Resource
-from devcluster.kubelet.podstatus import timestamp
+from api.resources import LEASES, NODES
+from api.times import micro_time, timestamp
 from devcluster.nodefit import is_ready
+from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
 
 LEASE_NAMESPACE: Final = "kube-node-lease"
@@ -23,27 +23,6 @@ MAX_PODS: Final = 110
 
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64"}
 _PRESSURES: Final = ("MemoryPressure", "DiskPressure", "PIDPressure")
-
-
-class NodeApi(Protocol):
-    """The API server, as far as the node needs it; see kube.client."""
-
-    def get(self, resource: Resource, name: str) -> JSON:
-        """Return an object."""
-
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
-        """Create an object."""
-
-    def patch(
-        self,
-        resource: Resource,
-        name: str,
-        patch: JSON,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-    ) -> JSON:
-        """Change an object by a merge patch."""
 
 
 def node_labels(name: str) -> dict[str, str]:
@@ -96,7 +75,7 @@ class NodeAgent:
     """Registers one node and keeps its Lease fresh."""
 
     def __init__(
-        self, api: NodeApi, name: str, version: str, address: str, wall: Callable[[], float]
+        self, api: Client, name: str, version: str, address: str, wall: Callable[[], float]
     ) -> None:
         """Speak for the node `name`; for the others see `node_status`."""
         self._api = api
@@ -145,7 +124,7 @@ class NodeAgent:
         Raises:
             KubeError: try again later.
         """
-        fields = {"renewTime": _micro_time(self._wall())}
+        fields = {"renewTime": micro_time(self._wall())}
         try:
             self._api.patch(LEASES, self._name, {"spec": fields}, namespace=LEASE_NAMESPACE)
         except NotFound:
@@ -181,7 +160,3 @@ def _architecture() -> str:
 
 def _memory_kibibytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 1024
-
-
-def _micro_time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

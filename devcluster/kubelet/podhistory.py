@@ -5,10 +5,10 @@ Source: kubernetes pkg/kubelet/kubelet_pods.go (convertToAPIContainerStatuses).
 """
 
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Final
 
 from api.objects import JSON
+from api.times import parse_time
 from devcluster.kubelet.podlife import ContainerState, Terminated, Waiting
 
 _LISTS: Final = ("initContainerStatuses", "containerStatuses")
@@ -63,4 +63,4 @@ def _phase(status: JSON, name: str) -> JSON | None:
 
 
 def _seconds(time: str | None) -> float:
-    return datetime.fromisoformat(time).timestamp() if time else 0.0
+    return at.timestamp() if (at := parse_time(time)) else 0.0

@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 from api.objects import JSON
 from api.pods import Pod
+from kube.backoff import Backoff
 
-FIRST_CRASH_PAUSE = 10.0
-LAST_CRASH_PAUSE = 300.0
+CRASH_BACKOFF = Backoff(first=10.0, longest=300.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +137,7 @@ def next_steps(pod: Pod, states: States, now: float) -> list[Step]:
 
 def crash_pause(restarts: int) -> float:
     """Return the seconds between the end of a run and the next one: 0, 10, 20, … 300."""
-    if restarts == 0:
-        return 0.0
-    return float(min(FIRST_CRASH_PAUSE * 2 ** min(restarts - 1, 10), LAST_CRASH_PAUSE))
+    return CRASH_BACKOFF.pause(restarts)
 
 
 def _main_steps(containers: Sequence[JSON], states: States, policy: str, now: float) -> list[Step]:

@@ -4,11 +4,11 @@ Pure. Source: kubernetes pkg/kubelet/status/generate.go and kubelet_pods.go.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Final
 
 from api.objects import JSON
 from api.pods import Pod
+from api.times import timestamp
 from devcluster.kubelet.podlife import (
     ContainerState,
     Phase,
@@ -19,11 +19,6 @@ from devcluster.kubelet.podlife import (
 )
 
 _CONDITIONS: Final = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
-
-
-def timestamp(seconds: float) -> str:
-    """Return RFC 3339 in UTC, to the second."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def pod_status(

@@ -8,12 +8,13 @@ Source: kubernetes pkg/kubelet (pod_workers.go, kuberuntime, status_manager.go).
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from api.errors import DriverError
 from api.objects import JSON
 from api.pods import Pod
 from api.resources import PODS
+from devcluster.kubelet.claims import ClaimManager
 from devcluster.kubelet.errors import (
     InvalidContainer,
     PrepareFailed,
@@ -33,13 +34,15 @@ from devcluster.kubelet.podlife import (
     end_phase,
     next_steps,
 )
-from devcluster.kubelet.statuswriter import PodApi, StatusWriter
+from devcluster.kubelet.statuswriter import StatusWriter
 from devcluster.podclaims import FINISHED_PHASES
+from kube.backoff import Backoff
+from kube.client import Client
 from kube.errors import Conflict, NotFound
+from kube.events import EventRecorder
 from ops.logs import get_logger
 
-FIRST_RETRY: Final = 1.0
-LAST_RETRY: Final = 30.0
+BACKOFF: Final = Backoff(first=1.0, longest=30.0)
 CREATE_RETRY: Final = 10.0
 RESYNC: Final = 60.0
 DEFAULT_GRACE: Final = 30.0
@@ -47,29 +50,6 @@ SHORTEST_GRACE: Final = 2.0
 """Source: kubernetes pkg/kubelet/kuberuntime, minimumGracePeriodInSeconds."""
 
 _KILL_SECONDS: Final = 1.0
-
-
-class Claims(Protocol):
-    """The claims of the node; see claims.py."""
-
-    def prepare(self, pod: Pod) -> None:
-        """Prepare what a pod needs; raises PrepareFailed."""
-
-    def unprepare(self, pod_uid: str) -> None:
-        """Let go of what a pod has; raises UnprepareFailed."""
-
-    def devices(self, pod: Pod, container: JSON) -> tuple[str, ...]:
-        """Return the CDI ids of a container."""
-
-
-class Events(Protocol):
-    """Tells the readers of an object; see kube.events."""
-
-    def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Normal event."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +61,11 @@ class NodePorts:
         wall: seconds since the epoch.
     """
 
-    api: PodApi
-    claims: Claims
+    api: Client
+    claims: ClaimManager
     launcher: Launcher
     runtime: Starter
-    events: Events
+    events: EventRecorder
     directories: NodeDirectories
     clock: Callable[[], float]
     wall: Callable[[], float]
@@ -162,7 +142,7 @@ class PodWorker:
             self._failures = 0
             return pause
         self._failures += 1
-        return float(min(FIRST_RETRY * 2 ** min(self._failures - 1, 10), LAST_RETRY))
+        return BACKOFF.pause(self._failures)
 
     def _do(self) -> float | None:
         gone, pod = self._gone, self._pod

@@ -1,46 +1,20 @@
 """Publishes a pod's status: computes it, and writes what the API server does not have yet."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from api.objects import JSON
 from api.pods import Pod
-from api.resources import PODS, Resource
+from api.resources import PODS
 from devcluster.kubelet.podlife import States
 from devcluster.kubelet.podstatus import changed, pod_status
+from kube.client import Client
 from kube.errors import NotFound
-
-
-class PodApi(Protocol):
-    """The API server, as far as pod workers need it; see kube.client."""
-
-    def patch(
-        self,
-        resource: Resource,
-        name: str,
-        patch: JSON,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-    ) -> JSON:
-        """Change an object by a merge patch."""
-
-    def delete(
-        self,
-        resource: Resource,
-        name: str,
-        namespace: str | None = None,
-        *,
-        uid: str | None = None,
-        grace_seconds: int | None = None,
-    ) -> None:
-        """Delete an object."""
 
 
 class StatusWriter:
     """The published status of one pod."""
 
-    def __init__(self, api: PodApi, address: str, wall: Callable[[], float]) -> None:
+    def __init__(self, api: Client, address: str, wall: Callable[[], float]) -> None:
         """Write to `api`; node and pods have the same `address`; `wall` is seconds since epoch."""
         self._api = api
         self._address = address

@@ -17,11 +17,11 @@ from typing import Protocol, TypeAlias
 
 from devcluster.kubelet.errors import PluginCallFailed, RegistrationRefused
 from devcluster.kubelet.plugins import PluginInfo
+from kube.backoff import Backoff
 from ops.logs import get_logger
 
 POLL_SECONDS = 0.1
-FIRST_RETRY = 0.5
-LAST_RETRY = 122.0
+BACKOFF = Backoff(first=0.5, longest=122.0)
 
 SocketId: TypeAlias = tuple[int, int, int]
 """Device, inode and time of creation: the mode may change, and with it the ctime."""
@@ -54,13 +54,13 @@ class _Entry:
     Attributes:
         name: of the plugin, once it is registered.
         retry_at: when to try again; None when it is settled.
-        pause: what to wait after the next failure.
+        failures: in a row.
     """
 
     id: SocketId
     name: str | None = None
     retry_at: float | None = 0.0
-    pause: float = FIRST_RETRY
+    failures: int = 0
 
 
 def find_sockets(directory: Path) -> Mapping[Path, SocketId]:
@@ -127,10 +127,10 @@ class RegistrationWatcher:
         return replace(entry, name=info.name, retry_at=None)
 
     def _failed(self, path: Path, entry: _Entry, error: Exception) -> _Entry:
-        retry = entry.pause
+        failures = entry.failures + 1
+        retry = BACKOFF.pause(failures)
         self._log.warning("Plugin not registered", socket=path, err=error, retry_seconds=retry)
-        pause = min(retry * 2, LAST_RETRY)
-        return replace(entry, retry_at=self._clock() + retry, pause=pause)
+        return replace(entry, retry_at=self._clock() + retry, failures=failures)
 
     def _notify(self, path: Path, error: str) -> None:
         """A plugin that does not take the message stays as it is, as before Kubernetes 1.36."""

@@ -12,7 +12,6 @@ from api.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS, Resource
 from devcluster.apiserver.clock import Clock, system_clock
 from devcluster.caches import Caches
 from devcluster.controlloop import ControlLoop
-from devcluster.schedulingreport import Events
 from devcluster.workloads.deployments import DeploymentSync
 from devcluster.workloads.jobs import JobSync
 from devcluster.workloads.ownership import (
@@ -26,6 +25,7 @@ from devcluster.workloads.podcontrol import PodControl
 from devcluster.workloads.replicasets import ReplicaSetSync
 from kube.client import Client
 from kube.errors import NotFound
+from kube.events import EventRecorder
 from kube.index import Indexer
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
@@ -53,7 +53,7 @@ class WorkloadController:
         self,
         client: Client,
         *,
-        events: Callable[[str], Events],
+        events: Callable[[str], EventRecorder],
         clock: Callable[[], float] = time.monotonic,
         now: Clock = system_clock,
     ) -> None:

@@ -11,7 +11,6 @@ from api.resources import DEPLOYMENTS, PODS, REPLICA_SETS, Resource
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
 from devcluster.podclaims import FINISHED_PHASES
-from devcluster.schedulingreport import Events
 from devcluster.workloads.ownership import BY_CONTROLLER, Ownership
 from devcluster.workloads.progress import deployment_status, is_complete, late_in
 from devcluster.workloads.replicas import phase_of
@@ -27,13 +26,14 @@ from devcluster.workloads.revisions import (
 from devcluster.workloads.rollout import ROLLING, Limits, Size, next_sizes
 from kube.client import Client
 from kube.errors import Conflict, NotFound
+from kube.events import EventRecorder
 
 
 class DeploymentSync:
     """Makes, resizes and deletes ReplicaSets, and writes the status."""
 
     def __init__(
-        self, client: Client, caches: Caches, sets: Ownership, events: Events, now: Clock
+        self, client: Client, caches: Caches, sets: Ownership, events: EventRecorder, now: Clock
     ) -> None:
         """Decide on `caches` and on what `sets` says; write to `client`, tell users by `events`."""
         self._client = client

@@ -12,17 +12,18 @@ from datetime import datetime
 from typing import Final
 
 from api.objects import JSON, is_deleting, uid_of
+from api.times import parse_time
 from devcluster.apiserver.clock import timestamp
-from devcluster.apiserver.humantime import parse_time
 from devcluster.workloads.conditions import condition, condition_of, holds, with_condition
 from devcluster.workloads.replicas import phase_of
+from kube.backoff import Backoff
 
 FINALIZER: Final = "batch.kubernetes.io/job-tracking"
 COMPLETE: Final = "Complete"
 FAILED: Final = "Failed"
 _SUSPENDED: Final = "Suspended"
 _OUTCOMES: Final = ("succeeded", "failed")
-_FIRST_PAUSE, _LONGEST_PAUSE = 10.0, 600.0
+_BACKOFF = Backoff(first=10.0, longest=600.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,8 +145,7 @@ def pause(failed: Sequence[JSON], now: datetime) -> float:
     ends = [end for end in map(_ended_at, failed) if end is not None]
     if not ends:
         return 0.0
-    least = min(_FIRST_PAUSE * 2.0 ** min(len(ends) - 1, 10), _LONGEST_PAUSE)
-    return max(0.0, least - (now - max(ends)).total_seconds())
+    return max(0.0, _BACKOFF.pause(len(ends)) - (now - max(ends)).total_seconds())
 
 
 def _ended_at(pod: JSON) -> datetime | None:

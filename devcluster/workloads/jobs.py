@@ -12,7 +12,6 @@ from api.objects import JSON, Key, is_deleting, uid_of
 from api.resources import JOBS, PODS
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
-from devcluster.schedulingreport import Events
 from devcluster.workloads import jobplan
 from devcluster.workloads.conditions import condition_of, holds
 from devcluster.workloads.jobplan import FINALIZER, Tally
@@ -21,6 +20,7 @@ from devcluster.workloads.podcontrol import PodControl
 from devcluster.workloads.replicas import phase_of, surplus
 from kube.client import Client
 from kube.errors import Conflict, NotFound
+from kube.events import EventRecorder
 
 _NO_PODS: Final[Sequence[JSON]] = ()
 
@@ -34,7 +34,7 @@ class JobSync:
         caches: Caches,
         pods: Ownership,
         control: PodControl,
-        events: Events,
+        events: EventRecorder,
         now: Clock,
     ) -> None:
         """Decide on `caches` and on what `pods` says; act by the others."""

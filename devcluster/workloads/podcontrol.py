@@ -9,18 +9,18 @@ from contextlib import suppress
 
 from api.objects import JSON, uid_of
 from api.resources import PODS
-from devcluster.schedulingreport import Events
 from devcluster.workloads.ownership import owner_reference
 from devcluster.workloads.replicas import is_active
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
+from kube.events import EventRecorder
 from kube.store import Store
 
 
 class PodControl:
     """Remembers what it deleted until the cache shows it; not thread-safe."""
 
-    def __init__(self, client: Client, store: Store, events: Events) -> None:
+    def __init__(self, client: Client, store: Store, events: EventRecorder) -> None:
         """Write to `client`, and what it answers to `store`, a cache of pods."""
         self._client = client
         self._store = store

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Final
 
 from api.objects import JSON
+from api.times import parse_time
 from devcluster.apiserver.clock import timestamp
-from devcluster.apiserver.humantime import parse_time
 from devcluster.workloads.conditions import condition, condition_of, with_condition
 from devcluster.workloads.rollout import Limits
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from api.objects import JSON, is_deleting
-from devcluster.apiserver.humantime import parse_time
+from api.times import parse_time
 from devcluster.podclaims import FINISHED_PHASES
 from devcluster.workloads.conditions import condition_of, holds
 

@@ -123,7 +123,7 @@ class MemoryApi(Client):
 
     def unserve(self, resource: Resource) -> None:
         """Stop serving a resource in any version, as without its CustomResourceDefinition."""
-        self._registry.replace((resource.group, resource.plural), [])
+        self._registry.remove((resource.group, resource.plural))
 
     def put(self, resource: Resource, obj: JSON) -> JSON:
         """Store an object as a test's given, as it is but for its resourceVersion."""

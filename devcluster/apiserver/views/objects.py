@@ -107,26 +107,16 @@ class ObjectViews:
 
     def _update(self, kind: Kind, target: Target) -> Response:
         warnings: list[str] = []
-        obj = self._store.update(
-            kind,
-            target.namespace,
-            target.name,
-            bodies.read_object(request, kind.texts),
-            subresource=target.subresource,
-            options=write_options(request.args, warnings.append),
-        )
+        options = write_options(request.args, warnings.append, target.subresource)
+        body = bodies.read_object(request, kind.texts)
+        obj = self._store.update(kind, target.namespace, target.name, body, options)
         return self._written(kind, obj, warnings)
 
     def _patch(self, kind: Kind, target: Target) -> Response:
         warnings: list[str] = []
-        obj = self._store.patch(
-            kind,
-            target.namespace,
-            target.name,
-            bodies.read_patch(request, custom=kind.custom),
-            subresource=target.subresource,
-            options=write_options(request.args, warnings.append),
-        )
+        options = write_options(request.args, warnings.append, target.subresource)
+        body = bodies.read_patch(request, custom=kind.custom)
+        obj = self._store.patch(kind, target.namespace, target.name, body, options)
         return self._written(kind, obj, warnings)
 
     def _delete(self, kind: Kind, target: Target) -> Response:

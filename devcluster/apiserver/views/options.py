@@ -24,12 +24,12 @@ _MATCHES: Final = ("Exact", "NotOlderThan")
 _WATCH_SECONDS: Final = 1800
 
 
-def write_options(query: Query, warn: Callable[[str], None]) -> WriteOptions:
+def write_options(query: Query, warn: Callable[[str], None], subresource: str = "") -> WriteOptions:
     """Return the options of create, update and patch; `warn` takes warnings for the answer."""
     validation = query.get("fieldValidation") or "Warn"
     if validation not in _VALIDATIONS:
         raise _unsupported("fieldValidation", validation, _VALIDATIONS)
-    return WriteOptions(_dry_run(query.get("dryRun")), validation, warn)
+    return WriteOptions(_dry_run(query.get("dryRun")), validation, warn, subresource)
 
 
 def list_options(kind: Kind, query: Query) -> ListOptions:

@@ -65,7 +65,7 @@ class Subresources:
             return scaled(kind, old, patch.apply("Scale", scale_of(old)) if patch else body)
 
         options = write_options(request.args, warnings.append)
-        obj = self._store.rewrite(kind, target.namespace, target.name, change, options=options)
+        obj = self._store.rewrite(kind, target.namespace, target.name, change, options)
         return json_answer(scale_of(obj), warnings=warnings)
 
     def _bind(self, kind: Kind, target: Target) -> Response:

@@ -7,6 +7,7 @@ from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.patch import MERGE, Patch
 from devcluster.apiserver.rules.allocations import allocation_errors
 from devcluster.apiserver.rules.claims import status_errors
+from devcluster.apiserver.writes import WriteOptions
 from tests.support.apiserverrig import STARTED, Rig
 
 DRIVER = "driver.example.com"
@@ -245,7 +246,7 @@ def test_finalizer_and_status_are_written_apart(rig: Rig) -> None:
     obj = rig.store.patch(kind, "default", "c", both)
     assert (obj["metadata"]["finalizers"], obj["status"]) == (["x.io/f"], {})
     without = Patch(MERGE, {"metadata": {"finalizers": []}, "status": allocated()})
-    obj = rig.store.patch(kind, "default", "c", without, subresource="status")
+    obj = rig.store.patch(kind, "default", "c", without, options=WriteOptions(subresource="status"))
     assert (obj["metadata"]["finalizers"], obj["status"]) == (["x.io/f"], allocated())
     with pytest.raises(Invalid):
         rig.store.patch(
@@ -253,7 +254,7 @@ def test_finalizer_and_status_are_written_apart(rig: Rig) -> None:
             "default",
             "c",
             Patch(MERGE, {"status": {"driverName": None}}),
-            subresource="status",
+            options=WriteOptions(subresource="status"),
         )
 
 

@@ -9,6 +9,7 @@ from devcluster.apiserver.patch import MERGE, STRATEGIC, Patch
 from devcluster.apiserver.rules.binding import bind
 from devcluster.apiserver.rules.pods import pod_grace, qos_class
 from devcluster.apiserver.rules.podspec import spec_errors
+from devcluster.apiserver.writes import WriteOptions
 from tests.support.apiserverrig import STARTED, Rig, pod_body
 
 
@@ -221,7 +222,9 @@ def test_a_status_does_not_end_a_graceful_deletion(rig: Rig) -> None:
     rig.create("Pod", pod_body("p", nodeName="n"))
     rig.delete("Pod", "p")
     patch = Patch(MERGE, {"status": {"phase": "Running"}})
-    rig.store.patch(rig.kind("Pod"), "default", "p", patch, subresource="status")
+    rig.store.patch(
+        rig.kind("Pod"), "default", "p", patch, options=WriteOptions(subresource="status")
+    )
     assert rig.get("Pod", "p")
 
 

@@ -3,6 +3,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.patch import MERGE, Patch
+from devcluster.apiserver.writes import WriteOptions
 from tests.support.apiserverrig import Rig
 
 
@@ -23,7 +24,9 @@ def rig() -> Rig:
 
 def patched(rig: Rig, body: JSON, subresource: str = "") -> JSON:
     kind = rig.kind("PodSchedulingContext")
-    return rig.store.patch(kind, "default", "p", Patch(MERGE, body), subresource=subresource)
+    return rig.store.patch(
+        kind, "default", "p", Patch(MERGE, body), options=WriteOptions(subresource=subresource)
+    )
 
 
 def test_scheduler_and_drivers_write_their_parts(rig: Rig) -> None:

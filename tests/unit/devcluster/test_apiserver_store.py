@@ -84,9 +84,15 @@ def test_an_update_without_revision_overwrites(rig: Rig) -> None:
 def test_a_write_that_changes_nothing_takes_no_revision(rig: Rig, subresource: str) -> None:
     made = rig.create("Thing", thing("a", x=1))
     before = rig.storage.revision
-    same = rig.store.update(rig.thing, "default", "a", made, subresource=subresource)
+    same = rig.store.update(
+        rig.thing, "default", "a", made, options=WriteOptions(subresource=subresource)
+    )
     patched = rig.store.patch(
-        rig.thing, "default", "a", Patch(MERGE, {"spec": {"x": 1}}), subresource=subresource
+        rig.thing,
+        "default",
+        "a",
+        Patch(MERGE, {"spec": {"x": 1}}),
+        options=WriteOptions(subresource=subresource),
     )
     assert same == patched == made
     assert rig.storage.revision == before
@@ -95,7 +101,9 @@ def test_a_write_that_changes_nothing_takes_no_revision(rig: Rig, subresource: s
 def test_the_status_is_written_on_its_own(rig: Rig) -> None:
     rig.create("Thing", thing("a", x=1))
     patch = Patch(MERGE, {"spec": {"x": 2}, "status": {"ready": True}})
-    new = rig.store.patch(rig.thing, "default", "a", patch, subresource="status")
+    new = rig.store.patch(
+        rig.thing, "default", "a", patch, options=WriteOptions(subresource="status")
+    )
     assert (new["spec"], new["status"]) == ({"x": 1}, {"ready": True})
     new = rig.store.patch(rig.thing, "default", "a", patch)
     assert (new["spec"], new["status"]) == ({"x": 2}, {"ready": True})

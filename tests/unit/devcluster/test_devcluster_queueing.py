@@ -8,9 +8,8 @@ from api.claims.versions import read_claim
 from api.objects import JSON
 from api.pods import PodSchedulingContext
 from devcluster.queueing import (
-    INITIAL_BACKOFF,
-    MAX_BACKOFF,
-    Backoff,
+    BACKOFF,
+    PodBackoff,
     claim_matters,
     context_matters,
     node_matters,
@@ -158,11 +157,11 @@ def test_node_matters(old: JSON | None, new: JSON | None, *, matters: bool) -> N
 
 
 def test_first_attempt_is_at_once() -> None:
-    assert Backoff().remaining("uid", 5.0) == 0.0
+    assert PodBackoff().remaining("uid", 5.0) == 0.0
 
 
 def test_back_off_doubles_up_to_a_limit() -> None:
-    backoff, pauses = Backoff(), []
+    backoff, pauses = PodBackoff(), []
     for _ in range(6):
         backoff.failed("uid", 100.0)
         pauses.append(backoff.remaining("uid", 100.0))
@@ -170,7 +169,7 @@ def test_back_off_doubles_up_to_a_limit() -> None:
 
 
 def test_back_off_passes_with_time_and_is_per_pod() -> None:
-    backoff = Backoff()
+    backoff = PodBackoff()
     backoff.failed("uid", 100.0)
     assert backoff.remaining("uid", 100.75) == 0.25
     assert backoff.remaining("uid", 101.5) == 0.0
@@ -178,18 +177,18 @@ def test_back_off_passes_with_time_and_is_per_pod() -> None:
 
 
 def test_forgotten_pod_starts_anew() -> None:
-    backoff = Backoff()
+    backoff = PodBackoff()
     backoff.failed("uid", 0.0)
     backoff.failed("uid", 0.0)
     backoff.forget("uid")
     assert backoff.remaining("uid", 0.0) == 0.0
     backoff.failed("uid", 0.0)
-    assert backoff.remaining("uid", 0.0) == INITIAL_BACKOFF
+    assert backoff.remaining("uid", 0.0) == BACKOFF.first
 
 
 @given(failures=st.integers(1, 3000), later=st.floats(0, 100))
 def test_back_off_stays_within_its_limits(failures: int, later: float) -> None:
-    backoff = Backoff()
+    backoff = PodBackoff()
     for _ in range(failures):
         backoff.failed("uid", 0.0)
-    assert 0.0 <= backoff.remaining("uid", later) <= MAX_BACKOFF
+    assert 0.0 <= backoff.remaining("uid", later) <= BACKOFF.longest

@@ -7,20 +7,21 @@ import pytest
 
 from api.objects import JSON
 from api.resources import LEASES, NODES
-from devcluster.kubelet.node import LEASE_NAMESPACE, NodeAgent, NodeApi, node_labels, node_status
+from devcluster.kubelet.node import LEASE_NAMESPACE, NodeAgent, node_labels, node_status
 from devcluster.nodefit import NodeView
+from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
 
 NOW = 1_000_000.5
 
 
 @pytest.fixture
-def api() -> NodeApi:
-    made: NodeApi = create_autospec(NodeApi, instance=True, spec_set=True)
+def api() -> Client:
+    made: Client = create_autospec(Client, instance=True, spec_set=True)
     return made
 
 
-def agent(api: NodeApi) -> NodeAgent:
+def agent(api: Client) -> NodeAgent:
     return NodeAgent(api, "node-1", "v1.30.14", "10.0.0.1", lambda: NOW)
 
 
@@ -44,7 +45,7 @@ def test_what_kubectl_shows() -> None:
     assert status["capacity"]["memory"].endswith("Ki")
 
 
-def test_a_new_node_is_created_and_then_ready(api: NodeApi) -> None:
+def test_a_new_node_is_created_and_then_ready(api: Client) -> None:
     agent(api).register()
     ((resource, body), _) = api.create.call_args  # type: ignore[attr-defined]
     assert (resource, body["metadata"]["name"]) == (NODES, "node-1")
@@ -53,7 +54,7 @@ def test_a_new_node_is_created_and_then_ready(api: NodeApi) -> None:
     assert patch == {"status": body["status"]}
 
 
-def test_a_node_that_exists_keeps_what_others_wrote(api: NodeApi) -> None:
+def test_a_node_that_exists_keeps_what_others_wrote(api: Client) -> None:
     api.create.side_effect = AlreadyExists(409, "AlreadyExists")  # type: ignore[attr-defined]
     agent(api).register()
     first, second = api.patch.call_args_list  # type: ignore[attr-defined]
@@ -77,20 +78,20 @@ def test_a_node_that_exists_keeps_what_others_wrote(api: NodeApi) -> None:
     ],
 )
 def test_a_node_that_is_not_there_or_not_ready_is_registered_again(
-    api: NodeApi, found: JSON | NotFound, registered: bool
+    api: Client, found: JSON | NotFound, registered: bool
 ) -> None:
     api.get.side_effect = [found]  # type: ignore[attr-defined]
     agent(api).confirm()
     assert api.create.call_count == int(registered)  # type: ignore[attr-defined]
 
 
-def test_an_error_of_registration_is_for_the_caller(api: NodeApi) -> None:
+def test_an_error_of_registration_is_for_the_caller(api: Client) -> None:
     api.create.side_effect = Forbidden(403, "Forbidden")  # type: ignore[attr-defined]
     with pytest.raises(Forbidden):
         agent(api).register()
 
 
-def test_a_lease_is_renewed(api: NodeApi) -> None:
+def test_a_lease_is_renewed(api: Client) -> None:
     agent(api).renew()
     ((resource, name, patch), options) = api.patch.call_args  # type: ignore[attr-defined]
     assert (resource, name, options) == (LEASES, "node-1", {"namespace": LEASE_NAMESPACE})
@@ -100,7 +101,7 @@ def test_a_lease_is_renewed(api: NodeApi) -> None:
     api.create.assert_not_called()  # type: ignore[attr-defined]
 
 
-def test_a_lease_is_made_when_there_is_none(api: NodeApi) -> None:
+def test_a_lease_is_made_when_there_is_none(api: Client) -> None:
     api.patch.side_effect = NotFound(404, "NotFound")  # type: ignore[attr-defined]
     agent(api).renew()
     ((resource, body, namespace), _) = api.create.call_args  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api.pods import Pod
 from devcluster.kubelet.podlife import (
-    LAST_CRASH_PAUSE,
+    CRASH_BACKOFF,
     ContainerState,
     Over,
     Pause,
@@ -138,4 +138,4 @@ def test_a_step_is_possible_and_a_pause_ends(found: Any, policy: str, now: float
             state = found.get(step.container["name"], ContainerState())
             assert not isinstance(state.current, Running)
         if isinstance(step, Pause):
-            assert 0 < step.seconds <= LAST_CRASH_PAUSE + 100
+            assert 0 < step.seconds <= CRASH_BACKOFF.longest + 100

@@ -6,8 +6,9 @@ import pytest
 
 from api.objects import JSON
 from api.pods import Pod
+from api.times import timestamp
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
-from devcluster.kubelet.podstatus import changed, pod_status, timestamp
+from devcluster.kubelet.podstatus import changed, pod_status
 from tests.support.podrig import bound_pod, container
 
 NOW = 1_000_000.0

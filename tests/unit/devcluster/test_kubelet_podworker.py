@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.kubelet.podworker import CREATE_RETRY, LAST_RETRY, RESYNC, SHORTEST_GRACE
+from devcluster.kubelet.podworker import BACKOFF, CREATE_RETRY, RESYNC, SHORTEST_GRACE
 from kube.errors import Conflict, ConnectFailed, KubeError, NotFound
 from tests.support.podrig import ADDRESS, PodRig, bound_pod, container
 
@@ -37,7 +37,7 @@ def test_the_pod_shows_that_it_is_being_created_before_its_claims_are_there(rig:
 def test_a_failed_prepare_is_an_event_and_is_tried_again_ever_more_slowly(rig: PodRig) -> None:
     rig.claims.broken = "claim is not reserved"
     pauses = [rig.worker.step() for _ in range(8)]
-    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, LAST_RETRY, LAST_RETRY, LAST_RETRY]
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, BACKOFF.longest, BACKOFF.longest, BACKOFF.longest]
     kind, reason, text = rig.events.seen[0]
     assert (kind, reason) == ("Warning", "FailedPrepareDynamicResources")
     assert text == "Failed to prepare dynamic resources: claim is not reserved"

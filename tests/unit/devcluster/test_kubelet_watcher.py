@@ -13,7 +13,7 @@ from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.draclient import GrpcDraClient
 from devcluster.kubelet.errors import PluginCallFailed, RegistrationRefused
 from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
-from devcluster.kubelet.watcher import FIRST_RETRY, LAST_RETRY, RegistrationWatcher, find_sockets
+from devcluster.kubelet.watcher import BACKOFF, RegistrationWatcher, find_sockets
 from tests.support.clock import Clock
 from tests.support.fakedriver import Driver, serving, short_directory
 
@@ -138,11 +138,11 @@ def test_a_plugin_that_does_not_answer_is_asked_ever_more_slowly(
         asked = len(plugins.log)
         begin = clock.now
         while len(plugins.log) == asked:
-            clock.now += FIRST_RETRY
+            clock.now += BACKOFF.first
             watcher.scan()
         pauses.append(clock.now - begin)
     assert pauses[:4] == [0.5, 1.0, 2.0, 4.0]
-    assert pauses[-2:] == [LAST_RETRY, LAST_RETRY]
+    assert pauses[-2:] == [BACKOFF.longest, BACKOFF.longest]
 
 
 def test_a_refused_plugin_is_told_and_tried_again(
@@ -153,7 +153,7 @@ def test_a_refused_plugin_is_told_and_tried_again(
     watcher.scan()
     plugins.refusal = ""
     watcher.scan()
-    clock.now += FIRST_RETRY
+    clock.now += BACKOFF.first
     watcher.scan()
     assert plugins.log == [("notify", "too old"), ("register", "a"), ("notify", "")]
 
@@ -175,7 +175,7 @@ def test_a_plugin_that_does_not_take_the_outcome_stays_registered(
     bind(directory / "a.sock")
     plugins.deaf = True
     watcher.scan()
-    clock.now += LAST_RETRY
+    clock.now += BACKOFF.longest
     watcher.scan()
     assert plugins.log == [("register", "a"), ("notify", "")]
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
-from kube.leases import ElectionState, Timing, holder_of, micro_time
+from api.times import micro_time
+from kube.leases import ElectionState, Timing, holder_of
 
 ME = "me"
 OTHER = "other"
