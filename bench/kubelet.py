@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from api.objects import JSON, uid_of
-from api.resources import DRA_V1ALPHA2, NODES
+from api.resources import DRA_V1ALPHA2
 from bench import objects
 from bench.errors import NotSeen
 from bench.figures import Calls, Node
@@ -19,8 +19,10 @@ from bench.settings import DEVICES, Amount, Subject
 from bench.site import Site
 from bench.statistics import Latency
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.kubelet.draclient import Answer, ClaimRequest, GrpcDraClient
+from devcluster.kubelet.draclient import Answer, ClaimRequest, DraClient
 from devcluster.kubelet.errors import PluginCallFailed
+from devcluster.kubelet.kubelet import ADDRESS
+from devcluster.kubelet.node import NodeAgent
 from devcluster.kubelet.plugins import PluginInfo
 from devcluster.kubelet.registrar import get_info, notify
 
@@ -78,27 +80,7 @@ def plugin(site: Site, subject: Subject, directory: Path) -> Program:
 
 def add_node(site: Site) -> None:
     """Register the node as its kubelet would."""
-    node: JSON = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NAME}}
-    stored = site.client.create(NODES, node)
-    info = dict.fromkeys(
-        (
-            "machineID",
-            "systemUUID",
-            "bootID",
-            "kernelVersion",
-            "osImage",
-            "containerRuntimeVersion",
-            "kubeProxyVersion",
-            "operatingSystem",
-            "architecture",
-        ),
-        "",
-    )
-    status = {
-        **(stored.get("status") or {}),
-        "nodeInfo": {**info, "kubeletVersion": _DIALECT.version},
-    }
-    site.client.update(NODES, {**stored, "status": status}, subresource="status")
+    NodeAgent(site.client, NAME, _DIALECT.version, ADDRESS, time.time).register()
 
 
 def allocate(site: Site, state: JSON, consumers: Sequence[Consumer]) -> list[JSON]:
@@ -148,7 +130,7 @@ def _calls(info: PluginInfo, claims: Sequence[JSON], lanes: int, count: int) -> 
     ]
     prepared: list[float] = []
     unprepared: list[float] = []
-    with closing(GrpcDraClient(info.endpoint, _DIALECT)) as client:
+    with closing(DraClient(info.endpoint, _DIALECT)) as client:
         for _ in range(count // len(requests)):
             for seconds, call in ((prepared, client.prepare), (unprepared, client.unprepare)):
                 seconds += concurrently(partial(_call, call), requests, lanes)

@@ -37,7 +37,7 @@ OUTPUT: Final = "Output"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Options:
     """What to do about violations.
 
     Attributes:
@@ -163,10 +163,10 @@ def fsck(**values: Any) -> int:
         user_agent=f"fake-dra-fsck/{__version__}",
         on_wait=still_waiting(get_logger("fsck")),
     )
-    wish = Wish(values["repair"], values["dry_run"], values["settle"])
+    options = Options(values["repair"], values["dry_run"], values["settle"])
     try:
         namespace = driver_namespace(client, values["namespace"], lambda: namespace_of(values))
-        seen = inspect(client, namespace, files, wish, values["contract"])
+        seen = inspect(client, namespace, files, options, values["contract"])
     except DriverError as error:
         raise UsageFailure(str(error)) from error
     finally:
@@ -185,18 +185,18 @@ def inspect(
     client: Client,
     namespace: str,
     files: Callable[[], Mapping[NodeName, NodeFiles]],
-    wish: Wish,
+    options: Options,
     contract: Contract,
     *,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Inspection:
-    """Look twice, and repair what is wished of what both looks see.
+    """Look twice, and repair what is wanted of what both looks see.
 
     Args:
         client: the API server.
         namespace: of the node states.
         files: reads the files of the nodes to look at.
-        wish: what to do about violations.
+        options: what to do about violations.
         contract: of the driver.
         sleep: waits for some seconds.
 
@@ -207,12 +207,12 @@ def inspect(
     first = look(client, claims, namespace, files(), contract)
     if not first.violations:
         return Inspection(_scope(client, namespace, first), [])
-    sleep(wish.settle)
+    sleep(options.settle)
     second = look(client, claims, namespace, files(), contract)
     lasting = [violation for violation in second.violations if violation in first.violations]
     seen, found = second, []
     for violation in lasting:
-        outcome = _repair(client, plan(seen, violation, claims, contract), wish)
+        outcome = _repair(client, plan(seen, violation, claims, contract), options)
         found.append(Finding(violation, outcome))
         if outcome == REPAIRED:
             seen = look(client, claims, namespace, {}, contract)
@@ -223,10 +223,10 @@ def _scope(client: Client, namespace: str, seen: Look) -> Scope:
     return Scope(client.url, namespace, seen.nodes, len(seen.claims), seen.ours, seen.files)
 
 
-def _repair(client: Client, repair: Repair | None, wish: Wish) -> str:
-    if repair is None or not (wish.repair or wish.dry_run):
+def _repair(client: Client, repair: Repair | None, options: Options) -> str:
+    if repair is None or not (options.repair or options.dry_run):
         return ""
-    if wish.dry_run:
+    if options.dry_run:
         return "would be repaired"
     why_not = apply(client, repair)
     return f"not repaired: {why_not}" if why_not else REPAIRED

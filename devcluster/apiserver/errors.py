@@ -54,71 +54,61 @@ class StatusError(DriverError):
 class BadRequest(StatusError):
     """The request cannot be read."""
 
-    code = 400
-    reason = "BadRequest"
+    code, reason = 400, "BadRequest"
 
 
 class Forbidden(StatusError):
     """The request is understood, and not allowed in this state."""
 
-    code = 403
-    reason = "Forbidden"
+    code, reason = 403, "Forbidden"
 
 
 class NotFound(StatusError):
     """No such object, resource or path."""
 
-    code = 404
-    reason = "NotFound"
+    code, reason = 404, "NotFound"
 
 
 class MethodNotAllowed(StatusError):
     """The resource has no such verb."""
 
-    code = 405
-    reason = "MethodNotAllowed"
+    code, reason = 405, "MethodNotAllowed"
 
 
 class AlreadyExists(StatusError):
     """An object of that name is there."""
 
-    code = 409
-    reason = "AlreadyExists"
+    code, reason = 409, "AlreadyExists"
 
 
 class Conflict(StatusError):
     """Another write came first, or a precondition does not hold."""
 
-    code = 409
-    reason = "Conflict"
+    code, reason = 409, "Conflict"
 
 
 class Expired(StatusError):
     """The history that a watch or a continued list needs is gone."""
 
-    code = 410
-    reason = "Expired"
+    code, reason = 410, "Expired"
 
 
 class UnsupportedMediaType(StatusError):
     """The body has a format that is not read here."""
 
-    code = 415
-    reason = "UnsupportedMediaType"
+    code, reason = 415, "UnsupportedMediaType"
 
 
 class Invalid(StatusError):
     """The object breaks rules of its kind."""
 
-    code = 422
-    reason = "Invalid"
+    code, reason = 422, "Invalid"
 
 
 class TooLargeVersion(StatusError):
     """A list asks for a resourceVersion that was never given out."""
 
-    code = 504
-    reason = "Timeout"
+    code, reason = 504, "Timeout"
 
 
 def _details(kind: Kind, name: str) -> JSON:

@@ -27,7 +27,7 @@ _OWNER_FIELDS: Final = ("apiVersion", "kind", "name", "uid")
 
 
 @dataclass(frozen=True, slots=True)
-class Birth:
+class SystemFields:
     """What the server gives to a new object.
 
     Attributes:
@@ -76,7 +76,7 @@ def _expect_type(kind: Kind, body: JSON) -> None:
             raise BadRequest(f"{sent} does not match the expected {what} ({wanted})")
 
 
-def prepare_new(kind: Kind, obj: JSON, birth: Birth) -> None:
+def prepare_new(kind: Kind, obj: JSON, system: SystemFields) -> None:
     """Set what the server decides about a new object.
 
     Raises:
@@ -88,9 +88,9 @@ def prepare_new(kind: Kind, obj: JSON, birth: Birth) -> None:
     for field in (*_SERVER_OWNED, *_NEVER_STORED, "resourceVersion", "generation"):
         meta.pop(field, None)
     if not meta.get("name") and meta.get("generateName"):
-        meta["name"] = meta["generateName"][:_LONGEST_PREFIX] + birth.suffix
-    meta["uid"] = birth.uid
-    meta["creationTimestamp"] = birth.at
+        meta["name"] = meta["generateName"][:_LONGEST_PREFIX] + system.suffix
+    meta["uid"] = system.uid
+    meta["creationTimestamp"] = system.at
     if kind.generation:
         meta["generation"] = 1
 

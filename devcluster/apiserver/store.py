@@ -24,7 +24,7 @@ from devcluster.apiserver.deletion import (
 from devcluster.apiserver.errors import NotFound, already_exists, not_found
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.listing import ListOptions, Page, list_page
-from devcluster.apiserver.objectmeta import Birth
+from devcluster.apiserver.objectmeta import SystemFields
 from devcluster.apiserver.patch import STRATEGIC, Patch
 from devcluster.apiserver.storage import RevisionLost, Storage, Stored
 from devcluster.apiserver.writes import (
@@ -98,7 +98,7 @@ class Store:
         """
         tries = 1 if (body.get("metadata") or {}).get("name") else _GENERATED_NAME_TRIES
         for _ in range(tries):
-            obj = new_object(kind, namespace, copy.deepcopy(body), self._birth(), options)
+            obj = new_object(kind, namespace, copy.deepcopy(body), self._system_fields(), options)
             name = obj["metadata"]["name"]
             self._admission.check_create(kind, namespace, name)
             taken = self._storage.get(kind.resource_id, namespace, name) is not None
@@ -240,5 +240,5 @@ class Store:
             return self._storage.remove(kind.resource_id, new, stored).obj
         return self._storage.replace(kind.resource_id, new, stored).obj
 
-    def _birth(self) -> Birth:
-        return Birth(self._new_uid(), timestamp(self._clock()), self._new_suffix())
+    def _system_fields(self) -> SystemFields:
+        return SystemFields(self._new_uid(), timestamp(self._clock()), self._new_suffix())

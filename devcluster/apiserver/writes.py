@@ -12,7 +12,7 @@ from devcluster.apiserver import fielderrors, objectmeta, schema
 from devcluster.apiserver.errors import BadRequest, conflict, invalid
 from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.kinds import Kind
-from devcluster.apiserver.objectmeta import Birth
+from devcluster.apiserver.objectmeta import SystemFields
 
 _MODIFIED = (
     "the object has been modified; please apply your changes to the latest version and try again"
@@ -39,7 +39,9 @@ class WriteOptions:
     subresource: str = ""
 
 
-def new_object(kind: Kind, namespace: str, body: JSON, birth: Birth, options: WriteOptions) -> JSON:
+def new_object(
+    kind: Kind, namespace: str, body: JSON, system: SystemFields, options: WriteOptions
+) -> JSON:
     """Return the object that a create stores.
 
     Raises:
@@ -48,7 +50,7 @@ def new_object(kind: Kind, namespace: str, body: JSON, birth: Birth, options: Wr
     """
     objectmeta.identify(kind, namespace, "", body)
     obj = _decode(kind, body, options)
-    objectmeta.prepare_new(kind, obj, birth)
+    objectmeta.prepare_new(kind, obj, system)
     if kind.has_status and not kind.strategy.keeps_first_status:
         obj.pop("status", None)
     kind.strategy.default(obj)

@@ -6,7 +6,6 @@ Source: kubernetes pkg/kubelet/cm/dra/state (its file has another layout).
 """
 
 import json
-import os
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from types import MappingProxyType
 from api.objects import JSON
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.errors import CheckpointCorrupt
+from dra.devicestate.files import write_atomically
 
 _VERSION = "v1"
 
@@ -29,7 +29,7 @@ class Handle:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldClaim:
+class ClaimInfo:
     """A claim that this node has called drivers for, or is about to.
 
     Attributes:
@@ -54,7 +54,7 @@ class Checkpoint:
         """Use the file at `path`; it need not exist."""
         self._path = path
 
-    def load(self) -> list[HeldClaim]:
+    def load(self) -> list[ClaimInfo]:
         """Return what the last store wrote, nothing without a file.
 
         Raises:
@@ -77,23 +77,19 @@ class Checkpoint:
                 "remove the file once no pod of this node uses a claim"
             ) from error
 
-    def store(self, claims: Iterable[HeldClaim]) -> None:
+    def store(self, claims: Iterable[ClaimInfo]) -> None:
         """Replace the file atomically."""
         entries = [_entry(claim) for claim in claims]
         content = {"version": _VERSION, "claims": entries, "checksum": _checksum(entries)}
-        partial = self._path.with_suffix(".tmp")
-        with partial.open("w", encoding="utf-8") as file:
-            json.dump(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path)
+        data = json.dumps(content).encode()
+        write_atomically(self._path, data, mode=0o600, durable=True)
 
 
 def _checksum(entries: object) -> int:
     return zlib.crc32(json.dumps(entries, sort_keys=True).encode())
 
 
-def _entry(claim: HeldClaim) -> JSON:
+def _entry(claim: ClaimInfo) -> JSON:
     return {
         "namespace": claim.namespace,
         "name": claim.name,
@@ -107,8 +103,8 @@ def _entry(claim: HeldClaim) -> JSON:
     }
 
 
-def _claim(entry: JSON) -> HeldClaim:
-    return HeldClaim(
+def _claim(entry: JSON) -> ClaimInfo:
+    return ClaimInfo(
         namespace=entry["namespace"],
         name=entry["name"],
         uid=entry["uid"],

@@ -13,7 +13,7 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodClaim
-from devcluster.kubelet.checkpoint import Checkpoint, HeldClaim
+from devcluster.kubelet.checkpoint import Checkpoint, ClaimInfo
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import ClaimRequest, DraClient
 from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
@@ -90,7 +90,7 @@ class ClaimManager:
         with self._lock:
             keys = [key for key, claim in self._held.items() if pod_uid in claim.pods]
         with self._busy.holding(keys):
-            last: list[HeldClaim] = []
+            last: list[ClaimInfo] = []
             for claim in [self._held[key] for key in keys if key in self._held]:
                 if claim.pods == {pod_uid}:
                     last.append(claim)
@@ -115,7 +115,7 @@ class ClaimManager:
         with self._lock:
             return {uid for claim in self._held.values() for uid in claim.pods}
 
-    def _hold(self, pod: Pod, entry: PodClaim) -> HeldClaim:
+    def _hold(self, pod: Pod, entry: PodClaim) -> ClaimInfo:
         """Fetch and check a claim, and record that the pod uses it."""
         claim = self._fetched(pod, entry)
         check_claim(pod, entry, claim)
@@ -127,7 +127,7 @@ class ClaimManager:
                 "still exists"
             )
         if held is None:
-            held = HeldClaim(claim.namespace, claim.name, claim.uid, handles_of(claim))
+            held = ClaimInfo(claim.namespace, claim.name, claim.uid, handles_of(claim))
         if pod.uid not in held.pods:
             held = replace(held, pods=held.pods | {pod.uid})
             self._keep(held)
@@ -148,7 +148,7 @@ class ClaimManager:
             ) from error
 
     def _prepare_batch(
-        self, driver: str, requests: Sequence[ClaimRequest], claims: Sequence[HeldClaim]
+        self, driver: str, requests: Sequence[ClaimRequest], claims: Sequence[ClaimInfo]
     ) -> None:
         client = self._driver(driver)
         if client is None:
@@ -179,12 +179,12 @@ class ClaimManager:
         if wrong is not None:
             raise UnprepareFailed(wrong)
 
-    def _keep(self, claim: HeldClaim) -> None:
+    def _keep(self, claim: ClaimInfo) -> None:
         with self._lock:
             self._held[self._key(claim)] = claim
             self._checkpoint.store(self._held.values())
 
-    def _forget(self, claims: Sequence[HeldClaim]) -> None:
+    def _forget(self, claims: Sequence[ClaimInfo]) -> None:
         if not claims:
             return
         with self._lock:
@@ -194,7 +194,7 @@ class ClaimManager:
             self._checkpoint.store(self._held.values())
 
     @staticmethod
-    def _key(claim: HeldClaim) -> Key:
+    def _key(claim: ClaimInfo) -> Key:
         return object_key(claim.namespace, claim.name)
 
 

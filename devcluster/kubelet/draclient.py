@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import grpc
 
@@ -53,18 +53,8 @@ class Answer:
     error: str = ""
 
 
-class DraClient(Protocol):
-    """A registered driver, as the claim manager calls it."""
-
-    def prepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
-        """Prepare claims; answers by claim uid. Raises PluginCallFailed."""
-
-    def unprepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
-        """Unprepare claims; answers by claim uid. Raises PluginCallFailed."""
-
-
-class GrpcDraClient:
-    """DraClient over a unix socket; one connection until it is closed."""
+class DraClient:
+    """A registered driver, over a unix socket; one connection until it is closed."""
 
     def __init__(
         self, endpoint: Path, dialect: Dialect, clock: Callable[[], float] = time.monotonic
@@ -82,11 +72,11 @@ class GrpcDraClient:
         self._only_singles = not dialect.batches
 
     def prepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
-        """Prepare claims; see DraClient."""
+        """Prepare claims; answers by claim uid. Raises PluginCallFailed."""
         return self._call("Prepare", claims)
 
     def unprepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
-        """Unprepare claims; see DraClient."""
+        """Unprepare claims; answers by claim uid. Raises PluginCallFailed."""
         return self._call("Unprepare", claims)
 
     def watch_resources(self) -> str:

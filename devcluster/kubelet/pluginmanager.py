@@ -9,7 +9,7 @@ from pathlib import Path
 
 from devcluster.kubelet import registrar
 from devcluster.kubelet.dialect import Dialect
-from devcluster.kubelet.draclient import DraClient, GrpcDraClient
+from devcluster.kubelet.draclient import DraClient
 from devcluster.kubelet.plugins import PluginRegistry
 from devcluster.kubelet.watcher import RegistrationWatcher
 from ops.logs import get_logger
@@ -63,8 +63,8 @@ class PluginManager:
         """Close all connections; calls in flight fail."""
         self._registry.close()
 
-    def _connect(self, endpoint: Path) -> GrpcDraClient:
-        client = GrpcDraClient(endpoint, self._dialect, self._clock)
+    def _connect(self, endpoint: Path) -> DraClient:
+        client = DraClient(endpoint, self._dialect, self._clock)
         if self._dialect.monitors_resources:
             threading.Thread(
                 target=_monitor, args=(client,), name="plugin-resources", daemon=True
@@ -72,5 +72,5 @@ class PluginManager:
         return client
 
 
-def _monitor(client: GrpcDraClient) -> None:
+def _monitor(client: DraClient) -> None:
     _log.debug("Plugin reports no resources any more", status=client.watch_resources())

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from devcluster.kubelet.draclient import DraClient
 from devcluster.kubelet.errors import RegistrationRefused
@@ -29,20 +28,13 @@ class PluginInfo:
     versions: tuple[str, ...]
 
 
-class ClosableClient(DraClient, Protocol):
-    """A DraClient with a connection of its own."""
-
-    def close(self) -> None:
-        """Close the connection."""
-
-
 @dataclass(frozen=True, slots=True)
 class Plugin:
     """A registered driver."""
 
     info: PluginInfo
     version: tuple[int, ...]
-    client: ClosableClient
+    client: DraClient
 
 
 def highest_version(versions: Sequence[str]) -> tuple[int, ...]:
@@ -69,7 +61,7 @@ def highest_version(versions: Sequence[str]) -> tuple[int, ...]:
 class PluginRegistry:
     """Registered drivers by name."""
 
-    def __init__(self, connect: Callable[[Path], ClosableClient]) -> None:
+    def __init__(self, connect: Callable[[Path], DraClient]) -> None:
         """Start empty; `connect` makes the client of an endpoint."""
         self._connect = connect
         self._lock = threading.Lock()

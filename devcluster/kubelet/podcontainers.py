@@ -6,7 +6,6 @@ Only the pod's worker uses it; processes end in threads of their own, which mere
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Protocol
 
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.podlife import (
@@ -17,42 +16,10 @@ from devcluster.kubelet.podlife import (
     held_back,
     started,
 )
-from devcluster.kubelet.runtime import Exit, Launch, Process
+from devcluster.kubelet.runtime import Exit, Launch, Process, Runtime
 
 _CANNOT_START = 128
 """Exit code of a container whose command cannot be executed. Source: containerd."""
-
-
-class RunningProcess(Protocol):
-    """A started container; see runtime.py."""
-
-    @property
-    def started_at(self) -> float:
-        """Seconds since the epoch."""
-
-    @property
-    def exit(self) -> Exit | None:
-        """How it ended, None while it runs."""
-
-    @property
-    def launch(self) -> Launch:
-        """How it was started."""
-
-    def take_along(self, other: Process) -> None:
-        """Kill a process when this one ends, or at once if it has."""
-
-    def terminate(self) -> None:
-        """Ask it to end."""
-
-    def kill(self) -> None:
-        """End it."""
-
-
-class Starter(Protocol):
-    """Starts processes; see runtime.py."""
-
-    def start(self, launch: Launch, on_exit: Callable[[], None]) -> RunningProcess:
-        """Start a container; raises StartFailed."""
 
 
 class PodContainers:
@@ -60,7 +27,7 @@ class PodContainers:
 
     def __init__(
         self,
-        runtime: Starter,
+        runtime: Runtime,
         wake: Callable[[], None],
         wall: Callable[[], float],
         earlier: Mapping[str, ContainerState] | None = None,
@@ -77,7 +44,7 @@ class PodContainers:
         self._wake = wake
         self._wall = wall
         self._states = dict(earlier or {})
-        self._processes: dict[str, RunningProcess] = {}
+        self._processes: dict[str, Process] = {}
 
     @property
     def states(self) -> Mapping[str, ContainerState]:
@@ -94,7 +61,7 @@ class PodContainers:
         state = self._states.get(name)
         return state is not None and isinstance(state.current, Running)
 
-    def process(self, name: str) -> RunningProcess | None:
+    def process(self, name: str) -> Process | None:
         """Return the process of a container that runs; for any thread."""
         return self._processes.get(name)
 

@@ -22,7 +22,7 @@ from devcluster.kubelet.errors import (
 )
 from devcluster.kubelet.launching import Launcher
 from devcluster.kubelet.layout import NodeDirectories
-from devcluster.kubelet.podcontainers import PodContainers, RunningProcess, Starter
+from devcluster.kubelet.podcontainers import PodContainers
 from devcluster.kubelet.podhistory import earlier_states
 from devcluster.kubelet.podlife import (
     Over,
@@ -34,6 +34,7 @@ from devcluster.kubelet.podlife import (
     end_phase,
     next_steps,
 )
+from devcluster.kubelet.runtime import Process, Runtime
 from devcluster.kubelet.statuswriter import StatusWriter
 from devcluster.podclaims import FINISHED_PHASES
 from kube.backoff import Backoff
@@ -64,7 +65,7 @@ class NodePorts:
     api: Client
     claims: ClaimManager
     launcher: Launcher
-    runtime: Starter
+    runtime: Runtime
     events: EventRecorder
     directories: NodeDirectories
     clock: Callable[[], float]
@@ -111,7 +112,7 @@ class PodWorker:
         """Tell whether a container runs."""
         return self._containers.runs(container)
 
-    def process(self, container: str) -> RunningProcess | None:
+    def process(self, container: str) -> Process | None:
         """Return the process of a container that runs."""
         return self._containers.process(container)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from api.claims.view import ClaimView
 from api.objects import JSON
 from api.pods import Pod, PodClaim
-from devcluster.kubelet.checkpoint import Handle, HeldClaim
+from devcluster.kubelet.checkpoint import ClaimInfo, Handle
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest
 from devcluster.kubelet.errors import PrepareFailed
@@ -80,7 +80,7 @@ def handles_of(claim: ClaimView) -> tuple[Handle, ...]:
     )
 
 
-def check_annotation(dialect: Dialect, driver: str, held: HeldClaim) -> None:
+def check_annotation(dialect: Dialect, driver: str, held: ClaimInfo) -> None:
     """Make sure that the claim's CDI ids fit into an annotation, as kubelets to 1.30 need.
 
     Raises:
@@ -94,7 +94,7 @@ def check_annotation(dialect: Dialect, driver: str, held: HeldClaim) -> None:
         )
 
 
-def requests_for(held: Sequence[HeldClaim]) -> dict[str, list[ClaimRequest]]:
+def requests_for(held: Sequence[ClaimInfo]) -> dict[str, list[ClaimRequest]]:
     """Return one batch of requests per driver, with one request per resource handle."""
     batches: dict[str, list[ClaimRequest]] = {}
     for claim in held:
@@ -125,7 +125,7 @@ def complaint(
     return f"{method} left out {missing} claims" if missing else None
 
 
-def devices_for(container: JSON, held: Mapping[str, HeldClaim]) -> tuple[str, ...]:
+def devices_for(container: JSON, held: Mapping[str, ClaimInfo]) -> tuple[str, ...]:
     """Return the CDI ids of a container, in the order of its claims, each once.
 
     Args:

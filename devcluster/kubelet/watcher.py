@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol, TypeAlias
 
 from devcluster.kubelet.errors import PluginCallFailed, RegistrationRefused
-from devcluster.kubelet.plugins import PluginInfo
+from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
 from kube.backoff import Backoff
 from ops.logs import get_logger
 
@@ -35,16 +35,6 @@ class Registrar(Protocol):
 
     def notify(self, socket: Path, error: str) -> None:
         """Report the outcome; raises PluginCallFailed."""
-
-
-class Registry(Protocol):
-    """Where accepted plugins go; see plugins.py."""
-
-    def register(self, info: PluginInfo) -> object:
-        """Accept a plugin; raises RegistrationRefused."""
-
-    def unregister(self, name: str) -> None:
-        """Forget a plugin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +64,7 @@ class RegistrationWatcher:
     def __init__(
         self,
         directory: Path,
-        registry: Registry,
+        registry: PluginRegistry,
         registrar: Registrar,
         *,
         on_registered: Callable[[str], None] = lambda _name: None,

@@ -9,7 +9,7 @@ import pytest
 from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2
 from demo.expect import DEMOS, Demo, problems
-from fsck.__main__ import Wish, inspect
+from fsck.__main__ import Options, inspect
 from fsck.nodefiles import node_of, read_files
 from tests.support.embedded import Embedded, embedded
 
@@ -59,7 +59,7 @@ def test_fsck_finds_nothing_wrong_under_the_other_name(renamed: Embedded) -> Non
     root = renamed.config.node_root(renamed.nodes[0])
     cdi, own = root / "cdi", root / "plugins" / OTHER.driver_name
     node = node_of(OTHER, cdi, own, "")
-    look = Wish(False, False, 1.0)
+    look = Options(False, False, 1.0)
     found = inspect(
         renamed.client,
         "fake-system",

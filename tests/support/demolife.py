@@ -4,7 +4,7 @@ from api.contract import FAKE
 from api.invariants import NodeFiles
 from api.objects import NodeName
 from demo.expect import DEMOS, problems
-from fsck.__main__ import Wish, inspect
+from fsck.__main__ import Options, inspect
 from fsck.nodefiles import read_files
 from tests.support.embedded import Embedded
 
@@ -49,7 +49,7 @@ def violations(cluster: Embedded) -> list[str]:
             for node, root in roots.items()
         }
 
-    found = inspect(cluster.client, "fake-system", files, Wish(False, False, 2.0), FAKE)
+    found = inspect(cluster.client, "fake-system", files, Options(False, False, 2.0), FAKE)
     return [f"{each.violation.kind}: {each.violation.message}" for each in found.findings]
 
 

@@ -5,7 +5,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.errors import BadRequest
 from devcluster.apiserver.objectmeta import (
-    Birth,
+    SystemFields,
     check_change,
     check_new,
     count_generation,
@@ -16,7 +16,7 @@ from devcluster.apiserver.objectmeta import (
 from tests.support.apiserverrig import STARTED, thing_kind
 
 KIND = thing_kind()
-BIRTH = Birth("uid-1", STARTED, "abcde")
+SYSTEM_FIELDS = SystemFields("uid-1", STARTED, "abcde")
 
 
 def meta(**fields: Any) -> JSON:
@@ -56,14 +56,14 @@ def test_a_cluster_object_has_no_namespace() -> None:
 
 def test_a_new_object_gets_what_only_the_server_gives() -> None:
     obj = meta(uid="mine", creationTimestamp="x", deletionTimestamp="x", generation=7, selfLink="x")
-    prepare_new(KIND, obj, BIRTH)
+    prepare_new(KIND, obj, SYSTEM_FIELDS)
     given = {"uid": "uid-1", "creationTimestamp": STARTED, "generation": 1}
     assert obj["metadata"] == {"name": "a", **given}
 
 
 def test_a_new_object_was_never_stored() -> None:
     with pytest.raises(BadRequest, match="resourceVersion should not be set"):
-        prepare_new(KIND, meta(resourceVersion="1"), BIRTH)
+        prepare_new(KIND, meta(resourceVersion="1"), SYSTEM_FIELDS)
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_new_object_was_never_stored() -> None:
 )
 def test_names_are_generated_where_there_is_none(fields: JSON, name: str) -> None:
     obj: JSON = {"metadata": fields}
-    prepare_new(KIND, obj, BIRTH)
+    prepare_new(KIND, obj, SYSTEM_FIELDS)
     assert obj["metadata"]["name"] == name
 
 

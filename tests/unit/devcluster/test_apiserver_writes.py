@@ -5,7 +5,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.errors import BadRequest, Conflict, Invalid
 from devcluster.apiserver.fielderrors import not_allowed
-from devcluster.apiserver.objectmeta import Birth
+from devcluster.apiserver.objectmeta import SystemFields
 from devcluster.apiserver.strategy import Strategy
 from devcluster.apiserver.writes import (
     WriteOptions,
@@ -15,7 +15,7 @@ from devcluster.apiserver.writes import (
 )
 from tests.support.apiserverrig import STARTED, thing_kind
 
-BIRTH = Birth("uid-1", STARTED, "abcde")
+SYSTEM_FIELDS = SystemFields("uid-1", STARTED, "abcde")
 PLAIN = WriteOptions()
 SIZED = {
     "type": "object",
@@ -52,7 +52,7 @@ def sent(meta: JSON | None = None, **fields: Any) -> JSON:
 
 
 def test_a_new_object_has_defaults_and_no_status() -> None:
-    obj = new_object(KIND, "ns", sent(spec={}, status={"ready": True}), BIRTH, PLAIN)
+    obj = new_object(KIND, "ns", sent(spec={}, status={"ready": True}), SYSTEM_FIELDS, PLAIN)
     assert obj == {
         "apiVersion": "example.com/v1",
         "kind": "Thing",
@@ -69,7 +69,7 @@ def test_a_new_object_has_defaults_and_no_status() -> None:
 
 def test_a_kind_may_keep_the_first_status() -> None:
     kind = thing_kind(strategy=Strategy(keeps_first_status=True))
-    assert new_object(kind, "ns", sent(status={"x": 1}), BIRTH, PLAIN)["status"] == {"x": 1}
+    assert new_object(kind, "ns", sent(status={"x": 1}), SYSTEM_FIELDS, PLAIN)["status"] == {"x": 1}
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_a_kind_may_keep_the_first_status() -> None:
 def test_the_schema_is_checked(custom: bool, spec: JSON, error: type[Exception], said: str) -> None:
     kind = thing_kind(schema=SIZED, custom=custom)
     with pytest.raises(error, match=said):
-        new_object(kind, "ns", sent(spec=spec), BIRTH, PLAIN)
+        new_object(kind, "ns", sent(spec=spec), SYSTEM_FIELDS, PLAIN)
 
 
 def test_unknown_fields_are_dropped_with_a_warning() -> None:
     warnings: list[str] = []
     options = WriteOptions(field_validation="Warn", warn=warnings.append)
-    obj = new_object(KIND, "ns", sent(spec={"sise": 1}), BIRTH, options)
+    obj = new_object(KIND, "ns", sent(spec={"sise": 1}), SYSTEM_FIELDS, options)
     assert obj["spec"] == {"size": 3}
     assert warnings == ['unknown field "spec.sise"']
 
@@ -99,14 +99,20 @@ def test_unknown_fields_are_dropped_with_a_warning() -> None:
 def test_unknown_fields_are_dropped_in_silence_if_asked_for() -> None:
     warnings: list[str] = []
     options = WriteOptions(field_validation="Ignore", warn=warnings.append)
-    assert new_object(KIND, "ns", sent(spec={"sise": 1}), BIRTH, options)["spec"] == {"size": 3}
+    assert new_object(KIND, "ns", sent(spec={"sise": 1}), SYSTEM_FIELDS, options)["spec"] == {
+        "size": 3
+    }
     assert warnings == []
 
 
 def test_unknown_fields_are_refused_if_asked_for() -> None:
     with pytest.raises(BadRequest) as refused:
         new_object(
-            KIND, "ns", sent(spec={"a": 1, "b": 1}), BIRTH, WriteOptions(field_validation="Strict")
+            KIND,
+            "ns",
+            sent(spec={"a": 1, "b": 1}),
+            SYSTEM_FIELDS,
+            WriteOptions(field_validation="Strict"),
         )
     assert refused.value.message == (
         'strict decoding error: unknown field "spec.a", unknown field "spec.b"'
@@ -120,7 +126,9 @@ def test_rules_of_the_kind_come_after_the_metadata() -> None:
         check_create=lambda obj: [not_allowed("spec", "never")],
     )
     with pytest.raises(Invalid) as refused:
-        new_object(thing_kind(strategy=strategy), "ns", {"metadata": {"name": "A"}}, BIRTH, PLAIN)
+        new_object(
+            thing_kind(strategy=strategy), "ns", {"metadata": {"name": "A"}}, SYSTEM_FIELDS, PLAIN
+        )
     assert refused.value.details is not None
     fields = [cause["field"] for cause in refused.value.details["causes"]]
     assert fields == ["metadata.name", "spec"]

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from devcluster.kubelet.checkpoint import Checkpoint, Handle, HeldClaim
+from devcluster.kubelet.checkpoint import Checkpoint, ClaimInfo, Handle
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.errors import CheckpointCorrupt
 
-CLAIM = HeldClaim(
+CLAIM = ClaimInfo(
     "ns",
     "claim",
     "uid",
@@ -22,7 +22,7 @@ CLAIM = HeldClaim(
 
 texts = st.text(max_size=8)
 claims = st.builds(
-    HeldClaim,
+    ClaimInfo,
     namespace=texts,
     name=texts,
     uid=texts,
@@ -44,7 +44,7 @@ def test_nothing_was_stored(tmp_path: Path) -> None:
 
 @given(held=st.lists(claims, max_size=3))
 def test_what_was_stored_is_loaded(
-    tmp_path_factory: pytest.TempPathFactory, held: list[HeldClaim]
+    tmp_path_factory: pytest.TempPathFactory, held: list[ClaimInfo]
 ) -> None:
     checkpoint = Checkpoint(tmp_path_factory.mktemp("checkpoint") / "state")
     checkpoint.store(held)

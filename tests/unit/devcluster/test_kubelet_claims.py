@@ -10,9 +10,9 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON
 from api.pods import Pod
-from devcluster.kubelet.checkpoint import Handle, HeldClaim
+from devcluster.kubelet.checkpoint import ClaimInfo, Handle
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, GrpcDraClient
+from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, DraClient
 from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
 from tests.support.build import allocated, claim, owned, pod, reserved
 from tests.support.claimrig import FakeDriver, Node, one_device_each, ready, using
@@ -239,7 +239,7 @@ def test_unprepare_of_what_was_never_prepared_is_no_call(tmp_path: Path) -> None
 
 def test_a_claim_is_recorded_before_its_driver_is_called(tmp_path: Path) -> None:
     node = Node(tmp_path, ready())
-    seen: list[HeldClaim] = []
+    seen: list[ClaimInfo] = []
 
     def answers(claims: Sequence[ClaimRequest]) -> dict[str, Answer]:
         seen.extend(node.checkpoint.load())
@@ -247,7 +247,7 @@ def test_a_claim_is_recorded_before_its_driver_is_called(tmp_path: Path) -> None
 
     node.driver.answers = answers
     node.manager.prepare(using("pod", "claim"))
-    recorded = HeldClaim(
+    recorded = ClaimInfo(
         "default", "claim", "uid-claim", (Handle(FAKE.driver_name),), frozenset({"uid-pod"})
     )
     assert seen == [recorded]
@@ -291,7 +291,7 @@ def test_prepare_and_unprepare_over_a_real_socket(
         serving(Driver(generations=generations), directory / "dra.sock") as driver,
     ):
         node = Node(tmp_path, ready(), dialect=DIALECTS[minor])
-        client = GrpcDraClient(directory / "dra.sock", DIALECTS[minor])
+        client = DraClient(directory / "dra.sock", DIALECTS[minor])
         node.drivers[FAKE.driver_name] = client
         consumer = using("pod", "claim")
         node.manager.prepare(consumer)

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from devcluster.kubelet.dialect import DIALECTS, Dialect
-from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, GrpcDraClient
+from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, DraClient
 from devcluster.kubelet.errors import PluginCallFailed
 from tests.support.fakedriver import Driver, serving, short_directory
 
@@ -21,8 +21,8 @@ def socket() -> Iterator[Path]:
         yield directory / "dra.sock"
 
 
-def client_of(socket: Path, minor: str) -> GrpcDraClient:
-    return GrpcDraClient(socket, DIALECTS[minor])
+def client_of(socket: Path, minor: str) -> DraClient:
+    return DraClient(socket, DIALECTS[minor])
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_no_driver_behind_the_socket(socket: Path) -> None:
 def test_a_call_that_takes_too_long_fails(socket: Path) -> None:
     hold = threading.Event()
     with serving(Driver(hold=hold), socket):
-        client = GrpcDraClient(socket, Dialect("v1", call_seconds=0.1))
+        client = DraClient(socket, Dialect("v1", call_seconds=0.1))
         with pytest.raises(PluginCallFailed, match="DEADLINE_EXCEEDED"):
             client.prepare(CLAIMS)
         client.close()
@@ -134,7 +134,7 @@ def test_a_call_that_takes_too_long_fails(socket: Path) -> None:
 def test_the_singles_of_a_batch_share_one_deadline(socket: Path) -> None:
     times = iter([0.0, 44.0, 44.0, 46.0])
     with serving(Driver(generations=["v1alpha2"]), socket) as driver:
-        client = GrpcDraClient(socket, DIALECTS["1.30"], lambda: next(times))
+        client = DraClient(socket, DIALECTS["1.30"], lambda: next(times))
         with pytest.raises(PluginCallFailed, match="DEADLINE_EXCEEDED"):
             client.prepare(CLAIMS)
         client.close()

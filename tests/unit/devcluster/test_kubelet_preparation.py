@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from api.claims.versions import read_claim
-from devcluster.kubelet.checkpoint import Handle, HeldClaim
+from devcluster.kubelet.checkpoint import ClaimInfo, Handle
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.preparation import devices_for, handles_of, requests_for
 from tests.support.build import allocated, claim
 
 
-def held(*devices: CdiDevice, name: str = "c", **others: tuple[CdiDevice, ...]) -> HeldClaim:
-    return HeldClaim("ns", name, f"uid-{name}", (), frozenset(), {"driver": devices, **others})
+def held(*devices: CdiDevice, name: str = "c", **others: tuple[CdiDevice, ...]) -> ClaimInfo:
+    return ClaimInfo("ns", name, f"uid-{name}", (), frozenset(), {"driver": devices, **others})
 
 
 @pytest.mark.parametrize(
@@ -40,8 +40,8 @@ def test_whom_to_call(allocation: dict[str, Any], handles: list[Handle]) -> None
 
 
 def test_batches_keep_the_order_of_claims() -> None:
-    one = HeldClaim("ns", "one", "u1", (Handle("a", "1"), Handle("b", "2")))
-    two = HeldClaim("ns", "two", "u2", (Handle("a", "3"),))
+    one = ClaimInfo("ns", "one", "u1", (Handle("a", "1"), Handle("b", "2")))
+    two = ClaimInfo("ns", "two", "u2", (Handle("a", "3"),))
     batches = requests_for([one, two])
     assert {d: [(r.uid, r.handle) for r in batch] for d, batch in batches.items()} == {
         "a": [("u1", "1"), ("u2", "3")],

@@ -10,7 +10,7 @@ import pytest
 
 from devcluster.kubelet import registrar
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.kubelet.draclient import GrpcDraClient
+from devcluster.kubelet.draclient import DraClient
 from devcluster.kubelet.errors import PluginCallFailed, RegistrationRefused
 from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
 from devcluster.kubelet.watcher import BACKOFF, RegistrationWatcher, find_sockets
@@ -181,7 +181,7 @@ def test_a_plugin_that_does_not_take_the_outcome_stays_registered(
 
 
 def test_run_registers_a_real_plugin_and_tells_who(directory: Path) -> None:
-    registry = PluginRegistry(lambda endpoint: GrpcDraClient(endpoint, DIALECTS["1.30"]))
+    registry = PluginRegistry(lambda endpoint: DraClient(endpoint, DIALECTS["1.30"]))
     registered, stop = threading.Event(), threading.Event()
     names: list[str] = []
 

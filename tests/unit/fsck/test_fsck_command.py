@@ -15,7 +15,7 @@ from api.contract import FAKE
 from api.invariants import Fault
 from api.objects import JSON, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES, Resource
-from fsck.__main__ import Wish, inspect
+from fsck.__main__ import Options, inspect
 from fsck.report import Finding
 from kube.client import ListPage
 from kube.errors import ConnectFailed, Forbidden
@@ -32,13 +32,13 @@ from tests.support.build import (
 from tests.support.fsckserver import Server
 
 MADE = finalized(allocated(claim()))
-LOOK = Wish(repair=False, dry_run=False, settle=2.0)
-REPAIR = Wish(repair=True, dry_run=False, settle=2.0)
-DRY = Wish(repair=True, dry_run=True, settle=2.0)
+LOOK = Options(repair=False, dry_run=False, settle=2.0)
+REPAIR = Options(repair=True, dry_run=False, settle=2.0)
+DRY = Options(repair=True, dry_run=True, settle=2.0)
 
 
 def findings(
-    server: Server, wish: Wish = LOOK, files: Mapping[NodeName, Any] | None = None
+    server: Server, wish: Options = LOOK, files: Mapping[NodeName, Any] | None = None
 ) -> list[Finding]:
     client: Any = server
     return inspect(
@@ -74,7 +74,7 @@ def test_a_finalizer_is_given_back() -> None:
 
 
 @pytest.mark.parametrize(("wish", "told"), [(LOOK, ""), (DRY, "would be repaired")])
-def test_nothing_is_written_unless_it_is_wished(wish: Wish, told: str) -> None:
+def test_nothing_is_written_unless_it_is_wished(wish: Options, told: str) -> None:
     server = Server(ORPHANS)
     assert kinds(findings(server, wish)) == [(Fault.ORPHANED, told)] * 2
     assert server.writes() == []
