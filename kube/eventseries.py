@@ -7,12 +7,12 @@ that differ in their message only.
 """
 
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Generic, Literal, Self, TypeAlias, TypeVar
+from typing import Final, Literal, Self, TypeAlias
 
 from api.objects import JSON
+from kube.lru import LRU
 from kube.ratelimit import TokenBucket
 
 EventLevel: TypeAlias = Literal["Normal", "Warning"]
@@ -20,9 +20,6 @@ EventLevel: TypeAlias = Literal["Normal", "Warning"]
 _REMEMBERED: Final = 4096
 _SPAM_BURST: Final = 25
 _SPAM_SECONDS: Final = 300.0
-
-_K = TypeVar("_K", bound=Hashable)
-_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +89,8 @@ class Correlator:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Remember nothing; `clock` in seconds, monotonic, refills the budget of each object."""
         self._clock = clock
-        self._series: _Recent[Occurrence, Series] = _Recent()
-        self._budgets: _Recent[ObjectRef, TokenBucket] = _Recent()
+        self._series: LRU[Occurrence, Series] = LRU(_REMEMBERED)
+        self._budgets: LRU[ObjectRef, TokenBucket] = LRU(_REMEMBERED)
 
     def observe(self, occurrence: Occurrence) -> Series | None:
         """Count an occurrence; return its series, None if its object has used up its budget.
@@ -101,25 +98,10 @@ class Correlator:
         An object may be reported on 25 times at once and then once in 5 minutes. What goes beyond
         that is part of the count that is written next.
         """
-        series = self._series.get(occurrence, lambda: Series(first=occurrence.nanoseconds))
+        series = self._series.setdefault(occurrence, lambda: Series(first=occurrence.nanoseconds))
         series.count += 1
-        budget = self._budgets.get(occurrence.object, self._budget)
+        budget = self._budgets.setdefault(occurrence.object, self._budget)
         return series if budget.try_take() else None
 
     def _budget(self) -> TokenBucket:
         return TokenBucket(1 / _SPAM_SECONDS, _SPAM_BURST, clock=self._clock)
-
-
-class _Recent(Generic[_K, _V]):
-    """A dict that forgets what was not asked for longest."""
-
-    def __init__(self) -> None:
-        self._values: OrderedDict[_K, _V] = OrderedDict()
-
-    def get(self, key: _K, make: Callable[[], _V]) -> _V:
-        if key not in self._values:
-            self._values[key] = make()
-            if len(self._values) > _REMEMBERED:
-                self._values.popitem(last=False)
-        self._values.move_to_end(key)
-        return self._values[key]

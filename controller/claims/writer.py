@@ -19,7 +19,6 @@ from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
 from controller.claims.allocations import Told
-from controller.claims.recently import Recently
 from controller.decide.allocator import Plan, Refusal
 from controller.errors import StaleWorld
 from controller.nodes.commits import NodeCommits
@@ -29,6 +28,7 @@ from controller.versions.dialect import ClaimRequests, Dialect
 from kube.cache import revision
 from kube.client import Client
 from kube.keylocks import KeyLocks
+from kube.lru import LRU
 from kube.store import Store
 
 GONE_REMEMBERED = 10_000
@@ -93,7 +93,7 @@ class ClaimWriter:
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
         self._locks = KeyLocks[ClaimUID]()
-        self._gone = Recently[ClaimUID](GONE_REMEMBERED)
+        self._gone = LRU[ClaimUID, bool](GONE_REMEMBERED)
 
     def allocate(
         self, pending: Sequence[PendingClaim], node: NodeName, consumer: JSON | None
@@ -162,7 +162,7 @@ class ClaimWriter:
             self._write_metadata(raw, _without_finalizer(raw, self._contract.finalizer))
         self._waiting_since.pop(claim.uid, None)
         if claim.deleting:
-            self._gone.add(claim.uid)
+            self._gone.setdefault(claim.uid, bool)
         return None
 
     def withdraw(
