@@ -14,6 +14,7 @@ from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
 from demo.expect import Container, Demo
+from devcluster.conditions import holds
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
 
@@ -102,7 +103,7 @@ class Session:
 
         def ready() -> list[JSON] | None:
             pods = self._client.list(PODS, namespace=demo.name).items
-            names = sorted(p["metadata"]["name"] for p in pods if _is_ready(p))
+            names = sorted(p["metadata"]["name"] for p in pods if holds(p, "Ready"))
             return pods if names == demo.pods else None
 
         return self._until(f"pods of {demo.name} are running", ready, lambda: self._why(demo))
@@ -199,8 +200,3 @@ def _when(event: JSON) -> tuple[str, str]:
     """Return when it was last, which recorders of events.k8s.io leave out; names tell more."""
     meta = event["metadata"]
     return str(event.get("lastTimestamp") or meta["creationTimestamp"]), str(meta["name"])
-
-
-def _is_ready(pod: JSON) -> bool:
-    conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)

@@ -12,6 +12,7 @@ from random import Random
 from api.objects import JSON, NodeName
 from api.pods import Pod
 from api.selectors import selects
+from devcluster.conditions import holds
 
 _NOT_READY_TAINT: JSON = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 _HARD_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
@@ -45,8 +46,7 @@ class NodeView:
 
 def is_ready(node: JSON) -> bool:
     """Tell whether a core/v1 Node has a true Ready condition."""
-    conditions = (node.get("status") or {}).get("conditions") or []
-    return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
+    return holds(node, "Ready")
 
 
 def misfit(pod: Pod, node: NodeView) -> str | None:

@@ -13,6 +13,7 @@ from api.objects import JSON
 from api.pods import Pod
 from api.resources import PODS
 from devcluster.apiserver.clock import system_clock, timestamp
+from devcluster.conditions import condition, with_condition
 from devcluster.nodefit import is_ready
 from devcluster.podclaims import is_finished, node_of
 from kube.client import Client
@@ -53,16 +54,9 @@ def failed_status(pod: Pod, why: str, now: str) -> JSON:
     """Return the changes of a pod's status before it is deleted."""
     if why != ORPHANED:
         return {"phase": "Failed"}
-    condition = {
-        "type": "DisruptionTarget",
-        "status": "True",
-        "reason": "DeletionByPodGC",
-        "message": f"PodGC: {why}",
-        "lastTransitionTime": now,
-    }
+    target = condition("DisruptionTarget", "True", "DeletionByPodGC", f"PodGC: {why}")
     had = (pod.raw.get("status") or {}).get("conditions") or []
-    others = [each for each in had if each.get("type") != condition["type"]]
-    return {"phase": "Failed", "conditions": [*others, condition]}
+    return {"phase": "Failed", "conditions": with_condition(had, target, now)}
 
 
 class PodGarbage:

@@ -12,6 +12,7 @@ from api.pods import Pod
 from api.resources import PODS
 from api.times import timestamp
 from devcluster.caches import Caches
+from devcluster.conditions import condition, with_condition
 from kube.client import Client
 from kube.errors import NotFound
 from kube.events import EventRecorder
@@ -75,17 +76,6 @@ def with_unscheduled(pod: Pod, reason: str, message: str, now: float) -> list[JS
         now: seconds since the epoch, for the transition to False.
     """
     conditions = (pod.raw.get("status") or {}).get("conditions") or []
-    old: JSON = next((c for c in conditions if c["type"] == _CONDITION), {})
-    new = {
-        "type": _CONDITION,
-        "status": "False",
-        "reason": reason,
-        "message": message,
-        "lastProbeTime": None,
-        "lastTransitionTime": timestamp(now),
-    }
-    if old.get("status") == "False":
-        new["lastTransitionTime"] = old.get("lastTransitionTime") or timestamp(now)
-    if old == new:
-        return None
-    return [c for c in conditions if c["type"] != _CONDITION] + [new]
+    new = {**condition(_CONDITION, "False", reason, message), "lastProbeTime": None}
+    changed = with_condition(conditions, new, timestamp(now))
+    return None if changed[-1] in conditions else changed

@@ -14,7 +14,7 @@ from typing import Final
 from api.objects import JSON, is_deleting, uid_of
 from api.times import parse_time
 from devcluster.apiserver.clock import timestamp
-from devcluster.workloads.conditions import condition, condition_of, holds, with_condition
+from devcluster.conditions import condition, condition_of, holds, with_condition
 from devcluster.workloads.replicas import phase_of
 from kube.backoff import Backoff
 

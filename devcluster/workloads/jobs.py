@@ -12,8 +12,8 @@ from api.objects import JSON, Key, is_deleting, uid_of
 from api.resources import JOBS, PODS
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
+from devcluster.conditions import condition_of, holds
 from devcluster.workloads import jobplan
-from devcluster.workloads.conditions import condition_of, holds
 from devcluster.workloads.jobplan import FINALIZER, Tally
 from devcluster.workloads.ownership import Ownership, controller_of
 from devcluster.workloads.podcontrol import PodControl

@@ -10,7 +10,7 @@ from typing import Final
 from api.objects import JSON
 from api.times import parse_time
 from devcluster.apiserver.clock import timestamp
-from devcluster.workloads.conditions import condition, condition_of, with_condition
+from devcluster.conditions import condition, condition_of, with_condition
 from devcluster.workloads.rollout import Limits
 
 PROGRESSING: Final = "Progressing"

@@ -11,8 +11,8 @@ from typing import Final
 
 from api.objects import JSON, is_deleting
 from api.times import parse_time
+from devcluster.conditions import condition_of, holds
 from devcluster.podclaims import FINISHED_PHASES
-from devcluster.workloads.conditions import condition_of, holds
 
 _COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 _PHASES: Final = {"Pending": 0, "Unknown": 1, "Running": 2}

@@ -7,6 +7,7 @@ from api.objects import JSON, is_deleting
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.errors import conflict, invalid
 from devcluster.apiserver.kinds import Kind
+from devcluster.conditions import with_condition
 
 
 def target_node(kind: Kind, name: str, binding: JSON) -> str:
@@ -50,11 +51,5 @@ def bind(kind: Kind, pod: JSON, binding: JSON, now: str) -> JSON:
 
 def _set_scheduled(pod: JSON, now: str) -> None:
     status = pod.setdefault("status", {})
-    others = [c for c in status.get("conditions") or [] if c.get("type") != "PodScheduled"]
-    scheduled = {
-        "type": "PodScheduled",
-        "status": "True",
-        "lastProbeTime": None,
-        "lastTransitionTime": now,
-    }
-    status["conditions"] = [*others, scheduled]
+    scheduled = {"type": "PodScheduled", "status": "True", "lastProbeTime": None}
+    status["conditions"] = with_condition(status.get("conditions") or [], scheduled, now)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
-from devcluster.workloads.conditions import condition_of
+from devcluster.conditions import condition_of
 from devcluster.workloads.revisions import HASH_LABEL, REVISION, template_hash
 from tests.support.workloadrig import LABELS, Workloads, replica_set, template
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
-from devcluster.workloads.conditions import condition_of
+from devcluster.conditions import condition_of
 from devcluster.workloads.jobplan import FINALIZER, Tally, counted, end_of, pause, wanted_pods
 from kube.errors import ServerError
 from tests.support.workloadrig import Workloads, job

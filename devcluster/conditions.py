@@ -1,4 +1,4 @@
-"""Conditions in the status of a workload. Pure."""
+"""Conditions in the status of an object. Pure."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from api.objects import JSON
 def condition_of(obj: JSON, kind: str) -> JSON:
     """Return a condition of an object, empty if it has none of this type."""
     found = (obj.get("status") or {}).get("conditions") or []
-    return next((each for each in found if each["type"] == kind), {})
+    return next((each for each in found if each.get("type") == kind), {})
 
 
 def holds(obj: JSON, kind: str) -> bool:
@@ -29,8 +29,7 @@ def with_condition(conditions: Sequence[JSON], new: JSON, now: str) -> list[JSON
         new: as `condition` makes it, with further times if its kind has such.
         now: metav1.Time.
     """
-    old = next((each for each in conditions if each["type"] == new["type"]), {})
-    same = old.get("status") == new["status"]
-    since = old["lastTransitionTime"] if same else now
-    others = [each for each in conditions if each["type"] != new["type"]]
-    return [*others, {**new, "lastTransitionTime": since}]
+    old = next((each for each in conditions if each.get("type") == new["type"]), {})
+    since = old.get("lastTransitionTime") if old.get("status") == new["status"] else None
+    others = [each for each in conditions if each.get("type") != new["type"]]
+    return [*others, {**new, "lastTransitionTime": since or now}]
