@@ -13,6 +13,7 @@ from devcluster.apiserver import podcolumns, workloadcolumns
 from devcluster.apiserver.humantime import age
 from devcluster.apiserver.kinds import Cell, Column
 from devcluster.apiserver.podcolumns import NONE
+from devcluster.conditions import condition_of
 
 _ROLE_LABEL: Final = "node-role.kubernetes.io/"
 
@@ -70,10 +71,8 @@ def _joined(texts: Callable[[JSON], list[str]], absent: str = NONE) -> Cell:
 
 
 def _node_states(obj: JSON) -> list[str]:
-    conditions = (obj.get("status") or {}).get("conditions") or []
-    ready = next((c.get("status") for c in conditions if c.get("type") == "Ready"), None)
     states = {"True": "Ready", None: "Unknown"}
-    found = [states.get(ready, "NotReady")]
+    found = [states.get(condition_of(obj, "Ready").get("status"), "NotReady")]
     if (obj.get("spec") or {}).get("unschedulable"):
         found.append("SchedulingDisabled")
     return found

@@ -8,6 +8,7 @@ from datetime import datetime
 from api.objects import JSON, is_deleting
 from devcluster.apiserver.humantime import age
 from devcluster.apiserver.kinds import Column
+from devcluster.conditions import condition_of
 
 NONE = "<none>"
 _FINISHED = ("Failed", "Succeeded")
@@ -70,15 +71,11 @@ def _is_running(status: JSON) -> bool:
 
 
 def _has_condition(obj: JSON, name: str, wanted: str) -> bool:
-    conditions = _status(obj).get("conditions") or []
-    return any(c.get("type") == name and c.get("status") == wanted for c in conditions)
+    return bool(condition_of(obj, name).get("status") == wanted)
 
 
 def _is_gated(obj: JSON) -> bool:
-    conditions = _status(obj).get("conditions") or []
-    return any(
-        c.get("type") == "PodScheduled" and c.get("reason") == "SchedulingGated" for c in conditions
-    )
+    return bool(condition_of(obj, "PodScheduled").get("reason") == "SchedulingGated")
 
 
 def _initial_state(obj: JSON) -> str:
