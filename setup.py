@@ -16,7 +16,7 @@ class Programs(Distribution):
     """What setup.cfg declares, without the packages that no program of the driver needs."""
 
     def parse_config_files(self, *args: Any, **options: Any) -> None:
-        """Read setup.cfg, and leave out packages with their commands, files and extras."""
+        """Read setup.cfg, and leave out packages with their commands and files."""
         super().parse_config_files(*args, **options)
         self.packages = [name for name in self.packages if _is_program(name)]
         self.package_data = {

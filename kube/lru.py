@@ -1,4 +1,7 @@
-"""Remembers what was used last, within bounds; client-go's utils/lru."""
+"""Remembers what was used last, within bounds.
+
+Source: k8s.io/utils/lru.
+"""
 
 import threading
 from collections import OrderedDict
