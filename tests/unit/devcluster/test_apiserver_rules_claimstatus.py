@@ -7,6 +7,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.resourceapi import ResourceApi, structured
+from devcluster.apiserver.writes import WriteOptions
 from tests.support.apiserverrig import Rig, causes
 from tests.support.structuredobjects import DRIVER, claim_body, config
 
@@ -39,7 +40,8 @@ class Claim:
     def write(self, **status: Any) -> JSON:
         kind = self.rig.kind("ResourceClaim")
         body = {"metadata": {"name": "c"}, "status": status}
-        stored = self.rig.store.update(kind, "default", "c", body, subresource="status")
+        options = WriteOptions(subresource="status")
+        stored = self.rig.store.update(kind, "default", "c", body, options)
         found: JSON = kind.served(stored)["status"]
         return found
 
