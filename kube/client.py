@@ -179,6 +179,10 @@ class Client:
         """
         return self._send(calls.create_object(resource, body, namespace, dry_run=dry_run))
 
+    def post(self, resource: Resource, body: JSON) -> None:
+        """Create an object like `create`, but leave unread what is stored."""
+        self._sender.send(self._transport.text, calls.create_object(resource, body, None))
+
     def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
         """Replace an object, or only its subresource, and return it as stored.
 

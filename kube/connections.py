@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ClosedPoolError, HTTPError
 
 from kube.access import Access
@@ -25,6 +25,39 @@ _IDLE_SECONDS: Final = 30
 _INTERVAL_SECONDS: Final = 15
 _PROBES: Final = 9
 _DEAD_PEER_MS: Final = 30_000
+
+
+class _InOnePiece(HTTPConnection):
+    """Sends the head and the body of a request at once: each send costs both sides a wake-up."""
+
+    _held: list[bytes] | None = None
+
+    def request(self, *args: Any, **options: Any) -> None:
+        held: list[bytes] = []
+        self._held = held
+        try:
+            super().request(*args, **options)
+        finally:
+            self._held = None
+        super().send(b"".join(held))
+
+    def send(self, data: Any) -> None:
+        if self._held is None:
+            super().send(data)
+        else:
+            self._held.append(data)
+
+
+class _TlsInOnePiece(_InOnePiece, HTTPSConnection):
+    pass
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _InOnePiece
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _TlsInOnePiece
 
 
 class Connections:
@@ -119,14 +152,16 @@ def open_connections(
 
 
 def _manager(proxy: str | None, options: Mapping[str, Any]) -> urllib3.PoolManager:
-    if proxy is None:
-        return urllib3.PoolManager(**options)
-    if proxy.lower().startswith("socks"):
+    if proxy is not None and proxy.lower().startswith("socks"):
         # Here and not above, since it needs a package that only these proxies need.
         from urllib3.contrib.socks import SOCKSProxyManager
 
         return SOCKSProxyManager(proxy, **options)
-    return urllib3.ProxyManager(proxy, **options)
+    manager = (
+        urllib3.PoolManager(**options) if proxy is None else urllib3.ProxyManager(proxy, **options)
+    )
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+    return manager
 
 
 def _tls(access: Access) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class EventRecorder:
             "reportingComponent": self._component,
             "reportingInstance": self._host,
         }
-        self._client.create(EVENTS, body)
+        self._client.post(EVENTS, body)
         series.name = name
 
 

@@ -1,3 +1,4 @@
+import http.client
 import socket
 import ssl
 import threading
@@ -193,3 +194,23 @@ def test_client_certificate_and_server_name_are_used(made) -> None:
 def test_malformed_url_is_a_config_error(host: str, proxy: str | None) -> None:
     with pytest.raises(ConfigError, match="no way to the API server"):
         open_connections(Access(host, proxy=proxy), size=1, environ={})
+
+
+def test_head_and_body_of_a_request_are_sent_at_once(
+    server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    plain = http.client.HTTPConnection.send
+
+    def send(connection: http.client.HTTPConnection, data: bytes) -> None:
+        sent.append(data)
+        plain(connection, data)
+
+    monkeypatch.setattr(http.client.HTTPConnection, "send", send)
+    access = Access(f"http://127.0.0.1:{server.server_port}")
+    connections = open_connections(access, size=1, environ={})
+    connections.request("GET", "/x", {}, b"body", urllib3.Timeout(5)).close()
+    (piece,) = sent
+    assert piece.startswith(b"GET /x HTTP/1.1\r\n")
+    assert piece.endswith(b"\r\n\r\nbody")
+    connections.close()

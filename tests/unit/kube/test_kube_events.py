@@ -50,14 +50,14 @@ def flush(recorder: EventRecorder) -> None:
 
 
 def created(client) -> list[JSON]:
-    return [each.args[1] for each in client.create.call_args_list]
+    return [each.args[1] for each in client.post.call_args_list]
 
 
 def test_event_has_what_kubectl_shows(client, make) -> None:
     recorder = make()
     recorder.warning(CLAIM, "Failed", "no device")
     flush(recorder)
-    client.create.assert_called_once_with(
+    client.post.assert_called_once_with(
         EVENTS,
         {
             "apiVersion": "v1",
@@ -141,7 +141,7 @@ def test_repeated_report_counts_on_the_first_event(client, make, clock) -> None:
         recorder.warning(CLAIM, "Failed", "no device")
         clock.advance(60.0)
     flush(recorder)
-    assert client.create.call_count == 1
+    assert client.post.call_count == 1
     assert [each.args[1:] for each in client.patch.call_args_list] == [
         (f"claim.{AT_1000}", {"count": 2, "lastTimestamp": "1970-01-01T00:17:40Z"}),
         (f"claim.{AT_1000}", {"count": 3, "lastTimestamp": "1970-01-01T00:18:40Z"}),
@@ -180,7 +180,7 @@ def test_event_that_is_gone_is_created_anew_with_its_count(client, make, clock) 
 def test_failed_create_is_counted_and_tried_with_the_next_report(
     client, make, error: KubeError
 ) -> None:
-    client.create.side_effect = [error, {}]
+    client.post.side_effect = [error, {}]
     recorder = make()
     recorder.warning(CLAIM, "Failed", "no device")
     recorder.warning(CLAIM, "Failed", "no device")
@@ -196,7 +196,7 @@ def test_failed_count_is_made_up_for(client, make) -> None:
     for _ in range(3):
         recorder.warning(CLAIM, "Failed", "no device")
     flush(recorder)
-    assert client.create.call_count == 1
+    assert client.post.call_count == 1
     assert client.patch.call_args.args[2]["count"] == 3
     assert recorder.dropped == 1
 
@@ -207,7 +207,7 @@ def test_flood_of_one_object_is_dropped(client, make) -> None:
         recorder.warning(CLAIM, "Failed", str(number))
     recorder.warning(CLASS, "Failed", "x")
     flush(recorder)
-    assert client.create.call_count == 26
+    assert client.post.call_count == 26
     assert recorder.dropped == 5
 
 
@@ -225,7 +225,7 @@ def test_nothing_is_taken_in_after_the_stop(client, make) -> None:
     flush(recorder)
     recorder.warning(CLAIM, "Failed", "late")
     assert recorder.dropped == 1
-    client.create.assert_not_called()
+    client.post.assert_not_called()
 
 
 def test_stop_without_start_drops_what_waits(client, make) -> None:
@@ -240,7 +240,7 @@ def test_odd_object_does_not_hurt_the_caller(client, make, obj: JSON) -> None:
     recorder = make()
     recorder.warning(obj, "Failed", "x")
     flush(recorder)
-    assert client.create.call_count == 1
+    assert client.post.call_count == 1
 
 
 def test_slow_server_blocks_neither_the_caller_nor_the_stop(client, make) -> None:
@@ -251,7 +251,7 @@ def test_slow_server_blocks_neither_the_caller_nor_the_stop(client, make) -> Non
         release.wait()
         return {}
 
-    client.create.side_effect = slow
+    client.post.side_effect = slow
     recorder = make()
     recorder.start()
     recorder.warning(CLAIM, "Failed", "first")
@@ -266,7 +266,7 @@ def test_slow_server_blocks_neither_the_caller_nor_the_stop(client, make) -> Non
 
 def test_events_are_written_while_it_runs(client, make) -> None:
     written = threading.Event()
-    client.create.side_effect = lambda *args: written.set()
+    client.post.side_effect = lambda *args: written.set()
     recorder = make()
     recorder.start()
     recorder.warning(CLAIM, "Failed", "x")
