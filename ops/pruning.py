@@ -20,6 +20,7 @@ REASON: Final = "OutdatedDefinition"
 APPLY: Final = "kubectl apply -f deploy/helm/fake-dra-driver/crds/nas_crd.yaml"
 """Brings the definition up to date, from the sources of the program's version."""
 
+_ABSENT: Final = object()
 _LOG = get_logger("pruning")
 
 
@@ -83,15 +84,17 @@ class ComparedWrites:
         return stored
 
 
-def missing(sent: object, stored: object, path: str = "") -> Iterator[str]:
+def missing(sent: object, stored: object) -> Iterator[str]:
     """Yield the paths of the fields of a merge patch that are not in the object afterwards."""
-    if isinstance(sent, dict) and isinstance(stored, dict):
-        for name, value in sent.items():
-            here = f"{path}.{name}" if path else str(name)
-            if value is not None and name not in stored:
-                yield here
-            else:
-                yield from missing(value, stored.get(name), here)
-    elif isinstance(sent, list) and isinstance(stored, list):
-        for each, kept in zip(sent, stored, strict=False):
-            yield from missing(each, kept, f"{path}[]")
+    left: list[tuple[str, object, object]] = [("", sent, stored)]
+    while left:
+        path, wanted, kept = left.pop()
+        if kept is _ABSENT and wanted is not None:
+            yield path
+        elif isinstance(wanted, dict) and isinstance(kept, dict):
+            start = f"{path}." if path else ""
+            fields = reversed(wanted.items())
+            left += [(f"{start}{name}", each, kept.get(name, _ABSENT)) for name, each in fields]
+        elif isinstance(wanted, list) and isinstance(kept, list):
+            pairs = reversed([*zip(wanted, kept, strict=False)])
+            left += [(f"{path}[]", each, its) for each, its in pairs]
