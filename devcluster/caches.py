@@ -4,8 +4,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 
 from api.resources import Resource
+from kube.cache import Indexer
 from kube.client import Client
-from kube.index import Indexer
 from kube.reflector import Reflector
 from kube.store import Store
 from ops.apiserver import watch_failures

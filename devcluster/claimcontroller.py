@@ -18,9 +18,9 @@ from devcluster.claimrules import template_keys
 from devcluster.controlloop import ControlLoop
 from devcluster.podclaims import claim_keys, is_finished
 from devcluster.podclaimsync import BY_OWNER, PodClaimSync, by_owner
+from kube.cache import Indexer
 from kube.client import Client
 from kube.events import EventRecorder
-from kube.index import Indexer
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 

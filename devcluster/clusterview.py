@@ -18,7 +18,7 @@ from devcluster.dynamicresources import join_uses
 from devcluster.nodefit import NodeView
 from devcluster.podclaims import claim_keys, is_finished, node_of, usable_claims
 from devcluster.schedulingcycle import Attempt
-from kube.index import Indexer
+from kube.cache import Indexer
 
 SCHEDULER_NAME: Final = "default-scheduler"
 

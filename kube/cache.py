@@ -11,12 +11,16 @@ MutationCache, which this replaces.
 """
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from api.objects import JSON, Key, key_of, uid_of
-from kube.index import Index, Indexer
+
+Indexer: TypeAlias = Callable[[JSON], Iterable[str]]
+"""Tells under which values an object is found."""
+
+_Place: TypeAlias = tuple[str, str]
 
 Change: TypeAlias = tuple[JSON | None, JSON | None]
 """An object before and after: (None, new) added, (old, None) deleted."""
@@ -25,6 +29,72 @@ Change: TypeAlias = tuple[JSON | None, JSON | None]
 def revision(obj: JSON) -> int:
     """Return the resourceVersion of an object as a number, 0 if it was never stored."""
     return int(obj["metadata"].get("resourceVersion") or 0)
+
+
+class Index:
+    """Keeps objects and finds them; not thread-safe.
+
+    Finding costs as much as the result and what was put since the last time, never as much as the
+    table: objects are put several times for each time that one is looked for.
+    """
+
+    def __init__(self, indexers: Mapping[str, Indexer]) -> None:
+        """Find objects by `indexers`, name to function."""
+        self._indexers = dict(indexers)
+        self._objects: dict[Key, JSON] = {}
+        self._unindexed: dict[Key, None] = {}
+        self._places: dict[Key, list[_Place]] = {}
+        self._keys: dict[_Place, dict[Key, None]] = {}
+
+    def get(self, key: Key) -> JSON | None:
+        """Return an object."""
+        return self._objects.get(key)
+
+    def all(self) -> list[JSON]:
+        """Return every object."""
+        return list(self._objects.values())
+
+    def find(self, index: str, value: str) -> list[JSON]:
+        """Return the objects for which the indexer `index` gave `value`.
+
+        Raises:
+            KeyError: there is no such indexer.
+        """
+        if index not in self._indexers:
+            raise KeyError(f"no index {index!r}; there are {sorted(self._indexers)}")
+        for key in self._unindexed:
+            self._forget(key)
+            self._remember(key, self._objects[key])
+        self._unindexed.clear()
+        return [self._objects[key] for key in self._keys.get((index, value), ())]
+
+    def put(self, key: Key, obj: JSON | None) -> None:
+        """Replace an object; None removes it."""
+        if self._objects.get(key) is obj:
+            return
+        if obj is None:
+            del self._objects[key]
+            self._unindexed.pop(key, None)
+            self._forget(key)
+            return
+        self._objects[key] = obj
+        if self._indexers:
+            self._unindexed[key] = None
+
+    def _forget(self, key: Key) -> None:
+        for place in self._places.pop(key, ()):
+            keys = self._keys[place]
+            keys.pop(key)
+            if not keys:
+                del self._keys[place]
+
+    def _remember(self, key: Key, obj: JSON) -> None:
+        places = {
+            (name, value) for name, indexer in self._indexers.items() for value in indexer(obj)
+        }
+        self._places[key] = [*places]
+        for place in places:
+            self._keys.setdefault(place, {})[key] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,26 +4,27 @@ A reflector feeds it, the code above reads it, and whoever writes an object hand
 API server to `written`. Without that, a reconcile that follows at once would decide on the object
 as it was before its own write. What is fresh and who has to hear of it is decided in cache.py; this
 module adds the lock, the clock and the delivery to handlers.
+
+Handlers run in one thread, that of the reflector, and never in the stack of a writer, as in
+client-go. None of our writes is lost to them, since the watch always gets as far as that.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from api.objects import JSON, Key, object_key
 from api.resources import Resource
-from kube.cache import Cache, Change, revision
+from kube.cache import Cache, Change, Indexer, revision
 from kube.client import Client
 from kube.errors import NotFound
-from kube.index import Indexer
 
 Handler: TypeAlias = Callable[[JSON | None, JSON | None], None]
 """Gets an object before and after a change: (None, new) added, (old, None) deleted."""
 
 _Objects: TypeAlias = list[JSON]
-_SYNCED: Final[Change] = (None, None)
 
 
 class Store:
@@ -48,7 +49,6 @@ class Store:
         self._cache = Cache(indexers or {}, overlay_seconds)
         self._handlers: list[Handler] = []
         self._undelivered: deque[Change] = deque()
-        self._delivering = False
         self._synced = threading.Event()
 
     def get(self, key: Key) -> JSON | None:
@@ -76,17 +76,17 @@ class Store:
     def written(self, obj: JSON) -> None:
         """Show an object as the API server returned it for a write of ours.
 
-        Handlers hear of it now, and not again when the watch reports the same resourceVersion.
+        Handlers hear of it with what the watch reports next, and not again when that reports the
+        same resourceVersion.
         """
         with self._lock:
             self._undelivered += self._cache.write(obj, self._clock())
-        self._deliver()
 
     def subscribe(self, handler: Handler) -> None:
         """Call `handler` for every later change.
 
-        It is called outside the lock and in the order of the changes, by the thread that brought a
-        change or by one that is delivering already. It must be quick and must not raise.
+        It is called outside the lock and in the order of the changes, by the one thread that takes
+        in what the watch reports. It must be quick and must not raise.
         """
         with self._lock:
             self._handlers.append(handler)
@@ -117,50 +117,40 @@ class Store:
         items = [*items]
         number = int(resource_version or max(map(revision, items), default=0))
         with self._lock:
-            self._undelivered += [*self._cache.replace(items, number, restored=restored), _SYNCED]
-        self._deliver()
+            self._undelivered += self._cache.replace(items, number, restored=restored)
+        self.deliver()
+        self._synced.set()
 
     def apply(self, obj: JSON) -> None:
         """Take in an object that the watch reports as added or modified."""
         with self._lock:
             self._undelivered += self._cache.apply(obj)
-        self._deliver()
+        self.deliver()
 
     def remove(self, obj: JSON) -> None:
         """Take in an object that the watch reports as deleted."""
         with self._lock:
             self._undelivered += self._cache.remove(obj)
-        self._deliver()
+        self.deliver()
 
     def bookmark(self, resource_version: str) -> None:
         """Take in that the watch has reported everything up to a resourceVersion."""
         with self._lock:
             self._undelivered += self._cache.advance(int(resource_version))
-        self._deliver()
+        self.deliver()
 
-    def _deliver(self) -> None:
-        """Call the handlers for what is undelivered, unless another thread does so already.
+    def deliver(self) -> None:
+        """Call the handlers for what they have not heard of; for the thread that feeds the store.
 
-        Nobody waits here for a handler, which may itself wait for a lock of the caller.
+        Taking in something of the watch does so already.
         """
-        while (batch := self._next_delivery()) is not None:
-            change, handlers = batch
-            try:
-                if change is _SYNCED:
-                    self._synced.set()
-                    continue
-                for handler in handlers:
-                    handler(*change)
-            finally:
-                with self._lock:
-                    self._delivering = False
+        while (change := self._next_change()) is not None:
+            for handler in tuple(self._handlers):
+                handler(*change)
 
-    def _next_delivery(self) -> tuple[Change, tuple[Handler, ...]] | None:
+    def _next_change(self) -> Change | None:
         with self._lock:
-            if self._delivering or not self._undelivered:
-                return None
-            self._delivering = True
-            return self._undelivered.popleft(), tuple(self._handlers)
+            return self._undelivered.popleft() if self._undelivered else None
 
 
 class ReadThrough:

@@ -23,10 +23,10 @@ from devcluster.workloads.ownership import (
 )
 from devcluster.workloads.podcontrol import PodControl
 from devcluster.workloads.replicasets import ReplicaSetSync
+from kube.cache import Indexer
 from kube.client import Client
 from kube.errors import NotFound
 from kube.events import EventRecorder
-from kube.index import Indexer
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 

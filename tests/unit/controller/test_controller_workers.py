@@ -1,7 +1,5 @@
 """Work begins when it is allowed to, with everything that the caches hold by then."""
 
-import threading
-
 from controller.workers import Workers
 from ops.lifecycle import Lifecycle
 from tests.support.build import claim, nas, resource_class, scheduling
@@ -29,13 +27,11 @@ def test_beginning_queues_what_is_cached_and_what_changes_later() -> None:
 
 def test_workers_do_what_was_there_before_they_started() -> None:
     rig, life = standby(), Lifecycle()
-    allocated = threading.Event()
-    rig.cache("claims").subscribe(
-        lambda _old, new: allocated.set() if (new or {}).get("status") else None
-    )
     workers = Workers(life, rig.controller, 2)
     workers.start()
-    assert allocated.wait(10)
+    rig.api.wait_for(
+        rig.resources.claims, "default/early", lambda obj: obj and (obj.get("status") or {})
+    )
     life.stop.set()
     workers.stop()
     assert rig.allocated() == {"uid-early": ["node-1-0"]}

@@ -1,4 +1,5 @@
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -76,11 +77,32 @@ def test_index_shows_own_writes(store: Store) -> None:
     assert [revision(each) for each in store.by_index("node", "n2")] == [11]
 
 
-def test_own_write_is_heard_once(store: Store, heard: Heard) -> None:
+OTHER = obj(12, "b", "u2")
+
+
+@pytest.mark.parametrize(
+    ("report", "changes"),
+    [
+        (lambda store: store.apply(obj(11)), [(5, 11)]),
+        (lambda store: store.apply(obj(13)), [(5, 11), (11, 13)]),
+        (lambda store: store.apply(OTHER), [(5, 11), (None, 12)]),
+        (lambda store: store.remove(obj(12)), [(5, 11), (11, None)]),
+        (lambda store: store.replace([obj(11)], "12"), [(5, 11)]),
+        (lambda store: store.bookmark("10"), [(5, 11)]),
+        (lambda store: store.deliver(), [(5, 11)]),
+    ],
+    ids=["itself", "a later one", "another", "gone", "list", "bookmark", "nothing"],
+)
+def test_own_write_is_seen_at_once_and_heard_of_with_the_next_report_of_the_watch(
+    report: Callable[[Store], None], changes: list, store: Store, heard: Heard
+) -> None:
     store.replace([obj(5)], "10")
+    heard.clear()
     store.written(obj(11))
-    store.apply(obj(11))
-    assert heard == [(None, 5), (5, 11)]
+    assert revision(store.get("ns/a")) == 11
+    assert heard == []
+    report(store)
+    assert heard == changes
 
 
 def test_own_write_expires_for_every_reader(store: Store, clock) -> None:

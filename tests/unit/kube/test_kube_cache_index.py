@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kube.index import Index
+from kube.cache import Index
 
 TAGS = {"tag": lambda obj: obj["tags"], "first": lambda obj: obj["tags"][:1]}
 
@@ -32,6 +32,18 @@ def test_removing_what_is_not_there_is_fine() -> None:
     index = Index(TAGS)
     index.put("a", None)
     assert index.all() == []
+
+
+def test_objects_are_indexed_when_somebody_looks_and_none_is_kept_that_is_gone() -> None:
+    asked: list[str] = []
+    index = Index({"tag": lambda obj: asked.append(obj["tag"]) or [obj["tag"]]})
+    for tag in "xyz":
+        index.put("a", {"tag": tag})
+    index.put("b", {"tag": "w"})
+    index.put("b", None)
+    assert (asked, [*index._unindexed]) == ([], ["a"])
+    assert index.find("tag", "z") == [{"tag": "z"}]
+    assert (asked, [*index._unindexed]) == (["z"], [])
 
 
 objects = st.builds(lambda tags: {"tags": tags}, st.lists(st.sampled_from("xyz"), max_size=3))
