@@ -9,10 +9,10 @@ from functools import partial
 
 from api.contract import Contract
 from api.resources import NODES, PODS, STATES, DraResources, Resource
-from controller.claims.pods import UNSCHEDULED
 from controller.claims.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
+from controller.claims.scheduling import UNSCHEDULED
 from controller.decide.nodehealth import trimmed
-from controller.nodes.ledger import HOLDERS_INDEX, holders_index
+from controller.nodes.infos import HOLDERS_INDEX, holders_index
 from controller.versions.dialect import Sources
 from kube.client import Client
 from kube.pages import Transform, whole
@@ -36,6 +36,7 @@ class Caches:
         states: of the driver's namespace, with holders_index.
         pods: those without a node.
         nodes: what controller.decide.nodehealth needs of them; empty where nobody asks.
+        watched: all that are filled.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Caches:
         self.states = Store({HOLDERS_INDEX: holders_index})
         self.pods = Store()
         self.nodes = Store()
-        self._stores: dict[str, Store] = {}
+        self.watched: dict[Resource, Store] = {}
         self._reflectors: dict[str, Reflector] = {}
         watch = partial(self._watch, client)
         watch(resources.claims, self.claims)
@@ -84,7 +85,7 @@ class Caches:
 
     def unsynced(self) -> list[str]:
         """Return the resources whose caches have not seen a first list, by plural."""
-        return [name for name, store in self._stores.items() if not store.has_synced()]
+        return [each.plural for each, store in self.watched.items() if not store.has_synced()]
 
     def stop(self) -> None:
         """Close the open watches."""
@@ -101,7 +102,7 @@ class Caches:
         field_selector: str | None = None,
         transform: Transform = whole,
     ) -> None:
-        self._stores[resource.plural] = store
+        self.watched[resource] = store
         self._reflectors[resource.plural] = Reflector(
             client,
             resource,

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from controller.claims.repair import REPAIRED
 from controller.decide.allocator import Refusal
 from controller.decide.negotiation import SILENT
-from controller.nodes.ledger import Ledger
+from controller.nodes.infos import NodeInfos
 from controller.queue.reconcile import CLAIM, SCHEDULING, STATE
 
 _PREFIX: Final = "fake_dra_controller"
@@ -28,11 +28,16 @@ _STATES: Final = ("allocatable", "allocated", "prepared")
 
 
 class ControllerMetrics:
-    """Counters of reconciles and refusals; every label value exists from the start."""
+    """Counters of reconciles and refusals; every label value exists from the start.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Register the families in `registry`."""
-        self._reconciles = Histogram(
+    Attributes:
+        reconciles: takes the seconds of one reconcile, by prefix of the key and result.
+    """
+
+    def __init__(self, registry: CollectorRegistry, infos: NodeInfos) -> None:
+        """Register the families in `registry`, and gauges of the nodes in `infos`."""
+        registry.register(DeviceCollector(infos))
+        durations = Histogram(
             f"{_PREFIX}_reconcile_duration_seconds",
             "Duration of reconciles by kind of key and result.",
             ["kind", "result"],
@@ -52,15 +57,13 @@ class ControllerMetrics:
         )
         for fault in REPAIRED:
             self._repairs.labels(fault.value)
-        for kind in (CLAIM, SCHEDULING, STATE):
-            for result in _RESULTS:
-                self._reconciles.labels(kind, result)
+        self.reconciles = {
+            (prefix, result): durations.labels(prefix, result).observe
+            for prefix in (CLAIM, SCHEDULING, STATE)
+            for result in _RESULTS
+        }
         for reason in _REASONS:
             self._refusals.labels(reason)
-
-    def reconciled(self, kind: str, result: str, seconds: float) -> None:
-        """Count one reconcile."""
-        self._reconciles.labels(kind, result).observe(seconds)
 
     def unsuitable(self, reason: str, nodes: int) -> None:
         """Count nodes that were refused for a reason."""
@@ -74,20 +77,20 @@ class ControllerMetrics:
 class DeviceCollector(Collector):
     """Devices of the whole cluster by state, counted when they are asked for."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        """Count the devices of the nodes in `ledger`."""
-        self._ledger = ledger
+    def __init__(self, infos: NodeInfos) -> None:
+        """Count the devices of the nodes in `infos`."""
+        self._infos = infos
 
     def collect(self) -> Iterable[Metric]:
         """Return the gauges of devices and nodes."""
         devices = dict.fromkeys(_STATES, 0)
         nodes = {"ready": 0, "silent": 0, "unavailable": 0}
-        for name in self._ledger.nodes():
-            view = self._ledger.view(name)
+        for name in self._infos.nodes():
+            view = self._infos.view(name)
             if isinstance(view, Refusal):
                 nodes["unavailable"] += 1
                 continue
-            nodes["silent" if self._ledger.heartbeats.is_silent(name) else "ready"] += 1
+            nodes["silent" if self._infos.heartbeats.is_silent(name) else "ready"] += 1
             devices["allocatable"] += len(view.state.allocatable)
             devices["allocated"] += len(view.state.used())
             devices["prepared"] += sum(len(given) for given in view.state.prepared.values())

@@ -6,21 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.contract import Contract
-from api.resources import DRA_VERSIONS, STATES, DraResources
+from api.resources import DRA_VERSIONS, STATES
 from controller.caches import Caches
-from controller.claims.allocations import teller
-from controller.claims.pending import PendingClaims
-from controller.claims.pods import PodSource
 from controller.claims.repair import StateRepair
-from controller.claims.scheduling import SchedulingSync
+from controller.claims.scheduling import PendingClaims, PodSource, SchedulingSync
 from controller.claims.sync import ClaimSync
 from controller.claims.writer import ClaimWriter
-from controller.metrics import ControllerMetrics, DeviceCollector
+from controller.metrics import ControllerMetrics
 from controller.nodes.commits import NodeCommits
-from controller.nodes.ledger import Ledger
-from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, Kind, Reconciler
+from controller.nodes.infos import NodeInfos
+from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, KeyHandler, Reconciler, Waiters
 from controller.queue.silences import SilenceLog
-from controller.queue.waiting import Waiters
 from controller.queue.wakeups import Wakeups
 from controller.versions.dialect import Dialect, Sources
 from controller.versions.v1alpha2 import V1Alpha2
@@ -90,64 +86,36 @@ def build(
     """
     resources = DRA_VERSIONS[version]
     caches = Caches(client, contract, resources, namespace, metrics)
-    sources = caches.sources(client, resources)
-    dialect = DIALECTS[version](contract.driver_name, sources)
-    ledger = Ledger(caches.states, namespace, contract.device_key, clock=clock)
-    observer = ControllerMetrics(metrics.registry)
-    metrics.registry.register(DeviceCollector(ledger))
-    commits = NodeCommits(ComparedWrites(client, events), STATES, contract.device_key, ledger)
-    parts = (client, contract, dialect, resources.claims, commits, caches.claims, ledger)
-    writer = ClaimWriter(*parts, teller(events), unprepare_timeout=unprepare_timeout, clock=clock)
+    dialect = DIALECTS[version](contract.driver_name, caches.sources(client, resources))
+    infos = NodeInfos(caches.states, namespace, contract.device_key, clock=clock)
+    observer = ControllerMetrics(metrics.registry, infos)
+    commits = NodeCommits(ComparedWrites(client, events), STATES, contract.device_key, infos)
+    parts = (client, contract, dialect, resources.claims, commits, caches.claims, infos)
+    writer = ClaimWriter(*parts, events, unprepare_timeout=unprepare_timeout, clock=clock)
     repair = StateRepair(
-        *(client, contract, resources.claims, caches, ledger, dialect, writer, events, observer),
+        *(client, contract, resources.claims, caches, infos, dialect, writer, events, observer),
         clock=clock,
     )
-    sync = ClaimSync(contract, caches.claims, dialect, caches.nodes, ledger, writer)
-    kinds = {
-        CLAIM: Kind(sync, caches.claims.get),
-        SCHEDULING: _scheduling_kind(client, resources, caches, dialect, ledger, writer, observer),
-        STATE: Kind(SilenceLog(repair, ledger.heartbeats), caches.states.get),
+    sync = ClaimSync(contract, caches.claims, dialect, caches.nodes, infos, writer)
+    scheduling = SchedulingSync(
+        *(client, resources.contexts, caches.contexts, PodSource(client, caches.pods)),
+        *(PendingClaims(caches.claims, dialect), infos, writer, observer),
+    )
+    handlers = _handlers(caches, sync, scheduling, SilenceLog(repair.sync, infos.heartbeats))
+    queue, waiters = WorkQueue(observer=metrics.queue("controller")), Waiters()
+    reconciler = Reconciler(queue, handlers, waiters, events, observer.reconciles)
+    wakeups = Wakeups(contract, queue, waiters, infos, caches.contexts)
+    return Controller(caches, queue, reconciler, wakeups)
+
+
+def _handlers(
+    caches: Caches, claims: ClaimSync, contexts: SchedulingSync, states: SilenceLog
+) -> Mapping[str, KeyHandler]:
+    return {
+        CLAIM: KeyHandler(claims.sync, caches.claims.get),
+        SCHEDULING: KeyHandler(contexts.sync, caches.contexts.get),
+        STATE: KeyHandler(states.sync, caches.states.get),
     }
-    queue = WorkQueue(observer=metrics.queue("controller"))
-    return _controller(contract, caches, queue, ledger, kinds, events, observer)
-
-
-def _controller(
-    contract: Contract,
-    caches: Caches,
-    queue: WorkQueue,
-    ledger: Ledger,
-    kinds: Mapping[str, Kind],
-    events: EventRecorder,
-    observer: ControllerMetrics,
-) -> Controller:
-    waiters = Waiters()
-    reconciler = Reconciler(queue, kinds, waiters, events, observer)
-    return Controller(
-        caches, queue, reconciler, Wakeups(contract, queue, waiters, ledger, caches.contexts)
-    )
-
-
-def _scheduling_kind(
-    client: Client,
-    resources: DraResources,
-    caches: Caches,
-    dialect: Dialect,
-    ledger: Ledger,
-    writer: ClaimWriter,
-    observer: ControllerMetrics,
-) -> Kind:
-    sync = SchedulingSync(
-        client,
-        resources.contexts,
-        caches.contexts,
-        PodSource(client, caches.pods),
-        PendingClaims(caches.claims, dialect),
-        ledger,
-        writer,
-        observer,
-    )
-    return Kind(sync, caches.contexts.get)
 
 
 def _follow(store: Store, handler: Handler) -> None:

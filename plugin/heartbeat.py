@@ -1,7 +1,7 @@
 """Says in the node's NAS, again and again, that its plugin is alive.
 
 A plugin that hangs cannot say so, and neither can one whose machine has died; so the controller
-takes one for silent whose next heartbeat is overdue, see controller.nodes.heartbeats. Called by
+takes one for silent whose next heartbeat is overdue, see controller.nodes.infos. Called by
 `plugin.sync`, whose thread has to work for that, and when the program ends.
 """
 

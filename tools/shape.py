@@ -85,7 +85,7 @@ def allocating() -> Walk:
     pod_claim = pod("pod", ("devices", "claim"))
     context = scheduling(potential=["node-1"], selected="node-1")
     rig = Rig(resource_class(), claim(), pod_claim, nas(), context)
-    found = walk_of(lambda: rig.handle("psc:default/pod"))
+    found = walk_of(lambda: rig.controller.reconciler.handle("psc:default/pod"))
     if not rig.allocated():
         raise SystemExit("nothing was allocated")
     return found

@@ -20,7 +20,7 @@ from api.objects import JSON, DeviceID, Key, NodeName, device_name, uid_of
 from api.resources import Resource
 from controller.claims.writer import ClaimWriter
 from controller.decide.allocator import Refusal
-from controller.nodes.ledger import Ledger, view_of
+from controller.nodes.infos import NodeInfos, view_of
 from controller.outcome import After, Done, Outcome
 from controller.versions.dialect import ClaimRequests, Dialect
 from kube.client import Client
@@ -89,7 +89,7 @@ class StateRepair:
         contract: Contract,
         claims: Resource,
         caches: Caches,
-        ledger: Ledger,
+        infos: NodeInfos,
         dialect: Dialect,
         writer: ClaimWriter,
         events: Events,
@@ -104,7 +104,7 @@ class StateRepair:
             contract: of the driver.
             claims: ResourceClaim in the version that the server has.
             caches: of claims, with UID_INDEX and NODE_INDEX, and of node states.
-            ledger: of the nodes.
+            infos: of the nodes.
             dialect: reads what a claim asks for.
             writer: for the repairs.
             events: told of each repair, on the NAS.
@@ -115,7 +115,7 @@ class StateRepair:
         self._contract = contract
         self._claims = claims
         self._caches = caches
-        self._ledger = ledger
+        self._infos = infos
         self._dialect = dialect
         self._writer = writer
         self._events = events
@@ -132,7 +132,7 @@ class StateRepair:
             KubeError: a request failed.
         """
         raw = self._caches.states.get(key)
-        state = self._ledger.state(NodeName(raw["metadata"]["name"])) if raw else None
+        state = self._infos.state(NodeName(raw["metadata"]["name"])) if raw else None
         if raw is None or state is None:
             self._seen.pop(key, None)
             return Done()

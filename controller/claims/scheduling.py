@@ -7,32 +7,28 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.errors import UserError
-from api.objects import JSON, Key, NodeName
-from api.pods import Pod, PodSchedulingContext
-from api.resources import Resource
-from controller.claims.pending import PendingClaims
+from api.objects import JSON, Key, NodeName, object_key
+from api.pods import Pod, PodClaim, PodSchedulingContext
+from api.resources import PODS, Resource
 from controller.claims.writer import ClaimWriter, PendingClaim
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.decide.negotiation import SILENT, Answer, answered, explain, favoured, negotiate
-from controller.errors import NoSuitableNode
-from controller.nodes.ledger import Ledger
+from controller.errors import ClaimNotReady, ForeignClaim, NoSuitableNode
+from controller.nodes.infos import NodeInfos
 from controller.outcome import After, Blocked, Done, Outcome, Topic
-from controller.versions.dialect import Unusable
+from controller.versions.dialect import ClaimRequests, Dialect, Unusable
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.store import Store
 
+UNSCHEDULED = "spec.nodeName="
+"""Selects the pods whose cache a PodSource needs."""
+
 RECHECK_SECONDS = 30.0
 """How often a PodSchedulingContext is looked at again although nothing has changed."""
-
-
-class Pods(Protocol):
-    """Finds pods."""
-
-    def get(self, namespace: str, name: str, uid: str | None) -> Pod | None:
-        """Return the pod with this uid, None when it does not exist."""
-        ...
 
 
 class Observer(Protocol):
@@ -43,6 +39,82 @@ class Observer(Protocol):
         ...
 
 
+class PodSource:
+    """Finds pods by name."""
+
+    def __init__(self, client: Client, unscheduled: Store) -> None:
+        """Look into a cache of the pods that match UNSCHEDULED, then ask the API server."""
+        self._client = client
+        self._unscheduled = unscheduled
+
+    def get(self, namespace: str, name: str, uid: str | None) -> Pod | None:
+        """Return the pod with this uid, None when it does not exist (any more).
+
+        Args:
+            namespace: of the pod.
+            name: of the pod.
+            uid: another pod of the same name is not meant.
+        """
+        cached = self._unscheduled.get(object_key(namespace, name))
+        pod = Pod(cached) if cached is not None else None
+        if pod is None or pod.uid != uid:
+            try:
+                pod = Pod(self._client.get(PODS, name, namespace))
+            except NotFound:
+                return None
+        return pod if pod.uid == uid else None
+
+
+class PendingClaims:
+    """Finds the pending claims of pods in the watch cache of claims."""
+
+    def __init__(self, claims: Store, dialect: Dialect) -> None:
+        """Look into `claims`, and read them with `dialect`."""
+        self._claims = claims
+        self._dialect = dialect
+
+    def of_pod(self, pod: Pod) -> dict[str, PendingClaim] | Unusable:
+        """Return the unallocated delayed claims that are ours, by name within the pod.
+
+        Raises:
+            ClaimNotReady: a claim is not in the cache yet, or is on its way out.
+            ForeignClaim: a claim of the expected name was not made for this pod.
+        """
+        found: dict[str, PendingClaim] = {}
+        for entry in pod.claims:
+            claim = self._claim(pod, entry)
+            if claim is None or claim.immediate or claim.allocation is not None:
+                continue
+            if claim.deleting:
+                raise ClaimNotReady(f"claim {claim.key} is being deleted")
+            reading = self._dialect.read(claim)
+            if isinstance(reading, Unusable):
+                return reading
+            if isinstance(reading, ClaimRequests):
+                found[entry.name] = PendingClaim(claim, reading)
+        return found
+
+    def _claim(self, pod: Pod, entry: PodClaim) -> ClaimView | None:
+        """Return the claim of one entry, None for one that was deliberately not created."""
+        if entry.omitted:
+            return None
+        raw = self._claims.get(self._key(pod, entry))
+        if raw is None:
+            raise ClaimNotReady(f"claim {entry.name} of pod {pod.namespace}/{pod.name} is unknown")
+        claim = read_claim(raw)
+        if entry.from_template and claim.owner_uid != pod.uid:
+            raise ForeignClaim(
+                f"ResourceClaim {claim.key} was not made for pod {pod.namespace}/{pod.name}; "
+                "delete the claim or the pod"
+            )
+        return claim
+
+    def _key(self, pod: Pod, entry: PodClaim) -> Key:
+        """Return the claim's key; Kubernetes up to 1.27 names template claims by rule."""
+        name = entry.claim_name or f"{pod.name}-{entry.name}"
+        return object_key(pod.namespace, name)
+
+
 class SchedulingSync:
     """Brings one PodSchedulingContext up to date."""
 
@@ -51,9 +123,9 @@ class SchedulingSync:
         client: Client,
         resource: Resource,
         cache: Store,
-        pods: Pods,
+        pods: PodSource,
         pending: PendingClaims,
-        ledger: Ledger,
+        infos: NodeInfos,
         writer: ClaimWriter,
         observer: Observer,
     ) -> None:
@@ -63,7 +135,7 @@ class SchedulingSync:
         self._cache = cache
         self._pods = pods
         self._pending = pending
-        self._ledger = ledger
+        self._infos = infos
         self._writer = writer
         self._observer = observer
 
@@ -95,11 +167,11 @@ class SchedulingSync:
         self, psc: PodSchedulingContext, pod: Pod, pending: Mapping[str, PendingClaim]
     ) -> Outcome:
         def plan_on(node: NodeName, requests: Sequence[DeviceRequest]) -> Plan | Refusal:
-            return self._ledger.plan(node, requests, pod.uid)
+            return self._infos.plan(node, requests, pod.uid)
 
         claims = _distinct(pending.values())
         requests = [request for claim in claims for request in claim.asked.requests]
-        is_silent = self._ledger.heartbeats.is_silent
+        is_silent = self._infos.heartbeats.is_silent
         alone = favoured(psc, pending, is_silent)
         if alone and self._allocate(pod, claims, alone, plan_on(alone, requests)) is None:
             return After(RECHECK_SECONDS)
@@ -124,9 +196,9 @@ class SchedulingSync:
         """Allocate as planned or near it; what was planned stays reserved if a request fails."""
         if isinstance(planned, Refusal):
             return planned
-        self._ledger.reserve(pod.uid, node, planned)
+        self._infos.reserve(pod.uid, node, planned)
         refusal = self._writer.allocate(claims, node, _consumer(pod))
-        self._ledger.release(pod.uid)
+        self._infos.release(pod.uid)
         return refusal
 
     def _publish(self, psc: PodSchedulingContext, answer: Answer) -> bool:

@@ -16,7 +16,7 @@ from controller.decide.allocator import Refusal
 from controller.decide.negotiation import explain
 from controller.decide.nodehealth import Objection, Severity, objection
 from controller.errors import NodeOfLastResort, NoSuitableNode
-from controller.nodes.ledger import Ledger
+from controller.nodes.infos import NodeInfos
 from controller.outcome import ANY_NODE, After, Again, Blocked, Done, Outcome, Topic, Warned
 from controller.versions.dialect import ClaimRequests, Dialect, NotOurs, Unusable
 from kube.errors import NotFound
@@ -40,7 +40,7 @@ class ClaimSync:
         cache: Store,
         dialect: Dialect,
         nodes: Store,
-        ledger: Ledger,
+        infos: NodeInfos,
         writer: ClaimWriter,
     ) -> None:
         """Work on the claims in `cache`, by what the Nodes in `nodes` say."""
@@ -48,7 +48,7 @@ class ClaimSync:
         self._cache = cache
         self._dialect = dialect
         self._nodes = nodes
-        self._ledger = ledger
+        self._infos = infos
         self._writer = writer
 
     def sync(self, key: Key) -> Outcome:
@@ -97,7 +97,7 @@ class ClaimSync:
         objection = candidate.objection
         if objection is not None and objection.severity == Severity.CLOSED:
             return Refusal("Closed", f"no pod can run there: {objection.message}")
-        planned = self._ledger.plan(candidate.node, waiting.asked.requests, waiting.claim.uid)
+        planned = self._infos.plan(candidate.node, waiting.asked.requests, waiting.claim.uid)
         if isinstance(planned, Refusal):
             return planned
         return self._writer.allocate([waiting], candidate.node, None)
@@ -108,10 +108,10 @@ class ClaimSync:
         Of these, one that holds the claim's devices, then those with most free. The order is
         deterministic: ties go by name.
         """
-        holding = self._ledger.holders(waiting.claim.uid)
+        holding = self._infos.holders(waiting.claim.uid)
 
         def rank(candidate: Candidate) -> tuple[int, bool, int, str]:
-            node, view = candidate.node, self._ledger.view(candidate.node)
+            node, view = candidate.node, self._infos.view(candidate.node)
             severity = candidate.objection.severity if candidate.objection else 0
             free = 0 if isinstance(view, Refusal) else len(view.free)
             return (severity, node not in holding, -free, node)
@@ -120,10 +120,10 @@ class ClaimSync:
 
     def _offering(self, asked: ClaimRequests) -> Iterator[Candidate]:
         """Yield the nodes with a state that the claim's classes select."""
-        for name in self._ledger.nodes():
+        for name in self._infos.nodes():
             node = self._nodes.get(object_key(None, name))
             if _selected(asked, name, node):
-                silent = self._ledger.heartbeats.is_silent(name)
+                silent = self._infos.heartbeats.is_silent(name)
                 yield Candidate(name, objection(node, silent=silent))
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView, with_status
@@ -18,12 +19,10 @@ from api.contract import Contract
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
-from controller.claims.allocations import Told
-from controller.decide.allocator import Plan, Refusal
+from controller.decide.allocator import Refusal, described
 from controller.errors import StaleWorld
-from controller.nodes.commits import NodeCommits
-from controller.nodes.edits import Allocate, Enter, Withdraw
-from controller.nodes.ledger import Ledger
+from controller.nodes.commits import Allocate, Enter, NodeCommits, Withdraw
+from controller.nodes.infos import NodeInfos
 from controller.versions.dialect import ClaimRequests, Dialect
 from kube.cache import revision
 from kube.client import Client
@@ -50,6 +49,14 @@ class StillPrepared:
     seconds_left: float
 
 
+class Events(Protocol):
+    """What is needed of kube.events.EventRecorder."""
+
+    def normal(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Normal event about an object."""
+        ...
+
+
 class ClaimWriter:
     """All writes to claims and to `allocatedClaims`."""
 
@@ -61,8 +68,8 @@ class ClaimWriter:
         claims: Resource,
         commits: NodeCommits,
         cache: Store,
-        ledger: Ledger,
-        told: Told,
+        infos: NodeInfos,
+        events: Events,
         *,
         unprepare_timeout: float,
         clock: Callable[[], float] = time.monotonic,
@@ -76,18 +83,19 @@ class ClaimWriter:
             claims: ResourceClaim in the version that the server has.
             commits: of node states.
             cache: watch cache of the claims.
-            ledger: the nodes.
-            told: hears of each allocation that is complete.
+            infos: the nodes.
+            events: told of each allocation that is complete, on the claim.
             unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
             clock: monotonic seconds.
         """
         self._client = client
-        self._contract = contract
+        self._finalizer = contract.finalizer
+        self._moved_annotation = contract.moved_annotation
         self._dialect = dialect
         self._claims = claims
         self._cache = cache
-        self._ledger = ledger
-        self._told = told
+        self._infos = infos
+        self._events = events
         self._commits = commits
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
@@ -115,14 +123,19 @@ class ClaimWriter:
         """
         with self._alone([p.claim for p in pending]):
             marked = [PendingClaim(self._own(p.claim, node), p.asked) for p in pending]
-            planned = self._commit(marked, node)
+            view = self._infos.view(node)
+            if isinstance(view, Refusal):
+                return view
+            requests = [request for p in marked for request in p.asked.requests]
+            claims = {p.claim.uid: p.claim for p in marked}
+            planned = self._commits.commit(node, Allocate(claims, requests, view))
             if isinstance(planned, Refusal):
                 return planned
             for waiting in marked:
                 devices = planned[waiting.claim.uid]
                 raw = self._dialect.allocated(waiting.claim, waiting.asked, node, devices)
                 stored = self._write_status(_reserved(raw, consumer) if consumer else raw)
-                self._told(stored, node, devices)
+                self._events.normal(stored, "Allocated", described(node, devices))
         return None
 
     def deallocate(self, claim: ClaimView) -> StillPrepared | None:
@@ -149,17 +162,17 @@ class ClaimWriter:
             yield
 
     def _deallocate(self, claim: ClaimView) -> StillPrepared | None:
-        for node in self._ledger.holders(claim.uid):
+        for node in self._infos.holders(claim.uid):
             busy = self._still_prepared(claim.uid, node)
             if busy is not None:
                 return busy
-        for node in self._ledger.holders(claim.uid):
+        for node in self._infos.holders(claim.uid):
             self.withdraw(claim.uid, node)
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
             raw = self._write_status(self._dialect.freed(claim))
-        if self._contract.finalizer in claim.finalizers:
-            self._write_metadata(raw, _without_finalizer(raw, self._contract.finalizer))
+        if self._finalizer in claim.finalizers:
+            self._write_metadata(raw, _without_finalizer(raw, self._finalizer))
         self._waiting_since.pop(claim.uid, None)
         if claim.deleting:
             self._gone.setdefault(claim.uid, bool)
@@ -217,9 +230,7 @@ class ClaimWriter:
         """
         self.deallocate(
             read_claim(
-                self._write_metadata(
-                    claim.raw, _with_move(claim.raw, self._contract.moved_annotation)
-                )
+                self._write_metadata(claim.raw, _with_move(claim.raw, self._moved_annotation))
             )
         )
 
@@ -229,7 +240,7 @@ class ClaimWriter:
         Raises:
             KubeError: it could not be written.
         """
-        self._write_metadata(claim.raw, _with_finalizer(claim.raw, self._contract.finalizer))
+        self._write_metadata(claim.raw, _with_finalizer(claim.raw, self._finalizer))
 
     def _own(self, claim: ClaimView, node: NodeName) -> ClaimView:
         """Mark the claim as ours, and undo what an attempt on another node left in its NAS.
@@ -237,26 +248,18 @@ class ClaimWriter:
         An attempt that still runs elsewhere must not store its result afterwards, so the claim is
         written, which makes that result's resourceVersion old, before its devices are taken back.
         """
-        others = [other for other in self._ledger.holders(claim.uid) if other != node]
+        others = [other for other in self._infos.holders(claim.uid) if other != node]
         raw = claim.raw
-        if self._contract.finalizer not in claim.finalizers:
-            raw = self._write_metadata(raw, _with_finalizer(raw, self._contract.finalizer))
+        if self._finalizer not in claim.finalizers:
+            raw = self._write_metadata(raw, _with_finalizer(raw, self._finalizer))
         elif others:
-            raw = self._write_metadata(raw, _with_move(raw, self._contract.moved_annotation))
+            raw = self._write_metadata(raw, _with_move(raw, self._moved_annotation))
         for other in others:
             self.withdraw(claim.uid, other)
         return read_claim(raw)
 
-    def _commit(self, pending: Sequence[PendingClaim], node: NodeName) -> Plan | Refusal:
-        view = self._ledger.view(node)
-        if isinstance(view, Refusal):
-            return view
-        requests = [request for p in pending for request in p.asked.requests]
-        claims = {p.claim.uid: p.claim for p in pending}
-        return self._commits.commit(node, Allocate(claims, requests))
-
     def _still_prepared(self, uid: ClaimUID, node: NodeName) -> StillPrepared | None:
-        state = self._ledger.state(node)
+        state = self._infos.state(node)
         if state is None or uid not in state.prepared:
             return None
         since = self._waiting_since.setdefault(uid, self._clock())

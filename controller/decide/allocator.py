@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from api.nas import AllocatedDevice, Device
-from api.objects import ClaimUID
+from api.objects import ClaimUID, NodeName
 from api.parameters import ClaimParameters, ClassParameters
 from api.texts import counted, listed
 
-_SHOWN_KINDS: Final = 3
+_SHOWN_GROUPS: Final = 3
 _SHOWN_MODELS: Final = 5
+_SHOWN_DEVICES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,12 @@ def plan(
     return chosen
 
 
+def described(node: NodeName, devices: Sequence[AllocatedDevice]) -> str:
+    """Return what a claim got, for people."""
+    names = [f"{d.id} split in {d.split}" if d.split > 1 else d.id for d in devices]
+    return f"{counted(len(devices), 'device')} of node {node}: {listed(names, _SHOWN_DEVICES)}"
+
+
 def _match(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list[list[Device]] | None:
     """Return the devices of each request, None if they cannot all be served."""
     if sum(r.wanted.count for r in requests) > len(free):
@@ -112,8 +119,14 @@ def _eligible(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list
     A model is matched once however many devices have it: nodes have many devices of few models.
     """
     by_model = {device.model: device for device in free}
-    admitted = [{m for m, device in by_model.items() if r.admits(device)} for r in requests]
-    return [[i for i, d in enumerate(free) if d.model in models] for models in admitted]
+    eligible = []
+    for request in requests:
+        models = set()
+        for model, device in by_model.items():
+            if request.admits(device):
+                models.add(model)
+        eligible.append([i for i, d in enumerate(free) if d.model in models])
+    return eligible
 
 
 def _take(number: int, eligible: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
@@ -153,44 +166,44 @@ def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Re
     The text changes with what is asked and offered only, not with what is free: an event that
     repeats is counted as long as its text is the same.
     """
-    wanted = _by_kind(requests)
-    asked = f"asked for {listed([_devices(wish) for wish in wanted], _SHOWN_KINDS)}"
-    if sum(wish.count for wish in wanted) > len(offered):
+    wanted = _grouped(requests)
+    asked = f"asked for {listed([_devices(group) for group in wanted], _SHOWN_GROUPS)}"
+    if sum(group.count for group in wanted) > len(offered):
         return Refusal("TooFewDevices", f"{asked}, which can never fit on a node of {len(offered)}")
     if _match(offered, requests) is not None:
         return Refusal("TooFewFree", f"{asked}, not free at present")
     told = f"{asked}, which can never fit together"
-    eligible = _eligible(offered, [wish.request for wish in wanted])
-    for wish, there in zip(wanted, map(len, eligible), strict=True):
-        if there < wish.count:
-            told = f"asked for {_devices(wish)}, the node has {there or 'none'}"
+    eligible = _eligible(offered, [group.request for group in wanted])
+    for group, there in zip(wanted, map(len, eligible), strict=True):
+        if there < group.count:
+            told = f"asked for {_devices(group)}, the node has {there or 'none'}"
             break
     models = listed(sorted({device.model for device in offered}), _SHOWN_MODELS)
     return Refusal("NoMatchingModel", f"{told} (its models: {models})")
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """How many devices of one kind some requests want together; `request` is one of them."""
+class _Group:
+    """Requests for the same devices: one of them, and how many devices they want together."""
 
     request: DeviceRequest
     count: int
 
 
-def _by_kind(requests: Sequence[DeviceRequest]) -> list[_Wish]:
-    kinds: dict[tuple[str | None, ClassParameters], _Wish] = {}
+def _grouped(requests: Sequence[DeviceRequest]) -> list[_Group]:
+    groups: dict[tuple[str | None, ClassParameters], _Group] = {}
     for request in requests:
-        kind = (request.wanted.model, request.offered_by_class)
-        before = kinds[kind].count if kind in kinds else 0
-        kinds[kind] = _Wish(request, before + request.wanted.count)
-    return list(kinds.values())
+        key = (request.wanted.model, request.offered_by_class)
+        before = groups[key].count if key in groups else 0
+        groups[key] = _Group(request, before + request.wanted.count)
+    return list(groups.values())
 
 
-def _devices(wish: _Wish) -> str:
-    model = wish.request.wanted.model
-    any_of_all = all(selector.name == "*" for selector in wish.request.offered_by_class.selectors)
+def _devices(group: _Group) -> str:
+    model = group.request.wanted.model
+    any_of_all = all(selector.name == "*" for selector in group.request.offered_by_class.selectors)
     return (
-        f"{counted(wish.count, 'device')}"
+        f"{counted(group.count, 'device')}"
         f"{'' if model is None else f' of model {model}'}"
         f"{'' if any_of_all else ' that the class offers'}"
     )

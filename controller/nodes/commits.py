@@ -3,25 +3,26 @@
 Whoever comes while a write to the node's NAS is under way puts its edit down and waits for the lock
 of the node. The next one to get it writes all edits that are there, each on top of the former; the
 others find theirs done. Nobody waits longer than for the lock, and an edit that is alone is written
-at once. Used by controller.claims.writer.
+at once. An edit is a value, and what becomes of a state by it is decided without side effects.
 
 A write carries the resourceVersion of the state that all its edits were applied to, so the API
 server refuses it when anybody else was faster.
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, Generic, Protocol, TypeVar, cast
 
+from api.claims.view import ClaimView
 from api.errors import DriverError
-from api.nas import NodeAllocationState, allocated_patch
+from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
 from api.nasvalues import Allocated
-from api.objects import JSON, NodeName
+from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
+from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.errors import NodeUnavailable, StaleWorld
-from controller.nodes.edits import Applied, Edit
-from controller.nodes.ledger import Ledger
+from controller.nodes.infos import NodeInfos, NodeView, view_of
 from kube.calls import Patch
 from kube.errors import Conflict, NotFound
 from kube.keylocks import KeyLocks
@@ -29,6 +30,104 @@ from kube.keylocks import KeyLocks
 NAS_ATTEMPTS: Final = 5
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Applied(Generic[R_co]):
+    """What becomes of a node's state by an edit.
+
+    Attributes:
+        allocated: what ought to be allocated there; None leaves everything as it is.
+        result: for who wanted the edit.
+    """
+
+    allocated: Allocated | None
+    result: R_co
+
+
+class Edit(Protocol[R_co]):
+    """Something that is wanted of a node."""
+
+    def apply(self, state: NodeAllocationState | None) -> Applied[R_co]:
+        """Return what becomes of a state, None if the node has none; without side effects.
+
+        It is asked anew for each attempt to write, perhaps by another thread; its last answer is
+        the one that counts.
+
+        Raises:
+            DriverError: the edit cannot be applied.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Allocate:
+    """Give claims the devices that they ask for, all or nothing.
+
+    Attributes:
+        claims: by uid.
+        requests: of these claims.
+        view: of the node as it was known; it serves as long as the state is the same.
+    """
+
+    claims: Mapping[ClaimUID, ClaimView]
+    requests: Sequence[DeviceRequest]
+    view: NodeView
+
+    def apply(self, state: NodeAllocationState | None) -> Applied[Plan | Refusal]:
+        """Plan anew on this state; what a claim has there already it keeps."""
+        view = self.view if self.view.state is state else view_of(state)
+        planned = view if isinstance(view, Refusal) else view.plan(self.requests)
+        if state is None or isinstance(planned, Refusal):
+            return Applied(None, planned)
+        given = {
+            uid: state.allocated.get(uid)
+            or AllocatedClaim(devices, self.claims[uid].namespace, self.claims[uid].name)
+            for uid, devices in planned.items()
+        }
+        return Applied({**state.allocated, **given}, planned)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdraw:
+    """Take the devices of a claim back.
+
+    Attributes:
+        claim: whose.
+        still: asked once no allocation on the node can be under way; False calls it off.
+    """
+
+    claim: ClaimUID
+    still: Callable[[], bool] = lambda: True
+
+    def apply(self, state: NodeAllocationState | None) -> Applied[bool]:
+        """Tell whether there was something to take back."""
+        if state is None or self.claim not in state.allocated or not self.still():
+            return Applied(None, False)
+        left = {uid: given for uid, given in state.allocated.items() if uid != self.claim}
+        return Applied(left, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """Give a claim devices again.
+
+    Attributes:
+        claim: that has none there.
+        entry: what to enter in a state, decided on nothing newer or older; None calls it off.
+    """
+
+    claim: ClaimUID
+    entry: Callable[[NodeAllocationState], AllocatedClaim | None]
+
+    def apply(self, state: NodeAllocationState | None) -> Applied[bool]:
+        """Tell whether something was entered."""
+        absent = state is not None and self.claim not in state.allocated
+        given = self.entry(state) if state is not None and absent else None
+        if state is None or given is None:
+            return Applied(None, False)
+        return Applied({**state.allocated, self.claim: given}, True)
 
 
 @dataclass(slots=True, eq=False)
@@ -56,13 +155,13 @@ class NodeCommits:
     """Thread-safe."""
 
     def __init__(
-        self, client: StateClient, states: Resource, device_key: str, ledger: Ledger
+        self, client: StateClient, states: Resource, device_key: str, infos: NodeInfos
     ) -> None:
-        """Write `states`, the NAS objects of the nodes in `ledger`, and feed the answers to it."""
+        """Write `states`, the NAS objects of the nodes in `infos`, and feed the answers to it."""
         self._client = client
         self._states = states
         self._device_key = device_key
-        self._ledger = ledger
+        self._infos = infos
         self._guard = threading.Lock()
         self._locks = KeyLocks[NodeName]()
         self._waiting: dict[NodeName, list[_Waiting]] = {}
@@ -91,7 +190,7 @@ class NodeCommits:
         with self._guard:
             others = [each for each in self._waiting.pop(node, []) if each is not mine]
         for _ in range(NAS_ATTEMPTS):
-            state = self._ledger.state(node)
+            state = self._infos.state(node)
             applied = mine.edit.apply(state)
             mine.result = applied.result
             if state is None:
@@ -109,11 +208,11 @@ class NodeCommits:
             return True
         patch = allocated_patch(state, allocated, self._device_key)
         try:
-            self._ledger.written(
+            self._infos.written(
                 self._client.patch(self._states, state.node, patch, namespace=state.namespace)
             )
         except Conflict:
-            self._ledger.written(self._client.get(self._states, state.node, state.namespace))
+            self._infos.written(self._client.get(self._states, state.node, state.namespace))
             return False
         except NotFound as error:
             raise NodeUnavailable(f"NodeAllocationState of node {state.node} is gone") from error

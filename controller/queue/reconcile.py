@@ -5,8 +5,10 @@ Level-triggered: a key says which object to look at, never what happened to it. 
 handled by two workers at once.
 """
 
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,7 +17,6 @@ from api.objects import JSON, Key
 from controller.claims.scheduling import RECHECK_SECONDS
 from controller.errors import StaleWorld
 from controller.outcome import ANY_NODE, After, Again, Blocked, Done, Outcome, Topic, Warned
-from controller.queue.waiting import Waiters
 from kube.errors import ApiError, Conflict, KubeError
 from kube.workqueue import WorkQueue
 from ops.logs import get_logger
@@ -27,14 +28,6 @@ STATE = "nas"
 _LOG = get_logger("reconcile")
 
 
-class Sync(Protocol):
-    """Brings one object up to date."""
-
-    def sync(self, key: Key) -> Outcome:
-        """Look at the object and do what it needs."""
-        ...
-
-
 class Events(Protocol):
     """Tells the readers of an object."""
 
@@ -43,41 +36,73 @@ class Events(Protocol):
         ...
 
 
-class Observer(Protocol):
-    """Measures reconciles."""
-
-    def reconciled(self, kind: str, result: str, seconds: float) -> None:
-        """Count one reconcile of a kind with its result and duration."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """How to handle the keys of one kind."""
+class KeyHandler:
+    """What to do with the keys of one prefix.
 
-    sync: Sync
+    Attributes:
+        sync: looks at an object and does what it needs.
+        find: returns an object as it is cached.
+    """
+
+    sync: Callable[[Key], Outcome]
     find: Callable[[Key], JSON | None]
 
 
 class UnknownKey(DriverError):
-    """A queue key that no kind can handle."""
+    """A queue key that nobody handles."""
 
 
-def queue_key(kind: str, key: Key) -> str:
+def queue_key(prefix: str, key: Key) -> str:
     """Return the queue key of an object."""
-    return f"{kind}:{key}"
+    return f"{prefix}:{key}"
 
 
 def parse_key(queued: str) -> tuple[str, Key]:
-    """Return kind and object key of a queue key.
+    """Return prefix and object key of a queue key.
 
     Raises:
-        UnknownKey: it is not `<kind>:<namespace>/<name>`.
+        UnknownKey: it is not `<prefix>:<namespace>/<name>`.
     """
-    kind, _, key = queued.partition(":")
-    if kind not in (CLAIM, SCHEDULING, STATE) or key.count("/") != 1:
+    prefix, _, key = queued.partition(":")
+    if prefix not in (CLAIM, SCHEDULING, STATE) or key.count("/") != 1:
         raise UnknownKey(f"unexpected key format: {queued}")
-    return kind, Key(key)
+    return prefix, Key(key)
+
+
+class Waiters:
+    """Queue keys that a change of a topic should wake; thread-safe.
+
+    A PodSchedulingContext waits for its unsuitable nodes, a claim for parameters that do not exist
+    yet. Waking is a shortcut; the periodic recheck of the reconciler is the safety net.
+    """
+
+    def __init__(self) -> None:
+        """Start with nobody waiting."""
+        self._lock = threading.Lock()
+        self._topics: dict[str, frozenset[Topic]] = {}
+        self._keys: defaultdict[Topic, set[str]] = defaultdict(set)
+
+    def wait(self, key: str, topics: Iterable[Topic]) -> None:
+        """Let `key` wait for just these topics from now on."""
+        wanted = frozenset(topics)
+        with self._lock:
+            self._drop(key)
+            if wanted:
+                self._topics[key] = wanted
+            for topic in wanted:
+                self._keys[topic].add(key)
+
+    def wake(self, topic: Topic) -> list[str]:
+        """Return the keys that wait for a topic, sorted; they go on waiting."""
+        with self._lock:
+            return sorted(self._keys.get(topic, ()))
+
+    def _drop(self, key: str) -> None:
+        for topic in self._topics.pop(key, frozenset()):
+            self._keys[topic].discard(key)
+            if not self._keys[topic]:
+                del self._keys[topic]
 
 
 class Reconciler:
@@ -86,19 +111,19 @@ class Reconciler:
     def __init__(
         self,
         queue: WorkQueue,
-        kinds: Mapping[str, Kind],
+        handlers: Mapping[str, KeyHandler],
         waiters: Waiters,
         events: Events,
-        observer: Observer,
+        durations: Mapping[tuple[str, str], Callable[[float], object]],
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Handle keys of `queue` with the kinds CLAIM, SCHEDULING and STATE."""
+        """Handle keys of `queue` with the prefixes CLAIM, SCHEDULING and STATE."""
         self._queue = queue
-        self._kinds = kinds
+        self._handlers = handlers
         self._waiters = waiters
         self._events = events
-        self._observer = observer
+        self._durations = durations
         self._clock = clock
 
     def run(self) -> None:
@@ -112,26 +137,25 @@ class Reconciler:
     def handle(self, queued: str) -> None:
         """Reconcile one key and apply the outcome."""
         began = self._clock()
-        kind, key = parse_key(queued)
-        outcome = self._outcome(kind, key)
-        result = self._apply(queued, outcome)
-        self._observer.reconciled(kind, result, self._clock() - began)
-
-    def _outcome(self, kind: str, key: Key) -> Outcome | Exception:
+        prefix, key = parse_key(queued)
+        handler = self._handlers[prefix]
+        outcome: Outcome | Exception
         try:
-            return self._kinds[kind].sync.sync(key)
+            outcome = handler.sync(key)
         except UserError as error:
-            found = self._kinds[kind].find(key)
-            return Blocked(error, (found,) if found else (), frozenset({ANY_NODE}))
+            found = handler.find(key)
+            outcome = Blocked(error, (found,) if found else (), frozenset({ANY_NODE}))
         except (StaleWorld, Conflict) as error:
-            _LOG.debug("world has changed, trying again", kind=kind, key=key, reason=str(error))
-            return Again()
+            _LOG.debug("world has changed, trying again", key=queued, reason=str(error))
+            outcome = Again()
         except KubeError as error:
-            self._report(kind, key, error)
-            return error
+            self._report(handler.find(key), queued, error)
+            outcome = error
         except Exception as error:  # noqa: BLE001 - one bad object must not stop the worker
-            _LOG.error("reconcile failed unexpectedly", kind=kind, key=key, exc=error)
-            return error
+            _LOG.error("reconcile failed unexpectedly", key=queued, exc=error)
+            outcome = error
+        result = self._apply(queued, outcome)
+        self._durations[prefix, result](self._clock() - began)
 
     def _apply(self, queued: str, outcome: Outcome | Exception) -> str:
         match outcome:
@@ -174,9 +198,8 @@ class Reconciler:
         for subject in subjects:
             self._events.warning(subject, reason, str(error))
 
-    def _report(self, kind: str, key: Key, error: KubeError) -> None:
-        _LOG.warning("request failed, trying again", kind=kind, key=key, error=str(error))
+    def _report(self, found: JSON | None, queued: str, error: KubeError) -> None:
+        _LOG.warning("request failed, trying again", key=queued, error=str(error))
         permanent = isinstance(error, ApiError) and 400 <= error.status < 429
-        found = self._kinds[kind].find(key) if permanent else None
-        if found is not None:
+        if permanent and found is not None:
             self._events.warning(found, type(error).__name__, str(error))

@@ -1,26 +1,27 @@
 """Logs in time that a node's plugin has gone silent, or is heard again; for the keys of states."""
 
+from collections.abc import Callable
+
 from api.objects import Key, NodeName
-from controller.nodes.heartbeats import Heartbeats
+from controller.nodes.infos import Heartbeats
 from controller.outcome import After, Outcome
-from controller.queue.reconcile import Sync
 from ops.logs import get_logger
 
 _LOG = get_logger("heartbeats")
 
 
 class SilenceLog:
-    """Implements reconcile.Sync around another one, whose looks it makes come in time."""
+    """Looks at states as another one does, in time to say what has become of a plugin."""
 
-    def __init__(self, inner: Sync, heartbeats: Heartbeats) -> None:
-        """Do what `inner` does, and look at `heartbeats` then."""
-        self._inner = inner
+    def __init__(self, look: Callable[[Key], Outcome], heartbeats: Heartbeats) -> None:
+        """Do what `look` does, and look at `heartbeats` then."""
+        self._look = look
         self._heartbeats = heartbeats
         self._silent: set[NodeName] = set()
 
     def sync(self, key: Key) -> Outcome:
         """Look at one state."""
-        outcome = self._inner.sync(key)
+        outcome = self._look(key)
         node = NodeName(key.rpartition("/")[2])
         left = self._heartbeats.seconds_left(node)
         self._report(node, left == 0)

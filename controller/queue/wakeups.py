@@ -7,10 +7,9 @@ from api.contract import Contract
 from api.objects import JSON, ClaimUID, key_of, uid_of
 from api.pods import PodSchedulingContext
 from controller.claims.sync import rests
-from controller.nodes.ledger import Ledger
+from controller.nodes.infos import NodeInfos
 from controller.outcome import ANY_NODE, Topic
-from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, queue_key
-from controller.queue.waiting import Waiters
+from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, Waiters, queue_key
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 
@@ -26,14 +25,14 @@ class Wakeups:
         contract: Contract,
         queue: WorkQueue,
         waiters: Waiters,
-        ledger: Ledger,
+        infos: NodeInfos,
         contexts: Store,
     ) -> None:
         """Put keys into `queue`; `contexts` is the cache of PodSchedulingContexts."""
         self._contract = contract
         self._queue = queue
         self._waiters = waiters
-        self._ledger = ledger
+        self._infos = infos
         self._contexts = contexts
 
     def on_claim(self, old: JSON | None, new: JSON | None) -> None:
@@ -44,8 +43,8 @@ class Wakeups:
         if not (self._rests(new) and (old is None or self._rests(old))):
             self._enqueue(CLAIM, old, new)
         if new is None and old is not None:
-            for node in self._ledger.holders(ClaimUID(uid_of(old))):
-                self._queue.add(queue_key(STATE, self._ledger.key(node)))
+            for node in self._infos.holders(ClaimUID(uid_of(old))):
+                self._queue.add(queue_key(STATE, self._infos.key(node)))
 
     def on_context(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a PodSchedulingContext; what its pod had reserved is free when it is gone.
@@ -55,7 +54,7 @@ class Wakeups:
         if old is None or new is None or _question(old) != _question(new):
             self._enqueue(SCHEDULING, old, new)
         if new is None and old is not None:
-            node = self._ledger.release(PodSchedulingContext(old).owner_uid or "")
+            node = self._infos.release(PodSchedulingContext(old).owner_uid or "")
             if node is not None:
                 self._wake(Topic("node", node))
 

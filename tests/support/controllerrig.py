@@ -6,7 +6,7 @@ from unittest.mock import create_autospec
 
 from api.contract import FAKE
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NODES, PODS, STATES, Resource
+from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NODES, STATES
 from controller.decide.nodehealth import trimmed
 from controller.wiring import Controller, build
 from kube.events import EventRecorder
@@ -48,7 +48,7 @@ class Rig:
         )
         if begun:
             self.controller.begin()
-        by_kind = {resource.kind: resource for resource in self.stores()}
+        by_kind = {each.kind: each for each in (NODES, *self.controller.caches.watched)}
         nodes = [node(obj["metadata"]["name"]) for obj in objects if obj["kind"] == STATES.kind]
         for obj in (*(nodes if with_nodes else ()), *objects):
             self.api.put(by_kind[obj["kind"]], obj)
@@ -63,9 +63,10 @@ class Rig:
 
     def resync(self) -> None:
         """Let every cache see what the API server has."""
-        for resource, store in self.stores().items():
+        for resource, store in self.controller.caches.watched.items():
             found = self.api.all(resource)
-            store.replace(map(trimmed, found) if resource == NODES else found)
+            listed = map(trimmed, found) if resource == NODES else found
+            store.replace(listed, self.api.version())
 
     def cache(self, name: str) -> Store:
         """Return a cache by its attribute, or by the kind of the parameters in it."""
@@ -102,7 +103,9 @@ class Rig:
         return [(c.args[0]["kind"], c.args[1], c.args[2]) for c in calls]
 
     def queued(self) -> list[str]:
-        """Drain and return the keys that are due now."""
+        """Drain and return the keys that are due now, once the handlers know of own writes."""
+        for store in self.controller.caches.watched.values():
+            store.deliver()
         queue = self.controller.queue
         found = []
         while len(queue):
@@ -111,20 +114,6 @@ class Rig:
             queue.done(key)
             found.append(key)
         return sorted(found)
-
-    def stores(self) -> dict[Resource, Store]:
-        """Return the cache of every resource."""
-        caches = self.controller.caches
-        parameters = {r: caches.parameters[r.kind] for r in self.resources.parameters}
-        return {
-            self.resources.claims: caches.claims,
-            self.resources.contexts: caches.contexts,
-            self.resources.classes: caches.classes,
-            STATES: caches.states,
-            PODS: caches.pods,
-            NODES: caches.nodes,
-            **parameters,
-        }
 
     def _results(self, key: str) -> dict[str, float]:
         kind = key.partition(":")[0]

@@ -46,7 +46,7 @@ def _losses(case: Case, world: World) -> Iterator[str]:
     yield from (f"{v.kind}: {v.message}" for v in world.violations())
     if case.keeps and not (set(_running(world)) <= set(_prepared(world)) and _running(world)):
         yield f"pod does not run with its devices: {world.repairs[-1:]}"
-    told = [c.args[1] for c in world.events.warning.call_args_list]
+    told = [c.args[1] for c in world.rig.events.warning.call_args_list]
     repairs = {*told, *(r for node in world.nodes.values() for r in node.repairs)}
     if case.repair and case.repair not in repairs:
         yield f"{case.repair} was not told, only {sorted(repairs)}"

@@ -88,7 +88,8 @@ class Lagging:
     def see(self, number: int | None = None) -> None:
         """Let the watches deliver some changes, or all."""
         end = len(self._api.changes) if number is None else self._seen + number
-        stores = {(r.group, r.plural): store for r, store in self.rig.stores().items()}
+        watched = self.rig.controller.caches.watched
+        stores = {(r.group, r.plural): store for r, store in watched.items()}
         for change in self._api.changes[self._seen : end]:
             store = stores.get(change.resource)
             if store is not None and change.stored is not None:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 from api.claims.versions import read_claim
 from api.contract import FAKE
@@ -20,11 +19,8 @@ from api.objects import JSON, ClaimUID, object_key
 from api.parameters import ClaimParameters
 from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES, Resource
 from controller.claims.repair import ABANDONED_SECONDS
-from controller.wiring import Controller, build
 from dra.claims import ClaimRef
 from kube.errors import KubeError, NotFound
-from kube.events import EventRecorder
-from ops.metrics import Metrics
 from tests.support.build import (
     NAMESPACE,
     POD_CLAIM,
@@ -36,6 +32,7 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.clock import Clock
+from tests.support.controllerrig import Rig
 from tests.support.memoryapi import MemoryApi
 from tests.support.nodeprogram import NodeProgram
 from tests.support.tripwire import Killed, Tripwire, TripwireApi
@@ -72,34 +69,11 @@ class World:
 
     def start_controller(self) -> None:
         """Start a controller process whose caches see all that is stored."""
-        self.events = Mock(spec_set=EventRecorder)
-        client: Any = self.api
-        self.controller: Controller = build(
-            client,
-            FAKE,
-            self.events,
-            Metrics(),
-            version="v1alpha2",
-            namespace=SYSTEM,
-            unprepare_timeout=60.0,
-            clock=self.clock,
-        )
-        self.see()
+        self.rig = Rig(api=self.api, clock=self.clock, begun=False)
 
     def see(self) -> None:
         """Let the controller's caches see what the API server has, as after a new list."""
-        caches = self.controller.caches
-        watched = {
-            DRA_V1ALPHA2.claims: caches.claims,
-            DRA_V1ALPHA2.contexts: caches.contexts,
-            DRA_V1ALPHA2.classes: caches.classes,
-            STATES: caches.states,
-            PODS: caches.pods,
-            NODES: caches.nodes,
-            **{r: caches.parameters[r.kind] for r in DRA_V1ALPHA2.parameters},
-        }
-        for resource, store in watched.items():
-            store.replace(self.api.all(resource), self.api.version())
+        self.rig.resync()
 
     def reconcile(self) -> None:
         """Look at every object once, as after a restart."""
@@ -107,7 +81,7 @@ class World:
         for kind, resource in kinds.items():
             for obj in self.api.all(resource):
                 meta = obj["metadata"]
-                self.controller.reconciler.handle(f"{kind}:{meta['namespace']}/{meta['name']}")
+                self.rig.controller.reconciler.handle(f"{kind}:{meta['namespace']}/{meta['name']}")
 
     def killed(self, program: Callable[[], object], restart: Callable[[], object]) -> bool:
         """Run a program's work; start it anew if the tripwire kills it. Tells whether it did."""

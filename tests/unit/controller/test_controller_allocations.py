@@ -4,7 +4,7 @@ import pytest
 
 from api.nas import AllocatedDevice
 from api.objects import DeviceID, NodeName
-from controller.claims.allocations import described
+from controller.decide.allocator import described
 from kube.errors import BrokenAnswer
 from tests.support.build import claim, nas, pod, resource_class, scheduling
 from tests.support.controllerrig import Rig

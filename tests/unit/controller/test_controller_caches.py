@@ -4,7 +4,7 @@ import pytest
 
 from api.contract import FAKE
 from api.objects import JSON
-from api.resources import DRA_VERSIONS, PODS, STATES, Resource
+from api.resources import DRA_VERSIONS, STATES, Resource
 from controller.caches import Caches
 from kube.store import Store
 from ops.metrics import Metrics
@@ -38,14 +38,7 @@ def test_every_cache_follows_an_api_server_that_was_restored(version: str) -> No
     api, metrics, stop = MemoryApi(version), Metrics(), threading.Event()
     kinds = DRA_VERSIONS[version]
     caches = Caches(api, FAKE, kinds, SYSTEM, metrics)
-    stores = {
-        kinds.claims: caches.claims,
-        kinds.contexts: caches.contexts,
-        kinds.classes: caches.classes,
-        STATES: caches.states,
-        PODS: caches.pods,
-        **{resource: caches.parameters[resource.kind] for resource in kinds.parameters},
-    }
+    stores = caches.watched
     seen = {resource: Seen(store) for resource, store in stores.items()}
 
     def everywhere(name: str) -> None:

@@ -16,9 +16,8 @@ from api.objects import ClaimUID, DeviceID, NodeName
 from api.resources import STATES
 from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
-from controller.nodes.commits import NodeCommits
-from controller.nodes.edits import Applied, Edit, Withdraw
-from controller.nodes.ledger import HOLDERS_INDEX, Ledger, holders_index
+from controller.nodes.commits import Applied, Edit, NodeCommits, Withdraw
+from controller.nodes.infos import HOLDERS_INDEX, NodeInfos, holders_index
 from kube.errors import Conflict, ConnectFailed, KubeError
 from kube.keylocks import KeyLocks
 from kube.store import Store
@@ -88,10 +87,10 @@ class World:
         self.crowd = Crowd(monkeypatch)
         self.api = MemoryApi()
         self.store = Store({HOLDERS_INDEX: holders_index})
-        self.ledger = Ledger(self.store, SYSTEM, FAKE.device_key)
+        self.infos = NodeInfos(self.store, SYSTEM, FAKE.device_key)
         if published:
             self.store.replace([self.api.put(STATES, nas())])
-        self.commits = NodeCommits(self.api, STATES, FAKE.device_key, self.ledger)  # type: ignore[arg-type]
+        self.commits = NodeCommits(self.api, STATES, FAKE.device_key, self.infos)  # type: ignore[arg-type]
 
     def run(self, *edits: Edit[object]) -> list[Exception | None]:
         return self.crowd.run(*(partial(self.commits.commit, NODE, edit) for edit in edits))

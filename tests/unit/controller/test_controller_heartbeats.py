@@ -6,7 +6,7 @@ import pytest
 
 from api.nas import Heartbeat
 from api.objects import JSON, Key, NodeName
-from controller.nodes.heartbeats import Heartbeats
+from controller.nodes.infos import Heartbeats
 from controller.outcome import After
 from controller.queue.silences import SilenceLog
 from tests.support.build import (
@@ -224,11 +224,7 @@ class TestLog:
     def test_the_look_comes_when_a_plugin_may_have_gone_silent(self) -> None:
         heartbeats, clock = known((0, Heartbeat("12:00", 20)))
 
-        class Inner:
-            def sync(self, _key: object) -> After:
-                return After(60.0)
-
-        log, key = SilenceLog(Inner(), heartbeats), Key("fake-system/node-1")
+        log, key = SilenceLog(lambda _: After(60.0), heartbeats), Key("fake-system/node-1")
         assert log.sync(key) == After(20.0)
         clock.now += 20
         assert log.sync(key) == After(60.0)

@@ -1,4 +1,4 @@
-"""The ledger: views, reservations, holders."""
+"""The infos: views, reservations, holders."""
 
 import copy
 
@@ -10,9 +10,14 @@ from api.nas import AllocatedDevice, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters
 from controller.decide.allocator import DeviceRequest, Refusal
-from controller.nodes import ledger as nodes
-from controller.nodes.ledger import HOLDERS_INDEX, Ledger, NodeView, holders_index
-from controller.nodes.reservations import RESERVATION_SECONDS
+from controller.nodes import infos as nodes
+from controller.nodes.infos import (
+    HOLDERS_INDEX,
+    RESERVATION_SECONDS,
+    NodeInfos,
+    NodeView,
+    holders_index,
+)
 from kube.store import Store
 from tests.support.build import SYSTEM, holding, nas, preparing
 from tests.support.clock import Clock
@@ -21,9 +26,9 @@ NODE = NodeName("node-1")
 REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))
 
 
-def ledger(*states: dict, clock: Clock | None = None) -> tuple[Ledger, Store]:  # type: ignore[type-arg]
+def infos(*states: dict, clock: Clock | None = None) -> tuple[NodeInfos, Store]:  # type: ignore[type-arg]
     store = Store({HOLDERS_INDEX: holders_index})
-    book = Ledger(store, SYSTEM, FAKE.device_key, clock=clock or Clock())
+    book = NodeInfos(store, SYSTEM, FAKE.device_key, clock=clock or Clock())
     for number, state in enumerate(states):
         state["metadata"].setdefault("resourceVersion", str(number + 1))
     store.replace(list(states))
@@ -41,7 +46,7 @@ def ledger(*states: dict, clock: Clock | None = None) -> tuple[Ledger, Store]:  
     ids=["absent", "not-ready", "unknown-status", "malformed"],
 )
 def test_a_node_that_takes_no_claims_says_why(state: object, reason: str, text: str) -> None:
-    book, _ = ledger(*([state] if state else []))  # type: ignore[list-item]
+    book, _ = infos(*([state] if state else []))  # type: ignore[list-item]
     refusal = book.view(NODE)
     assert isinstance(refusal, Refusal)
     assert refusal.reason == reason
@@ -49,7 +54,7 @@ def test_a_node_that_takes_no_claims_says_why(state: object, reason: str, text: 
 
 
 def test_free_is_what_no_claim_holds_in_the_order_of_the_node() -> None:
-    book, _ = ledger(holding(holding(nas(devices=4), "a", 0), "b", 2))
+    book, _ = infos(holding(holding(nas(devices=4), "a", 0), "b", 2))
     view = book.view(NODE)
     assert isinstance(view, NodeView)
     assert [d.id for d in view.free] == ["node-1-1", "node-1-3"]
@@ -59,14 +64,14 @@ def test_what_is_prepared_without_an_allocation_is_given_to_nobody_else() -> Non
     orphan = preparing(nas(devices=4), "gone", 0)
     child = [{"uuid": "child", "parentUUID": "node-1-2"}]
     orphan["spec"]["preparedDevices"]["split"] = {"fake": {"devices": child}}
-    book, _ = ledger(orphan)
+    book, _ = infos(orphan)
     view = book.view(NODE)
     assert isinstance(view, NodeView)
     assert [d.id for d in view.free] == ["node-1-1", "node-1-3"]
 
 
 def test_a_view_follows_the_cache() -> None:
-    book, store = ledger(nas(devices=2))
+    book, store = infos(nas(devices=2))
     assert not isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
     newer = holding(nas(devices=2), "a", 0)
     newer["metadata"]["resourceVersion"] = "7"
@@ -76,7 +81,7 @@ def test_a_view_follows_the_cache() -> None:
 
 def test_a_reservation_counts_for_others_until_it_is_released_or_expires() -> None:
     clock = Clock()
-    book, _ = ledger(nas(devices=2), clock=clock)
+    book, _ = infos(nas(devices=2), clock=clock)
     planned = {ClaimUID("u"): (AllocatedDevice(DeviceID("node-1-0")),)}
     book.reserve("me", NODE, planned)
     assert not isinstance(book.plan(NODE, [REQUEST], "me"), Refusal)
@@ -90,7 +95,7 @@ def test_a_reservation_counts_for_others_until_it_is_released_or_expires() -> No
 
 
 def test_the_latest_reservation_of_a_pod_counts_and_other_nodes_know_nothing_of_it() -> None:
-    book, _ = ledger(nas(devices=2), nas("node-2", devices=2))
+    book, _ = infos(nas(devices=2), nas("node-2", devices=2))
     other = NodeName("node-2")
     for node in (NODE, other):
         book.reserve("me", node, {ClaimUID("u"): (AllocatedDevice(DeviceID(f"{node}-0")),)})
@@ -101,7 +106,7 @@ def test_the_latest_reservation_of_a_pod_counts_and_other_nodes_know_nothing_of_
 
 def test_reservations_of_several_pods_on_a_node_add_up() -> None:
     clock = Clock()
-    book, _ = ledger(nas(devices=4), clock=clock)
+    book, _ = infos(nas(devices=4), clock=clock)
     for number, owner in enumerate(["a", "b", "c"]):
         clock.now = number
         device = AllocatedDevice(DeviceID(f"node-1-{number}"))
@@ -114,7 +119,7 @@ def test_reservations_of_several_pods_on_a_node_add_up() -> None:
 
 def test_a_reservation_that_was_never_released_is_forgotten_at_the_next_one() -> None:
     clock = Clock()
-    book, _ = ledger(nas(devices=2), clock=clock)
+    book, _ = infos(nas(devices=2), clock=clock)
     planned = {ClaimUID("u"): (AllocatedDevice(DeviceID("node-1-0")),)}
     book.reserve("me", NODE, planned)
     clock.now = RESERVATION_SECONDS
@@ -132,7 +137,7 @@ def test_a_state_is_read_once_for_all_questions_and_before_the_first(
         return parse_nas(obj, key)
 
     monkeypatch.setattr(nodes, "parse_nas", reading)
-    book, store = ledger(nas(devices=2))
+    book, store = infos(nas(devices=2))
     newer = holding(nas(devices=2), "a", 0)
     newer["metadata"]["resourceVersion"] = "7"
     store.apply(newer)
@@ -151,7 +156,7 @@ def test_of_a_heartbeat_just_the_heartbeat_is_read(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(nodes, "parse_nas", reading)
     full = preparing(holding(nas(devices=2), "a", 0), "a", 0)
-    book, store = ledger(full)
+    book, store = infos(full)
     beat = {"heartbeat": {"renewTime": "now", "durationSeconds": 9}, "status": "NotReady"}
     newer = copy.deepcopy(full) | beat
     newer["metadata"]["resourceVersion"] = "7"
@@ -164,7 +169,7 @@ def test_of_a_heartbeat_just_the_heartbeat_is_read(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_node_that_is_gone_is_not_remembered() -> None:
-    book, store = ledger(nas(devices=2))
+    book, store = infos(nas(devices=2))
     gone = nas(devices=2)
     gone["metadata"]["resourceVersion"] = "9"
     store.remove(gone)
@@ -175,7 +180,7 @@ def test_a_node_that_is_gone_is_not_remembered() -> None:
 
 
 def test_holders_are_found_by_claim_on_every_node() -> None:
-    book, _ = ledger(holding(nas("b"), "u", 0), holding(nas("a"), "u", 1), nas("c"))
+    book, _ = infos(holding(nas("b"), "u", 0), holding(nas("a"), "u", 1), nas("c"))
     assert book.holders(ClaimUID("u")) == ["a", "b"]
     assert book.holders(ClaimUID("v")) == []
     assert book.nodes() == ["a", "b", "c"]
@@ -189,6 +194,6 @@ def test_the_index_survives_malformed_objects(spec: object) -> None:
 
 
 def test_a_malformed_state_is_an_error_where_it_has_to_be_written() -> None:
-    book, _ = ledger(nas(allocatedClaims={"u": 3}))
+    book, _ = infos(nas(allocatedClaims={"u": 3}))
     with pytest.raises(MalformedState, match="delete the object"):
         book.state(NODE)

@@ -15,7 +15,7 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_VERSIONS, PODS, STATES
-from controller.nodes.reservations import RESERVATION_SECONDS
+from controller.nodes.infos import RESERVATION_SECONDS
 from kube.errors import Conflict
 from tests.support.build import (
     SYSTEM,

@@ -4,7 +4,7 @@ import pytest
 
 from api.objects import JSON
 from controller.outcome import Topic
-from controller.queue.waiting import Waiters
+from controller.queue.reconcile import Waiters
 from controller.queue.wakeups import may_serve_more
 from tests.support.build import (
     POD_CLAIM,

@@ -1,3 +1,5 @@
+import re
+
 from tests.support.waiting import until
 from tools.shape import ROOT, allocating, lines, preparing, walk_of
 
@@ -15,7 +17,17 @@ def test_claim_is_allocated_and_prepared() -> None:
     assert "plugin/driver.py" in prepared.files
     assert not {f for f in allocated.files | prepared.files if f.startswith(("tests", "tools"))}
     assert all((ROOT / file).is_file() for file in allocated.files | prepared.files)
-    assert 1 < prepared.frames <= allocated.frames
+    assert min(allocated.frames, prepared.frames) > 1
+
+
+def test_a_walk_is_no_longer_than_the_documentation_says() -> None:
+    page = (ROOT / "docs/architecture.md").read_text("utf-8")
+    said = re.search(r"Allocating one claim runs (\d+) files and is (\d+) frames deep", page)
+    assert said is not None
+    files, frames = map(int, said.groups())
+    found = allocating()
+    assert len(found.files) <= files
+    assert found.frames <= frames
 
 
 def test_lines_of_code_and_tests_are_apart() -> None:

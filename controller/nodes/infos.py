@@ -1,23 +1,32 @@
-"""The ledger of nodes: what each one offers now, from the watch cache of NodeAllocationStates.
+"""What each node offers now, from the watch cache of NodeAllocationStates.
 
 Answers come from memory. A reservation says that a pod is about to be allocated on a node, so that
 answers to other pods leave its devices out; it is a hint with an owner and an expiry, and the
-allocation itself never trusts it.
+allocation itself never trusts it. It is asked for every node that is planned on; so a node without
+reservations costs one look into a dictionary, whatever is reserved elsewhere.
+
+A heartbeat says within how many seconds the next one follows. They are counted from the moment when
+we saw it, on our own monotonic clock, as in leader election; what the clock of a node says does not
+matter. A plugin that never gave a heartbeat, being older, is not silent, and neither is one that
+has ended.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from api.errors import MalformedState
-from api.nas import Device, NodeAllocationState, parse_nas
+from api.nas import Device, Heartbeat, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
 from controller.decide.allocator import DeviceRequest, Plan, Refusal, plan
-from controller.nodes.heartbeats import Heartbeats
-from controller.nodes.reservations import Reservations
 from kube.store import Store
 
 HOLDERS_INDEX = "allocated-claim"
+RESERVATION_SECONDS: Final = 10.0
+
+_NONE: Final[frozenset[DeviceID]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +73,94 @@ def holders_index(obj: JSON) -> Iterable[str]:
     return list(allocated) if isinstance(allocated, dict) else []
 
 
-class Ledger:
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    heartbeat: Heartbeat
+    overdue: float
+
+
+class Heartbeats:
+    """The last heartbeat of each node; thread-safe."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Know none; `clock` gives monotonic seconds."""
+        self._clock = clock
+        self._heard: dict[NodeName, _Heard] = {}
+
+    def saw(self, node: NodeName, heartbeat: Heartbeat | None) -> None:
+        """Take in the heartbeat in the latest version of a NAS."""
+        known = self._heard.get(node)
+        if heartbeat is None or heartbeat.seconds is None:
+            self._heard.pop(node, None)
+        elif known is None or known.heartbeat != heartbeat:
+            self._heard[node] = _Heard(heartbeat, self._clock() + heartbeat.seconds)
+
+    def seconds_left(self, node: NodeName) -> float | None:
+        """Return the seconds until a node is silent, 0 if it is, None if it never will be."""
+        heard = self._heard.get(node)
+        return None if heard is None else max(0.0, heard.overdue - self._clock())
+
+    def is_silent(self, node: NodeName) -> bool:
+        """Tell whether the plugin of a node has gone silent."""
+        return self.seconds_left(node) == 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reservation:
+    owner: str
+    node: NodeName
+    devices: frozenset[DeviceID]
+    expires: float
+
+
+class Reservations:
+    """Thread-safe; at most one reservation for each owner."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        """Start empty; `clock` gives monotonic seconds."""
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._by_owner: dict[str, _Reservation] = {}
+        self._by_node: dict[NodeName, tuple[_Reservation, ...]] = {}
+
+    def reserve(self, owner: str, node: NodeName, devices: frozenset[DeviceID]) -> None:
+        """Reserve devices of a node for a while; replaces the owner's former reservation."""
+        now = self._clock()
+        with self._guard:
+            expired = [r.owner for r in self._by_owner.values() if r.expires <= now]
+            for former in {*expired, owner}:
+                self._drop(former)
+            made = _Reservation(owner, node, devices, now + RESERVATION_SECONDS)
+            self._by_owner[owner] = made
+            self._by_node[node] = (*self._by_node.get(node, ()), made)
+
+    def release(self, owner: str) -> NodeName | None:
+        """Drop the reservation of an owner; return the node it was on."""
+        with self._guard:
+            dropped = self._drop(owner)
+        return dropped.node if dropped else None
+
+    def of_others(self, node: NodeName, owner: str) -> frozenset[DeviceID]:
+        """Return the devices of a node that somebody else than `owner` has reserved."""
+        here = self._by_node.get(node)
+        if not here:
+            return _NONE
+        now = self._clock()
+        others = [r.devices for r in here if r.owner != owner and r.expires > now]
+        return _NONE.union(*others)
+
+    def _drop(self, owner: str) -> _Reservation | None:
+        dropped = self._by_owner.pop(owner, None)
+        if dropped is not None:
+            rest = tuple(r for r in self._by_node[dropped.node] if r.owner != owner)
+            if rest:
+                self._by_node[dropped.node] = rest
+            else:
+                del self._by_node[dropped.node]
+        return dropped
+
+
+class NodeInfos:
     """Views of all nodes, and reservations.
 
     Attributes:
