@@ -3,11 +3,13 @@
 import pytest
 
 from api.objects import JSON
+from api.resources import STATES
 from controller.outcome import Topic
 from controller.queue.reconcile import Waiters
 from controller.queue.wakeups import may_serve_more
 from tests.support.build import (
     POD_CLAIM,
+    SYSTEM,
     allocated,
     claim,
     deallocating,
@@ -142,6 +144,20 @@ def test_a_freed_device_wakes_the_pod_that_waits_for_its_node() -> None:
     rig.handle(PSC)
     entries = rig.scheduling()["status"]["resourceClaims"]
     assert entries == [{"name": POD_CLAIM, "unsuitableNodes": []}]
+
+
+def test_own_write_wakes_it_with_the_watch_and_not_in_the_stack_of_who_writes() -> None:
+    rig = waiting_for_room()
+    leaving = deleted(finalized(allocated(claim("leaving"))))
+    held = holding(nas(devices=1), leaving["metadata"]["uid"], 0)
+    for name, resource, obj in (("claims", RESOURCES.claims, leaving), ("states", STATES, held)):
+        rig.cache(name).apply(rig.api.put(resource, obj))
+    rig.queued()
+    assert rig.handle("claim:default/leaving") == "done"
+    assert rig.cache("states").get(f"{SYSTEM}/node-1")["spec"].get("allocatedClaims") in (None, {})
+    assert len(rig.controller.queue) == 0
+    rig.cache("states").apply(rig.nas())
+    assert PSC in rig.queued()
 
 
 def test_another_node_does_not_wake_it() -> None:
