@@ -24,7 +24,7 @@ def test_events_are_those_that_the_settings_want_at_their_rate(
     recorder.start()
     recorder.stop()
     client.with_rate.assert_called_once_with(7.0, 9)
-    written = [call.args[1] for call in client.with_rate.return_value.create.call_args_list]
+    written = [call.args[1] for call in client.with_rate.return_value.post.call_args_list]
     assert [event["reason"] for event in written] == reasons
     assert {event["source"]["component"] for event in written} == {
         "resource driver fake.resource.3-shake.com"
