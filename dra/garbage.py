@@ -9,8 +9,8 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plu
 
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
-from dra.devicestate.prepared import PreparedClaim
 from dra.devicestate.state import State
+from dra.driver import PreparedClaim
 from dra.errors import NodeError, NotForThisNode
 from dra.metrics import PluginMetrics
 from dra.repairs import Repair, Report

@@ -9,10 +9,11 @@ from api.contract import Contract
 from api.errors import DriverError
 from api.invariants import NodeFiles
 from api.objects import NodeName
-from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.errors import CheckpointCorrupt
 from dra.places import CDI_SETTING, PLUGINS_SETTING
+from dra.publish.nas import shown_devices
+from plugin.fakes import Fakes, find_node
 
 
 class WrongPlace(DriverError):
@@ -35,7 +36,7 @@ def node_of(contract: Contract, cdi_root: Path, directory: Path, node: str) -> N
         raise _wrong(cdi_root, "has no CDI file of this driver", CDI_SETTING)
     if not _names(directory, PLUGINS_SETTING):
         raise _wrong(directory, "is empty", PLUGINS_SETTING)
-    written = CdiDirectory(cdi_root, NodeName(node), contract).find_node()
+    written = find_node(contract, CdiDirectory(cdi_root, contract).read_common())
     if node and written not in ("", node):
         raise WrongPlace(
             f"the CDI files in {cdi_root} are those of node {written}, not of {node}; give "
@@ -56,12 +57,14 @@ def read_files(contract: Contract, cdi_root: Path, directory: Path, node: NodeNa
         DirectoryUnusable: the checkpoint cannot be read.
         CdiWriteFailed: the CDI directory cannot be read.
     """
+    fakes = Fakes(contract, node)
     try:
-        claims = Checkpoint(directory, contract).read()
+        read = fakes.checkpoint(directory).read()
     except CheckpointCorrupt:
         return NodeFiles(checkpoint=None)
-    found = CdiDirectory(cdi_root, node, contract).survey(claims.values())
-    prepared = {uid: claim.devices for uid, claim in claims.items()}
+    claims = [claim for claim in read.values() if claim.devices]
+    found = fakes.directory(cdi_root).survey(claims)
+    prepared = {claim.uid: shown_devices(claim) for claim in claims}
     return NodeFiles(prepared, found.missing, found.wrong, found.surplus)
 
 

@@ -17,16 +17,19 @@ from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, DeviceID, NodeName, device_name
 from dra.claims import ClaimReader, ClaimRef, verify
 from dra.devicestate import cdi
-from dra.devicestate.prepared import Devices, PreparedClaim, described
+from dra.devicestate.prepared import described
 from dra.devicestate.state import State
+from dra.driver import PreparedClaim
 from dra.errors import NodeError
 from dra.kubelet.answers import Answer, AnsweredDevice
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
 from dra.patience import Patience
-from dra.publish.nodestate import CachedAllocation
+from dra.publish.nas import shown_devices
+from dra.publish.nodestate import CachedAllocation, Devices
 from ops.logs import get_logger
 from plugin.devices import DeviceSource, prepared_devices
 from plugin.errors import NotInNodeState
+from plugin.fakes import Fakes
 
 _LOG = get_logger("driver")
 
@@ -85,6 +88,7 @@ class NodeDriver:
         """
         self._node = node
         self._contract = contract
+        self._fakes = Fakes(contract, node)
         self._claims = claims
         self._node_state = node_state
         self._source = source
@@ -114,7 +118,7 @@ class NodeDriver:
                 if read and read[-1].uid == ref.uid:
                     self._events.warning(read[-1].raw, "PrepareFailed", str(error))
                 raise
-        if shown[0] != prepared.devices:
+        if shown[0] != shown_devices(prepared):
             told = described(prepared.devices)
             self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
         _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
@@ -176,7 +180,7 @@ class NodeDriver:
         self, claim: ClaimView, ref: ClaimRef, allocated: AllocatedClaim
     ) -> PreparedClaim:
         devices = prepared_devices(self._source, allocated.devices)
-        return PreparedClaim(ref.uid, ref.namespace, ref.name, claim.label, devices)
+        return self._fakes.claim(ref.uid, ref.namespace, ref.name, claim.label, devices)
 
 
 def answer(
@@ -190,22 +194,25 @@ def answer(
         results: which request each device serves, as far as the claim tells.
         node: the pool of devices that the claim names no pool for.
     """
+    own = cdi.device_ids(contract, claim)
     return tuple(
-        _answered(contract, claim.uid, whole, ids, results, node)
-        for whole, ids in _by_whole_device(claim)
+        _answered(cdi.common_id(contract), whole, ids, results, node)
+        for whole, ids in _by_whole_device(claim, own)
     )
 
 
-def _by_whole_device(claim: PreparedClaim) -> Iterator[tuple[DeviceID, list[DeviceID]]]:
-    for whole, devices in groupby(claim.devices, key=lambda d: d.parent or d.id):
-        yield whole, [device.id for device in devices]
+def _by_whole_device(
+    claim: PreparedClaim, ids: Sequence[Sequence[str]]
+) -> Iterator[tuple[DeviceID, list[str]]]:
+    found = zip(claim.devices, ids, strict=True)
+    for whole, devices in groupby(found, key=lambda each: each[0].device):
+        yield DeviceID(whole), [id_ for _, own in devices for id_ in own]
 
 
 def _answered(
-    contract: Contract,
-    uid: ClaimUID,
+    common: str,
     whole: DeviceID,
-    devices: Sequence[DeviceID],
+    ids: Sequence[str],
     results: Sequence[Result],
     node: NodeName,
 ) -> AnsweredDevice:
@@ -216,8 +223,5 @@ def _answered(
         requests=tuple(result.request for result in serving),
         pool=serving[0].pool if serving else node,
         device=name,
-        cdi_ids=(
-            cdi.common_id(contract),
-            *(cdi.device_id(contract, uid, device) for device in devices),
-        ),
+        cdi_ids=(common, *ids),
     )

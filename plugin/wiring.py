@@ -9,8 +9,6 @@ from api.contract import Contract
 from api.objects import JSON, NodeName
 from api.resources import STATES
 from dra.claims import ClaimReader
-from dra.devicestate.checkpoint import Checkpoint
-from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
 from dra.garbage import Collector
 from dra.kubelet.registration import Registration
@@ -36,6 +34,7 @@ from ops.metrics import Metrics
 from ops.pruning import ComparedWrites
 from plugin.devices import DeviceSource
 from plugin.driver import NodeDriver
+from plugin.fakes import Fakes
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.readiness import Readiness
 from plugin.sync import NodeSync
@@ -171,9 +170,14 @@ def _node_state(writes: ComparedWrites, cache: Store, site: Site) -> NodeState:
 
 
 def _state(site: Site, publisher: NasPublisher, report: Report, metrics: PluginMetrics) -> State:
-    directory = CdiDirectory(site.places.cdi_root.path, site.node, site.contract)
+    fakes = Fakes(site.contract, site.node)
     state = State(
-        directory, Checkpoint(site.places.directory.path, site.contract), publisher, report=report
+        fakes.directory(site.places.cdi_root.path),
+        fakes.checkpoint(site.places.directory.path),
+        publisher,
+        report=report,
+        write_ahead=False,
+        remake=fakes.remake,
     )
     metrics.count_prepared(lambda: len(state.entries()))
     return state

@@ -1,73 +1,101 @@
-"""CDI specs: what container runtimes inject for a claim. Pure; files are in `cdi_directory`.
+"""CDI specs: what container runtimes inject for a claim. Pure; files are in `directory`.
 
-One spec for the node with the device `common`, and one spec per claim with a device for each
-(child) device. A device name holds the claim's uid: two claims never share a name, whatever files
-are left over, and runtimes refuse a name that two files define.
-
-A container may have several claims, whose devices come in no certain order, and the last one that
-sets a variable wins. So a device is in three variables: by its index alone, by the claim's label,
-and by the claim's uid, which no other claim can set.
-Source: container-device-interface SPEC.md, pkg/parser/parser.go and pkg/cdi/spec.go.
+One spec per claim with a device for each prepared device that edits something, and, for a driver
+that wants it, one spec for the node with the device `common`. A device name holds the claim's uid:
+two claims never share a name, whatever files are left over, and runtimes refuse a name that two
+files define.
+Source: container-device-interface SPEC.md, specs-go/config.go and pkg/cdi/spec.go.
 """
 
+import json
 import re
-from collections.abc import Iterator
-from typing import Final
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any, Final
 
 from api.contract import Contract
-from api.names import (
-    CDI_COMMON_DEVICE,
-    ENV_DRIVER_NAME,
-)
-from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from dra.devicestate.prepared import PreparedClaim
+from api.names import CDI_COMMON_DEVICE
+from api.objects import JSON, ClaimUID
+from dra.devicestate.cdirules import lowest_version, validate
+from dra.driver import DeviceNode, Edits, Hook, Mount, PreparedClaim, PreparedDevice
 from dra.errors import InvalidCdiSpec, InvalidClaimUid
-
-CDI_VERSION: Final = "0.5.0"
-"""The lowest one that allows a device name to begin with a digit, as a uid may."""
 
 FILE_SUFFIX: Final = ".json"
 
 _LONGEST_UID: Final = 128
+_LONGEST_NAME: Final = 128
+"""Characters of a device's name, as long as published objects take."""
+
+_ESCAPED: Final = re.compile(r"[\x7f-\uffff]")
 _UID: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]*[A-Za-z0-9])?", re.ASCII)
-_VENDOR_OR_CLASS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", re.ASCII)
-_DEVICE_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?", re.ASCII)
-_ENTRY: Final = re.compile(r"[^=\0]+=[^\0]*")
 
 
-def common_spec(contract: Contract, node: NodeName) -> JSON:
+def common_spec(contract: Contract, edits: Edits) -> JSON:
     """Return the spec of the device that every claim of the node injects."""
-    env = [
-        f"{contract.env_node_name}={node}",
-        f"{ENV_DRIVER_NAME}={contract.driver_name}",
-    ]
-    return _spec(contract, [(CDI_COMMON_DEVICE, env)])
+    return _spec(contract, [(CDI_COMMON_DEVICE, edits)])
 
 
-def claim_spec(contract: Contract, claim: PreparedClaim) -> JSON:
-    """Return the spec of a claim, one device per device that its containers get."""
-    return _spec(
-        contract,
-        [
-            (device_name(claim.uid, device.id), list(_env(contract, claim, index, device.id)))
-            for index, device in enumerate(claim.devices)
-        ],
+def claim_spec(contract: Contract, claim: PreparedClaim) -> JSON | None:
+    """Return the spec of a claim, None if none of its devices edits anything.
+
+    Raises:
+        InvalidCdiSpec: a variable has a name that cannot be.
+    """
+    named = zip(_names(claim), claim.devices, strict=True)
+    devices = [(name, device.edits) for name, device in named if device.edits != Edits()]
+    return _spec(contract, devices) if devices else None
+
+
+def claim_of(contract: Contract, uid: ClaimUID, spec: JSON) -> PreparedClaim | None:
+    """Return the claim that a spec was made for, as far as that tells what it is.
+
+    Pools, results and the names of the claim are not known; devices are named as in the spec. None
+    is returned for a spec that this driver does not make.
+    """
+    try:
+        validate(spec)
+    except InvalidCdiSpec:
+        return None
+    devices = tuple(
+        PreparedDevice("", each["name"].removeprefix(f"{uid}-"), _read(each["containerEdits"]))
+        for each in spec["devices"]
     )
+    claim = PreparedClaim(uid, "", "", "", devices)
+    return claim if claim_spec(contract, claim) == spec else None
 
 
-def former_spec(contract: Contract, spec: JSON) -> JSON:
-    """Return a claim's spec as earlier plugins wrote it: without the variables of its uid."""
-    new = contract.env_uid_prefix
-    return _spec(
-        contract,
-        [
-            (
-                device["name"],
-                [e for e in device["containerEdits"]["env"] if not e.startswith(new)],
-            )
-            for device in spec["devices"]
-        ],
-    )
+def check_claim(contract: Contract, claim: PreparedClaim) -> JSON | None:
+    """Return the spec of a claim that runtimes and the checkpoint take.
+
+    Raises:
+        InvalidClaimUid: the uid cannot name a file.
+        InvalidCdiSpec: with everything that is wrong.
+    """
+    claim_file(contract, claim.uid)
+    names = _names(claim)
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
+    if twice or not names:
+        what = f"two devices named {', '.join(twice)}" if twice else "no devices"
+        raise InvalidCdiSpec(f"{claim} has {what}; see what the driver returns from prepare")
+    if any(len(name) > _LONGEST_NAME for d in claim.devices for name in (d.device, d.name)):
+        raise InvalidCdiSpec(
+            f"{claim} has a device whose name is longer than {_LONGEST_NAME} characters; see what "
+            "the driver returns from prepare"
+        )
+    spec = claim_spec(contract, claim)
+    if spec is not None:
+        validate(spec)
+    return spec
+
+
+def render(spec: JSON) -> bytes:
+    """Return the content of a spec's file.
+
+    Runtimes read JSON as YAML, which has no pairs of surrogates: a character beyond U+FFFF has to
+    stand for itself, and control characters must not.
+    """
+    text = json.dumps(spec, indent=2, ensure_ascii=False)
+    return (_ESCAPED.sub(lambda each: f"\\u{ord(each[0]):04x}", text) + "\n").encode()
 
 
 def common_id(contract: Contract) -> str:
@@ -75,14 +103,12 @@ def common_id(contract: Contract) -> str:
     return _qualified(contract, CDI_COMMON_DEVICE)
 
 
-def device_id(contract: Contract, uid: ClaimUID, device: DeviceID) -> str:
-    """Return the qualified id, `vendor/class=name`, of a claim's device."""
-    return _qualified(contract, device_name(uid, device))
-
-
-def device_name(uid: ClaimUID, device: DeviceID) -> str:
-    """Return the name of a claim's device within our kind."""
-    return f"{uid}-{device}"
+def device_ids(contract: Contract, claim: PreparedClaim) -> tuple[tuple[str, ...], ...]:
+    """Return the ids, `vendor/class=name`, of each device; none of one that edits nothing."""
+    return tuple(
+        () if device.edits == Edits() else (_qualified(contract, name),)
+        for name, device in zip(_names(claim), claim.devices, strict=True)
+    )
 
 
 def common_file(contract: Contract) -> str:
@@ -107,93 +133,122 @@ def claim_file(contract: Contract, uid: ClaimUID) -> str:
     return f"{contract.cdi_file_prefix}{uid}{FILE_SUFFIX}"
 
 
-def env_label(label: str) -> str:
-    """Return a claim's label or uid as part of an env variable's name."""
-    return re.sub(r"[^A-Za-z0-9]", "_", label).upper()
+def _names(claim: PreparedClaim) -> list[str]:
+    """Return the names of a claim's devices; those of two pools that are named alike have both."""
+    short = [_short_name(device) for device in claim.devices]
+    alike = {name for name, count in Counter(short).items() if count > 1}
+    return [
+        f"{claim.uid}-{device.pool.replace('/', ':')}:{name}"
+        if name in alike
+        else f"{claim.uid}-{name}"
+        for name, device in zip(short, claim.devices, strict=True)
+    ]
 
 
-def find_label(contract: Contract, spec: JSON) -> str:
-    """Return the label that a claim's spec was made with, empty if it shows none."""
-    labelled = re.compile(rf"{re.escape(contract.env_claim_prefix)}(.+)_0=.*")
-    for device in spec.get("devices") or []:
-        for entry in device["containerEdits"]["env"]:
-            match = labelled.fullmatch(entry)
-            if match:
-                return match[1]
-    return ""
+def _short_name(device: PreparedDevice) -> str:
+    share = f"-{device.share_id}" if device.share_id else ""
+    return device.name or f"{device.device}{share}"
 
 
-def find_node(contract: Contract, spec: JSON) -> str:
-    """Return the node that a common spec was made for, empty if it shows none."""
-    for device in spec.get("devices") or []:
-        for entry in device["containerEdits"]["env"]:
-            name, _, value = entry.partition("=")
-            if name == contract.env_node_name:
-                return str(value)
-    return ""
-
-
-def validate(spec: JSON) -> None:
-    """Check a spec by the rules that runtimes load it with.
-
-    Raises:
-        InvalidCdiSpec: with everything that is wrong.
-    """
-    found = "; ".join(_faults(spec))
-    if found:
-        raise InvalidCdiSpec(f"CDI spec of kind {spec.get('kind')!r} is invalid: {found}")
-
-
-def _spec(contract: Contract, devices: list[tuple[str, list[str]]]) -> JSON:
-    return {
-        "cdiVersion": CDI_VERSION,
+def _spec(contract: Contract, devices: Iterable[tuple[str, Edits]]) -> JSON:
+    spec: JSON = {
         "kind": contract.cdi_kind,
-        "devices": [{"name": name, "containerEdits": {"env": env}} for name, env in devices],
+        "devices": [{"name": name, "containerEdits": _edits(edits)} for name, edits in devices],
+    }
+    return {"cdiVersion": lowest_version(spec), **spec}
+
+
+def _edits(edits: Edits) -> JSON:
+    return _filled(
+        env=[_variable(name, value) for name, value in edits.env.items()],
+        mounts=[_mount(each) for each in edits.mounts],
+        deviceNodes=[_device_node(each) for each in edits.device_nodes],
+        hooks=[_hook(each) for each in edits.hooks],
+        additionalGids=list(edits.additional_gids),
+    )
+
+
+def _variable(name: str, value: str) -> str:
+    """Return an entry that is read back as this variable and not as another one."""
+    if "=" in name:
+        raise InvalidCdiSpec(f"variable {name!r} has '=' in its name; see what the driver returns")
+    return f"{name}={value}"
+
+
+def _mount(mount: Mount) -> JSON:
+    """Return a mount; OCI runtimes know one without type by its option `bind` only."""
+    implied = mount.type or {"bind", "rbind"} & set(mount.options)
+    options = [*mount.options] if implied else ["bind", *mount.options]
+    return {
+        "hostPath": mount.host_path,
+        "containerPath": mount.container_path,
+        **_filled(options=options, type=mount.type),
     }
 
 
-def _env(contract: Contract, claim: PreparedClaim, index: int, device: DeviceID) -> Iterator[str]:
-    yield f"{contract.env_device_prefix}{index}={device}"
-    if claim.label:
-        yield f"{contract.env_claim_prefix}{env_label(claim.label)}_{index}={device}"
-    own = f"{contract.env_uid_prefix}{env_label(claim.uid)}"
-    yield f"{own}_{index}={device}"
-    if claim.name:
-        yield f"{own}_NAME={claim.name}"
+def _device_node(node: DeviceNode) -> JSON:
+    return {
+        "path": node.path,
+        **_filled(
+            hostPath=node.host_path,
+            type=node.type,
+            major=node.major,
+            minor=node.minor,
+            permissions=node.permissions,
+        ),
+    }
+
+
+def _hook(hook: Hook) -> JSON:
+    return {
+        "hookName": hook.name,
+        "path": hook.path,
+        **_filled(args=list(hook.args), env=list(hook.env), timeout=hook.timeout),
+    }
+
+
+def _read(edits: JSON) -> Edits:
+    """Return what the edits of a valid spec say."""
+    return Edits(
+        env=dict(entry.split("=", 1) for entry in edits.get("env", ())),
+        mounts=tuple(
+            Mount(
+                each["hostPath"],
+                each["containerPath"],
+                tuple(each.get("options", ())),
+                each.get("type", ""),
+            )
+            for each in edits.get("mounts", ())
+        ),
+        device_nodes=tuple(
+            DeviceNode(
+                each["path"],
+                each.get("hostPath", ""),
+                each.get("type", ""),
+                each.get("major"),
+                each.get("minor"),
+                each.get("permissions", ""),
+            )
+            for each in edits.get("deviceNodes", ())
+        ),
+        hooks=tuple(
+            Hook(
+                each["hookName"],
+                each["path"],
+                tuple(each.get("args", ())),
+                tuple(each.get("env", ())),
+                each.get("timeout"),
+            )
+            for each in edits.get("hooks", ())
+        ),
+        additional_gids=tuple(edits.get("additionalGids", ())),
+    )
+
+
+def _filled(**fields: Any) -> JSON:
+    """Return the fields that have a value; runtimes read 0 and nothing alike."""
+    return {name: value for name, value in fields.items() if value or value == 0}
 
 
 def _qualified(contract: Contract, name: str) -> str:
     return f"{contract.cdi_kind}={name}"
-
-
-def _faults(spec: JSON) -> Iterator[str]:
-    unknown = set(spec) - {"cdiVersion", "kind", "devices"}
-    if unknown:
-        yield f"unknown fields {', '.join(sorted(unknown))}"
-    if spec.get("cdiVersion") != CDI_VERSION:
-        yield f"cdiVersion must be {CDI_VERSION}"
-    vendor, slash, kind_class = str(spec.get("kind", "")).partition("/")
-    if not (slash and _VENDOR_OR_CLASS.fullmatch(vendor) and _is_class(kind_class)):
-        yield "kind must be vendor/class, both of two or more letters, digits, '-', '_'"
-    devices = spec.get("devices") or []
-    if not devices:
-        yield "it has no devices"
-    names = [str(device.get("name", "")) for device in devices]
-    yield from (f"two devices named {n!r}" for n in sorted(set(names)) if names.count(n) > 1)
-    for device in devices:
-        yield from _device_faults(device)
-
-
-def _device_faults(device: JSON) -> Iterator[str]:
-    name = str(device.get("name", ""))
-    if not _DEVICE_NAME.fullmatch(name):
-        yield f"device name {name!r} has characters other than letters, digits, '_', '.', ':', '-'"
-    env = (device.get("containerEdits") or {}).get("env") or []
-    if not env:
-        yield f"device {name!r} edits nothing"
-    yield from (f"device {name!r} has env {e!r}" for e in env if not _ENTRY.fullmatch(e))
-
-
-def _is_class(text: str) -> bool:
-    """Tell whether `text` is the class of a kind; dots are allowed from CDI 0.6.0 only."""
-    return bool(_VENDOR_OR_CLASS.fullmatch(text)) and "." not in text

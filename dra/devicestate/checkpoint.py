@@ -1,26 +1,27 @@
 """The node's own record of prepared claims, which survives the plugin and a reboot.
 
-A JSON file with version and checksum, replaced as a whole. Called by `state` under its lock;
-a file that cannot be trusted is reported, never guessed at and never lost.
+A JSON file with version and checksum, replaced as a whole. A claim is `preparing` before its driver
+changes anything, and `prepared` with its devices and their edits, from which everything else can be
+made again. Called by `state` under its lock; a file that cannot be trusted is reported, never
+guessed at and never lost.
 """
 
 import contextlib
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from marshmallow import Schema, ValidationError, fields, post_load, validate
-
 from api.contract import Contract
-from api.devices import PreparedDevice
-from api.objects import JSON, ClaimUID, DeviceID
-from api.schemas import describe_errors
+from api.objects import JSON, ClaimUID
 from dra.devicestate import cdi
+from dra.devicestate.codec import from_json, to_json
 from dra.devicestate.files import read_regular, remove_temporaries, write_atomically
-from dra.devicestate.prepared import PreparedClaim
+from dra.devicestate.prepared import Remake, unedited
+from dra.driver import PreparedClaim
 from dra.errors import (
     CheckpointCorrupt,
     CheckpointWriteFailed,
@@ -30,10 +31,12 @@ from dra.errors import (
 )
 
 FILE_NAME: Final = "checkpoint.json"
-VERSION: Final = "v1"
+VERSION: Final = "v2"
+FORMER: Final = "v1"
+"""Of the releases before drivers had edits; it names devices only."""
 
-_LONGEST_ID: Final = 128
-"""Characters of a device's id, as long as published objects take."""
+PREPARING: Final = "preparing"
+PREPARED: Final = "prepared"
 
 _MODE: Final = 0o600
 
@@ -41,10 +44,19 @@ _MODE: Final = 0o600
 class Checkpoint:
     """The checkpoint file of one plugin directory."""
 
-    def __init__(self, directory: Path, contract: Contract) -> None:
-        """Keep the file in `directory`, which has to exist."""
+    def __init__(self, directory: Path, contract: Contract, remake: Remake | None = None) -> None:
+        """Keep a file.
+
+        Args:
+            directory: that has it; it has to exist.
+            contract: of the driver.
+            remake: completes claims of a file of the former version, None if there never was one.
+        """
         self._path = directory / FILE_NAME
         self._contract = contract
+        self._remake = remake
+        self._known: tuple[int, ...] = ()
+        self._entries: dict[ClaimUID, tuple[PreparedClaim, JSON]] = {}
 
     @property
     def path(self) -> Path:
@@ -71,15 +83,24 @@ class Checkpoint:
             CheckpointCorrupt: the content is not what this driver wrote; the file is untouched.
             DirectoryUnusable: the file or its directory is not accessible.
         """
+        known = self._identity()
         try:
             content = read_regular(self._path)
         except FileNotFoundError:
             return {}
         except OSError as error:
             raise self._unreadable(error) from error
-        claims = _parse(content, self._path)
+        try:
+            claims = self._parsed(content)
+        except (ValueError, RecursionError) as error:
+            raise CheckpointCorrupt(f"{self._path} is malformed: {error}") from error
         _check_usable(self._contract, claims.values(), self._path)
+        self._known = known
         return claims
+
+    def changed(self) -> bool:
+        """Tell whether there is another file than was read or written last."""
+        return self._identity() not in ((), self._known)
 
     def save(self, claims: Iterable[PreparedClaim]) -> None:
         """Replace the file.
@@ -87,7 +108,12 @@ class Checkpoint:
         Raises:
             CheckpointWriteFailed: the old file is still there.
         """
-        self._write(self._path, render(claims))
+        # most claims are those of the last time
+        self._entries = {claim.uid: self._entry(claim) for claim in claims}
+        self._write(
+            self._path, _document({uid: entry for uid, (_, entry) in self._entries.items()})
+        )
+        self._known = self._identity()
 
     def remove(self) -> None:
         """Remove the file, and its directory if nothing else is in it.
@@ -121,6 +147,29 @@ class Checkpoint:
         self._write(aside, read_regular(self._path))
         return aside
 
+    def _entry(self, claim: PreparedClaim) -> tuple[PreparedClaim, JSON]:
+        known = self._entries.get(claim.uid)
+        return known if known and known[0] is claim else (claim, _claim_json(claim))
+
+    def _parsed(self, content: bytes) -> dict[ClaimUID, PreparedClaim]:
+        document = from_json(_Document, json.loads(content), "the file")
+        if document.checksum != checksum(document.data):
+            raise ValueError("it does not match its checksum")
+        if document.version == VERSION:
+            return _claims(document.data, _claim)
+        if document.version == FORMER and self._remake is not None:
+            former = _claims(document.data, _former_claim)
+            return {uid: self._remake(claim, None) for uid, claim in former.items()}
+        raise ValueError(f"version {document.version!r} is not known")
+
+    def _identity(self) -> tuple[int, ...]:
+        """Return what tells a file from one that replaced it, nothing if there is none."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return (found.st_ino, found.st_size, found.st_mtime_ns)
+
     def _unreadable(self, error: OSError) -> DirectoryUnusable:
         return DirectoryUnusable(
             f"checkpoint {self._path} cannot be read: {error.strerror or error}; make it "
@@ -140,9 +189,13 @@ class Checkpoint:
 
 def render(claims: Iterable[PreparedClaim]) -> bytes:
     """Return the file's content for these claims."""
-    data = {"claims": {claim.uid: _claim_json(claim) for claim in claims}}
+    return _document({claim.uid: _claim_json(claim) for claim in claims})
+
+
+def _document(entries: Mapping[ClaimUID, JSON]) -> bytes:
+    data: JSON = {"claims": dict(entries)}
     document = {"version": VERSION, "checksum": checksum(data), "data": data}
-    return (json.dumps(document, indent=2) + "\n").encode()
+    return (json.dumps(document) + "\n").encode()
 
 
 def checksum(data: JSON) -> str:
@@ -151,72 +204,68 @@ def checksum(data: JSON) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 
-def _parse(content: bytes, path: Path) -> dict[ClaimUID, PreparedClaim]:
-    try:
-        document = _DocumentSchema().load(json.loads(content))
-    except ValidationError as error:
-        raise CheckpointCorrupt(f"{path} is malformed: {describe_errors(error)}") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointCorrupt(f"{path} is no JSON: {error}") from error
-    if document["checksum"] != checksum(document["data"]):
-        raise CheckpointCorrupt(f"{path} does not match its checksum")
-    try:
-        claims = _DataSchema().load(document["data"])["claims"]
-    except ValidationError as error:
-        raise CheckpointCorrupt(f"{path} is malformed: {describe_errors(error, 'data')}") from error
-    return {
-        ClaimUID(uid): PreparedClaim(uid=ClaimUID(uid), **claim) for uid, claim in claims.items()
-    }
-
-
 def _check_usable(contract: Contract, claims: Iterable[PreparedClaim], path: Path) -> None:
     """Check that files and published objects can hold claims, else the plugin cannot start."""
     for claim in claims:
-        if any(len(device.id) > _LONGEST_ID for device in claim.devices):
-            raise CheckpointCorrupt(
-                f"{path} has a claim that cannot be: the id of a device of {claim} is too long"
-            )
         try:
-            cdi.claim_file(contract, claim.uid)
-            cdi.validate(cdi.claim_spec(contract, claim))
+            if claim.devices:
+                cdi.check_claim(contract, claim)
+            else:
+                cdi.claim_file(contract, claim.uid)
         except (InvalidClaimUid, InvalidCdiSpec) as error:
             raise CheckpointCorrupt(f"{path} has a claim that cannot be: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    version: str
+    checksum: str
+    data: JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _FormerDevice:
+    uuid: str
+    parentUUID: str | None  # noqa: N815
+
+
+@dataclass(frozen=True, slots=True)
+class _FormerClaim:
+    namespace: str
+    name: str
+    label: str
+    devices: tuple[_FormerDevice, ...]
+
+
+def _claims(
+    data: JSON, read: Callable[[ClaimUID, Any], PreparedClaim]
+) -> dict[ClaimUID, PreparedClaim]:
+    entries = data.get("claims")
+    if not isinstance(entries, dict) or len(data) > 1:
+        raise ValueError("data must have claims by uid and nothing else")
+    return {ClaimUID(uid): read(ClaimUID(uid), entry) for uid, entry in entries.items()}
+
+
 def _claim_json(claim: PreparedClaim) -> JSON:
-    return {
-        "namespace": claim.namespace,
-        "name": claim.name,
-        "label": claim.label,
-        "devices": [{"uuid": d.id, "parentUUID": d.parent} for d in claim.devices],
-    }
+    entry: JSON = to_json(claim)
+    del entry["uid"]
+    return {"state": PREPARED if claim.devices else PREPARING, **entry}
 
 
-class _DocumentSchema(Schema):
-    version = fields.String(required=True, validate=validate.Equal(VERSION))
-    checksum = fields.String(required=True)
-    data = fields.Dict(required=True)
+def _claim(uid: ClaimUID, entry: Any) -> PreparedClaim:
+    where = f"claim {uid}"
+    fields = dict(from_json(dict[str, Any], entry, where))
+    state = fields.pop("state", None)
+    claim = from_json(PreparedClaim, {**fields, "uid": uid}, where)
+    if state != (PREPARED if claim.devices else PREPARING):
+        raise ValueError(f"{where} is {state!r} with {len(claim.devices)} devices")
+    return claim
 
 
-class _DeviceSchema(Schema):
-    uuid = fields.String(required=True)
-    parent = fields.String(required=True, allow_none=True, data_key="parentUUID")
-
-    @post_load
-    def make(self, data: Mapping[str, Any], **_: object) -> PreparedDevice:
-        return PreparedDevice(DeviceID(data["uuid"]), data["parent"])
-
-
-class _ClaimSchema(Schema):
-    namespace = fields.String(required=True)
-    name = fields.String(required=True)
-    label = fields.String(required=True)
-    devices = fields.List(fields.Nested(_DeviceSchema()), required=True)
-
-    @post_load
-    def freeze(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
-        return {**data, "devices": tuple(data["devices"])}
-
-
-class _DataSchema(Schema):
-    claims = fields.Dict(fields.String(), fields.Nested(_ClaimSchema()), required=True)
+def _former_claim(uid: ClaimUID, entry: Any) -> PreparedClaim:
+    """Read a claim that names its devices, or children of devices, by their ids alone."""
+    found = from_json(_FormerClaim, entry, f"claim {uid}")
+    devices = tuple(unedited(device.uuid, device.parentUUID) for device in found.devices)
+    if not devices:
+        raise ValueError(f"claim {uid} has no devices")
+    return PreparedClaim(uid, found.namespace, found.name, found.label, devices)

@@ -5,16 +5,17 @@ claim needs any more are collected. Called by `state` under its lock.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from api.contract import Contract
-from api.objects import JSON, ClaimUID, NodeName
+from api.objects import JSON, ClaimUID
 from dra.devicestate import cdi
+from dra.devicestate.cdirules import validate
 from dra.devicestate.files import TEMPORARY_SUFFIX, read_regular, write_atomically
-from dra.devicestate.prepared import PreparedClaim
+from dra.driver import Edits, PreparedClaim
 from dra.errors import CdiWriteFailed
 
 _MODE: Final = 0o644
@@ -39,19 +40,35 @@ class Survey:
 class CdiDirectory:
     """Our files in one CDI directory."""
 
-    def __init__(self, root: Path, node: NodeName, contract: Contract) -> None:
-        """Manage the files of our kind in `root`, which is made when it is missing."""
+    def __init__(
+        self,
+        root: Path,
+        contract: Contract,
+        common: Edits | None = None,
+        former: Callable[[PreparedClaim], Collection[JSON]] = lambda _claim: (),
+    ) -> None:
+        """Manage the files of our kind in a directory.
+
+        Args:
+            root: the directory, which is made when it is missing.
+            contract: of the driver.
+            common: what the containers of every claim get by the common device; None for no such
+                device.
+            former: the specs that earlier releases wrote for a claim; they are renewed, not wrong.
+        """
         self._root = root
         self._contract = contract
-        self._common = cdi.common_spec(contract, node)
+        self._common = None if common is None else cdi.common_spec(contract, common)
+        self._former = former
 
     def ensure_common(self) -> None:
-        """Make the node's own spec exist as it should be.
+        """Make the node's own spec exist as it should be, if the driver has one.
 
         Raises:
             CdiWriteFailed: the directory is not writable.
         """
-        self._ensure(cdi.common_file(self._contract), self._common)
+        if self._common is not None:
+            self._ensure(cdi.common_file(self._contract), self._common)
 
     def ensure(self, claim: PreparedClaim) -> bool:
         """Make the claim's spec, and the node's, exist as they should be.
@@ -66,44 +83,48 @@ class CdiDirectory:
             InvalidCdiSpec: e.g. the claim has no devices.
             CdiWriteFailed: the directory is not writable.
         """
-        name, spec = (
-            cdi.claim_file(self._contract, claim.uid),
-            cdi.claim_spec(self._contract, claim),
-        )
-        cdi.validate(spec)
+        spec = self.check(claim)
         self.ensure_common()
-        return self._ensure(name, spec)
+        if spec is None:
+            self.remove(claim.uid)
+            return False
+        return self._ensure(cdi.claim_file(self._contract, claim.uid), spec)
 
-    def check(self, claim: PreparedClaim) -> None:
-        """Check that the claim's spec is one that runtimes load.
+    def check_uid(self, uid: ClaimUID) -> None:
+        """Check that a claim can have a file.
 
         Raises:
+            InvalidClaimUid: the uid cannot name one.
+        """
+        self._file(uid)
+
+    def check(self, claim: PreparedClaim) -> JSON | None:
+        """Return the spec of a claim, which runtimes load; None if its devices edit nothing.
+
+        Raises:
+            InvalidClaimUid: the uid cannot name a file.
             InvalidCdiSpec: with everything that is wrong.
         """
-        cdi.validate(cdi.claim_spec(self._contract, claim))
+        return cdi.check_claim(self._contract, claim)
 
-    def survey(self, claims: Iterable[PreparedClaim]) -> Survey:
+    def survey(self, claims: Collection[PreparedClaim]) -> Survey:
         """Compare the files with the claims that should have one; nothing is changed.
 
         Raises:
             InvalidClaimUid: a uid cannot name a file.
             CdiWriteFailed: the directory cannot be read.
         """
-        specs = {claim.uid: cdi.claim_spec(self._contract, claim) for claim in claims}
+        specs = self._specs(claims)
         present = {path.name for path in self._ours()}
-        missing = [uid for uid in specs if cdi.claim_file(self._contract, uid) not in present]
+        missing = [claim.uid for claim in claims if self._file(claim.uid) in specs.keys() - present]
         wrong = [
-            uid
-            for uid, spec in specs.items()
-            if uid not in missing
-            and _read(self._root / cdi.claim_file(self._contract, uid))
-            not in (spec, cdi.former_spec(self._contract, spec))
+            claim.uid
+            for claim in claims
+            if (name := self._file(claim.uid)) in specs.keys() & present
+            and (found := _read(self._root / name)) != specs[name]
+            and found not in self._former(claim)
         ]
-        surplus = present - {
-            cdi.common_file(self._contract),
-            *(cdi.claim_file(self._contract, uid) for uid in specs),
-        }
-        return Survey(tuple(missing), tuple(wrong), tuple(sorted(surplus)))
+        return Survey(tuple(missing), tuple(wrong), tuple(sorted(present - self._needed(specs))))
 
     def remove(self, uid: ClaimUID) -> None:
         """Remove the claim's spec; a missing one is fine.
@@ -112,7 +133,7 @@ class CdiDirectory:
             InvalidClaimUid: the uid cannot name a file.
             CdiWriteFailed: the file cannot be removed.
         """
-        self._unlink(self._root / cdi.claim_file(self._contract, uid))
+        self._unlink(self._root / self._file(uid))
 
     def remove_common(self) -> None:
         """Remove the node's own spec; a missing one is fine.
@@ -122,15 +143,34 @@ class CdiDirectory:
         """
         self._unlink(self._root / cdi.common_file(self._contract))
 
-    def find_label(self, uid: ClaimUID) -> str:
-        """Return the label in the claim's present file, empty if there is none to read."""
-        return self._found(cdi.claim_file(self._contract, uid), cdi.find_label)
+    def read(self, uid: ClaimUID) -> JSON | None:
+        """Return what the claim's present file says, None if there is none to read.
 
-    def find_node(self) -> str:
-        """Return the node that the present files are of, empty if there is none to read."""
-        return self._found(cdi.common_file(self._contract), cdi.find_node)
+        Raises:
+            InvalidClaimUid: the uid cannot name a file.
+        """
+        return _read(self._root / self._file(uid))
 
-    def collect(self, keep: Collection[ClaimUID]) -> list[str]:
+    def read_common(self) -> JSON | None:
+        """Return what the node's present file says, None if there is none to read."""
+        return _read(self._root / cdi.common_file(self._contract))
+
+    def claims(self) -> list[PreparedClaim]:
+        """Return the claims that the present files are of, as far as these tell what they are.
+
+        Raises:
+            CdiWriteFailed: the directory cannot be read.
+        """
+        prefix, made = self._contract.cdi_file_prefix, []
+        for path in self._ours():
+            uid = ClaimUID(path.name.removeprefix(prefix).removesuffix(cdi.FILE_SUFFIX))
+            spec = _read(path)
+            claim = None if spec is None else cdi.claim_of(self._contract, uid, spec)
+            if claim is not None and path.name == f"{prefix}{uid}{cdi.FILE_SUFFIX}":
+                made.append(claim)
+        return made
+
+    def collect(self, keep: Iterable[PreparedClaim]) -> list[str]:
         """Remove our files that no claim of `keep` needs, and what killed writers left.
 
         Also files with the extension .yaml: drivers before this one wrote the same devices to
@@ -142,21 +182,23 @@ class CdiDirectory:
         Raises:
             CdiWriteFailed: the directory cannot be read, or a file not removed.
         """
-        needed = {
-            cdi.common_file(self._contract),
-            *(cdi.claim_file(self._contract, uid) for uid in keep),
-        }
+        needed = self._needed(self._specs(keep))
         surplus = [path for path in self._ours() if path.name not in needed]
         for path in surplus:
             self._unlink(path)
         return [path.name for path in surplus]
 
-    def _found(self, name: str, find: Callable[[Contract, JSON], str]) -> str:
-        spec = _read(self._root / name)
-        try:
-            return find(self._contract, spec) if spec else ""
-        except (KeyError, TypeError, AttributeError):
-            return ""
+    def _specs(self, claims: Iterable[PreparedClaim]) -> dict[str, JSON]:
+        """Return the specs that there should be, by the names of their files."""
+        found = ((claim.uid, cdi.claim_spec(self._contract, claim)) for claim in claims)
+        return {self._file(uid): spec for uid, spec in found if spec is not None}
+
+    def _needed(self, specs: Mapping[str, JSON]) -> set[str]:
+        common = () if self._common is None else (cdi.common_file(self._contract),)
+        return {*common, *specs}
+
+    def _file(self, uid: ClaimUID) -> str:
+        return cdi.claim_file(self._contract, uid)
 
     def _ours(self) -> list[Path]:
         try:
@@ -177,11 +219,11 @@ class CdiDirectory:
         path = self._root / name
         if _read(path) == spec:
             return False
+        validate(spec)
         try:
             self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
-            content = (json.dumps(spec, indent=2) + "\n").encode()
             # after a power cut it is made anew from the checkpoint, as on nodes that empty /run
-            write_atomically(path, content, mode=_MODE, durable=False)
+            write_atomically(path, cdi.render(spec), mode=_MODE, durable=False)
         except OSError as error:
             raise self._failed(path, "written", error) from error
         return True

@@ -1,68 +1,92 @@
-"""A prepared claim: the value that CDI file, checkpoint and publisher agree on."""
+"""What prepared claims say about devices: which are held, and by whom."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
-from api.devices import PreparedDevice
-from api.objects import ClaimUID, DeviceID
+from api.objects import JSON
 from api.texts import counted
-from dra.errors import DeviceInUse
+from dra.devicestate.codec import from_json, to_json
+from dra.driver import Edits, PreparedClaim, PreparedDevice
+from dra.errors import DeviceInUse, InvalidCdiSpec
 
-Devices: TypeAlias = tuple[PreparedDevice, ...]
+Whole: TypeAlias = tuple[str, str]
+"""Pool and name of an allocated device."""
 
+Remake: TypeAlias = Callable[[PreparedClaim, JSON | None], PreparedClaim]
+"""Completes a claim of which only the names of its devices are known: with pools and edits.
 
-@dataclass(frozen=True, slots=True)
-class PreparedClaim:
-    """A claim with the devices that its containers get.
-
-    Attributes:
-        uid: of the ResourceClaim; everything on the node is keyed by it.
-        namespace: of the ResourceClaim.
-        name: of the ResourceClaim.
-        label: what the pod calls the claim, else its name; part of the names of env variables.
-        devices: in the order of the env variables.
-    """
-
-    uid: ClaimUID
-    namespace: str
-    name: str
-    label: str
-    devices: Devices
-
-    def __str__(self) -> str:
-        return f"ResourceClaim {self.namespace}/{self.name} (uid {self.uid})"
+The second argument is the claim's CDI file, None if there is none that can be read.
+"""
 
 
 def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
-    """Check that no device of a claim, nor its parent or a child of it, is another claim's.
+    """Check that no device of a claim, nor another child of it, is another claim's.
 
-    Allocations may be lost, with an object that is deleted, while containers use the devices.
+    Two claims may have shares of a device, and with admin access any device. Allocations may be
+    lost, with an object that is deleted, while containers use the devices.
 
     Raises:
         DeviceInUse: naming device and holder.
     """
-    wanted = whole_devices(claim)
+    alone, shares = _alone(claim), _shares(claim)
     for other in others:
-        shared = wanted & whole_devices(other)
+        taken = _alone(other)
+        shared = (alone & (taken | _shares(other))) | (shares & taken)
         if shared:
+            names = ", ".join(sorted(device for _, device in shared))
             raise DeviceInUse(
-                f"device {', '.join(sorted(shared))} of {claim} is prepared for {other}; wait "
+                f"device {names} of {claim} is prepared for {other}; wait "
                 "until the pods of that claim have ended, or delete them"
             )
 
 
-def whole_devices(claim: PreparedClaim) -> frozenset[DeviceID]:
-    """Return the ids of the node's devices that a claim has, whole or children of."""
-    return frozenset(device.parent or device.id for device in claim.devices)
+def checked(claim: PreparedClaim) -> PreparedClaim:
+    """Return a claim as the checkpoint will have it, whatever lists and mappings it is made of.
+
+    Raises:
+        InvalidCdiSpec: a driver has put in what the types of its port do not allow.
+    """
+    try:
+        return from_json(PreparedClaim, json.loads(json.dumps(to_json(claim))), "claim")
+    except (TypeError, ValueError) as error:
+        raise InvalidCdiSpec(
+            f"{claim} cannot be written down: {error}; see what the driver returns from prepare"
+        ) from error
 
 
-def described(devices: Devices) -> str:
+def unedited(device: str, parent: str | None) -> PreparedDevice:
+    """Return a device, or child of `parent`, of which nothing but ids is known."""
+    if parent is None:
+        return PreparedDevice("", device, Edits())
+    return PreparedDevice("", parent, Edits(), name=device)
+
+
+def described(devices: Sequence[PreparedDevice]) -> str:
     """Return how many devices a claim has, and how many children of others, for people."""
-    whole = [device for device in devices if device.parent is None]
-    parents = {device.parent for device in devices} - {None}
+    whole = [device for device in devices if not device.name]
+    parents = {(device.pool, device.device) for device in devices if device.name}
     parts = [counted(len(whole), "device")] if whole else []
     if parents:
         children = len(devices) - len(whole)
         parts.append(f"{children} children of {counted(len(parents), 'device')}")
     return " and ".join(parts)
+
+
+def _alone(claim: PreparedClaim) -> frozenset[Whole]:
+    """Return the devices of which a claim has all, or children that are not shares."""
+    return _held(claim, shares=False)
+
+
+def _shares(claim: PreparedClaim) -> frozenset[Whole]:
+    return _held(claim, shares=True)
+
+
+def _held(claim: PreparedClaim, *, shares: bool) -> frozenset[Whole]:
+    """Return what a claim has, or is about to have, and not only for administration."""
+    admin = {(r.pool, r.device, r.share_id) for r in claim.results if r.admin}
+    given = {(d.pool, d.device, d.share_id) for d in claim.devices}
+    given |= {(r.pool, r.device, r.share_id) for r in claim.results}
+    return frozenset(
+        (pool, device) for pool, device, share in given - admin if (share is not None) == shares
+    )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NewType, Protocol
 
 from api.objects import ClaimUID
-from dra.devicestate.prepared import PreparedClaim
+from dra.driver import PreparedClaim
 
 Precondition = NewType("Precondition", object)
 """What must not have changed when a claim is published; only its publisher looks into it."""
@@ -40,7 +40,7 @@ class Publisher(Protocol):
         """Raise a DriverError if nothing could be published at present."""
 
     def published(self) -> list[PreparedClaim]:
-        """Return the claims that are shown as prepared, with empty names where these do not tell.
+        """Return the claims that are shown as prepared, as far as that tells what they are.
 
         Raises:
             DriverError: that cannot be told.

@@ -4,37 +4,41 @@ CDI files, checkpoint and what is published each hold the set; the checkpoint is
 counts. A call makes all three agree with what it wants, in a fixed order, so that a process killed
 after any single write is put right by the kubelet's retry or by the next start:
 
-    up     CDI file, checkpoint, publisher, answer to the kubelet
-    down   CDI file, checkpoint, publisher, answer to the kubelet
+    up     checkpoint (preparing), the driver, CDI file, checkpoint (prepared), publisher, answer
+    down   the driver, CDI file, checkpoint, publisher, answer to the kubelet
 
-A file without checkpoint entry is therefore rubbish, and an entry without file lost its file. The
+A file without prepared entry is therefore rubbish, and a prepared entry without file lost its file.
+An entry that is only preparing has no devices: its driver may have begun, and has to undo that. The
 files change under one lock, under which the publisher is told too; the calls wait for it after
-that. Called by `plugin.driver` for the kubelet, by `plugin.sync` and `dra.garbage` on their own.
+that, and for the driver outside of it. Called by `plugin.driver` for the kubelet, by `plugin.sync`
+and `dra.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
 
 import itertools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from api.errors import DriverError
 from api.objects import ClaimUID
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.prepared import PreparedClaim, check_free
+from dra.devicestate.mending import Mender
+from dra.devicestate.prepared import Remake, check_free, checked
 from dra.devicestate.publisher import Change, Precondition, Publisher
-from dra.errors import (
-    AllocationChanged,
-    CheckpointCorrupt,
-    InvalidCdiSpec,
-    InvalidClaimUid,
-    PluginStopped,
-)
-from dra.repairs import Repair, Report
+from dra.driver import PreparedClaim
+from dra.errors import AllocationChanged, CheckpointCorrupt, PluginStopped
+from dra.repairs import Report
 from ops.logs import get_logger
 
 _LOG = get_logger("state")
+
+
+Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
+"""Keeps other processes from changing the same files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +46,19 @@ class CheckpointEntry:
     """A claim in the checkpoint.
 
     Attributes:
-        claim: with its devices.
-        call: number of the call that prepared it last.
+        claim: with its devices; none while it is only preparing.
+        call: number of the call that changed it last.
         certain: whether its devices are; if not, it is prepared once it was published.
     """
 
     claim: PreparedClaim
     call: int
     certain: bool = True
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the claim is prepared, and not only about to be."""
+        return self.certain and bool(self.claim.devices)
 
 
 class State:
@@ -62,6 +71,9 @@ class State:
         publisher: Publisher,
         *,
         report: Report,
+        write_ahead: bool = True,
+        remake: Remake = lambda claim, _file: claim,
+        guard: Guard | None = None,
     ) -> None:
         """Keep prepared claims in three places.
 
@@ -70,11 +82,17 @@ class State:
             checkpoint: what counts when the three differ.
             publisher: shows the claims to others.
             report: tells people what had to be repaired.
+            write_ahead: whether `begin` writes; not needed for a driver without side effects.
+            remake: completes the claims that the publisher shows when the checkpoint is corrupt.
+            guard: entered around every change if another process has the same files: that of the
+                next release, which starts before this one ends. What that wrote is read first.
         """
         self._directory = directory
         self._checkpoint = checkpoint
         self._publisher = publisher
-        self._report = report
+        self._mender = Mender(directory, checkpoint, report, remake)
+        self._write_ahead = write_ahead
+        self._guard = guard
         self._lock = threading.Lock()
         self._calls = itertools.count(1)
         self._entries: dict[ClaimUID, CheckpointEntry] = {}
@@ -88,15 +106,47 @@ class State:
             NodeError: the checkpoint or a CDI file cannot be written.
             DriverError: of the publisher.
         """
-        with self._lock:
+        with self._lock, self._guarded():
             self._publisher.check()
-            claims = self._load()
-            self._directory.ensure_common()
-            self._mend_directory(claims)
+            claims = self._mender.load(self._publisher.published)
+            self._mender.mend_directory(claims)
             self._entries = {
                 uid: CheckpointEntry(claim, next(self._calls)) for uid, claim in claims.items()
             }
-        self._publisher.restore(claims.values())
+        self._publisher.restore(claim for claim in claims.values() if claim.devices)
+
+    def begin(self, claim: PreparedClaim) -> PreparedClaim:
+        """Write down that the driver is about to prepare a claim, before it changes anything.
+
+        Args:
+            claim: with results and consumers.
+
+        Returns:
+            The claim as the checkpoint has it, with devices if it was prepared before. Its
+            consumers are those of the first time; results that differ are those of a former
+            allocation, which the driver has to unprepare first.
+
+        Raises:
+            DeviceInUse: another claim has one of the devices; nothing was changed.
+            PluginStopped: after `leave`; nothing was changed.
+            NodeError: the claim cannot be written down.
+            DriverError: of the publisher.
+        """
+        with self._changing():
+            self._check_open(claim)
+            entry = self._entries.get(claim.uid)
+            if entry is not None and entry.claim.name:
+                return entry.claim
+            self._publisher.check()
+            # without name it is from a corrupt checkpoint, and only its devices are known
+            devices = entry.claim.devices if entry is not None else ()
+            begun, others = checked(replace(claim, devices=devices)), self._others(claim.uid)
+            check_free(begun, others)
+            self._directory.check_uid(claim.uid)
+            if self._write_ahead:
+                self._checkpoint.save([*others, begun])
+                self._entries[claim.uid] = CheckpointEntry(begun, next(self._calls))
+            return begun
 
     def prepare(self, claim: PreparedClaim, precondition: Precondition | None = None) -> None:
         """Make the claim prepared with exactly these devices; any number of times.
@@ -109,11 +159,13 @@ class State:
         Raises:
             AllocationChanged: it does not hold, or another call prepares the claim too; nothing
                 was changed.
+            InvalidCdiSpec: runtimes would refuse the edits; nothing was changed.
             DeviceInUse: another claim has one of the devices; nothing was changed.
             PluginStopped: after `leave`; nothing was changed.
             NodeError: a file cannot be written.
             DriverError: of the publisher; the next call goes on from there.
         """
+        claim = checked(claim)
         change = self._take(claim, precondition)
         try:
             self._publisher.flush(change)
@@ -128,11 +180,13 @@ class State:
     def unprepare(self, uid: ClaimUID) -> None:
         """Forget the claim everywhere; one that was never prepared is fine.
 
+        Its driver has undone before what it did for it, also if the claim was only preparing.
+
         Raises:
             NodeError: a file cannot be written or removed.
             DriverError: of the publisher; the next call goes on from there.
         """
-        with self._lock:
+        with self._changing():
             change = self._drop(uid)
         self._publisher.flush(change)
 
@@ -143,7 +197,7 @@ class State:
             Whether the claim is gone.
         """
         uid = entry.claim.uid
-        with self._lock:
+        with self._changing():
             present = self._entries.get(uid)
             if present is None or present.call != entry.call:
                 return False
@@ -158,18 +212,18 @@ class State:
             DirectoryUnusable: the checkpoint cannot be read.
             NodeError: the checkpoint or a CDI file cannot be written.
         """
-        with self._lock:
+        with self._changing():
             if self._left:
                 return
             claims = {uid: entry.claim for uid, entry in self._entries.items()}
-            self._mend_checkpoint(claims)
-            self._directory.ensure_common()
-            self._mend_directory(claims)
+            self._mender.mend_checkpoint(claims)
+            self._mender.mend_directory(claims)
 
     def leave(self) -> None:
         """Take the node's files away for good, unless a claim is prepared.
 
-        The next start makes them again; if the driver is uninstalled there is none.
+        The next start makes them again; if the driver is uninstalled there is none. Files that
+        another process may have are left to it.
 
         Raises:
             NodeError: a file cannot be removed.
@@ -178,6 +232,8 @@ class State:
             if self._entries:
                 return
             self._left = True
+            if self._guard is not None:
+                return
             self._directory.remove_common()
             self._checkpoint.remove()
 
@@ -185,21 +241,48 @@ class State:
         """Return the claim if it is prepared, and not only about to be under a precondition."""
         with self._lock:
             entry = self._entries.get(uid)
-            return entry.claim if entry and entry.certain else None
+            return entry.claim if entry and entry.prepared else None
+
+    def entry(self, uid: ClaimUID) -> CheckpointEntry | None:
+        """Return the claim's entry, also if it is only preparing."""
+        with self._lock:
+            return self._entries.get(uid)
 
     def entries(self) -> list[CheckpointEntry]:
-        """Return all entries of the checkpoint."""
+        """Return all entries of the checkpoint, also of claims that are only preparing."""
         with self._lock:
             return list(self._entries.values())
 
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Let nobody else change the files, and look at what another process made of them."""
+        with self._lock, self._guarded():
+            if self._guard is not None and self._checkpoint.changed():
+                self._take_up()
+            yield
+
+    def _guarded(self) -> AbstractContextManager[object]:
+        return nullcontext() if self._guard is None else self._guard()
+
+    def _take_up(self) -> None:
+        """Take up what another process wrote; a damaged file is written anew by the next change."""
+        try:
+            claims = self._checkpoint.read()
+        except CheckpointCorrupt as error:
+            _LOG.warning("Another process left a checkpoint that is not read", err=str(error))
+            return
+        known = self._entries
+        self._entries = {
+            uid: known[uid]
+            if uid in known and known[uid].claim == claim
+            else CheckpointEntry(claim, next(self._calls))
+            for uid, claim in claims.items()
+        }
+
     def _take(self, claim: PreparedClaim, precondition: Precondition | None) -> Change:
         """Write the files of a claim."""
-        with self._lock:
-            if self._left:
-                raise PluginStopped(
-                    f"the plugin has stopped, {claim} is prepared when it has started again; "
-                    "if it does not, see why its pod is gone"
-                )
+        with self._changing():
+            self._check_open(claim)
             entry = self._entries.get(claim.uid)
             if precondition is not None and entry is not None:
                 raise AllocationChanged(f"{claim} was prepared by another call; try again")
@@ -214,6 +297,13 @@ class State:
             self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)
             self._publisher.submit(change)
             return change
+
+    def _check_open(self, claim: PreparedClaim) -> None:
+        if self._left:
+            raise PluginStopped(
+                f"the plugin has stopped, {claim} is prepared when it has started again; "
+                "if it does not, see why its pod is gone"
+            )
 
     def _drop(self, uid: ClaimUID) -> Change:
         """Remove the files of a claim; called with the lock."""
@@ -231,72 +321,17 @@ class State:
 
     def _confirm(self, change: Change) -> None:
         """Call the devices of a change certain, now that its precondition held."""
-        with self._lock:
+        with self._changing():
             entry = self._entries.get(change.uid)
             if entry is not None and entry.call == change.call:
                 self._entries[change.uid] = replace(entry, certain=True)
 
     def _withdraw(self, change: Change) -> None:
         """Forget a claim whose precondition does not hold; leave others to the next call."""
-        with self._lock:
+        with self._changing():
             entry = self._entries.get(change.uid)
             if entry is not None and entry.call == change.call and not entry.certain:
                 self._forget(change.uid)
 
     def _others(self, uid: ClaimUID) -> list[PreparedClaim]:
         return [entry.claim for entry in self._entries.values() if entry.claim.uid != uid]
-
-    def _mend_checkpoint(self, claims: Mapping[ClaimUID, PreparedClaim]) -> None:
-        try:
-            if self._checkpoint.load() == claims:
-                return
-            what = f"{self._checkpoint.path} was changed or removed by others"
-        except CheckpointCorrupt as error:
-            what = f"{error}; the file is kept as {self._checkpoint.keep_aside()}"
-        self._checkpoint.save(claims.values())
-        self._report(
-            Repair.CHECKPOINT,
-            f"{what}; written anew with {len(claims)} prepared claims from memory",
-        )
-
-    def _mend_directory(self, claims: Mapping[ClaimUID, PreparedClaim]) -> None:
-        found = self._directory.survey(claims.values())
-        for claim in claims.values():
-            self._directory.ensure(claim)
-        self._directory.collect(claims)
-        for uid in found.missing:
-            self._report(Repair.FILE_MISSING, f"CDI file of {claims[uid]} was missing, written")
-        for uid in found.wrong:
-            self._report(Repair.FILE_WRONG, f"CDI file of {claims[uid]} was wrong, written anew")
-        for name in found.surplus:
-            self._report(
-                Repair.FILE_SURPLUS, f"CDI file {name} belongs to no prepared claim, removed"
-            )
-
-    def _load(self) -> dict[ClaimUID, PreparedClaim]:
-        try:
-            return self._checkpoint.load()
-        except CheckpointCorrupt as error:
-            rebuilt = self._rebuild()
-            aside = self._checkpoint.keep_aside()
-            self._checkpoint.save(rebuilt.values())
-            self._report(
-                Repair.CHECKPOINT,
-                f"{error}; rebuilt with {len(rebuilt)} prepared claims from what the API "
-                f"server shows, the file is kept as {aside}",
-            )
-            return rebuilt
-
-    def _rebuild(self) -> dict[ClaimUID, PreparedClaim]:
-        """Return the claims that are published, with labels as in their CDI files."""
-        rebuilt: dict[ClaimUID, PreparedClaim] = {}
-        for shown in self._publisher.published():
-            try:
-                label = self._directory.find_label(shown.uid) or shown.name
-                claim = replace(shown, label=label)
-                self._directory.check(claim)
-            except (InvalidClaimUid, InvalidCdiSpec) as error:
-                _LOG.warning("Published claim left out", err=str(error))
-            else:
-                rebuilt[claim.uid] = claim
-        return rebuilt

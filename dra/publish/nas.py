@@ -15,10 +15,12 @@ from queue import SimpleQueue
 from typing import Protocol
 
 from api.errors import DriverError
-from api.nas import AllocatedClaim, NodeAllocationState
-from api.objects import ClaimUID
-from dra.devicestate.prepared import Devices, PreparedClaim
+from api.nas import AllocatedClaim, NodeAllocationState, PreparedDevice
+from api.objects import ClaimUID, DeviceID
+from dra.devicestate.prepared import unedited
 from dra.devicestate.publisher import Change, Precondition
+from dra.driver import PreparedClaim
+from dra.publish.nodestate import Devices
 from dra.repairs import Repair, Report
 
 
@@ -58,7 +60,7 @@ class NasPublisher:
         self._record.current()
 
     def published(self) -> list[PreparedClaim]:
-        """Return what the NAS shows; it knows no label, and no names without an allocation.
+        """Return what the NAS shows: no label, no edits, no names without an allocation.
 
         Raises:
             MalformedState: the NAS cannot be read.
@@ -138,7 +140,7 @@ class NasPublisher:
             if change.precondition is not None
         }
         if tested:
-            devices = {uid: claim.devices for uid, claim in self._wanted.items()}
+            devices = {uid: shown_devices(claim) for uid, claim in self._wanted.items()}
             self._record.write_tested(devices, doubtful)
             self._pending = {}
         else:
@@ -164,15 +166,27 @@ def published_claim(
 ) -> PreparedClaim:
     """Return a prepared claim as far as a NAS tells; names are empty where it does not."""
     namespace, name = (allocated.namespace, allocated.name) if allocated else ("", "")
-    return PreparedClaim(uid, namespace, name, "", devices)
+    found = tuple(unedited(device.id, device.parent) for device in devices)
+    return PreparedClaim(uid, namespace, name, "", found)
+
+
+def shown_devices(claim: PreparedClaim) -> Devices:
+    """Return the devices of a claim as a NAS shows them: by ids, children with their parents."""
+    return tuple(
+        PreparedDevice(DeviceID(device.name), DeviceID(device.device))
+        if device.name
+        else PreparedDevice(DeviceID(device.device))
+        for device in claim.devices
+    )
 
 
 def differences(
     shown: Mapping[ClaimUID, Devices], wanted: Mapping[ClaimUID, PreparedClaim]
 ) -> dict[ClaimUID, Devices | None]:
     """Return the changes that turn `shown` into `wanted`; None removes an entry."""
+    devices = {uid: shown_devices(claim) for uid, claim in wanted.items()}
     changes: dict[ClaimUID, Devices | None] = {
-        uid: claim.devices for uid, claim in wanted.items() if shown.get(uid) != claim.devices
+        uid: each for uid, each in devices.items() if shown.get(uid) != each
     }
     changes.update(dict.fromkeys(shown.keys() - wanted.keys()))
     return changes

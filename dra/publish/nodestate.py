@@ -8,7 +8,7 @@ watch cache is fed with the answers to our writes. Called by `nas`, `plugin.sync
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from api.names import NAS_KIND
 from api.nas import (
@@ -16,6 +16,7 @@ from api.nas import (
     Device,
     Heartbeat,
     NodeAllocationState,
+    PreparedDevice,
     heartbeat_patch,
     inventory_patch,
     new_nas,
@@ -25,7 +26,6 @@ from api.nas import (
 )
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
 from api.resources import NODES, STATES, Resource
-from dra.devicestate.prepared import Devices
 from dra.devicestate.publisher import Precondition
 from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from kube.cache import revision
@@ -33,6 +33,9 @@ from kube.calls import Patch
 from kube.errors import Conflict, Invalid, NotFound
 from kube.store import Store
 from ops.logs import get_logger
+
+Devices: TypeAlias = tuple[PreparedDevice, ...]
+"""The prepared devices of a claim as a NAS shows them."""
 
 _ATTEMPTS: Final = 5
 _LOG = get_logger("nodestate")

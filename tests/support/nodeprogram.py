@@ -11,8 +11,6 @@ from api.nas import NodeAllocationState
 from api.objects import NodeName, object_key
 from api.resources import STATES
 from dra.claims import ClaimReader, ClaimRef
-from dra.devicestate.checkpoint import Checkpoint
-from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
 from dra.garbage import Collector
 from dra.metrics import PluginMetrics
@@ -26,6 +24,7 @@ from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
+from plugin.fakes import Fakes
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.readiness import Readiness
 from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
@@ -59,10 +58,15 @@ class NodeProgram:
             client, self.cache, self.name, SYSTEM, self.source.devices(), FAKE.device_key
         )
         events = Mock(spec_set=EventRecorder)
-        directory = CdiDirectory(self.cdi_root, self.name, FAKE)
+        fakes = Fakes(FAKE, self.name)
         publisher = NasPublisher(self.node_state, report=self._report)
         self.state = State(
-            directory, Checkpoint(self.directory, FAKE), publisher, report=self._report
+            fakes.directory(self.cdi_root),
+            fakes.checkpoint(self.directory),
+            publisher,
+            report=self._report,
+            write_ahead=False,
+            remake=fakes.remake,
         )
         claims = ClaimReader(client, CLASSIC)
         collector = Collector(

@@ -14,8 +14,6 @@ from api.objects import JSON, ClaimUID, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimReader, ClaimRef
 from dra.devicestate import cdi
-from dra.devicestate.checkpoint import Checkpoint
-from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
 from dra.garbage import Collector
 from dra.metrics import PluginMetrics
@@ -27,10 +25,13 @@ from kube.events import EventRecorder
 from kube.store import Store
 from plugin.devices import FakeDeviceSource
 from plugin.driver import NodeDriver
+from plugin.fakes import Fakes
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.tripwire import Tripwire, TripwireApi
 
 NODE = NodeName("node-1")
+
+FAKES = Fakes(FAKE, NODE)
 
 IMPATIENT = Patience(lambda _seconds: True)
 """Never waits, for tests of what one attempt does."""
@@ -78,10 +79,15 @@ class PluginRig:
         self.node_state = NodeState(
             client, self.cache, NODE, SYSTEM, self.source.devices(), FAKE.device_key
         )
-        cdi_directory = CdiDirectory(self.cdi_root, NODE, FAKE)
-        checkpoint = Checkpoint(self.directory, FAKE)
         self.publisher = NasPublisher(self.node_state, report=self.report)
-        self.state = State(cdi_directory, checkpoint, self.publisher, report=self.report)
+        self.state = State(
+            FAKES.directory(self.cdi_root),
+            FAKES.checkpoint(self.directory),
+            self.publisher,
+            report=self.report,
+            write_ahead=False,
+            remake=FAKES.remake,
+        )
         self.claims = ClaimReader(client, CLASSIC)
         self.collector = Collector(
             self.state, self.claims, NODE, FAKE.driver_name, self.metrics, self.report
@@ -148,8 +154,8 @@ class PluginRig:
 
     def saved(self) -> dict[str, list[str]]:
         """Return the prepared device ids by claim uid, as the checkpoint has them."""
-        claims = Checkpoint(self.directory, FAKE).load()
-        return {uid: [d.id for d in c.devices] for uid, c in claims.items()}
+        claims = FAKES.checkpoint(self.directory).load()
+        return {uid: [d.name or d.device for d in c.devices] for uid, c in claims.items()}
 
     def injected(self) -> dict[str, list[str]]:
         """Return the device ids by claim uid, as a container runtime would inject them."""

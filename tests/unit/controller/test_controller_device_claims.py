@@ -8,8 +8,8 @@ from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from dra.claims import ClaimRef, verify
-from dra.devicestate.prepared import PreparedClaim
 from plugin.driver import answer
+from plugin.fakes import Fakes
 from tests.support.build import (
     POD_CLAIM,
     deallocating,
@@ -85,7 +85,7 @@ def test_the_plugin_finds_the_request_of_each_device() -> None:
     seen = read_claim(rig.claim())
     verify(seen, ClaimRef("default", "claim", UID), node, FAKE.driver_name)
     devices = tuple(PreparedDevice(DeviceID(i)) for i in rig.allocated()["uid-claim"])
-    prepared = PreparedClaim(UID, "default", "claim", "", devices)
+    prepared = Fakes(FAKE, node).claim(UID, "default", "claim", "", devices)
     groups = answer(FAKE, prepared, seen.results(FAKE.driver_name), node)
     assert [(g.requests, g.pool, g.device) for g in groups] == [
         (("a",), "node-1", "node-1-0"),

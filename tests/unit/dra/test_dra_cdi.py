@@ -1,90 +1,162 @@
-from collections.abc import Callable
+import json
+from dataclasses import replace
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.contract import FAKE
-from api.nas import PreparedDevice
-from api.objects import JSON, ClaimUID, DeviceID
+from api.contract import FAKE, Contract
+from api.objects import JSON, ClaimUID
+from devcluster.kubelet.cdispec import check_spec, required_version
 from dra.devicestate import cdi
-from dra.devicestate.prepared import PreparedClaim
+from dra.devicestate.cdirules import lowest_version, validate
+from dra.devicestate.prepared import checked
+from dra.driver import DeviceNode, Edits, Hook, Mount, PreparedClaim, PreparedDevice
 from dra.errors import InvalidCdiSpec, InvalidClaimUid
-from tests.support.pluginrig import NODE
+from dra.inventory import Effect
+from tests.support import driveredits
+from tests.support.mutation import mutated
+
+KIND = "k8s.fake.resource.3-shake.com/fake"
+DOTTED = Contract("d.example.com", "a.b")
+MOUNT = Mount("/host", "/container")
+NODE = DeviceNode("/dev/x")
+HOOK = Hook("createContainer", "/bin/true")
+SOME = Edits({"A": "1"})
+FULL = Edits(
+    {"A": "b=c"},
+    (Mount("/host", "/container", ("ro", "bind"), "ext4"),),
+    (DeviceNode("/dev/x", "/dev/y", "c", 1, 0, "rw"),),
+    (Hook("poststop", "/bin/true", ("true", "x"), ("B=",), 5),),
+    (7,),
+)
 
 
-def claim(*ids: str, uid: str = "uid-1", label: str = "gpu") -> PreparedClaim:
-    devices = tuple(PreparedDevice(DeviceID(i)) for i in ids)
-    return PreparedClaim(ClaimUID(uid), "ns", "claim", label, devices)
+def device(device: str = "a", edits: Edits = SOME, **others: Any) -> PreparedDevice:
+    return PreparedDevice("pool", device, edits, **others)
 
 
-def env(spec: JSON) -> list[list[str]]:
-    return [device["containerEdits"]["env"] for device in spec["devices"]]
+def claim(*devices: PreparedDevice, uid: str = "uid") -> PreparedClaim:
+    return PreparedClaim(ClaimUID(uid), "ns", "claim", "gpu", devices)
 
 
-def test_spec_of_a_claim() -> None:
-    assert cdi.claim_spec(FAKE, claim("FAKE-a", "FAKE-b", label="my-gpu")) == {
-        "cdiVersion": "0.5.0",
-        "kind": "k8s.fake.resource.3-shake.com/fake",
+def spec(made: PreparedClaim, contract: Contract = FAKE) -> JSON:
+    found = cdi.check_claim(contract, made)
+    assert found is not None
+    return found
+
+
+def test_spec_of_a_claim_has_everything_that_edits_say() -> None:
+    assert spec(claim(device("a", FULL), device("b", Edits()))) == {
+        "cdiVersion": "0.7.0",
+        "kind": KIND,
         "devices": [
             {
-                "name": "uid-1-FAKE-a",
+                "name": "uid-a",
                 "containerEdits": {
-                    "env": [
-                        "FAKE_DEVICE_0=FAKE-a",
-                        "FAKE_CLAIM_MY_GPU_0=FAKE-a",
-                        "FAKE_CLAIMUID_UID_1_0=FAKE-a",
-                        "FAKE_CLAIMUID_UID_1_NAME=claim",
+                    "env": ["A=b=c"],
+                    "mounts": [
+                        {
+                            "hostPath": "/host",
+                            "containerPath": "/container",
+                            "options": ["ro", "bind"],
+                            "type": "ext4",
+                        }
                     ],
-                },
-            },
-            {
-                "name": "uid-1-FAKE-b",
-                "containerEdits": {
-                    "env": [
-                        "FAKE_DEVICE_1=FAKE-b",
-                        "FAKE_CLAIM_MY_GPU_1=FAKE-b",
-                        "FAKE_CLAIMUID_UID_1_1=FAKE-b",
-                        "FAKE_CLAIMUID_UID_1_NAME=claim",
+                    "deviceNodes": [
+                        {
+                            "path": "/dev/x",
+                            "hostPath": "/dev/y",
+                            "type": "c",
+                            "major": 1,
+                            "minor": 0,
+                            "permissions": "rw",
+                        }
                     ],
+                    "hooks": [
+                        {
+                            "hookName": "poststop",
+                            "path": "/bin/true",
+                            "args": ["true", "x"],
+                            "env": ["B="],
+                            "timeout": 5,
+                        }
+                    ],
+                    "additionalGids": [7],
                 },
-            },
+            }
         ],
     }
 
 
-def test_claim_that_only_its_uid_is_known_of() -> None:
-    bare = PreparedClaim(ClaimUID("uid-1"), "", "", "", (PreparedDevice(DeviceID("FAKE-a")),))
-    assert env(cdi.claim_spec(FAKE, bare)) == [
-        ["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIMUID_UID_1_0=FAKE-a"]
-    ]
+def test_fields_without_a_value_are_left_out() -> None:
+    (made,) = spec(claim(device(edits=Edits(mounts=(MOUNT,), device_nodes=(NODE,)))))["devices"]
+    assert made["containerEdits"] == {
+        "mounts": [{"hostPath": "/host", "containerPath": "/container", "options": ["bind"]}],
+        "deviceNodes": [{"path": "/dev/x"}],
+    }
 
 
-def test_former_spec_has_no_variables_of_the_uid() -> None:
-    spec = cdi.claim_spec(FAKE, claim("FAKE-a"))
-    assert env(cdi.former_spec(FAKE, spec)) == [["FAKE_DEVICE_0=FAKE-a", "FAKE_CLAIM_GPU_0=FAKE-a"]]
-    assert {**cdi.former_spec(FAKE, spec), "devices": None} == {**spec, "devices": None}
+def test_characters_of_a_file_are_those_that_a_yaml_parser_reads() -> None:
+    """It refuses the pairs of surrogates that JSON may have for one of them."""
+    content = cdi.render(spec(claim(device(edits=Edits({"A": "\U0001f600\x7f\ufffe\n"})))))
+    assert '"A=\U0001f600\\u007f\\ufffe\\n"'.encode() in content
+    (made,) = json.loads(content)["devices"]
+    assert made["containerEdits"]["env"] == ["A=\U0001f600\x7f\ufffe\n"]
 
 
-def test_spec_of_the_node() -> None:
-    spec = cdi.common_spec(FAKE, NODE)
-    assert env(spec) == [
-        ["FAKE_NODE_NAME=node-1", "DRA_RESOURCE_DRIVER_NAME=fake.resource.3-shake.com"]
-    ]
-    cdi.validate(spec)
+@pytest.mark.parametrize(
+    ("options", "kind", "made"),
+    [
+        ((), "", ["bind"]),
+        (("ro",), "", ["bind", "ro"]),
+        (("ro", "rbind"), "", ["ro", "rbind"]),
+        (("size=1M",), "tmpfs", ["size=1M"]),
+    ],
+)
+def test_a_mount_without_type_is_a_bind_mount(
+    options: tuple[str, ...], kind: str, made: list[str]
+) -> None:
+    edits = Edits(mounts=(Mount("/host", "/container", options, kind),))
+    (found,) = spec(claim(device(edits=edits)))["devices"]
+    assert found["containerEdits"]["mounts"][0]["options"] == made
 
 
-def test_ids_name_the_devices_of_the_specs() -> None:
-    kind = "k8s.fake.resource.3-shake.com/fake"
-    assert cdi.common_id(FAKE) == f"{kind}=common"
-    assert cdi.device_id(FAKE, ClaimUID("uid-1"), DeviceID("FAKE-a")) == f"{kind}=uid-1-FAKE-a"
+@pytest.mark.parametrize(
+    ("devices", "names"),
+    [
+        pytest.param([device("a")], ["uid-a"], id="device"),
+        pytest.param([device("a", name="b")], ["uid-b"], id="child"),
+        pytest.param([device("a", share_id="s1")], ["uid-a-s1"], id="share"),
+        pytest.param([device("a"), device("b", Edits())], ["uid-a", None], id="no edits"),
+        pytest.param(
+            [device("a"), PreparedDevice("p/q", "a", Edits({"B": "1"}))],
+            ["uid-pool:a", "uid-p:q:a"],
+            id="two pools",
+        ),
+    ],
+)
+def test_ids_name_the_devices_of_the_spec(
+    devices: list[PreparedDevice], names: list[str | None]
+) -> None:
+    made = claim(*devices)
+    assert cdi.device_ids(FAKE, made) == tuple((f"{KIND}={n}",) if n else () for n in names)
+    assert [each["name"] for each in spec(made)["devices"]] == [name for name in names if name]
 
 
-def test_files_of_claim_and_node() -> None:
+def test_claim_that_edits_nothing_has_no_spec() -> None:
+    assert cdi.check_claim(FAKE, claim(device(edits=Edits()))) is None
+
+
+def test_common_device_and_files() -> None:
     prefix = "k8s.fake.resource.3-shake.com-fake_"
+    assert cdi.common_id(FAKE) == f"{KIND}=common"
     assert cdi.claim_file(FAKE, ClaimUID("uid-1")) == f"{prefix}uid-1.json"
     assert cdi.common_file(FAKE) == f"{prefix}common.json"
+    validate(cdi.common_spec(FAKE, FULL))
 
 
 @given(st.text(max_size=200))
@@ -96,7 +168,7 @@ def test_file_name_is_one_plain_name_or_an_error(uid: str) -> None:
     assert not set(name) & set("/\0\n\\ ")
     assert name != cdi.common_file(FAKE)
     assert len(name) <= 255
-    cdi.validate(cdi.claim_spec(FAKE, claim("FAKE-a", uid=uid)))
+    spec(claim(device(), uid=uid))
 
 
 @pytest.mark.parametrize(
@@ -107,54 +179,213 @@ def test_uid_that_cannot_name_a_file(uid: str) -> None:
         cdi.claim_file(FAKE, ClaimUID(uid))
 
 
-@given(st.text(min_size=1, max_size=63))
-def test_label_is_part_of_a_variable_name(label: str) -> None:
-    made = cdi.env_label(label)
-    assert made
-    spec = cdi.claim_spec(FAKE, claim("FAKE-a", label=label))
-    cdi.validate(spec)
-    assert cdi.env_label(cdi.find_label(FAKE, spec)) == made
-
-
-def test_label_of_a_spec_without_one() -> None:
-    assert cdi.find_label(FAKE, cdi.claim_spec(FAKE, claim("FAKE-a", label=""))) == ""
-    assert cdi.find_label(FAKE, {}) == ""
-
-
-def _set(*path: Any, to: Any) -> Callable[[JSON], None]:
-    def change(spec: JSON) -> None:
-        place: Any = spec
-        for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = to
-
-    return change
+@pytest.mark.parametrize(
+    ("version", "edits", "uid", "contract"),
+    [
+        pytest.param("0.3.0", Edits({"A": "1"}), "uid", FAKE, id="variable"),
+        pytest.param("0.3.0", Edits(mounts=(MOUNT,)), "uid", FAKE, id="bind mount"),
+        pytest.param("0.3.0", Edits(device_nodes=(NODE,)), "uid", FAKE, id="device node"),
+        pytest.param("0.3.0", Edits(hooks=(HOOK,)), "uid", FAKE, id="hook"),
+        pytest.param(
+            "0.4.0", Edits(mounts=(replace(MOUNT, type="tmpfs"),)), "uid", FAKE, id="mount type"
+        ),
+        pytest.param("0.5.0", Edits({"A": "1"}), "1d", FAKE, id="name begins with a digit"),
+        pytest.param(
+            "0.5.0",
+            Edits(device_nodes=(replace(NODE, host_path="/dev/y"),)),
+            "uid",
+            FAKE,
+            id="path on the host",
+        ),
+        pytest.param("0.6.0", Edits({"A": "1"}), "uid", DOTTED, id="class with a dot"),
+        pytest.param("0.7.0", Edits(additional_gids=(1,)), "uid", FAKE, id="group"),
+        pytest.param("0.7.0", FULL, "1d", DOTTED, id="all of it"),
+    ],
+)
+def test_version_is_the_lowest_that_has_what_is_used(
+    version: str, edits: Edits, uid: str, contract: Contract
+) -> None:
+    assert spec(claim(device(edits=edits), uid=uid), contract)["cdiVersion"] == version
 
 
 @pytest.mark.parametrize(
-    ("change", "fault"),
+    ("edits", "fault"),
     [
-        pytest.param(_set("extra", to=1), "unknown fields extra", id="field"),
-        pytest.param(_set("cdiVersion", to="0.3.0"), "cdiVersion must be 0.5.0", id="version"),
-        pytest.param(_set("kind", to="vendor"), "vendor/class", id="no class"),
-        pytest.param(_set("kind", to="vendor.com/c.d"), "vendor/class", id="dot in class"),
-        pytest.param(_set("kind", to="/fake"), "vendor/class", id="no vendor"),
-        pytest.param(_set("devices", to=[]), "no devices", id="no devices"),
-        pytest.param(_set("devices", 0, "name", to="uid-1-FAKE-b"), "two devices", id="twice"),
-        pytest.param(_set("devices", 0, "name", to="a b"), "characters", id="name"),
-        pytest.param(_set("devices", 0, "name", to=""), "characters", id="no name"),
-        pytest.param(_set("devices", 0, "containerEdits", to={}), "edits nothing", id="no edits"),
+        pytest.param(Edits({"A=B": "1"}), None, id="name with ="),
+        pytest.param(Edits({"": "1"}), "has env '=1'", id="no name"),
+        pytest.param(Edits({"A": "\0"}), "has env", id="end of text"),
+        pytest.param(Edits({"A": "\udc80"}), "has env", id="no UTF-8"),
+        pytest.param(Edits(mounts=(Mount("host", "/c"),)), "hostPath is 'host'", id="relative"),
+        pytest.param(Edits(mounts=(Mount("/h", ""),)), "containerPath is ''", id="no path"),
+        pytest.param(Edits(mounts=(Mount("/h", "/c", ("\0",)),)), "options", id="option"),
+        pytest.param(Edits(device_nodes=(DeviceNode("x"),)), "path is 'x'", id="node"),
+        pytest.param(Edits(device_nodes=(replace(NODE, host_path="x"),)), "hostPath", id="on host"),
+        pytest.param(Edits(device_nodes=(replace(NODE, type="x"),)), "one of b", id="type"),
+        pytest.param(Edits(device_nodes=(replace(NODE, major=-1),)), "major is -1", id="number"),
         pytest.param(
-            _set("devices", 0, "containerEdits", "env", 0, to="novalue"), "has env", id="env"
+            Edits(device_nodes=(replace(NODE, permissions="x"),)), "some of r", id="permissions"
+        ),
+        pytest.param(Edits(hooks=(Hook("later", "/x"),)), "OCI's hooks", id="hook"),
+        pytest.param(Edits(hooks=(Hook("poststop", "x"),)), "absolute path", id="program"),
+        pytest.param(Edits(hooks=(replace(HOOK, env=("A",)),)), "NAME=value", id="hook's env"),
+        pytest.param(Edits(hooks=(replace(HOOK, timeout=0),)), "seconds", id="timeout"),
+        pytest.param(Edits(additional_gids=(0,)), "a group of 1", id="group that is ignored"),
+        pytest.param(Edits(additional_gids=(2**32 - 1,)), "a group of 1", id="no group"),
+    ],
+)
+def test_edits_that_a_driver_gives_wrongly(edits: Edits, fault: str | None) -> None:
+    with pytest.raises(InvalidCdiSpec, match=fault or "'='"):
+        cdi.check_claim(FAKE, claim(device(edits=edits)))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fault"),
+    [
+        pytest.param(Edits({"A": "1"}), Edits({"A": "2"}), "variable A", id="variable"),
+        pytest.param(
+            Edits(mounts=(MOUNT,)),
+            Edits(mounts=(replace(MOUNT, host_path="/x"),)),
+            "mount /container",
+            id="mount",
         ),
         pytest.param(
-            _set("devices", 0, "containerEdits", "env", 0, to="A=b\0"), "has env", id="NUL"
+            Edits(device_nodes=(NODE,)),
+            Edits(device_nodes=(replace(NODE, major=1, minor=1),)),
+            "device node /dev/x",
+            id="device node",
         ),
     ],
 )
-def test_what_runtimes_refuse(change: Callable[[JSON], None], fault: str) -> None:
-    spec = cdi.claim_spec(FAKE, claim("FAKE-a", "FAKE-b"))
-    cdi.validate(spec)
-    change(spec)
+def test_two_edits_that_collide(one: Edits, other: Edits, fault: str) -> None:
+    spec(claim(device("a", one), device("b", one)))
+    with pytest.raises(InvalidCdiSpec, match=f"two edits collide, both set {fault}"):
+        cdi.check_claim(FAKE, claim(device("a", one), device("b", other)))
+
+
+@pytest.mark.parametrize(
+    ("devices", "fault"),
+    [
+        pytest.param((), "no devices", id="none"),
+        pytest.param((device("a"), device("a")), "two devices named", id="twice"),
+        pytest.param((device("a", Edits()),) * 2, "two devices named", id="twice without edits"),
+        pytest.param((device("a b"),), "characters other than", id="name"),
+        pytest.param((device("a" * 129),), "longer than 128", id="long"),
+        pytest.param((device("a", name="a" * 129),), "longer than 128", id="long child"),
+    ],
+)
+def test_devices_that_a_driver_gives_wrongly(
+    devices: tuple[PreparedDevice, ...], fault: str
+) -> None:
     with pytest.raises(InvalidCdiSpec, match=fault):
-        cdi.validate(spec)
+        cdi.check_claim(FAKE, claim(*devices))
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        pytest.param({"env": ["A=b"]}, r"edits\.env must be dict", id="env"),
+        pytest.param({"env": {"A": 1}}, r"env\.A must be str, is int", id="value"),
+        pytest.param({"env": {"A": Path("/x")}}, "Path is not JSON", id="path"),
+        pytest.param({"mounts": MOUNT}, "mounts must be list", id="mounts"),
+        pytest.param({"mounts": ["/x"]}, r"mounts\[0\] must be dict", id="mount"),
+        pytest.param({"additional_gids": (True,)}, "must be int, is bool", id="group"),
+        pytest.param({"hooks": (None,)}, "must be dict, is NoneType", id="hook"),
+    ],
+)
+def test_values_of_types_that_the_port_does_not_allow(given: dict[str, Any], fault: str) -> None:
+    with pytest.raises(InvalidCdiSpec, match=fault):
+        checked(claim(device(edits=Edits(**given))))
+
+
+def test_lists_and_enums_of_a_driver_are_as_good_as_tuples_and_texts() -> None:
+    given: Any = [MOUNT]
+    found = checked(claim(device(edits=Edits({"A": Effect.NONE}, given))))
+    assert found == claim(device(edits=Edits({"A": "None"}, (MOUNT,))))
+    assert type(found.devices[0].edits.env["A"]) is str
+
+
+def _changed(path: list[Any], to: Any) -> JSON:
+    made: JSON = json.loads(
+        json.dumps(spec(claim(device("a", FULL), device("b", Edits({"B": "1"})))))
+    )
+    place: Any = made
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = to
+    return made
+
+
+@pytest.mark.parametrize(
+    ("path", "to", "fault"),
+    [
+        (["extra"], 1, "unknown fields extra"),
+        (["containerEdits"], {}, "unknown fields containerEdits"),
+        (["cdiVersion"], "0.5.0", r"cdiVersion must be 0\.7\.0"),
+        (["kind"], "vendor", "vendor/class"),
+        (["kind"], "/fake", "vendor/class"),
+        (["kind"], None, "vendor/class"),
+        (["devices"], [], "no devices"),
+        (["devices"], None, "no devices"),
+        (["devices", 0], None, "no object"),
+        (["devices", 0, "name"], "uid-b", "two devices named 'uid-b'"),
+        (["devices", 0, "name"], "", "characters"),
+        (["devices", 0, "name"], 7, "characters"),
+        (["devices", 0, "annotations"], {}, "unknown fields annotations"),
+        (["devices", 0, "containerEdits"], {}, "edits nothing"),
+        (["devices", 0, "containerEdits"], None, "edits nothing"),
+        (["devices", 0, "containerEdits"], {"env": []}, "edits nothing"),
+        (["devices", 0, "containerEdits", "intelRdt"], {}, "unknown fields intelRdt"),
+        (["devices", 0, "containerEdits", "env"], ["novalue"], "has env"),
+        (["devices", 0, "containerEdits", "env"], [None], "has env"),
+        (["devices", 0, "containerEdits", "env"], "A=b", "has env"),
+        (["devices", 0, "containerEdits", "mounts"], [None], "no object"),
+        (["devices", 0, "containerEdits", "deviceNodes"], [None], "no object"),
+        (["devices", 0, "containerEdits", "hooks"], [{}], "has no hookName"),
+        (["devices", 0, "containerEdits", "hooks"], {"a": 1}, "no object"),
+        (["devices", 0, "containerEdits", "mounts", 0, "mode"], 1, "unknown fields mode"),
+        (["devices", 0, "containerEdits", "deviceNodes", 0, "major"], True, "must be a number"),
+        (["devices", 0, "containerEdits", "additionalGids"], ["1"], "a group"),
+    ],
+)
+def test_what_runtimes_refuse(path: list[Any], to: Any, fault: str) -> None:
+    with pytest.raises(InvalidCdiSpec, match=fault):
+        validate(_changed(path, to))
+
+
+@given(driveredits.edits.filter(lambda edits: edits != Edits()), driveredits.uids)
+def test_any_edits_make_a_spec_of_the_lowest_version(edits: Edits, uid: str) -> None:
+    """The embedded kubelet reads specs as strictly as runtimes do."""
+    made = spec(claim(device(edits=edits), uid=uid))
+    assert json.loads(cdi.render(made)) == made
+    assert check_spec(made) is None
+    assert made["cdiVersion"] == required_version(made) == lowest_version(made)
+
+
+@given(driveredits.edits.filter(lambda edits: edits != Edits()), driveredits.uids)
+def test_a_claim_is_known_by_its_spec(edits: Edits, uid: str) -> None:
+    made = claim(device(edits=edits), uid=uid)
+    found = cdi.claim_of(FAKE, made.uid, json.loads(json.dumps(spec(made))))
+    assert found is not None
+    assert cdi.claim_spec(FAKE, found) == spec(made)
+    assert cdi.claim_of(DOTTED, made.uid, spec(made)) is None
+
+
+@given(st.integers(0, 2**32))
+def test_no_file_passes_that_the_port_cannot_say(seed: int) -> None:
+    """Whatever the values of a spec become, it is refused or one that runtimes load."""
+    chance = Random(seed)
+    found = mutated(chance, spec(claim(device("a", FULL))))
+    try:
+        validate(found)
+    except InvalidCdiSpec:
+        return
+    assert check_spec(found) is None
+
+
+@given(driveredits.claims.filter(lambda claim: claim.devices))
+def test_any_claim_makes_a_spec_that_runtimes_load_or_an_error(made: PreparedClaim) -> None:
+    try:
+        found = cdi.check_claim(FAKE, made)
+    except InvalidCdiSpec:
+        return
+    assert found is None or check_spec(found) is None

@@ -19,11 +19,10 @@ from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from devcluster.kubelet.cdiresolver import resolve
-from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.prepared import PreparedClaim
+from dra.driver import PreparedClaim
 from plugin.driver import answer
 from tests.support.build import NAMESPACE, claim
-from tests.support.pluginrig import NODE
+from tests.support.pluginrig import FAKES, NODE
 
 _OF_CLAIM = re.compile(r"FAKE_CLAIMUID_(\w+)_(\d+)")
 
@@ -56,14 +55,12 @@ class Use:
         raw = claim(self.name)
         raw["metadata"]["annotations"] = {POD_CLAIM_NAME_ANNOTATION: self.entry}
         label = read_claim(raw).label
-        return PreparedClaim(self.uid, NAMESPACE, self.name, label, tuple(self._devices()))
+        return FAKES.claim(self.uid, NAMESPACE, self.name, label, tuple(self._devices()))
 
     def ids(self) -> list[str]:
         """Return what the kubelet gives to the runtime for the container."""
         made = self.prepared()
-        results = [
-            Result(f"r{n}", NODE, (d.parent or d.id).lower()) for n, d in enumerate(made.devices)
-        ]
+        results = [Result(f"r{n}", NODE, d.device.lower()) for n, d in enumerate(made.devices)]
         groups = answer(FAKE, made, results, NODE)
         wanted = [g for g in groups if self.request in ("", *g.requests)]
         return [id_ for group in wanted for id_ in group.cdi_ids]
@@ -106,7 +103,7 @@ def cdi_root(tmp_path: Path) -> Path:
 
 def environments(root: Path, uses: Sequence[Use]) -> Iterator[dict[str, str]]:
     """Yield the environment of a container for each order of its ids."""
-    directory = CdiDirectory(root, NODE, FAKE)
+    directory = FAKES.directory(root)
     for use in uses:
         directory.ensure(use.prepared())
     ids = dict.fromkeys(id_ for use in uses for id_ in use.ids())

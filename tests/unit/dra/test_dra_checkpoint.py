@@ -1,5 +1,6 @@
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,19 +9,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.contract import FAKE
-from api.nas import PreparedDevice
-from api.objects import ClaimUID, DeviceID
-from dra.devicestate.checkpoint import FILE_NAME, Checkpoint, _parse, checksum, render
-from dra.devicestate.prepared import PreparedClaim
-from dra.errors import CheckpointCorrupt, CheckpointWriteFailed, DirectoryUnusable
-
-CLAIM = PreparedClaim(
-    ClaimUID("uid-1"), "ns", "claim", "gpu", (PreparedDevice(DeviceID("c"), DeviceID("p")),)
+from api.objects import ClaimUID
+from dra.devicestate.checkpoint import FILE_NAME, Checkpoint, checksum, render
+from dra.driver import (
+    Config,
+    Consumer,
+    DeviceNode,
+    Edits,
+    Hook,
+    Mount,
+    PreparedClaim,
+    PreparedDevice,
+    Result,
 )
+from dra.errors import CheckpointCorrupt, CheckpointWriteFailed, DirectoryUnusable
+from tests.support import driveredits
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-devices = st.builds(PreparedDevice, text, st.none() | text)
-claims = st.builds(PreparedClaim, text, text, text, text, st.lists(devices, max_size=3).map(tuple))
+RESULT = Result(
+    "r", "p", "d", "s", {"memory": "1Gi"}, True, (Config("FromClaim", "spec", {"a": [1, None]}),)
+)
+EDITS = Edits(
+    {"A": "1"},
+    (Mount("/h", "/c"),),
+    (DeviceNode("/dev/x", major=0),),
+    (Hook("poststop", "/x", timeout=1),),
+    (7,),
+)
+CLAIM = PreparedClaim(
+    ClaimUID("uid-1"),
+    "ns",
+    "claim",
+    "gpu",
+    (PreparedDevice("p", "d", EDITS, ("r",), "s", "child"),),
+    (RESULT,),
+    (Consumer("pods", "pod", "uid-pod"),),
+)
+PREPARING = replace(CLAIM, devices=())
 
 
 @pytest.fixture
@@ -32,29 +56,78 @@ def test_no_file_is_no_claims(checkpoint: Checkpoint) -> None:
     assert checkpoint.load() == {}
 
 
-def test_what_was_saved_is_loaded(checkpoint: Checkpoint) -> None:
-    checkpoint.save([CLAIM])
-    assert checkpoint.load() == {CLAIM.uid: CLAIM}
+@pytest.mark.parametrize("claim", [CLAIM, PREPARING], ids=["prepared", "preparing"])
+def test_what_was_saved_is_loaded(checkpoint: Checkpoint, claim: PreparedClaim) -> None:
+    checkpoint.save([claim])
+    assert checkpoint.load() == {claim.uid: claim}
     assert stat.S_IMODE(checkpoint.path.stat().st_mode) == 0o600
 
 
-@given(st.lists(claims, max_size=3, unique_by=lambda c: c.uid))
-def test_every_claim_survives_the_file(found: list[PreparedClaim]) -> None:
-    assert _parse(render(found), Path("x")) == {claim.uid: claim for claim in found}
+@given(st.lists(driveredits.claims, max_size=3, unique_by=lambda c: c.uid))
+def test_every_claim_survives_the_file_or_could_not_be_prepared(
+    tmp_path_factory: pytest.TempPathFactory, found: list[PreparedClaim]
+) -> None:
+    """Also the order of the variables, in which CDI files have them."""
+    checkpoint = Checkpoint(tmp_path_factory.getbasetemp(), FAKE)
+    checkpoint.path.write_bytes(render(found))
+    try:
+        loaded = checkpoint.load()
+    except CheckpointCorrupt as error:
+        assert "has a claim that cannot be" in str(error)  # noqa: PT017
+        return
+    assert loaded == {claim.uid: claim for claim in found}
+    assert render(loaded.values()) == render(found)
 
 
 def test_form_of_the_file_is_a_contract_with_later_releases(checkpoint: Checkpoint) -> None:
-    checkpoint.save([CLAIM])
+    checkpoint.save([CLAIM, PreparedClaim(ClaimUID("uid-2"), "ns", "x", "")])
     document = json.loads(checkpoint.path.read_bytes())
-    assert document["version"] == "v1"
+    assert document["version"] == "v2"
     assert document["data"] == {
         "claims": {
             "uid-1": {
+                "state": "prepared",
                 "namespace": "ns",
                 "name": "claim",
                 "label": "gpu",
-                "devices": [{"uuid": "c", "parentUUID": "p"}],
-            }
+                "devices": [
+                    {
+                        "pool": "p",
+                        "device": "d",
+                        "edits": {
+                            "env": {"A": "1"},
+                            "mounts": [
+                                {"host_path": "/h", "container_path": "/c", "options": ["bind"]}
+                            ],
+                            "device_nodes": [{"path": "/dev/x", "major": 0}],
+                            "hooks": [{"name": "poststop", "path": "/x", "timeout": 1}],
+                            "additional_gids": [7],
+                        },
+                        "requests": ["r"],
+                        "share_id": "s",
+                        "name": "child",
+                    }
+                ],
+                "results": [
+                    {
+                        "request": "r",
+                        "pool": "p",
+                        "device": "d",
+                        "share_id": "s",
+                        "consumed": {"memory": "1Gi"},
+                        "admin": True,
+                        "config": [
+                            {
+                                "source": "FromClaim",
+                                "field": "spec",
+                                "parameters": {"a": [1, None]},
+                            }
+                        ],
+                    }
+                ],
+                "consumers": [{"resource": "pods", "name": "pod", "uid": "uid-pod"}],
+            },
+            "uid-2": {"state": "preparing", "namespace": "ns", "name": "x", "label": ""},
         }
     }
     assert document["checksum"] == checksum(document["data"])
@@ -63,42 +136,77 @@ def test_form_of_the_file_is_a_contract_with_later_releases(checkpoint: Checkpoi
 def test_checksum_ignores_order_and_white_space(checkpoint: Checkpoint) -> None:
     document = json.loads(render([CLAIM]))
     shuffled = dict(reversed(document.items()))
-    checkpoint.path.write_text(json.dumps(shuffled))
+    checkpoint.path.write_text(json.dumps(shuffled, indent=2))
     assert checkpoint.load() == {CLAIM.uid: CLAIM}
 
 
 @given(st.data())
-def test_no_changed_character_passes(data: st.DataObject) -> None:
+def test_no_changed_character_passes(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
     """A flipped bit is noticed, or it did not change the meaning."""
+    checkpoint = Checkpoint(tmp_path_factory.getbasetemp(), FAKE)
     content = bytearray(render([CLAIM]))
     index = data.draw(st.integers(0, len(content) - 1))
     content[index] ^= 1 << data.draw(st.integers(0, 7))
+    checkpoint.path.write_bytes(content)
     try:
-        found = _parse(bytes(content), Path("x"))
+        found = checkpoint.load()
     except CheckpointCorrupt:
         return
     assert found == {CLAIM.uid: CLAIM}
 
 
-def signed(data: Any) -> bytes:
-    return json.dumps({"version": "v1", "checksum": checksum(data), "data": data}).encode()
+def signed(data: Any, version: str = "v2") -> bytes:
+    return json.dumps({"version": version, "checksum": checksum(data), "data": data}).encode()
+
+
+def entry(**changed: Any) -> Any:
+    made = json.loads(render([CLAIM]))["data"]["claims"]["uid-1"]
+    return {"claims": {"uid-1": {**made, **changed}}}
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "fault"),
     [
-        {},
-        {"claims": []},
-        {"claims": {"u": {}}},
-        {"claims": {"u": {"namespace": 1, "name": "", "label": "", "devices": []}}},
-        {"claims": {"u": {"namespace": "", "name": "", "label": "", "devices": [{}]}}},
-        {"claims": {}, "more": 1},
+        ({}, "claims by uid"),
+        ({"claims": []}, "claims by uid"),
+        ({"claims": {}, "more": 1}, "nothing else"),
+        ({"claims": {"u": {}}}, "incomplete"),
+        ({"claims": {"u": 7}}, "must be dict, is int"),
+        (entry(namespace=1), "namespace must be str, is int"),
+        (entry(more=1), "unknown fields more"),
+        (entry(devices=[{}]), r"devices\[0\] is incomplete"),
+        (entry(devices={}), "devices must be list"),
+        (entry(devices=[]), "'prepared' with 0 devices"),
+        (entry(state="preparing"), "'preparing' with 1 devices"),
+        (entry(state=None), "None with 1 devices"),
     ],
 )
-def test_signed_nonsense_is_corrupt(checkpoint: Checkpoint, data: Any) -> None:
+def test_signed_nonsense_is_corrupt(checkpoint: Checkpoint, data: Any, fault: str) -> None:
     checkpoint.path.write_bytes(signed(data))
-    with pytest.raises(CheckpointCorrupt, match="malformed"):
+    with pytest.raises(CheckpointCorrupt, match=f"malformed.*{fault}"):
         checkpoint.load()
+
+
+@pytest.mark.parametrize("version", ["v1", "v3", ""])
+def test_version_that_the_driver_never_had(checkpoint: Checkpoint, version: str) -> None:
+    checkpoint.path.write_bytes(signed({"claims": {}}, version))
+    with pytest.raises(CheckpointCorrupt, match=f"version {version!r} is not known"):
+        checkpoint.load()
+
+
+def test_a_file_that_another_process_wrote_is_told_from_ours(tmp_path: Path) -> None:
+    one, other = Checkpoint(tmp_path, FAKE), Checkpoint(tmp_path, FAKE)
+    told = [one.changed()]
+    one.save([CLAIM])
+    told += [one.changed(), other.changed()]
+    other.load()
+    told += [other.changed()]
+    other.save([])
+    told += [one.changed()]
+    other.remove()
+    assert [*told, one.changed()] == [False, False, True, False, True, False]
 
 
 def test_temporary_files_of_a_killed_process_are_removed(checkpoint: Checkpoint) -> None:

@@ -1,21 +1,22 @@
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from api.contract import FAKE
-from api.nas import PreparedDevice
-from api.objects import ClaimUID, DeviceID
+from api.objects import ClaimUID
 from dra.devicestate import cdi
 from dra.devicestate.directory import CdiDirectory, Survey
-from dra.devicestate.prepared import PreparedClaim
+from dra.driver import Edits, PreparedClaim, PreparedDevice
 from dra.errors import CdiWriteFailed, InvalidCdiSpec
-from tests.support.pluginrig import NODE
 
 UID = ClaimUID("uid-1")
-CLAIM = PreparedClaim(UID, "ns", "claim", "gpu", (PreparedDevice(DeviceID("FAKE-a")),))
+COMMON = Edits({"NODE": "n"})
+CLAIM = PreparedClaim(UID, "ns", "claim", "gpu", (PreparedDevice("p", "a", Edits({"A": "1"})),))
+BARE = replace(CLAIM, devices=(PreparedDevice("p", "a", Edits()),))
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def directory(root: Path) -> CdiDirectory:
-    return CdiDirectory(root, NODE, FAKE)
+    return CdiDirectory(root, FAKE, COMMON)
 
 
 def names(root: Path) -> list[str]:
@@ -45,17 +46,6 @@ def test_runtimes_may_read_the_files(directory: CdiDirectory, root: Path) -> Non
     finally:
         os.umask(former)
     assert {stat.S_IMODE(path.stat().st_mode) for path in root.iterdir()} == {0o644}
-
-
-def test_file_of_an_earlier_plugin_is_not_wrong_but_renewed(
-    directory: CdiDirectory, root: Path
-) -> None:
-    directory.ensure(CLAIM)
-    path, spec = root / cdi.claim_file(FAKE, UID), cdi.claim_spec(FAKE, CLAIM)
-    path.write_text(json.dumps(cdi.former_spec(FAKE, spec)))
-    assert directory.survey([CLAIM]) == Survey((), (), ())
-    assert directory.ensure(CLAIM)
-    assert json.loads(path.read_text()) == spec
 
 
 def test_file_that_is_right_is_left_alone(directory: CdiDirectory, root: Path) -> None:
@@ -90,19 +80,41 @@ def test_remove_is_fine_twice(directory: CdiDirectory, root: Path) -> None:
     assert names(root) == [cdi.common_file(FAKE)]
 
 
-def test_label_is_found_in_the_file(directory: CdiDirectory) -> None:
-    assert directory.find_label(UID) == ""
-    directory.ensure(CLAIM)
-    assert directory.find_label(UID) == "GPU"
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[]", "7", '{"devices": 7}', '{"devices": [{"containerEdits": {}}]}']
-)
-def test_file_without_a_label(directory: CdiDirectory, root: Path, content: str) -> None:
+@pytest.mark.parametrize("content", ["", "[]", "7", None])
+def test_file_that_cannot_be_read(directory: CdiDirectory, root: Path, content: str | None) -> None:
     root.mkdir(parents=True)
-    (root / cdi.claim_file(FAKE, UID)).write_text(content)
-    assert directory.find_label(UID) == ""
+    if content is not None:
+        (root / cdi.claim_file(FAKE, UID)).write_text(content)
+    assert directory.read(UID) is None
+
+
+def test_what_the_files_say_is_read(directory: CdiDirectory) -> None:
+    directory.ensure(CLAIM)
+    assert directory.read(UID) == cdi.claim_spec(FAKE, CLAIM)
+    assert directory.read_common() == cdi.common_spec(FAKE, COMMON)
+
+
+def test_claim_that_edits_nothing_has_no_file(directory: CdiDirectory, root: Path) -> None:
+    directory.ensure(CLAIM)
+    assert not directory.ensure(BARE)
+    assert names(root) == [cdi.common_file(FAKE)]
+    assert directory.survey([BARE]) == Survey((), (), ())
+
+
+def test_driver_without_a_common_device(root: Path, directory: CdiDirectory) -> None:
+    directory.ensure_common()
+    bare = CdiDirectory(root, FAKE)
+    bare.ensure_common()
+    bare.ensure(CLAIM)
+    assert bare.survey([CLAIM]) == Survey((), (), (cdi.common_file(FAKE),))
+    bare.collect([CLAIM])
+    assert names(root) == [cdi.claim_file(FAKE, UID)]
+
+
+def test_common_device_that_runtimes_refuse_is_not_written(root: Path) -> None:
+    with pytest.raises(InvalidCdiSpec, match="edits nothing"):
+        CdiDirectory(root, FAKE, Edits()).ensure_common()
+    assert not root.exists()
 
 
 def test_collect_takes_only_what_is_ours_and_not_needed(
@@ -119,7 +131,7 @@ def test_collect_takes_only_what_is_ours_and_not_needed(
         (root / name).touch()
     (root / f"{FAKE.cdi_file_prefix}directory.json").mkdir()
     (root / f"{FAKE.cdi_file_prefix}link.json").symlink_to("nowhere")
-    found = directory.collect([UID])
+    found = directory.collect([CLAIM])
     assert sorted(found) == sorted([*ours, f"{FAKE.cdi_file_prefix}link.json"])
     kept = [
         cdi.claim_file(FAKE, UID),
@@ -136,7 +148,7 @@ def test_nothing_to_collect_in_a_missing_directory(directory: CdiDirectory) -> N
 
 def test_directory_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    directory = CdiDirectory(tmp_path / "file" / "cdi", NODE, FAKE)
+    directory = CdiDirectory(tmp_path / "file" / "cdi", FAKE)
     with pytest.raises(CdiWriteFailed, match=r"CDI_ROOT"):
         directory.ensure(CLAIM)
     with pytest.raises(CdiWriteFailed, match="listed"):

@@ -6,12 +6,13 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from api.nas import NodeAllocationState, PreparedDevice
-from api.objects import ClaimUID, DeviceID, NodeName
-from dra.devicestate.prepared import Devices, PreparedClaim
+from api.nas import NodeAllocationState
+from api.objects import ClaimUID, NodeName
 from dra.devicestate.publisher import Change, Precondition, Publisher
+from dra.driver import Edits, PreparedClaim, PreparedDevice
 from dra.errors import AllocationChanged
-from dra.publish.nas import NasPublisher, NodeRecord, differences
+from dra.publish.nas import NasPublisher, NodeRecord, differences, shown_devices
+from dra.publish.nodestate import Devices
 from dra.repairs import Repair
 from kube.errors import ConnectFailed
 
@@ -20,7 +21,7 @@ CACHED = Precondition({"fake": {}})
 
 
 def prepared(uid: ClaimUID) -> PreparedClaim:
-    return PreparedClaim(uid, "ns", uid, "", (PreparedDevice(DeviceID(f"D-{uid}")),))
+    return PreparedClaim(uid, "ns", uid, "", (PreparedDevice("n", f"D-{uid}", Edits()),))
 
 
 class Nas:
@@ -68,7 +69,7 @@ def nas() -> Nas:
 
 
 def devices(*uids: ClaimUID) -> dict[ClaimUID, Devices]:
-    return {uid: prepared(uid).devices for uid in uids}
+    return {uid: shown_devices(prepared(uid)) for uid in uids}
 
 
 class TestFlush:
@@ -207,6 +208,7 @@ def test_calls_that_wait_share_one_write(
 
 def test_differences_are_what_has_to_be_written() -> None:
     kept = prepared(A)
-    assert differences({B: (), A: kept.devices}, {A: kept}) == {B: None}
-    assert differences({}, {A: kept}) == {A: kept.devices}
-    assert differences({A: ()}, {A: kept}) == {A: kept.devices}
+    shown = shown_devices(kept)
+    assert differences({B: (), A: shown}, {A: kept}) == {B: None}
+    assert differences({}, {A: kept}) == {A: shown}
+    assert differences({A: ()}, {A: kept}) == {A: shown}

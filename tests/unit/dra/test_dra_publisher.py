@@ -1,92 +1,27 @@
 """What the state of a node's claims tells a publisher, which need not be a NAS."""
 
 import sys
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from api.contract import FAKE
-from api.devices import PreparedDevice
-from api.objects import ClaimUID, DeviceID, NodeName
 from dra.devicestate.checkpoint import FILE_NAME, Checkpoint
-from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.prepared import PreparedClaim
-from dra.devicestate.publisher import Change, Precondition, Publisher
-from dra.devicestate.state import State
+from dra.devicestate.publisher import Precondition
 from dra.errors import AllocationChanged, CdiWriteFailed
 from kube.errors import ConnectFailed
-
-HOLDS, FAILS = Precondition("holds"), Precondition("fails")
-
-
-class Memory:
-    """A publisher that applies changes in the order in which it is told them."""
-
-    def __init__(self) -> None:
-        self.claims: dict[ClaimUID, PreparedClaim] = {}
-        self.told: list[int] = []
-        self.away = False
-
-    def check(self) -> None:
-        if self.away:
-            raise ConnectFailed("away")
-
-    def published(self) -> list[PreparedClaim]:
-        return list(self.claims.values())
-
-    def restore(self, claims: Iterable[PreparedClaim]) -> None:
-        self.claims = {claim.uid: claim for claim in claims}
-
-    def submit(self, change: Change) -> None:
-        self.told.append(change.call)
-        if change.claim is None:
-            self.claims.pop(change.uid, None)
-        else:
-            self.claims[change.uid] = change.claim
-
-    def flush(self, change: Change) -> None:
-        if change.precondition == FAILS:
-            self.claims.pop(change.uid)
-            raise AllocationChanged("former")
-
-
-def claim(number: int) -> PreparedClaim:
-    device = PreparedDevice(DeviceID(f"FAKE-{number}"))
-    return PreparedClaim(ClaimUID(f"uid-{number}"), "ns", f"c{number}", "LABEL", (device,))
-
-
-class Rig:
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.memory = Memory()
-        self.reports: list[str] = []
-        self.start()
-
-    def start(self) -> None:
-        publisher: Publisher = self.memory
-        directory = CdiDirectory(self.root / "cdi", NodeName("n"), FAKE)
-        self.state = State(
-            directory,
-            Checkpoint(self.root, FAKE),
-            publisher,
-            report=lambda _kind, text: self.reports.append(text),
-        )
-        self.state.recover()
-
-    def prepared(self) -> dict[ClaimUID, PreparedClaim]:
-        return {entry.claim.uid: entry.claim for entry in self.state.entries()}
+from tests.support.staterig import FAILS, HOLDS, StateRig, claim
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path)
+def rig(tmp_path: Path) -> StateRig:
+    return StateRig(tmp_path)
 
 
 @pytest.mark.parametrize("precondition", [None, HOLDS], ids=["certain", "precondition"])
 def test_a_claim_is_published_from_prepare_to_unprepare(
-    rig: Rig, precondition: Precondition | None
+    rig: StateRig, precondition: Precondition | None
 ) -> None:
     rig.state.prepare(claim(1), precondition)
     assert rig.memory.claims == {claim(1).uid: claim(1)}
@@ -95,13 +30,13 @@ def test_a_claim_is_published_from_prepare_to_unprepare(
     assert rig.memory.claims == rig.prepared() == {}
 
 
-def test_a_claim_whose_precondition_fails_is_not_prepared(rig: Rig) -> None:
+def test_a_claim_whose_precondition_fails_is_not_prepared(rig: StateRig) -> None:
     with pytest.raises(AllocationChanged, match="former"):
         rig.state.prepare(claim(1), FAILS)
     assert rig.prepared() == Checkpoint(rig.root, FAKE).load() == {}
 
 
-def test_nothing_is_done_while_nothing_can_be_published(rig: Rig) -> None:
+def test_nothing_is_done_while_nothing_can_be_published(rig: StateRig) -> None:
     rig.memory.away = True
     with pytest.raises(ConnectFailed):
         rig.state.prepare(claim(1))
@@ -109,7 +44,7 @@ def test_nothing_is_done_while_nothing_can_be_published(rig: Rig) -> None:
 
 
 def test_a_claim_that_no_file_holds_is_not_published(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: StateRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError("full")
@@ -120,14 +55,14 @@ def test_a_claim_that_no_file_holds_is_not_published(
     assert rig.memory.claims == {}
 
 
-def test_a_start_restores_what_the_checkpoint_has(rig: Rig) -> None:
+def test_a_start_restores_what_the_checkpoint_has(rig: StateRig) -> None:
     rig.state.prepare(claim(1))
     rig.memory.claims = {claim(2).uid: claim(2)}
     rig.start()
     assert rig.memory.claims == {claim(1).uid: claim(1)}
 
 
-def test_a_corrupt_checkpoint_is_rebuilt_from_what_is_published(rig: Rig) -> None:
+def test_a_corrupt_checkpoint_is_rebuilt_from_what_is_published(rig: StateRig) -> None:
     rig.state.prepare(claim(1))
     (rig.root / FILE_NAME).write_bytes(b"{")
     rig.start()
@@ -137,7 +72,7 @@ def test_a_corrupt_checkpoint_is_rebuilt_from_what_is_published(rig: Rig) -> Non
 
 
 def test_changes_are_told_in_the_order_in_which_they_are_made(
-    rig: Rig, monkeypatch: pytest.MonkeyPatch
+    rig: StateRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.fsync", lambda _descriptor: None)
 

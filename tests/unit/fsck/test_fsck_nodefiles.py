@@ -1,6 +1,8 @@
 """Files that are not those of the node are told as such, and never compared with its state."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,19 +13,19 @@ from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
-from dra.devicestate.cdi import common_file
-from dra.devicestate.checkpoint import FILE_NAME, Checkpoint
-from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.prepared import PreparedClaim
+from dra.devicestate.cdi import claim_file, common_file
+from dra.devicestate.checkpoint import FILE_NAME, checksum
+from plugin.fakes import Fakes
 from tests.support.build import allocated, claim, finalized, holding, nas, preparing
 from tests.support.fsckserver import Server
 
-CLAIM = PreparedClaim(
+FAKES = Fakes(FAKE, NodeName("node-1"))
+CLAIM = FAKES.claim(
     ClaimUID("uid-claim"),
     "default",
     "claim",
     "fake",
-    (PreparedDevice(DeviceID("node-1-0"), None),),
+    [PreparedDevice(DeviceID("node-1-0"))],
 )
 STATE = holding(preparing(nas(), CLAIM.uid, 0), CLAIM.uid, 0)
 MALFORMED = nas(preparedDevices={"u": 3})
@@ -37,8 +39,23 @@ class Disk:
         self.plugins = root / "plugins"
         self.own = self.plugins / FAKE.driver_name
         self.own.mkdir(parents=True)
-        CdiDirectory(self.cdi, NodeName("node-1"), FAKE).ensure(CLAIM)
-        Checkpoint(self.own, FAKE).save([CLAIM])
+        FAKES.directory(self.cdi).ensure(CLAIM)
+        FAKES.checkpoint(self.own).save([CLAIM])
+
+    def former(self) -> None:
+        """Let the files be those of a release before v2 of the checkpoint."""
+        devices = [{"uuid": "node-1-0", "parentUUID": None}]
+        entry = {"namespace": "default", "name": "claim", "label": "fake", "devices": devices}
+        data = {"claims": {CLAIM.uid: entry}}
+        content = {"version": "v1", "checksum": checksum(data), "data": data}
+        (self.own / FILE_NAME).write_text(json.dumps(content))
+        path = self.cdi / claim_file(FAKE, CLAIM.uid)
+        path.write_text(json.dumps({**json.loads(path.read_text()), "cdiVersion": "0.5.0"}))
+
+    def beginning(self) -> None:
+        """Let the driver have begun with another claim."""
+        other = replace(CLAIM, uid=ClaimUID("uid-other"), devices=())
+        FAKES.checkpoint(self.own).save([CLAIM, other])
 
     def clear(self, directory: Path) -> None:
         for path in directory.iterdir():
@@ -114,6 +131,15 @@ def test_wrong_place_is_told_and_nothing_is_compared(
     result = run(disk, *options)
     assert (result.exit_code, told in result.output) == (2, True), result.output
     assert "PreparedDiffers" not in result.output
+
+
+@pytest.mark.parametrize("change", [Disk.former, Disk.beginning], ids=["former", "beginning"])
+def test_files_without_violations(
+    server: Server, disk: Disk, change: Callable[[Disk], None]
+) -> None:
+    change(disk)
+    result = run(disk)
+    assert (result.exit_code, result.output.splitlines()[1:]) == (0, ["no violations"])
 
 
 @pytest.mark.parametrize(

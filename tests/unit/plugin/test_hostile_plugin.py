@@ -14,9 +14,8 @@ from api.errors import MalformedState
 from api.nas import AllocatedDevice, PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from dra.devicestate.cdi import claim_file
-from dra.devicestate.checkpoint import Checkpoint, render
+from dra.devicestate.checkpoint import render
 from dra.devicestate.files import read_regular
-from dra.devicestate.prepared import PreparedClaim
 from dra.errors import CheckpointCorrupt, DirectoryUnusable
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.wire import _decoder
@@ -24,7 +23,7 @@ from plugin.devices import FakeDeviceSource, prepared_devices
 from tests.support.effort import tries
 from tests.support.hostile import Canaries, Wrong, attack, defects
 from tests.support.hostileplugin import Calls, CdiFiles, Checkpoints, PluginStates
-from tests.support.pluginrig import NODE, PluginRig
+from tests.support.pluginrig import FAKES, NODE, PluginRig
 
 SEED = 1
 FIRST = FakeDeviceSource(FAKE, NODE, 1, "M").devices()[0].id
@@ -53,7 +52,7 @@ def test_socket_survives(calls: Calls) -> None:
     assert list(attack(calls, tries(300), SEED)) == []
 
 
-@pytest.mark.parametrize("read", [read_regular, lambda path: Checkpoint(path.parent, FAKE).read()])
+@pytest.mark.parametrize("read", [read_regular, lambda path: FAKES.checkpoint(path.parent).read()])
 def test_pipe_is_never_waited_for(tmp_path: Path, read: Callable[[Path], object]) -> None:
     path = tmp_path / "checkpoint.json"
     os.mkfifo(path)
@@ -75,18 +74,17 @@ def test_pipe_in_place_of_a_cdi_file_is_replaced(rig: PluginRig) -> None:
         pytest.param("uid", ("a\0b",), id="device"),
         pytest.param("uid", ("d", "d"), id="twice"),
         pytest.param("uid", ("d" * 129,), id="long"),
-        pytest.param("uid", (), id="none"),
     ],
 )
 def test_checkpoint_of_a_claim_that_cannot_be_is_corrupt(
     rig: PluginRig, uid: str, devices: tuple[str, ...]
 ) -> None:
     """Though its checksum is right; the plugin could not start with it."""
-    made = tuple(PreparedDevice(DeviceID(name)) for name in devices)
-    content = render([PreparedClaim(ClaimUID(uid), "ns", "claim", "label", made)])
+    made = [PreparedDevice(DeviceID(name)) for name in devices]
+    content = render([FAKES.claim(ClaimUID(uid), "ns", "claim", "label", made)])
     (rig.directory / "checkpoint.json").write_bytes(content)
     with pytest.raises(CheckpointCorrupt, match="cannot be"):
-        Checkpoint(rig.directory, FAKE).load()
+        FAKES.checkpoint(rig.directory).load()
     rig.restart()
     assert rig.saved() == {}
 

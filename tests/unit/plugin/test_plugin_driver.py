@@ -10,21 +10,20 @@ from api.objects import JSON, ClaimUID, DeviceID
 from api.resources import DRA_V1ALPHA2, STATES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
-from dra.devicestate.prepared import PreparedClaim
 from dra.errors import CdiWriteFailed, ClaimNotFound, ClaimUidMismatch, NodeStateMissing
 from dra.kubelet.answers import AnsweredDevice, flat
 from kube.errors import BrokenAnswer
 from plugin.driver import answer
 from plugin.errors import DeviceGone, NotInNodeState
 from tests.support.build import SYSTEM, allocated, claim
-from tests.support.pluginrig import NODE, PluginRig
+from tests.support.pluginrig import FAKES, NODE, PluginRig
 
 
 def test_answer_names_the_common_device_and_the_children_of_each_device(rig: PluginRig) -> None:
     ref = rig.allocate("a", 1, 0, split=2)
     found = rig.driver.prepare(ref)
     children = [rig.source.children(rig.device(i).id, 2) for i in (1, 0)]
-    own = [[cdi.device_id(FAKE, ref.uid, c) for c in pair] for pair in children]
+    own = [[f"{FAKE.cdi_kind}={ref.uid}-{c}" for c in pair] for pair in children]
     assert flat(found) == (cdi.common_id(FAKE), *own[0], *own[1])
     assert found == tuple(
         AnsweredDevice((), NODE, rig.device(i).id.lower(), (cdi.common_id(FAKE), *ids))
@@ -53,7 +52,7 @@ def test_requests_are_those_of_the_devices_results() -> None:
     uid = ClaimUID("u")
     devices = tuple(PreparedDevice(DeviceID(f"FAKE-{n}")) for n in "AB")
     results = [Result("r1", "pool", "fake-a"), Result("r2", "pool", "fake-a")]
-    found = answer(FAKE, PreparedClaim(uid, "ns", "n", "", devices), results, NODE)
+    found = answer(FAKE, FAKES.claim(uid, "ns", "n", "", devices), results, NODE)
     assert [(g.requests, g.pool, g.device) for g in found] == [
         (("r1", "r2"), "pool", "fake-a"),
         ((), NODE, "fake-b"),

@@ -15,8 +15,7 @@ from api.nas import PreparedDevice, new_nas
 from api.objects import ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.devicestate.cdi import claim_file, common_file
-from dra.devicestate.checkpoint import FILE_NAME, Checkpoint
-from dra.devicestate.prepared import PreparedClaim
+from dra.devicestate.checkpoint import FILE_NAME
 from dra.errors import CannotServe, NodeUnknown, SocketUnusable
 from dra.patience import Patience
 from dra.places import Places
@@ -25,6 +24,7 @@ from kube.events import EventRecorder
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
+from plugin.fakes import Fakes
 from plugin.startup import persist, readiness_checks, start
 from plugin.wiring import Site, build
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
@@ -201,7 +201,7 @@ def test_stop_with_a_claim_leaves_its_files(node: Node) -> None:
     node.wait_status(STATUS_READY)
     device = PreparedDevice(FakeDeviceSource(FAKE, NODE, 2, "M").devices()[0].id, None)
     node.api.put(DRA_V1ALPHA2.claims, allocated(claim("a")))
-    prepared = PreparedClaim(ClaimUID("uid-a"), NAMESPACE, "a", "label", (device,))
+    prepared = Fakes(FAKE, NODE).claim(ClaimUID("uid-a"), NAMESPACE, "a", "label", [device])
     node.plugin.state.prepare(prepared)
     before = files(node)
     node.stop()
@@ -216,7 +216,7 @@ def test_stop_before_the_node_was_recovered_leaves_what_an_earlier_process_left(
     node: Node,
 ) -> None:
     node.api.remove(NODES, NODE)
-    Checkpoint(node.places.directory.path, FAKE).save([])
+    Fakes(FAKE, NODE).checkpoint(node.places.directory.path).save([])
     before = files(node)
     starting = Thread(target=node.start)
     starting.start()
