@@ -22,6 +22,7 @@ from dra.publish.slices.server import SliceServer
 from dra.publish.slices.style import ask
 from dra.publish.slices.told import Told
 from dra.publish.slices.wanted import View
+from kube.cache import revision
 from kube.errors import AlreadyExists
 from kube.store import Store
 from kube.workqueue import WorkQueue
@@ -102,7 +103,7 @@ class SlicePublisher:
         self._pools: Mapping[str, Pool] | None = None
         self._anew = False
         self._owner: JSON | None = None
-        self._own: dict[str, str] = {}
+        self._own: dict[str, int] = {}
         self._deleting: set[str] = set()
         # what follows belongs to the thread of `run`
         self._style: Style | None = None
@@ -150,7 +151,7 @@ class SlicePublisher:
             with self._lock:
                 # the Node may have been replaced, and the garbage collector be at work
                 self._owner = None
-        elif self._own.get(meta["name"]) == meta["resourceVersion"]:
+        elif revision(obj) <= self._own.get(meta["name"], 0):
             return
         self._queue.add(_pool_of(obj))
 
@@ -278,8 +279,7 @@ class SlicePublisher:
         return self._server.update(write.body)
 
     def _take(self, stored: JSON) -> None:
-        meta = stored["metadata"]
-        self._own[meta["name"]] = meta["resourceVersion"]
+        self._own[stored["metadata"]["name"]] = revision(stored)
         self._store.written(stored)
 
     def _delete(self, stored: JSON) -> None:
