@@ -48,7 +48,7 @@ class Helm:
         """
         place = f"--namespace={namespace}"
         text = self._run(values, "template", name, self._chart, place, _OFFLINE, *options)
-        return [document for document in yaml.safe_load_all(text) if document]
+        return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
     def lint(self, values: Mapping[str, object] | None = None) -> str:
         """Lint the chart; warnings count as errors.

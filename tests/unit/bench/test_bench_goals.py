@@ -1,12 +1,11 @@
 import dataclasses
 import json
 
-import pytest
-
 from bench.figures import Calls, Figures, Floor, Freed, Negotiation, Node, Scale
 from bench.goals import Goal, goals
 from bench.report import as_json, text
 from bench.statistics import Latency
+from tests.support.tables import cases
 
 MS = 0.001
 FLOOR = Floor(100.0, 80.0, Latency(9, 2 * MS, 4 * MS), Latency(9, 3 * MS, 5 * MS), 11.0)
@@ -61,28 +60,24 @@ def test_whoever_is_exactly_at_every_bound_keeps_every_promise():
     assert {goal.name for goal in missed} == set()
 
 
-@pytest.mark.parametrize(
+@cases(
     "worse",
-    [
-        pytest.param({"negotiations": [dataclasses.replace(NEGOTIATION, up=79.0)]}, id="up"),
-        pytest.param({"negotiations": [dataclasses.replace(NEGOTIATION, down=63.0)]}, id="down"),
-        pytest.param({"negotiations": [dataclasses.replace(NEGOTIATION, writes=7.8)]}, id="writes"),
-        pytest.param(
-            {"negotiations": [dataclasses.replace(NEGOTIATION, ask=Latency(9, 3 * MS, 7 * MS))]},
-            id="answer",
-        ),
-        pytest.param({"freed": Freed(Latency(9, 0.01, 0.11), NODE.state_write)}, id="freed"),
-        pytest.param({"scales": [dataclasses.replace(SCALE, answer_cpu_ms=6.0)]}, id="cpu"),
-        pytest.param({"scales": [dataclasses.replace(SCALE, peak_rss_mib=301.0)]}, id="memory"),
-        pytest.param({"scales": [dataclasses.replace(SCALE, first_answer=11.0)]}, id="start"),
-        pytest.param({"scales": [dataclasses.replace(SCALE, reads=0.1)]}, id="reads"),
-        pytest.param({"node": dataclasses.replace(NODE, peak_rss_mib=61.0)}, id="plugin-memory"),
-        pytest.param({"node": dataclasses.replace(NODE, first_answer=1.1)}, id="plugin-start"),
-        pytest.param(
-            {"node": dataclasses.replace(NODE, state_write=Latency(9, 2 * MS, 2 * MS))},
-            id="prepare",
-        ),
-    ],
+    {
+        "up": {"negotiations": [dataclasses.replace(NEGOTIATION, up=79.0)]},
+        "down": {"negotiations": [dataclasses.replace(NEGOTIATION, down=63.0)]},
+        "writes": {"negotiations": [dataclasses.replace(NEGOTIATION, writes=7.8)]},
+        "answer": {
+            "negotiations": [dataclasses.replace(NEGOTIATION, ask=Latency(9, 3 * MS, 7 * MS))]
+        },
+        "freed": {"freed": Freed(Latency(9, 0.01, 0.11), NODE.state_write)},
+        "cpu": {"scales": [dataclasses.replace(SCALE, answer_cpu_ms=6.0)]},
+        "memory": {"scales": [dataclasses.replace(SCALE, peak_rss_mib=301.0)]},
+        "start": {"scales": [dataclasses.replace(SCALE, first_answer=11.0)]},
+        "reads": {"scales": [dataclasses.replace(SCALE, reads=0.1)]},
+        "plugin-memory": {"node": dataclasses.replace(NODE, peak_rss_mib=61.0)},
+        "plugin-start": {"node": dataclasses.replace(NODE, first_answer=1.1)},
+        "prepare": {"node": dataclasses.replace(NODE, state_write=Latency(9, 2 * MS, 2 * MS))},
+    },
 )
 def test_one_broken_promise_shows_as_one(worse):
     changed = dataclasses.replace(ALL, **worse)

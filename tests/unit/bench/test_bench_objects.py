@@ -4,6 +4,7 @@ from api.contract import FAKE
 from api.nas import parse_nas
 from bench import objects
 from bench.objects import Consumer, Driver
+from tests.support.tables import cases
 
 DRIVER = Driver(FAKE)
 KEY = FAKE.device_key
@@ -69,18 +70,14 @@ def test_the_context_belongs_to_its_pod(consumer):
     assert objects.selected(context, NODE)["spec"]["selectedNode"] == NODE
 
 
-@pytest.mark.parametrize(
+@cases(
     ("status", "expected"),
-    [
-        pytest.param(None, None, id="no-status"),
-        pytest.param(
-            {"resourceClaims": [{"name": "other", "unsuitableNodes": []}]}, None, id="other"
-        ),
-        pytest.param({"resourceClaims": [{"name": "devices"}]}, [], id="none-unsuitable"),
-        pytest.param(
-            {"resourceClaims": [{"name": "devices", "unsuitableNodes": [NODE]}]}, [NODE], id="one"
-        ),
-    ],
+    {
+        "no-status": (None, None),
+        "other": ({"resourceClaims": [{"name": "other", "unsuitableNodes": []}]}, None),
+        "none-unsuitable": ({"resourceClaims": [{"name": "devices"}]}, []),
+        "one": ({"resourceClaims": [{"name": "devices", "unsuitableNodes": [NODE]}]}, [NODE]),
+    },
 )
 def test_what_a_driver_answered(status, expected):
     assert objects.unsuitable_nodes({"status": status}) == expected

@@ -3,6 +3,7 @@ import os
 import pytest
 
 from bench.procfs import Neighbours, Usage, busy_seconds, cpu_seconds, memory, usage
+from tests.support.tables import cases
 
 TICKS = os.sysconf("SC_CLK_TCK")
 STATUS = "Name:\tpython\nVmHWM:\t   40960 kB\nVmRSS:\t   20480 kB\n"
@@ -13,9 +14,7 @@ def stat(name: str, utime: int, stime: int) -> str:
     return f"42 ({name}) {before} {utime} {stime} 0 0 20 0 9"
 
 
-@pytest.mark.parametrize(
-    "name", ["python", "a b", "x) S 9 9 ("], ids=["plain", "blank", "brackets"]
-)
+@cases("name", {"plain": "python", "blank": "a b", "brackets": "x) S 9 9 ("})
 def test_cpu_time_is_user_and_system_whatever_the_name(name):
     assert cpu_seconds(stat(name, 3 * TICKS, TICKS)) == 4.0
 
@@ -47,10 +46,9 @@ def test_a_busy_machine_is_neither_idle_nor_waiting_for_a_disk():
     assert busy_seconds(text) == 15.0
 
 
-@pytest.mark.parametrize(
+@cases(
     ("busy", "own", "expected"),
-    [(11.0, 1.0, 0.5), (11.0, 11.0, 0.0), (10.9, 11.0, 0.0)],
-    ids=["half", "nobody", "rounding"],
+    {"half": (11.0, 1.0, 0.5), "nobody": (11.0, 11.0, 0.0), "rounding": (10.9, 11.0, 0.0)},
 )
 def test_neighbours_have_what_is_not_ours(busy, own, expected):
     machine, ours, clock = iter([1.0, 1.0 + busy]), iter([2.0, 2.0 + own]), iter([0.0, 10.0])

@@ -6,6 +6,7 @@ from api.contract import FAKE
 from api.nas import parse_nas
 from api.objects import JSON
 from demo.expect import DEMOS, device_lines, devices_of, leftovers, problems, shortage
+from tests.support.tables import cases
 
 TEST1, TEST2, _, _, TEST5 = DEMOS
 WHOLE = [f"FAKE-00000000-0000-0000-0000-00000000000{n}" for n in range(8)]
@@ -41,20 +42,27 @@ TWO_CLAIMS = state({"a": whole(0), "b": whole(1)})
 PAIRS = [0, 0, 1, 1, 2, 2, 3, 3]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("logs", "nas", "told"),
-    [
-        ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[1])}, TWO_CLAIMS, ""),
-        ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[0])}, TWO_CLAIMS, "is in 2 claims"),
-        ({"pod0": log(WHOLE[0]), "pod1": ""}, TWO_CLAIMS, "sees 0 devices"),
-        ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[2])}, TWO_CLAIMS, "not among the prepared"),
-        (
+    {
+        "right": ({"pod0": log(WHOLE[0]), "pod1": log(WHOLE[1])}, TWO_CLAIMS, ""),
+        "same device": (
+            {"pod0": log(WHOLE[0]), "pod1": log(WHOLE[0])},
+            TWO_CLAIMS,
+            "is in 2 claims",
+        ),
+        "none": ({"pod0": log(WHOLE[0]), "pod1": ""}, TWO_CLAIMS, "sees 0 devices"),
+        "not prepared": (
+            {"pod0": log(WHOLE[0]), "pod1": log(WHOLE[2])},
+            TWO_CLAIMS,
+            "not among the prepared",
+        ),
+        "child": (
             {"pod0": log(WHOLE[0]), "pod1": log(CHILD[0])},
             state({"a": whole(0), "b": children([1])}),
             "has parent",
         ),
-    ],
-    ids=["right", "same device", "none", "not prepared", "child"],
+    },
 )
 def test_two_pods_with_distinct_devices(logs: dict[str, str], nas: JSON, told: str) -> None:
     found = problems(
@@ -72,10 +80,8 @@ def test_containers_of_one_claim_have_to_share() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("parents", "right"),
-    [(PAIRS, True), ([0, 0, 0, 0, 1, 1, 2, 2], False)],
-    ids=["pairs", "four of one"],
+@cases(
+    ("parents", "right"), {"pairs": (PAIRS, True), "four of one": ([0, 0, 0, 0, 1, 1, 2, 2], False)}
 )
 def test_eight_children_come_in_pairs(parents: list[int], right: bool) -> None:
     nas = parse_nas(state({"a": children(parents)}), FAKE.device_key)
@@ -103,10 +109,9 @@ def test_nodes_with_devices_enough(nodes: list[int]) -> None:
     assert shortage(nodes) == ""
 
 
-@pytest.mark.parametrize(
+@cases(
     ("nodes", "have"),
-    [([1], "1"), ([7], "7"), ([3, 3, 3], "3, 3, 3")],
-    ids=["one", "too few", "scattered"],
+    {"one": ([1], "1"), "too few": ([7], "7"), "scattered": ([3, 3, 3], "3, 3, 3")},
 )
 def test_what_nodes_lack_is_told(nodes: list[int], have: str) -> None:
     told = f"the demos need 8 devices, 4 of them on one node; the nodes have {have}"

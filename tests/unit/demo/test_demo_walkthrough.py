@@ -1,19 +1,21 @@
 """What `make demo` refuses before it starts anything."""
 
-import pytest
 from click.testing import CliRunner
 
 from demo.walkthrough import main
+from tests.support.tables import cases
 
 
-@pytest.mark.parametrize(
+@cases(
     ("options", "have"),
-    [
-        (["--node", "a:devices=1"], "1"),
-        (["--node", "a:devices=1", "--node", "b:devices=2"], "1, 2"),
-        (["--node", "a:devices=3", "--node", "b:devices=3", "--node", "c:devices=3"], "3, 3, 3"),
-    ],
-    ids=["one", "two", "scattered"],
+    {
+        "one": (["--node", "a:devices=1"], "1"),
+        "two": (["--node", "a:devices=1", "--node", "b:devices=2"], "1, 2"),
+        "scattered": (
+            ["--node", "a:devices=3", "--node", "b:devices=3", "--node", "c:devices=3"],
+            "3, 3, 3",
+        ),
+    },
 )
 def test_too_few_devices_are_refused_at_once(options: list[str], have: str) -> None:
     result = CliRunner().invoke(main, options)

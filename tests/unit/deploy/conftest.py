@@ -1,13 +1,21 @@
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from kubernetes_validate import utils
 
 from api.objects import JSON
 from tests.support.helm import Helm
 
 ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas_read_once() -> None:
+    """Read each schema of Kubernetes once and not for each object: they are a megabyte."""
+    utils.schema_contents = functools.cache(utils.schema_contents)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from api.objects import JSON
 from tests.support.driverlife import Life
 from tests.support.guardedapi import refusal
 from tests.support.rbac import Permission, Request, permissions
+from tests.support.tables import cases
 
 RESOURCE = "resource.k8s.io"
 PARAMETERS = "fake.resource.3-shake.com"
@@ -118,10 +119,7 @@ def test_every_permission_has_a_promise(granted: dict[str, Permission]) -> None:
 
 @pytest.mark.parametrize("missing", BROKEN)
 def test_without_a_permission_a_promise_is_broken(
-    granted: dict[str, Permission],
-    tmp_path: Path,
-    caplog: pytest.LogCaptureFixture,
-    missing: str,
+    granted: dict[str, Permission], tmp_path: Path, caplog: pytest.LogCaptureFixture, missing: str
 ) -> None:
     permission = granted[missing]
     left = set(granted.values()) - {permission}
@@ -143,25 +141,24 @@ def reports(caplog: pytest.LogCaptureFixture, permission: Permission) -> str:
     return "\n".join(str(each) for each in keys if each.get("resource") == plural)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("path", "query", "expected"),
-    [
-        ("/version", {}, Request("get")),
-        ("/apis/resource.k8s.io", {}, Request("get")),
-        ("/api/v1/nodes/n", {}, Request("get", "/nodes", "n")),
-        ("/api/v1/pods", {"fieldSelector": "spec.nodeName="}, Request("list", "/pods")),
-        (
+    {
+        "version": ("/version", {}, Request("get")),
+        "discovery": ("/apis/resource.k8s.io", {}, Request("get")),
+        "object": ("/api/v1/nodes/n", {}, Request("get", "/nodes", "n")),
+        "list": ("/api/v1/pods", {"fieldSelector": "spec.nodeName="}, Request("list", "/pods")),
+        "watch of one": (
             "/apis/coordination.k8s.io/v1/namespaces/s/leases",
             {"watch": "true", "fieldSelector": "metadata.name=lease"},
             Request("watch", "coordination.k8s.io/leases", "lease", "s"),
         ),
-        (
+        "subresource": (
             "/apis/resource.k8s.io/v1alpha2/namespaces/s/resourceclaims/c/status",
             {},
             Request("get", "resource.k8s.io/resourceclaims/status", "c", "s"),
         ),
-    ],
-    ids=["version", "discovery", "object", "list", "watch of one", "subresource"],
+    },
 )
 def test_a_request_is_understood_as_by_an_authorizer(
     path: str, query: dict[str, str], expected: Request
@@ -169,33 +166,32 @@ def test_a_request_is_understood_as_by_an_authorizer(
     assert Request.of("GET", path, query) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     ("request_", "allowed"),
-    [
-        (Request("get", "/pods", "p", "here"), True),
-        (Request("get", "/pods", "p", "there"), False),
-        (Request("get", "/pods", "q", "here"), False),
-        (Request("list", "/pods", "", "here"), False),
-        (Request("get", "/pods/status", "p", "here"), False),
-    ],
-    ids=["this", "namespace", "name", "verb", "subresource"],
+    {
+        "this": (Request("get", "/pods", "p", "here"), True),
+        "namespace": (Request("get", "/pods", "p", "there"), False),
+        "name": (Request("get", "/pods", "q", "here"), False),
+        "verb": (Request("list", "/pods", "", "here"), False),
+        "subresource": (Request("get", "/pods/status", "p", "here"), False),
+    },
 )
 def test_a_permission_allows_nothing_else(request_: Request, allowed: bool) -> None:
     permission = Permission("controller", "get", "/pods", "p", "here")
     assert permission.allows(request_) is allowed
 
 
-@pytest.mark.parametrize(
+@cases(
     ("request_", "text"),
-    [
-        (
+    {
+        "cluster": (
             Request("list", "/pods"),
             (
                 f'pods is forbidden: User "{USER}" cannot list resource "pods" '
                 'in API group "" at the cluster scope'
             ),
         ),
-        (
+        "namespace": (
             Request("update", "resource.k8s.io/resourceclaims/status", "c", "s"),
             (
                 f'resourceclaims.resource.k8s.io "c" is forbidden: User "{USER}" cannot update '
@@ -203,8 +199,7 @@ def test_a_permission_allows_nothing_else(request_: Request, allowed: bool) -> N
                 'in the namespace "s"'
             ),
         ),
-    ],
-    ids=["cluster", "namespace"],
+    },
 )
 def test_a_refusal_reads_as_that_of_kubernetes(request_: Request, text: str) -> None:
     assert refusal("controller", request_) == text

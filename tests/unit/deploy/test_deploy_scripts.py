@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from api import __version__
+from tests.support.tables import cases
 
 SCRIPTS = ["build-driver.sh", "create-cluster.sh", "delete-cluster.sh"]
 IMAGE = f"fake-dra-driver:{__version__}"
@@ -158,10 +159,12 @@ def test_create_keeps_a_cluster_that_exists(machine: Machine) -> None:
     assert not [call for call in machine.called() if call.startswith("kind create")]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("clusters", "last"),
-    [(CLUSTER, f"kind delete cluster --name {CLUSTER}"), ("other", "kind get clusters")],
-    ids=["exists", "does not exist"],
+    {
+        "exists": (CLUSTER, f"kind delete cluster --name {CLUSTER}"),
+        "does not exist": ("other", "kind get clusters"),
+    },
 )
 def test_delete(machine: Machine, clusters: str, last: str) -> None:
     ended = machine.run("delete-cluster.sh", clusters=clusters)

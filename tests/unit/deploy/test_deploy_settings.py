@@ -151,20 +151,11 @@ def refusal(main: Command, workload: JSON) -> str:
 @pytest.mark.parametrize(
     ("case", "remedy"),
     [
-        (
-            "lease of the issue",
-            "leaseDuration=5 has to be more than renewDeadline=10; ",
-        ),
+        ("lease of the issue", "leaseDuration=5 has to be more than renewDeadline=10; "),
         ("deadline too near to the period", "more than 1.2 times retryPeriod=5; leaseDuration=15"),
-        (
-            "metrics at another health check",
-            "metrics.path: /readyz is a health check; give ",
-        ),
+        ("metrics at another health check", "metrics.path: /readyz is a health check; give "),
         ("stacks at the metrics", "http.pprofPath: /metrics is metrics.path already; give another"),
-        (
-            "root too long for a socket",
-            "-reg.sock has 108 bytes, and Unix sockets take 107; ",
-        ),
+        ("root too long for a socket", "-reg.sock has 108 bytes, and Unix sockets take 107; "),
     ],
 )
 def test_chart_says_what_to_do(helm: Helm, case: str, remedy: str) -> None:

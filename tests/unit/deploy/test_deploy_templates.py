@@ -16,6 +16,7 @@ from api.objects import JSON
 from controller.__main__ import main as controller_program
 from plugin.__main__ import main as plugin_program
 from tests.support.helm import Helm
+from tests.support.tables import cases
 
 Find = Callable[[list[JSON], str, str], JSON]
 
@@ -199,14 +200,16 @@ def test_services_select_one_component_each(rendered: list[JSON]) -> None:
     assert all(d["spec"]["clusterIP"] == "None" for d in services)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("image", "expected"),
-    [
-        ({}, f"fake-dra-driver:{__version__}"),
-        ({"tag": "2"}, "fake-dra-driver:2"),
-        ({"tag": "2", "digest": f"sha256:{'a' * 64}"}, f"fake-dra-driver@sha256:{'a' * 64}"),
-    ],
-    ids=["version of the chart", "tag", "digest wins"],
+    {
+        "version of the chart": ({}, f"fake-dra-driver:{__version__}"),
+        "tag": ({"tag": "2"}, "fake-dra-driver:2"),
+        "digest wins": (
+            {"tag": "2", "digest": f"sha256:{'a' * 64}"},
+            f"fake-dra-driver@sha256:{'a' * 64}",
+        ),
+    },
 )
 def test_image(helm: Helm, find: Find, image: JSON, expected: str) -> None:
     documents = helm.template({"image": image})
@@ -223,14 +226,13 @@ def test_disruption_budget_comes_with_the_second_replica(
     assert all(SELECTOR.items() <= spec["selector"]["matchLabels"].items() for spec in found)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("affinity", "kinds"),
-    [
-        ({}, {"nodeAffinity", "podAntiAffinity"}),
-        ({"nodeAffinity": None}, {"podAntiAffinity"}),
-        ({"podAffinity": {}}, {"nodeAffinity", "podAntiAffinity", "podAffinity"}),
-    ],
-    ids=["of the chart", "none", "one more"],
+    {
+        "of the chart": ({}, {"nodeAffinity", "podAntiAffinity"}),
+        "none": ({"nodeAffinity": None}, {"podAntiAffinity"}),
+        "one more": ({"podAffinity": {}}, {"nodeAffinity", "podAntiAffinity", "podAffinity"}),
+    },
 )
 def test_several_controllers_prefer_nodes_of_their_own(
     helm: Helm, find: Find, affinity: JSON, kinds: set[str]
@@ -244,10 +246,12 @@ def test_several_controllers_prefer_nodes_of_their_own(
     assert SELECTOR.items() <= selected.items() <= pod["metadata"]["labels"].items()
 
 
-@pytest.mark.parametrize(
+@cases(
     "own",
-    [{}, {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]}],
-    ids=["none", "another"],
+    {
+        "none": {},
+        "another": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "zone"}]},
+    },
 )
 def test_an_anti_affinity_of_the_user_wins(helm: Helm, find: Find, own: JSON) -> None:
     documents = helm.template({"controller": {"replicas": 2, "affinity": {"podAntiAffinity": own}}})
@@ -274,16 +278,15 @@ def test_namespace_default_is_refused_unless_allowed(helm: Helm) -> None:
     assert helm.template({"namespaceOverride": "fake-system"}, namespace="default")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("values", "remedy"),
-    [
-        ({"namespace": "x"}, "--namespace x"),
-        (
+    {
+        "namespace": ({"namespace": "x"}, "--namespace x"),
+        "serviceMonitor without service": (
             {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
             "metrics.service.enabled=true",
         ),
-    ],
-    ids=["namespace", "serviceMonitor without service"],
+    },
 )
 def test_values_that_cannot_work_are_refused(helm: Helm, values: JSON, remedy: str) -> None:
     with pytest.raises(AssertionError, match=remedy):

@@ -11,6 +11,7 @@ import yaml
 
 from api.objects import JSON
 from tests.support.helm import Helm
+from tests.support.tables import cases
 
 CHART = Path(__file__).parents[3] / "deploy/helm/fake-dra-driver"
 BLOCKS = {
@@ -159,17 +160,16 @@ def test_schema_refuses(helm: Helm, defaults: JSON, path: str, wrong: Any) -> No
         helm.template(with_leaf(defaults, path, wrong))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("values", "where"),
-    [
-        ({"numDevices": 3}, r"\(root\): Additional property numDevices"),
-        ({"controller": {"replica": 2}}, "controller: Additional property replica"),
-        (
+    {
+        "root": ({"numDevices": 3}, r"\(root\): Additional property numDevices"),
+        "component": ({"controller": {"replica": 2}}, "controller: Additional property replica"),
+        "container": (
             {"kubeletPlugin": {"containers": {"plugin": {"image": "x"}}}},
             "kubeletPlugin.containers.plugin: Additional property image",
         ),
-    ],
-    ids=["root", "component", "container"],
+    },
 )
 def test_schema_refuses_unknown_keys(helm: Helm, values: JSON, where: str) -> None:
     with pytest.raises(AssertionError, match=where):

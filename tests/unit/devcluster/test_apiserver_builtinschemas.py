@@ -13,6 +13,7 @@ import pytest
 from devcluster.apiserver.builtinschemas import meta_properties, package_of, schema_of
 from devcluster.apiserver.resourceapi import STRUCTURED
 from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
+from tests.support.tables import cases
 
 JSON = dict[str, Any]
 
@@ -192,34 +193,33 @@ def test_pod_with_claims_is_accepted_and_defaulted() -> None:
     assert pod["spec"]["volumes"] == CLAIM_POD["spec"]["volumes"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "spec", "said"),
-    [
-        (
+    {
+        "restart-policy": (
             ("", "v1", "Pod"),
             {"containers": [{"name": "c"}], "restartPolicy": "Sometimes"},
             """spec.restartPolicy: Unsupported value: "Sometimes": \
 supported values: "Always", "Never", "OnFailure\"""",
         ),
-        (
+        "container-name": (
             ("", "v1", "Pod"),
             {"containers": [{"image": "i"}]},
             "spec.containers[0].name: Required value",
         ),
-        (
+        "quantity": (
             ("", "v1", "Pod"),
             {"containers": [{"name": "c", "resources": {"limits": {"cpu": True}}}]},
             """spec.containers[0].resources.limits.cpu: Invalid value: "": \
 "spec.containers[0].resources.limits.cpu" must validate one and only one schema (oneOf). \
 Found none valid""",
         ),
-        (
+        "class-name": (
             ("resource.k8s.io", "v1alpha2", "ResourceClaim"),
             {"allocationMode": "Immediate"},
             "spec.resourceClassName: Required value",
         ),
-    ],
-    ids=["restart-policy", "container-name", "quantity", "class-name"],
+    },
 )
 def test_wrong_specs(kind: tuple[str, str, str], spec: JSON, said: str) -> None:
     found = check(schema_of(*kind), {"metadata": {"name": "x"}, "spec": spec})

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from devcluster.apiserver.columns import columns_of
+from tests.support.tables import cases
 
 JSON = dict[str, Any]
 
@@ -56,20 +57,12 @@ PODS = {
     "pending": (pod(phase="Pending"), "Pending", "0/1"),
     "unschedulable": (gated("Unschedulable"), "Pending", "0/1"),
     "gated": (gated("SchedulingGated"), "SchedulingGated", "0/1"),
-    "creating": (
-        pod(waiting("ContainerCreating"), phase="Pending"),
-        "ContainerCreating",
-        "0/1",
-    ),
+    "creating": (pod(waiting("ContainerCreating"), phase="Pending"), "ContainerCreating", "0/1"),
     "running": (pod(container(RUNNING, ready=True)), "Running", "1/1"),
     "not-ready": (pod(container(RUNNING)), "Running", "0/1"),
     "crashing": (pod(waiting("CrashLoopBackOff")), "CrashLoopBackOff", "0/1"),
     "completed": (pod(container(DONE), phase="Succeeded"), "Completed", "0/1"),
-    "one-completed": (
-        pod(container(DONE), container(RUNNING, ready=True)),
-        "NotReady",
-        "1/2",
-    ),
+    "one-completed": (pod(container(DONE), container(RUNNING, ready=True)), "NotReady", "1/2"),
     "one-completed-ready": (
         pod(container(DONE), container(RUNNING, ready=True), conditions=[READY]),
         "Running",
@@ -92,11 +85,7 @@ PODS = {
     "node-lost": ({**pod(reason="NodeLost"), **DELETED}, "Unknown", "0/1"),
     "init-first": (initial(RUNNING, {"waiting": {}}), "Init:0/2", "0/1"),
     "init-second": (initial(DONE, RUNNING), "Init:1/2", "0/1"),
-    "init-waiting": (
-        initial({"waiting": {"reason": "ErrImagePull"}}),
-        "Init:ErrImagePull",
-        "0/1",
-    ),
+    "init-waiting": (initial({"waiting": {"reason": "ErrImagePull"}}), "Init:ErrImagePull", "0/1"),
     "init-queued": (initial({"waiting": {"reason": "PodInitializing"}}), "Init:0/2", "0/1"),
     "init-failed": (initial({"terminated": {"exitCode": 2}}), "Init:ExitCode:2", "0/1"),
     "init-error": (
@@ -113,20 +102,19 @@ PODS = {
 }
 
 
-@pytest.mark.parametrize(("obj", "status", "ready"), PODS.values(), ids=PODS.keys())
+@cases(("obj", "status", "ready"), PODS)
 def test_pod_status(obj: JSON, status: str, ready: str) -> None:
     cells = shown("", "Pod", obj)
     assert (cells["Status"], cells["Ready"]) == (status, ready)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("count", "ended", "text"),
-    [
-        (0, None, "0"),
-        (2, None, "2"),
-        (2, "2024-05-06T11:55:00Z", "2 (5m ago)"),
-    ],
-    ids=["none", "unknown-time", "five-minutes-ago"],
+    {
+        "none": (0, None, "0"),
+        "unknown-time": (2, None, "2"),
+        "five-minutes-ago": (2, "2024-05-06T11:55:00Z", "2 (5m ago)"),
+    },
 )
 def test_pod_restarts(count: int, ended: str | None, text: str) -> None:
     last = {"lastState": {"terminated": {"finishedAt": ended}}} if ended else {}
@@ -308,10 +296,7 @@ CASES = {
                 },
                 "template": {
                     "spec": {
-                        "containers": [
-                            {"name": "c", "image": "i"},
-                            {"name": "d", "image": "j"},
-                        ]
+                        "containers": [{"name": "c", "image": "i"}, {"name": "d", "image": "j"}]
                     }
                 },
             },
@@ -357,7 +342,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize(("kind", "obj", "cells"), CASES.values(), ids=CASES.keys())
+@cases(("kind", "obj", "cells"), CASES)
 def test_cells(kind: tuple[str, str], obj: JSON, cells: dict[str, object]) -> None:
     assert shown(*kind, obj).items() >= cells.items()
 

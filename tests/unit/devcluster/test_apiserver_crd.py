@@ -10,9 +10,10 @@ import yaml
 
 from devcluster.apiserver.builtinschemas import meta_properties, schema_of
 from devcluster.apiserver.crd import accepted, check_crd, kinds_of
-from devcluster.apiserver.kinds import STATUS, Kind
+from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.schema import check, unknown_fields
 from devcluster.apiserver.strategy import Strategy
+from tests.support.tables import cases
 
 JSON = dict[str, Any]
 
@@ -79,10 +80,6 @@ def test_served_versions_only() -> None:
         version("v1"), version("v2", storage=False), version("v3", storage=False, served=False)
     )
     assert [kind.version for kind in kinds_of(accepted(definition), RULES)] == ["v1", "v2"]
-
-
-def test_status_subresource() -> None:
-    assert one_kind(crd(version(subresources={"status": {}}))).subresources == (STATUS,)
 
 
 OBJ: JSON = {
@@ -212,125 +209,114 @@ REFUSED = {
         crd(version(schema={"openAPIV3Schema": {"type": "string"}})),
         f'{ROOT}.type: Invalid value: "string": must be object at the root',
     ),
+}
+SCHEMAS = {
     "no-type": (
-        crd(schema_version({"properties": {}})),
-        f"{SPEC}.type: Required value: must not be empty for specified object fields",
+        {"properties": {}},
+        "@.type: Required value: must not be empty for specified object fields",
     ),
     "item-type": (
-        crd(schema_version({"type": "array", "items": {"description": "d"}})),
-        f"{SPEC}.items.type: Required value: must not be empty for specified array items",
+        {"type": "array", "items": {"description": "d"}},
+        "@.items.type: Required value: must not be empty for specified array items",
     ),
-    "no-items": (
-        crd(schema_version({"type": "array"})),
-        f"{SPEC}.items: Required value: must be specified",
-    ),
+    "no-items": ({"type": "array"}, "@.items: Required value: must be specified"),
     "unknown-type": (
-        crd(schema_version({"type": "int"})),
+        {"type": "int"},
         (
-            f'{SPEC}.type: Unsupported value: "int": supported values: '
+            '@.type: Unsupported value: "int": supported values: '
             '"array", "boolean", "integer", "number", "object", "string"'
         ),
     ),
     "properties-and-additional": (
-        crd(
-            schema_version(
-                {
-                    "type": "object",
-                    "properties": {"a": {"type": "string"}},
-                    "additionalProperties": {"type": "string"},
-                }
-            )
-        ),
+        {
+            "type": "object",
+            "properties": {"a": {"type": "string"}},
+            "additionalProperties": {"type": "string"},
+        },
         (
-            f"{SPEC}.additionalProperties: Forbidden: "
+            "@.additionalProperties: Forbidden: "
             "additionalProperties and properties are mutual exclusive"
         ),
     ),
     "additional-false": (
-        crd(schema_version({"type": "object", "additionalProperties": False})),
-        f"{SPEC}.additionalProperties: Forbidden: additionalProperties cannot be set to false",
+        {"type": "object", "additionalProperties": False},
+        "@.additionalProperties: Forbidden: additionalProperties cannot be set to false",
     ),
     "additional-text": (
-        crd(schema_version({"type": "object", "additionalProperties": "x"})),
-        (
-            f'{SPEC}.additionalProperties: Invalid value: "string": '
-            "must be a schema object or a boolean"
-        ),
+        {"type": "object", "additionalProperties": "x"},
+        ('@.additionalProperties: Invalid value: "string": must be a schema object or a boolean'),
     ),
     "unique-items": (
-        crd(schema_version({"type": "array", "items": {"type": "string"}, "uniqueItems": True})),
+        {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
         (
-            f"{SPEC}.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime "
+            "@.uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime "
             "complexity becomes quadratic"
         ),
     ),
     "list-map-keys": (
-        crd(
-            schema_version(
-                {
-                    "type": "array",
-                    "items": {"type": "object"},
-                    "x-kubernetes-list-type": "map",
-                }
-            )
-        ),
+        {"type": "array", "items": {"type": "object"}, "x-kubernetes-list-type": "map"},
         (
-            f"{SPEC}.x-kubernetes-list-map-keys: Required value: "
+            "@.x-kubernetes-list-map-keys: Required value: "
             "must not be empty if x-kubernetes-list-type is map"
         ),
     ),
     "pattern": (
-        crd(schema_version({"type": "string", "pattern": "["})),
+        {"type": "string", "pattern": "["},
         (
-            f'{SPEC}.pattern: Invalid value: "[": must be a valid regular expression, but isn\'t: '
+            '@.pattern: Invalid value: "[": must be a valid regular expression, but isn\'t: '
             "unterminated character set at position 0"
         ),
     ),
     "keyword-type": (
-        crd(schema_version({"type": "integer", "maximum": "5"})),
-        f'{SPEC}.maximum: Invalid value: "string": must be of type number',
+        {"type": "integer", "maximum": "5"},
+        '@.maximum: Invalid value: "string": must be of type number',
     ),
     "required-type": (
-        crd(schema_version({"type": "object", "required": [1]})),
-        f'{SPEC}.required[0]: Invalid value: "integer": must be of type string',
+        {"type": "object", "required": [1]},
+        '@.required[0]: Invalid value: "integer": must be of type string',
     ),
     "no-schema-object": (
-        crd(schema_version({"type": "object", "properties": {"a": "string"}})),
-        f'{SPEC}.properties[a]: Invalid value: "string": must be a schema object',
+        {"type": "object", "properties": {"a": "string"}},
+        '@.properties[a]: Invalid value: "string": must be a schema object',
     ),
-    "reference": (
-        crd(schema_version({"type": "object", "$ref": "#/x"})),
-        f"{SPEC}.$ref: Forbidden: $ref is not supported",
-    ),
+    "reference": ({"type": "object", "$ref": "#/x"}, "@.$ref: Forbidden: $ref is not supported"),
     "type-in-rule": (
-        crd(schema_version({"type": "object", "anyOf": [{"type": "object"}]})),
-        f"{SPEC}.anyOf[0].type: Forbidden: must be empty to be structural",
+        {"type": "object", "anyOf": [{"type": "object"}]},
+        "@.anyOf[0].type: Forbidden: must be empty to be structural",
     ),
     "default": (
-        crd(schema_version({"type": "integer", "default": 5, "maximum": 4})),
-        (
-            f"{SPEC}.default: Invalid value: 5: {SPEC}.default in body "
-            "should be less than or equal to 4"
-        ),
+        {"type": "integer", "default": 5, "maximum": 4},
+        ("@.default: Invalid value: 5: @.default in body should be less than or equal to 4"),
     ),
 }
 
 
-@pytest.mark.parametrize(("definition", "text"), REFUSED.values(), ids=REFUSED.keys())
+@cases(("definition", "text"), REFUSED)
 def test_refused(definition: JSON, text: str) -> None:
     assert [str(error) for error in check_crd(definition)] == [text]
 
 
-@pytest.mark.parametrize(
+@cases(("schema", "text"), SCHEMAS)
+def test_refused_schemas(schema: JSON, text: str) -> None:
+    found = check_crd(crd(schema_version(schema)))
+    assert [str(error) for error in found] == [text.replace("@", SPEC)]
+
+
+@cases(
     "schema",
-    [
-        {"x-kubernetes-int-or-string": True, "anyOf": [{"type": "integer"}, {"type": "string"}]},
-        {"x-kubernetes-preserve-unknown-fields": True},
-        {"type": "object", "additionalProperties": {"type": "array", "items": {"type": "string"}}},
-        {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
-        {"type": "integer", "default": 4, "minimum": 4},
-    ],
-    ids=["int-or-string", "preserve", "additional", "one-of", "default"],
+    {
+        "int-or-string": {
+            "x-kubernetes-int-or-string": True,
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+        },
+        "preserve": {"x-kubernetes-preserve-unknown-fields": True},
+        "additional": {
+            "type": "object",
+            "additionalProperties": {"type": "array", "items": {"type": "string"}},
+        },
+        "one-of": {"type": "object", "oneOf": [{"required": ["a"]}, {"required": ["b"]}]},
+        "default": {"type": "integer", "default": 4, "minimum": 4},
+    },
 )
 def test_structural_schemas_are_accepted(schema: JSON) -> None:
     assert check_crd(crd(schema_version(schema))) == []

@@ -13,12 +13,6 @@ def rig() -> Rig:
     return rig
 
 
-def test_a_definition_is_served_as_soon_as_it_is_written(rig: Rig) -> None:
-    assert rig.create("Foo", {"metadata": {"name": "a"}, "spec": {}})["spec"] == {"size": 3}
-    with pytest.raises(Invalid, match="less than or equal to 5"):
-        rig.create("Foo", {"metadata": {"name": "b"}, "spec": {"size": 6}})
-
-
 def test_a_definition_says_that_it_is_established(rig: Rig) -> None:
     crd = rig.get("CustomResourceDefinition", "foos.example.org")
     assert crd is not None
@@ -50,12 +44,6 @@ def test_a_change_of_a_definitions_metadata_keeps_the_kind(rig: Rig) -> None:
         kind, "", "foos.example.org", Patch(MERGE, {"metadata": {"labels": {"a": "1"}}})
     )
     assert rig.kind("Foo") is before
-
-
-def test_a_definition_that_is_gone_is_not_served(rig: Rig) -> None:
-    rig.delete("CustomResourceDefinition", "foos.example.org")
-    rig.collect()
-    assert rig.registry.find("example.org", "v1", "foos") is None
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,11 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
-from devcluster.apiserver.deletion import (
-    DeleteOptions,
-    check_preconditions,
-    is_over,
-    plan_deletion,
-)
+from devcluster.apiserver.deletion import DeleteOptions, check_preconditions, is_over, plan_deletion
 from devcluster.apiserver.errors import Conflict
 from devcluster.apiserver.strategy import Strategy
 from tests.support.apiserverrig import START, STARTED, thing_kind
+from tests.support.tables import cases
 
 KIND = thing_kind()
 SLOW = thing_kind(strategy=Strategy(grace=lambda _, asked: 30 if asked is None else asked))
@@ -31,10 +27,7 @@ def test_finalizers_keep_an_object() -> None:
     done = plan_deletion(KIND, obj(finalizers=["x/y"], generation=1), DeleteOptions(), START)
     assert not done.gone
     assert done.obj == obj(
-        finalizers=["x/y"],
-        generation=2,
-        deletionTimestamp=STARTED,
-        deletionGracePeriodSeconds=0,
+        finalizers=["x/y"], generation=2, deletionTimestamp=STARTED, deletionGracePeriodSeconds=0
     )
 
 
@@ -46,8 +39,7 @@ def test_a_second_deletion_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("policy", "finalizers"),
-    [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"])],
+    ("policy", "finalizers"), [("Foreground", ["foregroundDeletion"]), ("Orphan", ["orphan"])]
 )
 def test_policies_are_finalizers_of_the_collector(policy: str, finalizers: list[str]) -> None:
     done = plan_deletion(KIND, obj(), DeleteOptions(propagation=policy), START)
@@ -64,14 +56,13 @@ def test_a_graceful_deletion_names_its_end() -> None:
     assert done.obj["metadata"]["deletionGracePeriodSeconds"] == 30
 
 
-@pytest.mark.parametrize(
+@cases(
     ("asked", "end", "seconds"),
-    [
-        (10, "2024-05-01T12:00:10Z", 10),
-        (90, "2024-05-01T12:00:30Z", 30),
-        (None, "2024-05-01T12:00:30Z", 30),
-    ],
-    ids=["shorter", "longer", "not given"],
+    {
+        "shorter": (10, "2024-05-01T12:00:10Z", 10),
+        "longer": (90, "2024-05-01T12:00:30Z", 30),
+        "not given": (None, "2024-05-01T12:00:30Z", 30),
+    },
 )
 def test_a_second_deletion_can_only_shorten(asked: int | None, end: str, seconds: int) -> None:
     first = plan_deletion(SLOW, obj(), DeleteOptions(), START)

@@ -21,10 +21,7 @@ POD = Kind(
     columns=(),
     short_names=("po",),
     categories=("all",),
-    subresources=(
-        STATUS,
-        Subresource("eviction", ("create",), "Eviction", "policy", "v1"),
-    ),
+    subresources=(STATUS, Subresource("eviction", ("create",), "Eviction", "policy", "v1")),
 )
 NODE = replace(
     POD,

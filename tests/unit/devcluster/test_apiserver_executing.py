@@ -15,6 +15,7 @@ from devcluster.apiserver.remotecommand import CLOSE, ERROR, RESIZE, STDERR, STD
 from devcluster.errors import DevclusterError
 from tests.support.apiserverrig import pod_body
 from tests.support.apiserverweb import Logs, Web
+from tests.support.tables import cases
 
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 PODS = "/api/v1/namespaces/default/pods"
@@ -251,15 +252,14 @@ def test_a_command_that_cannot_be_started(cluster: Cluster) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("protocol", "query", "code"),
-    [
-        (V5, "stdout=1", 400),
-        (V5, "command=x", 400),
-        ("v1", QUERY, 400),
-        (V5, f"{QUERY}&container=no", 400),
-    ],
-    ids=["no command", "no streams", "unknown protocol", "no such container"],
+    {
+        "no command": (V5, "stdout=1", 400),
+        "no streams": (V5, "command=x", 400),
+        "unknown protocol": ("v1", QUERY, 400),
+        "no such container": (V5, f"{QUERY}&container=no", 400),
+    },
 )
 def test_what_is_refused(cluster: Cluster, protocol: str, query: str, code: int) -> None:
     with pytest.raises(websocket.WebSocketBadStatusException) as caught:
@@ -268,14 +268,13 @@ def test_what_is_refused(cluster: Cluster, protocol: str, query: str, code: int)
     assert cluster.source.commands == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("name", "code", "text"),
-    [
-        ("p", 400, "speaks WebSocket for exec, not SPDY; use kubectl 1.30 or newer"),
-        ("q", 404, 'container not found ("c")'),
-        ("none", 404, 'pods "none" not found'),
-    ],
-    ids=["SPDY", "waits", "no pod"],
+    {
+        "SPDY": ("p", 400, "speaks WebSocket for exec, not SPDY; use kubectl 1.30 or newer"),
+        "waits": ("q", 404, 'container not found ("c")'),
+        "no pod": ("none", 404, 'pods "none" not found'),
+    },
 )
 def test_what_clients_of_spdy_are_told(cluster: Cluster, name: str, code: int, text: str) -> None:
     headers = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}

@@ -9,11 +9,6 @@ from devcluster.apiserver.storage import DELETED, Event
 from tests.support.apiserverrig import Rig, definition, pod_body, thing
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def owned(name: str, *owners: JSON, **fields: Any) -> JSON:
     references = [
         {

@@ -5,6 +5,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.errors import BadRequest
 from devcluster.apiserver.logs import check_started, choose_container
+from tests.support.tables import cases
 
 
 def pod(*containers: str, init: tuple[str, ...] = (), **status: Any) -> JSON:
@@ -32,11 +33,7 @@ def test_a_container_is_meant_by_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     ("of", "wanted", "said"),
     [
-        (
-            pod("a", "b"),
-            "",
-            "a container name must be specified for pod p, choose one of: [a b]",
-        ),
+        (pod("a", "b"), "", "a container name must be specified for pod p, choose one of: [a b]"),
         (
             pod("a", "b", init=("i",)),
             "",
@@ -58,16 +55,21 @@ def started(**state: Any) -> JSON:
     return pod("a", containerStatuses=[{"name": "a", **state}])
 
 
-@pytest.mark.parametrize(
+@cases(
     ("of", "previous"),
-    [
-        (started(state={"running": {}}), False),
-        (started(state={"terminated": {"exitCode": 1}}), False),
-        (started(state={"running": {"startedAt": "x"}}), False),
-        (started(state={"waiting": {}}, lastState={"terminated": {"exitCode": 1}}), False),
-        (started(state={"running": {}}, lastState={"terminated": {"exitCode": 1}}), True),
-    ],
-    ids=["running without time", "terminated", "running", "restarting", "before the restart"],
+    {
+        "running without time": (started(state={"running": {}}), False),
+        "terminated": (started(state={"terminated": {"exitCode": 1}}), False),
+        "running": (started(state={"running": {"startedAt": "x"}}), False),
+        "restarting": (
+            started(state={"waiting": {}}, lastState={"terminated": {"exitCode": 1}}),
+            False,
+        ),
+        "before the restart": (
+            started(state={"running": {}}, lastState={"terminated": {"exitCode": 1}}),
+            True,
+        ),
+    },
 )
 def test_containers_with_a_log(of: JSON, previous: bool) -> None:
     check_started(of, "a", previous=previous)

@@ -14,6 +14,7 @@ from devcluster.apiserver.objectmeta import (
     prepare_new,
 )
 from tests.support.apiserverrig import STARTED, thing_kind
+from tests.support.tables import cases
 
 KIND = thing_kind()
 SYSTEM_FIELDS = SystemFields("uid-1", STARTED, "abcde")
@@ -89,15 +90,14 @@ def test_an_update_cannot_touch_what_the_server_gives() -> None:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "generation"),
-    [
-        ({"spec": 2}, 5),
-        ({"status": 2}, 4),
-        ({"metadata": {"generation": 4, "labels": {}}}, 4),
-        ({"extra": 1}, 5),
-    ],
-    ids=["spec", "status", "metadata", "any other field"],
+    {
+        "spec": ({"spec": 2}, 5),
+        "status": ({"status": 2}, 4),
+        "metadata": ({"metadata": {"generation": 4, "labels": {}}}, 4),
+        "any other field": ({"extra": 1}, 5),
+    },
 )
 def test_generations_count_changes_of_the_desired_state(change: JSON, generation: int) -> None:
     old: JSON = {"metadata": {"generation": 4}, "spec": 1, "status": 1}
@@ -130,10 +130,7 @@ OWNER = {"apiVersion": "v1", "kind": "Pod", "name": "p", "uid": "u"}
         ({"finalizers": ["ex.com/ok", "b d"]}, ["metadata.finalizers"]),
         ({"ownerReferences": [OWNER, {**OWNER, "uid": "v"}]}, []),
         ({"ownerReferences": [{**OWNER, "uid": ""}]}, ["metadata.ownerReferences[0].uid"]),
-        (
-            {"ownerReferences": [{**OWNER, "controller": True}] * 2},
-            ["metadata.ownerReferences"],
-        ),
+        ({"ownerReferences": [{**OWNER, "controller": True}] * 2}, ["metadata.ownerReferences"]),
     ],
 )
 def test_checks_of_metadata(fields: JSON, paths: list[str]) -> None:

@@ -8,13 +8,9 @@ import pytest
 
 from devcluster.apiserver.builtinschemas import meta_properties, schema_of
 from devcluster.apiserver.kinds import STATUS, Kind
-from devcluster.apiserver.openapi import (
-    component_name,
-    openapi_v2,
-    openapi_v3,
-    openapi_v3_index,
-)
+from devcluster.apiserver.openapi import component_name, openapi_v2, openapi_v3, openapi_v3_index
 from devcluster.apiserver.strategy import Strategy
+from tests.support.tables import cases
 
 JSON = dict[str, Any]
 
@@ -68,14 +64,13 @@ def document(group: str) -> JSON:
     return found
 
 
-@pytest.mark.parametrize(
+@cases(
     ("kind", "name"),
-    [
-        (POD, "io.k8s.api.core.v1.Pod"),
-        (THING, "com.example.v1.Thing"),
-        (replace(THING, group="", kind="Pod"), ".v1.Pod"),
-    ],
-    ids=["builtin", "custom", "custom-named-like-builtin"],
+    {
+        "builtin": (POD, "io.k8s.api.core.v1.Pod"),
+        "custom": (THING, "com.example.v1.Thing"),
+        "custom-named-like-builtin": (replace(THING, group="", kind="Pod"), ".v1.Pod"),
+    },
 )
 def test_component_names(kind: Kind, name: str) -> None:
     assert component_name(kind) == name
@@ -142,11 +137,7 @@ def test_version_2_has_only_keywords_that_it_knows() -> None:
     spec = openapi_v2(REGISTRY)["definitions"]["com.example.v1.Thing"]["properties"]["spec"]
     assert set(spec) == {"type", "properties"}
     assert spec["properties"] == {
-        "a": {
-            "type": "string",
-            "x-kubernetes-int-or-string": True,
-            "default": {"nullable": 1},
-        },
+        "a": {"type": "string", "x-kubernetes-int-or-string": True, "default": {"nullable": 1}},
         "oneOf": {"type": "string"},
     }
 
@@ -173,13 +164,12 @@ def test_paths_follow_the_verbs() -> None:
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("group", "path", "strategic"),
-    [
-        ("", "/api/v1/namespaces/{namespace}/pods/{name}", True),
-        ("example.com", "/apis/example.com/v1/things/{name}", False),
-    ],
-    ids=["builtin", "custom"],
+    {
+        "builtin": ("", "/api/v1/namespaces/{namespace}/pods/{name}", True),
+        "custom": ("example.com", "/apis/example.com/v1/things/{name}", False),
+    },
 )
 def test_patches(group: str, path: str, strategic: bool) -> None:
     patch = document(group)["paths"][path]["patch"]

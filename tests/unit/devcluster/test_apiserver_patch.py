@@ -7,14 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devcluster.apiserver.errors import BadRequest, Invalid
-from devcluster.apiserver.patch import (
-    JSON_PATCH,
-    MERGE,
-    STRATEGIC,
-    Patch,
-    json_patch,
-    merge_patch,
-)
+from devcluster.apiserver.patch import JSON_PATCH, MERGE, STRATEGIC, Patch, json_patch, merge_patch
 
 SCALARS = st.none() | st.booleans() | st.integers(-3, 3) | st.text("ab~/", max_size=3)
 VALUES = st.recursive(

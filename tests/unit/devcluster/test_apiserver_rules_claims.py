@@ -9,6 +9,7 @@ from devcluster.apiserver.rules.allocations import allocation_errors
 from devcluster.apiserver.rules.claims import status_errors
 from devcluster.apiserver.writes import WriteOptions
 from tests.support.apiserverrig import STARTED, Rig
+from tests.support.tables import cases
 
 DRIVER = "driver.example.com"
 SHARED = {"shareable": True}
@@ -34,118 +35,103 @@ ONE, TWO = consumer(1), consumer(2)
 ASKED = {"deallocationRequested": True}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("new", "old"),
-    [
-        pytest.param({}, {}, id="nothing"),
-        pytest.param({"driverName": DRIVER}, {}, id="driver only"),
-        pytest.param(allocated(), {}, id="allocate"),
-        pytest.param(allocated(reservedFor=[ONE]), {}, id="allocate and reserve"),
-        pytest.param(allocated(reservedFor=[ONE]), allocated(), id="reserve"),
-        pytest.param(
+    {
+        "nothing": ({}, {}),
+        "driver only": ({"driverName": DRIVER}, {}),
+        "allocate": (allocated(), {}),
+        "allocate and reserve": (allocated(reservedFor=[ONE]), {}),
+        "reserve": (allocated(reservedFor=[ONE]), allocated()),
+        "share": (
             allocated(allocation=SHARED, reservedFor=[ONE, TWO]),
             allocated(allocation=SHARED, reservedFor=[ONE]),
-            id="share",
         ),
-        pytest.param(
+        "32 consumers": (
             allocated(allocation=SHARED, reservedFor=[consumer(n) for n in range(32)]),
             allocated(allocation=SHARED),
-            id="32 consumers",
         ),
-        pytest.param(allocated(), allocated(reservedFor=[ONE]), id="release"),
-        pytest.param(allocated(**ASKED), allocated(reservedFor=[ONE]), id="release and deallocate"),
-        pytest.param({}, allocated(**ASKED), id="deallocate"),
-        pytest.param({}, allocated(), id="deallocate unasked"),
-    ],
+        "release": (allocated(), allocated(reservedFor=[ONE])),
+        "release and deallocate": (allocated(**ASKED), allocated(reservedFor=[ONE])),
+        "deallocate": ({}, allocated(**ASKED)),
+        "deallocate unasked": ({}, allocated()),
+    },
 )
 def test_steps_in_the_life_of_a_claim(new: JSON, old: JSON) -> None:
     assert errors(new, old) == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("new", "old", "said"),
-    [
-        pytest.param(
+    {
+        "no driver": (
             {"allocation": {}},
             {},
             "status.driverName: Required value: must be specified when `allocation` is set",
-            id="no driver",
         ),
-        pytest.param(
-            {"driverName": "a b"},
-            {},
-            'status.driverName: Invalid value: "a b": a lowercase',
-            id="name",
-        ),
-        pytest.param(
+        "name": ({"driverName": "a b"}, {}, 'status.driverName: Invalid value: "a b": a lowercase'),
+        "long name": (
             {"driverName": "x" * 64},
             {},
             "status.driverName: Too long: may not be longer than 63",
-            id="long name",
         ),
-        pytest.param(
+        "not allocated": (
             {"reservedFor": [ONE]},
             {},
             "status.reservedFor: Forbidden: may not be specified when `allocated` is not set",
-            id="not allocated",
         ),
-        pytest.param(
+        "not shareable": (
             allocated(reservedFor=[ONE, TWO]),
             allocated(),
             "status.reservedFor: Forbidden: may not be reserved more than once",
-            id="not shareable",
         ),
-        pytest.param(
+        "same consumer": (
             allocated(allocation=SHARED, reservedFor=[ONE, {**TWO, "uid": "u1"}]),
             allocated(allocation=SHARED),
             'status.reservedFor[1].uid: Duplicate value: "u1"',
-            id="same consumer",
         ),
-        pytest.param(
+        "no uid": (
             allocated(reservedFor=[{"resource": "pods", "name": "p"}]),
             allocated(),
             "status.reservedFor[0].uid: Required value",
-            id="no uid",
         ),
-        pytest.param(
+        "33 consumers": (
             allocated(allocation=SHARED, reservedFor=[consumer(n) for n in range(33)]),
             allocated(allocation=SHARED),
             "status.reservedFor: Too long: may not be longer than 32",
-            id="33 consumers",
         ),
-        pytest.param(
+        "other allocation": (
             allocated(allocation={"shareable": True}),
             allocated(),
             'status.allocation: Invalid value: {"shareable": true}: field is immutable',
-            id="other allocation",
         ),
-        pytest.param(
+        "deallocate in use": (
             allocated(reservedFor=[ONE], **ASKED),
             allocated(reservedFor=[ONE]),
-            "status.deallocationRequested: Forbidden: deallocation cannot be requested while "
-            "`reservedFor` is set",
-            id="deallocate in use",
+            (
+                "status.deallocationRequested: Forbidden: deallocation cannot be requested while "
+                "`reservedFor` is set"
+            ),
         ),
-        pytest.param(
+        "reserve while deallocating": (
             allocated(reservedFor=[ONE], **ASKED),
             allocated(**ASKED),
-            "status.reservedFor: Forbidden: new entries may not be added while "
-            "`deallocationRequested` or `deletionTimestamp` are set",
-            id="reserve while deallocating",
+            (
+                "status.reservedFor: Forbidden: new entries may not be added while "
+                "`deallocationRequested` or `deletionTimestamp` are set"
+            ),
         ),
-        pytest.param(
+        "change of mind": (
             allocated(),
             allocated(**ASKED),
             "status.deallocationRequested: Forbidden: may not be cleared when `allocation` is set",
-            id="change of mind",
         ),
-        pytest.param(
+        "half deallocated": (
             ASKED,
             allocated(**ASKED),
             "status: Forbidden: `allocation` must be set when `deallocationRequested` is set",
-            id="half deallocated",
         ),
-    ],
+    },
 )
 def test_jumps_in_the_life_of_a_claim(new: JSON, old: JSON, said: str) -> None:
     found = errors(new, old)
@@ -162,43 +148,36 @@ def test_a_claim_that_is_going_takes_no_consumer_but_loses_them() -> None:
 @pytest.mark.parametrize(
     ("allocation", "said"),
     [
-        (None, []),
-        ({}, []),
-        ({"resourceHandles": [{"driverName": DRIVER, "data": "x" * 16384}] * 32}, []),
-        ({"availableOnNodes": {"nodeSelectorTerms": [{}]}}, []),
+        (None, ""),
+        ({}, ""),
+        ({"resourceHandles": [{"driverName": DRIVER, "data": "x" * 16384}] * 32}, ""),
+        ({"availableOnNodes": {"nodeSelectorTerms": [{}]}}, ""),
         (
             {"availableOnNodes": {"nodeSelectorTerms": []}},
-            [
-                (
-                    "a.availableOnNodes.nodeSelectorTerms: Required value: must have at least "
-                    "one node selector term"
-                )
-            ],
+            (
+                "a.availableOnNodes.nodeSelectorTerms: Required value: must have at least "
+                "one node selector term"
+            ),
         ),
-        ({"resourceHandles": [{"data": ""}]}, ["a.resourceHandles[0].driverName: Required value"]),
+        ({"resourceHandles": [{"data": ""}]}, "a.resourceHandles[0].driverName: Required value"),
         (
             {"resourceHandles": [{"driverName": DRIVER, "data": "é" * 8193}]},
-            ["a.resourceHandles[0].data: Too long: may not be longer than 16384"],
+            "a.resourceHandles[0].data: Too long: may not be longer than 16384",
         ),
         (
             {"resourceHandles": [{"driverName": DRIVER}] * 33},
-            ["a.resourceHandles: Too long: may not be longer than 32"],
+            "a.resourceHandles: Too long: may not be longer than 32",
         ),
     ],
 )
-def test_shapes_of_allocations(allocation: JSON | None, said: list[str]) -> None:
-    assert [str(error) for error in allocation_errors("a", allocation)] == said
+def test_shapes_of_allocations(allocation: JSON | None, said: str) -> None:
+    assert "\n".join(map(str, allocation_errors("a", allocation))) == said
 
 
 def test_a_handle_has_one_kind_of_data() -> None:
     handle = {"driverName": "A b", "data": "x", "structuredData": {}}
     found = [error.path for error in allocation_errors("a", {"resourceHandles": [handle]})]
     assert found == ["a.resourceHandles[0].driverName", "a.resourceHandles[0]"]
-
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
 
 
 def test_a_claim_waits_for_its_first_consumer_by_default(rig: Rig) -> None:
@@ -209,15 +188,14 @@ def test_a_claim_waits_for_its_first_consumer_by_default(rig: Rig) -> None:
     assert claim["status"] == {}
 
 
-@pytest.mark.parametrize(
+@cases(
     "spec",
-    [
-        {},
-        {"resourceClassName": "A b"},
-        {"resourceClassName": "k", "allocationMode": "Soon"},
-        {"resourceClassName": "k", "parametersRef": {"kind": "K"}},
-    ],
-    ids=["no class", "bad class", "mode", "parameters without name"],
+    {
+        "no class": {},
+        "bad class": {"resourceClassName": "A b"},
+        "mode": {"resourceClassName": "k", "allocationMode": "Soon"},
+        "parameters without name": {"resourceClassName": "k", "parametersRef": {"kind": "K"}},
+    },
 )
 def test_claims_and_templates_that_ask_for_nonsense(rig: Rig, spec: JSON) -> None:
     with pytest.raises(Invalid):

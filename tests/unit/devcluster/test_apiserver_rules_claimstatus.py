@@ -123,10 +123,7 @@ WRONG_STATUS = {
         'status.devices[0].networkData.ips[0]: Invalid value: "10.0.0.1": must be a valid address',
     ),
     "interface-name": (
-        {
-            "allocation": allocation(),
-            "devices": [entry(networkData={"interfaceName": "x" * 257})],
-        },
+        {"allocation": allocation(), "devices": [entry(networkData={"interfaceName": "x" * 257})]},
         "status.devices[0].networkData.interfaceName: Too long: may not be more than 256 bytes",
     ),
 }

@@ -4,11 +4,7 @@ from api.objects import JSON
 from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.patch import MERGE, Patch
 from tests.support.apiserverrig import Rig
-
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
+from tests.support.tables import cases
 
 
 def patched(rig: Rig, kind: str, name: str, body: JSON) -> JSON:
@@ -55,9 +51,7 @@ def test_keys_are_file_names(rig: Rig, kind: str) -> None:
         rig.create(kind, {"metadata": {"name": "c"}, "data": {"a/b": ""}})
 
 
-@pytest.mark.parametrize(
-    "change", [{"data": {"a": "2"}}, {"immutable": False}], ids=["data", "flag"]
-)
+@cases("change", {"data": {"data": {"a": "2"}}, "flag": {"immutable": False}})
 def test_frozen_data_stays(rig: Rig, change: JSON) -> None:
     rig.create("ConfigMap", {"metadata": {"name": "c"}, "data": {"a": "1"}, "immutable": True})
     with pytest.raises(Invalid, match="field is immutable when `immutable` is set"):

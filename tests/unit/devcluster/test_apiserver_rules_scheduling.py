@@ -5,6 +5,7 @@ from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.patch import MERGE, Patch
 from devcluster.apiserver.writes import WriteOptions
 from tests.support.apiserverrig import Rig
+from tests.support.tables import cases
 
 
 def context(**spec: object) -> JSON:
@@ -52,15 +53,14 @@ def test_potential_nodes(rig: Rig, potential: list[str], said: str) -> None:
         rig.create("PodSchedulingContext", context(potentialNodes=potential))
 
 
-@pytest.mark.parametrize(
+@cases(
     "claims",
-    [
-        [{"name": "a", "unsuitableNodes": nodes(129)}],
-        [{"name": "a", "unsuitableNodes": ["x", "x"]}],
-        [{"name": "a"}, {"name": "a"}],
-        [{"name": ""}],
-    ],
-    ids=["too many", "same node", "same claim", "no name"],
+    {
+        "too many": [{"name": "a", "unsuitableNodes": nodes(129)}],
+        "same node": [{"name": "a", "unsuitableNodes": ["x", "x"]}],
+        "same claim": [{"name": "a"}, {"name": "a"}],
+        "no name": [{"name": ""}],
+    },
 )
 def test_answers_of_drivers(rig: Rig, claims: list[JSON]) -> None:
     with pytest.raises(Invalid):

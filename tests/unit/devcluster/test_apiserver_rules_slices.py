@@ -37,10 +37,7 @@ WRONG = {
         slice_body(device("GPU")),
         'spec.devices[0].name: Invalid value: "GPU": a lowercase RFC 1123 label must consist',
     ),
-    "duplicate-name": (
-        slice_body(device(), device()),
-        'spec.devices[1]: Duplicate value: "gpu-0"',
-    ),
+    "duplicate-name": (slice_body(device(), device()), 'spec.devices[1]: Duplicate value: "gpu-0"'),
     "129-devices": (
         slice_body(*devices(129)),
         "spec.devices: Too many: 129: must have at most 128 items",
@@ -200,10 +197,7 @@ WRONG = {
         slice_body(device(bindingConditions=list("abcde"), bindingFailureConditions=["f"])),
         "spec.devices[0].bindingConditions: Too many: 5: must have at most 4 items",
     ),
-    "driver-name": (
-        slice_body(device(), driver="a" * 64),
-        "spec.driver: Too long",
-    ),
+    "driver-name": (slice_body(device(), driver="a" * 64), "spec.driver: Too long"),
     "pool-name": (
         slice_body(device(), pool={"name": "a//b", "generation": 1, "resourceSliceCount": 1}),
         'spec.pool.name: Invalid value: ""',

@@ -8,6 +8,7 @@ from api.objects import JSON
 from devcluster.apiserver.errors import Invalid
 from devcluster.apiserver.patch import MERGE, STRATEGIC, Patch
 from tests.support.apiserverrig import Rig
+from tests.support.tables import cases
 from tests.support.workloadrig import LABELS, job, replica_set, template
 
 ROLLING = "spec.strategy.rollingUpdate"
@@ -17,11 +18,6 @@ MISMATCH = (
     'spec.template.metadata.labels: Invalid value: map[string]string{"app":"a"}: '
     "`selector` does not match template `labels`"
 )
-
-
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
 
 
 def deployment(**spec: Any) -> JSON:
@@ -96,39 +92,33 @@ def test_containers_merge_by_name(rig: Rig) -> None:
 
 
 REFUSED = {
-    "no selector": ({"selector": None}, ["spec.selector: Required value"]),
+    "no selector": ({"selector": None}, "spec.selector: Required value"),
     "empty selector": (
         {"selector": {}},
-        [
-            (
-                "spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil)"
-                ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is "
-                "invalid for deployment"
-            )
-        ],
+        (
+            "spec.selector: Invalid value: v1.LabelSelector{MatchLabels:map[string]string(nil)"
+            ", MatchExpressions:[]v1.LabelSelectorRequirement(nil)}: empty selector is "
+            "invalid for deployment"
+        ),
     ),
-    "other labels": ({"selector": OTHER}, [MISMATCH]),
+    "other labels": ({"selector": OTHER}, MISMATCH),
     "no containers": (
         {"template": {"metadata": {"labels": LABELS}, "spec": {}}},
-        ["spec.template.spec.containers: Required value"],
+        "spec.template.spec.containers: Required value",
     ),
     "a pod that ends": (
         NEVER,
-        [
-            (
-                'spec.template.spec.restartPolicy: Unsupported value: "Never": '
-                'supported values: "Always"'
-            )
-        ],
+        (
+            'spec.template.spec.restartPolicy: Unsupported value: "Never": '
+            'supported values: "Always"'
+        ),
     ),
     "a pod with a deadline": (
         {"template": template(activeDeadlineSeconds=1)},
-        [
-            (
-                "spec.template.spec.activeDeadlineSeconds: Forbidden: "
-                "activeDeadlineSeconds in ReplicaSet is not Supported"
-            )
-        ],
+        (
+            "spec.template.spec.activeDeadlineSeconds: Forbidden: "
+            "activeDeadlineSeconds in ReplicaSet is not Supported"
+        ),
     ),
     "a claim that is not there": (
         {
@@ -138,52 +128,48 @@ REFUSED = {
                 ]
             )
         },
-        ['spec.template.spec.containers[0].resources.claims[0]: Not found: "none"'],
+        'spec.template.spec.containers[0].resources.claims[0]: Not found: "none"',
     ),
     "less than no pods": (
         {"replicas": -1},
-        ["spec.replicas: Invalid value: -1: must be greater than or equal to 0"],
+        "spec.replicas: Invalid value: -1: must be greater than or equal to 0",
     ),
     "no steps": (
         rolling(maxSurge=0, maxUnavailable="0%"),
-        [f'{ROLLING}.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0'],
+        f'{ROLLING}.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0',
     ),
     "more than all": (
         rolling(maxUnavailable="101%"),
-        [f'{ROLLING}.maxUnavailable: Invalid value: "101%": must not be greater than 100%'],
+        f'{ROLLING}.maxUnavailable: Invalid value: "101%": must not be greater than 100%',
     ),
     "no percentage": (
         rolling(maxSurge="many"),
-        [
-            (
-                f'{ROLLING}.maxSurge: Invalid value: "many": a valid percent string must be a '
-                "numeric string followed by an ending '%'"
-            )
-        ],
+        (
+            f'{ROLLING}.maxSurge: Invalid value: "many": a valid percent string must be a '
+            "numeric string followed by an ending '%'"
+        ),
     ),
     "steps of a recreation": (
         {"strategy": {"type": "Recreate", "rollingUpdate": {}}},
-        [f"{ROLLING}: Forbidden: may not be specified when strategy `type` is 'Recreate'"],
+        f"{ROLLING}: Forbidden: may not be specified when strategy `type` is 'Recreate'",
     ),
     "unknown strategy": (
         {"strategy": {"type": "Hope"}},
-        [
-            (
-                'spec.strategy.type: Unsupported value: "Hope": supported values: "Recreate", '
-                '"RollingUpdate"'
-            )
-        ],
+        (
+            'spec.strategy.type: Unsupported value: "Hope": supported values: "Recreate", '
+            '"RollingUpdate"'
+        ),
     ),
     "late before it is ready": (
         {"minReadySeconds": 600},
-        ["spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds"],
+        "spec.progressDeadlineSeconds: Invalid value: 600: must be greater than minReadySeconds",
     ),
 }
 
 
-@pytest.mark.parametrize(("spec", "errors"), REFUSED.values(), ids=REFUSED.keys())
-def test_deployments_that_are_refused(rig: Rig, spec: JSON, errors: list[str]) -> None:
-    assert refused(rig, "Deployment", deployment(**spec)) == errors
+@cases(("spec", "error"), REFUSED)
+def test_deployments_that_are_refused(rig: Rig, spec: JSON, error: str) -> None:
+    assert refused(rig, "Deployment", deployment(**spec)) == [error]
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet"])
@@ -222,10 +208,13 @@ def test_a_job_gets_a_selector_of_its_own(rig: Rig) -> None:
     assert made["metadata"]["labels"] == LABELS
 
 
-@pytest.mark.parametrize(
+@cases(
     ("spec", "numbers"),
-    [({}, (1, 1)), ({"completions": 3}, (3, 1)), ({"parallelism": 3}, (None, 3))],
-    ids=["neither", "completions", "parallelism"],
+    {
+        "neither": ({}, (1, 1)),
+        "completions": ({"completions": 3}, (3, 1)),
+        "parallelism": ({"parallelism": 3}, (None, 3)),
+    },
 )
 def test_how_many_pods_a_job_has(rig: Rig, spec: JSON, numbers: tuple[int | None, int]) -> None:
     made = rig.create("Job", job(**spec))["spec"]
@@ -233,29 +222,28 @@ def test_how_many_pods_a_job_has(rig: Rig, spec: JSON, numbers: tuple[int | None
     assert (made["backoffLimit"], made["completionMode"]) == (6, "NonIndexed")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "error"),
-    [
-        (
+    {
+        "for ever": (
             job(policy="Always"),
             'spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"',
         ),
-        (
+        "negative": (
             job(backoffLimit=-1),
             "spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0",
         ),
-        (job(manualSelector=True), "spec.selector: Required value"),
-        (job(manualSelector=True, selector=OTHER), MISMATCH),
-        (
+        "no selector": (job(manualSelector=True), "spec.selector: Required value"),
+        "other labels": (job(manualSelector=True, selector=OTHER), MISMATCH),
+        "indexed": (
             job(completionMode="Indexed", completions=1),
             "spec.completionMode: Forbidden: Indexed is not offered by the embedded cluster",
         ),
-        (
+        "policy": (
             job(podFailurePolicy={"rules": []}),
             "spec.podFailurePolicy: Forbidden: not offered by the embedded cluster",
         ),
-    ],
-    ids=["for ever", "negative", "no selector", "other labels", "indexed", "policy"],
+    },
 )
 def test_jobs_that_are_refused(rig: Rig, body: JSON, error: str) -> None:
     assert error in refused(rig, "Job", body)

@@ -7,6 +7,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.patch import JSON_PATCH, MERGE
 from tests.support.apiserverweb import Web
+from tests.support.tables import cases
 from tests.support.workloadrig import replica_set
 
 SETS = "/apis/apps/v1/namespaces/default/replicasets"
@@ -44,13 +45,12 @@ def test_a_scale_tells_numbers_and_selector(web: Web) -> None:
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("how", "body"),
-    [
-        (MERGE, {"spec": {"replicas": 5}}),
-        (JSON_PATCH, [{"op": "replace", "path": "/spec/replicas", "value": 5}]),
-    ],
-    ids=["merge", "json"],
+    {
+        "merge": (MERGE, {"spec": {"replicas": 5}}),
+        "json": (JSON_PATCH, [{"op": "replace", "path": "/spec/replicas", "value": 5}]),
+    },
 )
 def test_a_patch_changes_the_number_alone(web: Web, how: str, body: Any) -> None:
     code, scale = web.json("PATCH", SCALE, body, content_type=how)
@@ -66,9 +66,7 @@ def test_an_update_needs_the_latest_version(web: Web) -> None:
     assert stored(web)["spec"]["replicas"] == 1
 
 
-@pytest.mark.parametrize(
-    ("replicas", "code"), [(-1, 422), (None, 422), ("many", 400)], ids=["less", "none", "text"]
-)
+@cases(("replicas", "code"), {"less": (-1, 422), "none": (None, 422), "text": ("many", 400)})
 def test_a_number_that_cannot_be(web: Web, replicas: object, code: int) -> None:
     scale = web.json("GET", SCALE)[1]
     assert web.json("PUT", SCALE, {**scale, "spec": {"replicas": replicas}})[0] == code
@@ -82,10 +80,12 @@ def test_a_dry_run_changes_nothing(web: Web) -> None:
     assert stored(web)["spec"]["replicas"] == 3
 
 
-@pytest.mark.parametrize(
+@cases(
     "path",
-    [f"{SETS}/none/scale", "/api/v1/namespaces/default/pods/p/scale"],
-    ids=["no object", "no such subresource"],
+    {
+        "no object": f"{SETS}/none/scale",
+        "no such subresource": "/api/v1/namespaces/default/pods/p/scale",
+    },
 )
 def test_what_has_no_scale(web: Web, path: str) -> None:
     assert web.json("GET", path)[0] == 404

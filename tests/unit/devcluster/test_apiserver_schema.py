@@ -3,13 +3,13 @@
 import copy
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.crdschema import check_structural
 from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
+from tests.support.tables import cases
 
 JSON = dict[str, Any]
 
@@ -57,14 +57,14 @@ SCHEMA: JSON = {
 }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("spec", "filled"),
-    [
-        ({}, {"count": 1, "model": "none", "inner": {"deep": "d"}}),
-        ({"count": 5}, {"count": 5, "model": "none", "inner": {"deep": "d"}}),
-        ({"count": None}, {"count": 1, "model": "none", "inner": {"deep": "d"}}),
-        ({"model": None}, {"count": 1, "model": None, "inner": {"deep": "d"}}),
-        (
+    {
+        "absent": ({}, {"count": 1, "model": "none", "inner": {"deep": "d"}}),
+        "given": ({"count": 5}, {"count": 5, "model": "none", "inner": {"deep": "d"}}),
+        "null": ({"count": None}, {"count": 1, "model": "none", "inner": {"deep": "d"}}),
+        "nullable-null": ({"model": None}, {"count": 1, "model": None, "inner": {"deep": "d"}}),
+        "inside-lists-and-maps": (
             {"list": [{}, {"on": False}], "map": {"a": {}}},
             {
                 "count": 1,
@@ -74,8 +74,7 @@ SCHEMA: JSON = {
                 "map": {"a": {"size": 4}},
             },
         ),
-    ],
-    ids=["absent", "given", "null", "nullable-null", "inside-lists-and-maps"],
+    },
 )
 def test_defaults(spec: JSON, filled: JSON) -> None:
     assert apply_defaults(SCHEMA, {"spec": spec}) == {"spec": filled}
@@ -91,46 +90,35 @@ def test_default_is_copied_for_each_object() -> None:
     assert second["spec"]["inner"] == {"deep": "d"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("obj", "kept", "unknown"),
-    [
-        ({"foo": 1, "spec": {"note": "x"}}, {"spec": {"note": "x"}}, ["foo"]),
-        ({"spec": {"foo": {"bar": 1}}}, {"spec": {}}, ["spec.foo"]),
-        (
+    {
+        "root": ({"foo": 1, "spec": {"note": "x"}}, {"spec": {"note": "x"}}, ["foo"]),
+        "nested": ({"spec": {"foo": {"bar": 1}}}, {"spec": {}}, ["spec.foo"]),
+        "list": (
             {"spec": {"list": [{"name": "a"}, {"nmae": "b"}]}},
             {"spec": {"list": [{"name": "a"}, {}]}},
             ["spec.list[1].nmae"],
         ),
-        (
+        "map": (
             {"spec": {"map": {"any": {"size": 1, "foo": 2}}}},
             {"spec": {"map": {"any": {"size": 1}}}},
             ["spec.map.any.foo"],
         ),
-        (
+        "preserved": (
             {"spec": {"free": {"any": {"deep": [{"x": 1}]}, "known": {"foo": 1}}}},
             {"spec": {"free": {"any": {"deep": [{"x": 1}]}, "known": {}}}},
             ["spec.free.known.foo"],
         ),
-        (
+        "embedded-resource": (
             {"spec": {"template": {"kind": "K", "metadata": {"any": 1}, "foo": 1}}},
             {"spec": {"template": {"kind": "K", "metadata": {"any": 1}}}},
             ["spec.template.foo"],
         ),
-        ({"metadata": {"anything": 1}}, {"metadata": {"anything": 1}}, []),
-        ({"spec": {"note": None, "model": None}}, {"spec": {"model": None}}, []),
-        ({"spec": {"count": None}}, {"spec": {"count": None}}, []),
-    ],
-    ids=[
-        "root",
-        "nested",
-        "list",
-        "map",
-        "preserved",
-        "embedded-resource",
-        "metadata",
-        "null",
-        "null-with-default",
-    ],
+        "metadata": ({"metadata": {"anything": 1}}, {"metadata": {"anything": 1}}, []),
+        "null": ({"spec": {"note": None, "model": None}}, {"spec": {"model": None}}, []),
+        "null-with-default": ({"spec": {"count": None}}, {"spec": {"count": None}}, []),
+    },
 )
 def test_pruning(obj: JSON, kept: JSON, unknown: list[str]) -> None:
     before = copy.deepcopy(obj)
@@ -143,10 +131,7 @@ def test_metadata_with_a_schema_is_pruned() -> None:
     obj = {"metadata": {"name": "p", "nmae": "q", "labels": {"any": "l"}}, "kind": "Pod"}
     schema = schema_of("", "v1", "Pod")
     assert unknown_fields(schema, obj) == ["metadata.nmae"]
-    assert prune(schema, obj) == {
-        "metadata": {"name": "p", "labels": {"any": "l"}},
-        "kind": "Pod",
-    }
+    assert prune(schema, obj) == {"metadata": {"name": "p", "labels": {"any": "l"}}, "kind": "Pod"}
 
 
 def test_additional_properties_without_schema_keep_scalars_only() -> None:

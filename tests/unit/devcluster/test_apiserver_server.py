@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, NAMESPACES, PODS, binding_of
+from api.resources import DRA_V1ALPHA2, NAMESPACES, PODS
 from devcluster.apiserver.server import NAMESPACES as BUILT_IN
 from devcluster.apiserver.server import ApiServer
 from kube.client import Client
-from kube.errors import Conflict, Gone, NotFound
+from kube.errors import Conflict, Gone
 from kube.watch import WatchStream
 from tests.support.apiserverrig import pod_body
 from tests.support.apiserverweb import Logs, client_of, serving
@@ -46,27 +46,13 @@ def test_a_watch_sees_each_write_at_once(client: Client) -> None:
             assert (event.type, event.object["metadata"]["name"]) == ("ADDED", name)
 
 
-def test_a_pod_is_bound_and_deleted_by_its_kubelet(client: Client) -> None:
-    client.create(PODS, pod_body("p"), "default")
-    target = {"metadata": {"name": "p"}, "target": {"kind": "Node", "name": "n"}}
-    client.create(binding_of("p"), target, "default")
-    client.delete(PODS, "p", "default")
-    assert client.get(PODS, "p", "default")["metadata"]["deletionTimestamp"]
-    client.delete(PODS, "p", "default", grace_seconds=0)
-    with pytest.raises(NotFound):
-        client.get(PODS, "p", "default")
-
-
 def test_errors_reach_the_client_as_what_they_are(server: ApiServer, client: Client) -> None:
     pod = client.create(PODS, pod_body("p"), "default")
     client.patch(PODS, "p", {"metadata": {"labels": {"a": "1"}}}, namespace="default")
     with pytest.raises(Conflict):
         client.update(PODS, pod)
     server._storage.compact()
-    with (
-        pytest.raises(Gone),
-        client.watch(PODS, resource_version="1", timeout_seconds=5) as stream,
-    ):
+    with pytest.raises(Gone), client.watch(PODS, resource_version="1", timeout_seconds=5) as stream:
         next(stream)
 
 

@@ -5,6 +5,7 @@ import pytest
 
 from devcluster.apiserver.errors import BadRequest
 from devcluster.apiserver.strategicmerge import strategic_merge
+from tests.support.tables import cases
 
 A1 = {"name": "a", "image": "1", "env": [{"name": "X", "value": "x"}]}
 B1 = {"name": "b", "image": "1"}
@@ -14,17 +15,16 @@ def merged(before: Any, patch: Any, kind: str = "Pod") -> Any:
     return strategic_merge(kind, {"spec": before}, {"spec": patch})["spec"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("before", "patch", "after"),
-    [
-        pytest.param({"a": 1, "b": 2}, {"a": None, "c": 3}, {"b": 2, "c": 3}, id="like merge"),
-        pytest.param(
+    {
+        "like merge": ({"a": 1, "b": 2}, {"a": None, "c": 3}, {"b": 2, "c": 3}),
+        "entry by its key": (
             {"containers": [A1, B1]},
             {"containers": [{"name": "b", "image": "2"}]},
             {"containers": [A1, {"name": "b", "image": "2"}]},
-            id="entry by its key",
         ),
-        pytest.param(
+        "keyed list in a keyed list": (
             {"containers": [A1]},
             {"containers": [{"name": "a", "env": [{"name": "Y", "value": "y"}]}]},
             {
@@ -32,49 +32,38 @@ def merged(before: Any, patch: Any, kind: str = "Pod") -> Any:
                     {**A1, "env": [{"name": "X", "value": "x"}, {"name": "Y", "value": "y"}]}
                 ]
             },
-            id="keyed list in a keyed list",
         ),
-        pytest.param(
+        "deleted entry and new entry": (
             {"containers": [A1, B1]},
             {"containers": [{"name": "a", "$patch": "delete"}, {"name": "c"}]},
             {"containers": [B1, {"name": "c"}]},
-            id="deleted entry and new entry",
         ),
-        pytest.param(
+        "replaced list": (
             {"containers": [A1, B1]},
             {"containers": [{"$patch": "replace"}, {"name": "c"}]},
             {"containers": [{"name": "c"}]},
-            id="replaced list",
         ),
-        pytest.param(
+        "atomic list": (
             {"tolerations": [{"key": "a"}]},
             {"tolerations": [{"key": "b"}]},
             {"tolerations": [{"key": "b"}]},
-            id="atomic list",
         ),
-        pytest.param(
+        "order is dropped, nulls are not stored": (
             {"containers": [A1]},
             {
                 "$setElementOrder/containers": [{"name": "a"}, {"name": "b"}],
                 "containers": [{"name": "b", "image": None, "tty": True}],
             },
             {"containers": [A1, {"name": "b", "tty": True}]},
-            id="order is dropped, nulls are not stored",
         ),
-        pytest.param(
-            {"o": {"x": 1, "y": 2}},
-            {"o": {"$patch": "replace", "z": 3}},
-            {"o": {"z": 3}},
-            id="replace",
-        ),
-        pytest.param({"o": {"x": 1}, "p": 1}, {"o": {"$patch": "delete"}}, {"p": 1}, id="delete"),
-        pytest.param(
+        "replace": ({"o": {"x": 1, "y": 2}}, {"o": {"$patch": "replace", "z": 3}}, {"o": {"z": 3}}),
+        "delete": ({"o": {"x": 1}, "p": 1}, {"o": {"$patch": "delete"}}, {"p": 1}),
+        "retain keys": (
             {"o": {"x": 1, "y": 2}},
             {"o": {"$retainKeys": ["y", "z"], "z": 3}},
             {"o": {"y": 2, "z": 3}},
-            id="retain keys",
         ),
-    ],
+    },
 )
 def test_patches_of_a_pod(before: Any, patch: Any, after: Any) -> None:
     arguments = copy.deepcopy((before, patch))
@@ -84,9 +73,7 @@ def test_patches_of_a_pod(before: Any, patch: Any, after: Any) -> None:
 
 def test_lists_of_plain_values_are_sets() -> None:
     before = {"metadata": {"finalizers": ["a", "b"]}}
-    patch = {
-        "metadata": {"finalizers": ["c", "b"], "$deleteFromPrimitiveList/finalizers": ["a"]},
-    }
+    patch = {"metadata": {"finalizers": ["c", "b"], "$deleteFromPrimitiveList/finalizers": ["a"]}}
     assert strategic_merge("Pod", before, patch) == {"metadata": {"finalizers": ["b", "c"]}}
 
 
@@ -97,16 +84,15 @@ def test_keys_belong_to_kinds() -> None:
     assert merged({"reservedFor": [one]}, {"reservedFor": [two]}, "Pod") == {"reservedFor": [two]}
 
 
-@pytest.mark.parametrize(
+@cases(
     "patch",
-    [
-        {"containers": [{"image": "x"}]},
-        {"containers": ["a"]},
-        {"$patch": "shuffle"},
-        {"$retainKeys": 1},
-        {"$deleteFromPrimitiveList/finalizers": "a"},
-    ],
-    ids=["no key", "no object", "directive", "retain", "delete from"],
+    {
+        "no key": {"containers": [{"image": "x"}]},
+        "no object": {"containers": ["a"]},
+        "directive": {"$patch": "shuffle"},
+        "retain": {"$retainKeys": 1},
+        "delete from": {"$deleteFromPrimitiveList/finalizers": "a"},
+    },
 )
 def test_what_cannot_be_merged_is_400(patch: Any) -> None:
     with pytest.raises(BadRequest):

@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from devcluster.apiserver.kinds import Column, Kind
 from devcluster.apiserver.strategy import Strategy
 from devcluster.apiserver.table import table
+from tests.support.tables import cases
 
 NOW = datetime(2024, 5, 6, 12, 0, 0, tzinfo=UTC)
 KIND = Kind(
@@ -42,10 +41,10 @@ def test_table_describes_columns_and_has_a_row_for_each_object() -> None:
     assert [row["cells"] for row in made["rows"]] == [["n", 12]] * 2
 
 
-@pytest.mark.parametrize(
+@cases(
     ("include", "row"),
-    [
-        (
+    {
+        "metadata": (
             "Metadata",
             {
                 "object": {
@@ -55,10 +54,9 @@ def test_table_describes_columns_and_has_a_row_for_each_object() -> None:
                 }
             },
         ),
-        ("Object", {"object": OBJ}),
-        ("None", {}),
-    ],
-    ids=["metadata", "object", "none"],
+        "object": ("Object", {"object": OBJ}),
+        "none": ("None", {}),
+    },
 )
 def test_what_rows_include(include: str, row: dict[str, Any]) -> None:
     made = table(KIND, [OBJ], revision="7", now=NOW, include=include)

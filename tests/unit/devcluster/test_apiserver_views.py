@@ -16,6 +16,7 @@ from devcluster.apiserver.views.connection import client_socket, has_hung_up, se
 from devcluster.apiserver.views.paths import Target, parse_path
 from devcluster.apiserver.views.subresources import limited
 from tests.support.apiserverrig import thing_kind
+from tests.support.tables import cases
 
 KIND = thing_kind()
 
@@ -92,28 +93,18 @@ def test_bodies_are_json_or_yaml(data: str, content_type: str) -> None:
     assert bodies.read_object(request(data, content_type)) == {"a": "2024-05-01"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("data", "content_type"),
-    [
-        (b"{", "application/json"),
-        (b"\xff", "application/json"),
-        (b"[]", "application/json"),
-        (b"", "application/json"),
-        (b"[" * 100_000, "application/json"),
-        (b"a: [", "application/yaml"),
-        (b"{? [a] : 1}", "application/yaml"),
-        (b"&a [*a]", "application/yaml"),
-    ],
-    ids=[
-        "cut",
-        "no utf-8",
-        "list",
-        "empty",
-        "deep",
-        "cut yaml",
-        "yaml with odd keys",
-        "endless yaml",
-    ],
+    {
+        "cut": (b"{", "application/json"),
+        "no utf-8": (b"\xff", "application/json"),
+        "list": (b"[]", "application/json"),
+        "empty": (b"", "application/json"),
+        "deep": (b"[" * 100_000, "application/json"),
+        "cut yaml": (b"a: [", "application/yaml"),
+        "yaml with odd keys": (b"{? [a] : 1}", "application/yaml"),
+        "endless yaml": (b"&a [*a]", "application/yaml"),
+    },
 )
 def test_bodies_that_are_no_object_are_400(data: bytes, content_type: str) -> None:
     with pytest.raises(BadRequest):
@@ -198,8 +189,7 @@ def test_queries_that_make_no_sense_are_400(call: Any, query: dict[str, str]) ->
 
 
 @pytest.mark.parametrize(
-    "query",
-    [{"dryRun": "Some"}, {"propagationPolicy": "Later"}, {"gracePeriodSeconds": "1.5"}],
+    "query", [{"dryRun": "Some"}, {"propagationPolicy": "Later"}, {"gracePeriodSeconds": "1.5"}]
 )
 def test_deletes_that_make_no_sense_are_400(query: dict[str, str]) -> None:
     with pytest.raises(BadRequest):

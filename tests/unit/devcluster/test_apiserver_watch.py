@@ -16,11 +16,6 @@ from tests.support.apiserverrig import Rig, thing
 from tests.support.clock import Clock
 
 
-@pytest.fixture
-def rig() -> Rig:
-    return Rig()
-
-
 def watching(
     rig: Rig, *, seconds: float = 60.0, clock: Clock | None = None, **fields: Any
 ) -> Watch:
@@ -150,8 +145,7 @@ def test_bookmarks_come_only_to_who_wants_them(rig: Rig) -> None:
 
 
 @pytest.mark.parametrize(
-    ("bookmarks", "last"),
-    [(True, [("ADDED", "a"), ("BOOKMARK", "")]), (False, [("ADDED", "a")])],
+    ("bookmarks", "last"), [(True, [("ADDED", "a"), ("BOOKMARK", "")]), (False, [("ADDED", "a")])]
 )
 def test_a_watch_ends_in_time_with_a_bookmark(
     rig: Rig, bookmarks: bool, last: list[tuple[str, str]]
@@ -179,12 +173,6 @@ def test_closing_the_subscriptions_ends_a_watch_that_waits(rig: Rig) -> None:
     rig.storage.close_subscriptions()
     follower.join(10)
     assert ended.is_set()
-
-
-def test_a_server_that_stops_takes_no_new_watch(rig: Rig) -> None:
-    rig.create("Thing", thing("a"))
-    watch = Watch(rig.storage, rig.thing, "", WatchOptions(), ended=lambda: True)
-    assert list(watch) == []
 
 
 def test_a_watch_that_is_given_up_is_forgotten(rig: Rig) -> None:

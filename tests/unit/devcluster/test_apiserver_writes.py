@@ -7,13 +7,9 @@ from devcluster.apiserver.errors import BadRequest, Conflict, Invalid
 from devcluster.apiserver.fielderrors import not_allowed
 from devcluster.apiserver.objectmeta import SystemFields
 from devcluster.apiserver.strategy import Strategy
-from devcluster.apiserver.writes import (
-    WriteOptions,
-    changed_object,
-    changed_status,
-    new_object,
-)
+from devcluster.apiserver.writes import WriteOptions, changed_object, changed_status, new_object
 from tests.support.apiserverrig import STARTED, thing_kind
+from tests.support.tables import cases
 
 SYSTEM_FIELDS = SystemFields("uid-1", STARTED, "abcde")
 PLAIN = WriteOptions()
@@ -72,15 +68,24 @@ def test_a_kind_may_keep_the_first_status() -> None:
     assert new_object(kind, "ns", sent(status={"x": 1}), SYSTEM_FIELDS, PLAIN)["status"] == {"x": 1}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("custom", "spec", "error", "said"),
-    [
-        (True, {"size": "x"}, Invalid, 'Thing.example.com "a" is invalid: spec.size'),
-        (True, {"size": 9}, Invalid, "less than or equal to 5"),
-        (False, {"size": "x"}, BadRequest, 'Thing in version "v1" cannot be handled as a Thing'),
-        (False, {"size": 9}, Invalid, "less than or equal to 5"),
-    ],
-    ids=["custom type", "custom value", "built-in type", "built-in value"],
+    {
+        "custom type": (
+            True,
+            {"size": "x"},
+            Invalid,
+            'Thing.example.com "a" is invalid: spec.size',
+        ),
+        "custom value": (True, {"size": 9}, Invalid, "less than or equal to 5"),
+        "built-in type": (
+            False,
+            {"size": "x"},
+            BadRequest,
+            'Thing in version "v1" cannot be handled as a Thing',
+        ),
+        "built-in value": (False, {"size": 9}, Invalid, "less than or equal to 5"),
+    },
 )
 def test_the_schema_is_checked(custom: bool, spec: JSON, error: type[Exception], said: str) -> None:
     kind = thing_kind(schema=SIZED, custom=custom)
@@ -148,25 +153,24 @@ def test_an_update_cannot_add_a_status() -> None:
 
 
 @pytest.mark.parametrize("change", [changed_object, changed_status])
-@pytest.mark.parametrize(
+@cases(
     ("meta", "said"),
-    [
-        (
+    {
+        "revision": (
             {"resourceVersion": "6"},
             (
                 'Operation cannot be fulfilled on things.example.com "a": the object has been '
                 "modified; please apply your changes to the latest version and try again"
             ),
         ),
-        (
+        "uid": (
             {"uid": "uid-0"},
             (
                 'Operation cannot be fulfilled on things.example.com "a": Precondition failed: '
                 "UID in precondition: uid-0, UID in object meta: uid-1"
             ),
         ),
-    ],
-    ids=["revision", "uid"],
+    },
 )
 def test_an_update_of_something_else_is_a_conflict(change: Any, meta: JSON, said: str) -> None:
     with pytest.raises(Conflict) as lost:

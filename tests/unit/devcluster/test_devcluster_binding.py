@@ -39,14 +39,6 @@ def test_asks_to_deallocate_what_sits_on_the_wrong_node() -> None:
     assert rig.told()[0][1].endswith("deallocation of ResourceClaim completed")
 
 
-def test_reserves_a_shared_claim_and_binds() -> None:
-    rig = scheduler_rig(node(), USER, reserved(allocated(claim()), "other"), resource_class())
-    rig.settle()
-    consumers = [c["uid"] for c in rig.claim()["status"]["reservedFor"]]
-    assert consumers == ["uid-other", "uid-pod"]
-    assert rig.node_of() == "node-1"
-
-
 def test_gives_back_what_it_reserved_when_binding_fails() -> None:
     """Source: kubernetes TestPlugin bind-failure."""
     rig = scheduler_rig(node(), USER, allocated(claim()), resource_class())

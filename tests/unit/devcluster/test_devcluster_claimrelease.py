@@ -1,7 +1,5 @@
 """Claims are taken back; ids and docstrings name cases of kubernetes TestSyncHandler."""
 
-import pytest
-
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2
 from tests.support.build import (
@@ -16,13 +14,12 @@ from tests.support.build import (
     templated_pod,
 )
 from tests.support.controlplanerig import claim_rig
+from tests.support.tables import cases
 
 CLAIM = "claim:default/claim"
 
 
-@pytest.mark.parametrize(
-    "seen", [True, False], ids=["stay-reserved-seen", "stay-reserved-not-seen"]
-)
+@cases("seen", {"stay-reserved-seen": True, "stay-reserved-not-seen": False})
 def test_keeps_a_reservation_of_a_pod_that_is_there(*, seen: bool) -> None:
     rig = claim_rig(reserved(allocated(claim())))
     rig.put(pod())
@@ -43,20 +40,18 @@ def _former() -> JSON:
     return {"name": "pod", "namespace": "default", "uid": "uid-former"}
 
 
-@pytest.mark.parametrize(
+@cases(
     "pods",
-    [
-        [],
-        [finished(pod())],
-        [{**pod(), "metadata": _former()}],
-        [deleted(pod())],
-    ],
-    ids=["gone", "done", "replaced", "deleted-before-scheduling"],
+    {
+        "gone": [],
+        "done": [finished(pod())],
+        "replaced": [{**pod(), "metadata": _former()}],
+        "deleted-before-scheduling": [deleted(pod())],
+    },
 )
-@pytest.mark.parametrize(
+@cases(
     ("mode", "deallocates"),
-    [("WaitForFirstConsumer", True), ("Immediate", None)],
-    ids=["delayed", "immediate"],
+    {"delayed": ("WaitForFirstConsumer", True), "immediate": ("Immediate", None)},
 )
 def test_drops_a_consumer_that_is_gone(
     pods: list[JSON], mode: str, *, deallocates: bool | None
@@ -102,24 +97,22 @@ def test_unreserved_claim_keeps_its_allocation() -> None:
     assert rig.api.writes() == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("objects", "left"),
-    [
-        ([finished(templated_pod(made="claim")), reserved(allocated(generated()))], 0),
-        ([{**templated_pod(), "metadata": _former()}, generated()], 0),
-        ([templated_pod(made="claim"), generated()], 1),
-        ([generated()], 1),
-        ([finished(pod()), claim()], 1),
-        ([finished(templated_pod(made="claim")), deleted(finalized(generated()))], 1),
-    ],
-    ids=[
-        "delete-claim-when-done",
-        "owner-replaced",
-        "owner-runs",
-        "owner-unknown-left-to-garbage-collector",
-        "not-generated",
-        "deleted-already",
-    ],
+    {
+        "delete-claim-when-done": (
+            [finished(templated_pod(made="claim")), reserved(allocated(generated()))],
+            0,
+        ),
+        "owner-replaced": ([{**templated_pod(), "metadata": _former()}, generated()], 0),
+        "owner-runs": ([templated_pod(made="claim"), generated()], 1),
+        "owner-unknown-left-to-garbage-collector": ([generated()], 1),
+        "not-generated": ([finished(pod()), claim()], 1),
+        "deleted-already": (
+            [finished(templated_pod(made="claim")), deleted(finalized(generated()))],
+            1,
+        ),
+    },
 )
 def test_deletes_generated_claims_without_use(objects: list[JSON], left: int) -> None:
     rig = claim_rig(*objects)

@@ -1,6 +1,5 @@
 """The decisions of the claim controller that its own tests do not spell out."""
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,20 +30,20 @@ from tests.support.build import (
     template,
     templated_pod,
 )
+from tests.support.tables import cases
 
 ENTRY = PodClaim(POD_CLAIM, None, from_template=True)
 SCHEDULED = Pod(pod("pod", ("a", "claim"), ("b", "other"), nodeName="node-1"))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("pod_name", "claim_name", "expected"),
-    [
-        ("pod", "gpu", "pod-gpu-"),
-        ("p" * 63, "c" * 63, "p" * 28 + "-" + "c" * 28 + "-"),
-        ("p" * 253, "c", "p" * 56 + "--"),
-        ("p" * 28, "c" * 28, "p" * 28 + "-" + "c" * 28 + "-"),
-    ],
-    ids=["short", "truncates-both", "long-pod", "just-fits"],
+    {
+        "short": ("pod", "gpu", "pod-gpu-"),
+        "truncates-both": ("p" * 63, "c" * 63, "p" * 28 + "-" + "c" * 28 + "-"),
+        "long-pod": ("p" * 253, "c", "p" * 56 + "--"),
+        "just-fits": ("p" * 28, "c" * 28, "p" * 28 + "-" + "c" * 28 + "-"),
+    },
 )
 def test_generated_name(pod_name: str, claim_name: str, expected: str) -> None:
     """Source: kubernetes e2e "truncates the name of a generated resource claim"."""
@@ -56,10 +55,12 @@ def test_generated_name_leaves_room_for_the_random_part(pod_name: int, claim_nam
     assert len(generated_name("p" * pod_name, "c" * claim_name)) + 5 <= 63
 
 
-@pytest.mark.parametrize(
+@cases(
     "source",
-    [{"source": {"resourceClaimTemplateName": "t"}}, {"resourceClaimTemplateName": "t"}],
-    ids=["up-to-1.30", "1.31"],
+    {
+        "up-to-1.30": {"source": {"resourceClaimTemplateName": "t"}},
+        "1.31": {"resourceClaimTemplateName": "t"},
+    },
 )
 def test_template_name(source: JSON) -> None:
     raw = pod(resourceClaims=[{"name": "first", "source": {}}, {"name": POD_CLAIM, **source}])
@@ -85,17 +86,16 @@ def annotated(raw: JSON, name: str) -> JSON:
     return {**raw, "metadata": {**raw["metadata"], "annotations": notes}}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("raw", "found"),
-    [
-        (annotated(owned(claim()), POD_CLAIM), True),
-        (owned(claim(f"pod-{POD_CLAIM}")), True),
-        (owned(claim("something")), False),
-        (annotated(owned(claim(f"pod-{POD_CLAIM}")), "other"), False),
-        (annotated(owned(claim(), "stranger"), POD_CLAIM), False),
-        (annotated(deleted(owned(claim())), POD_CLAIM), False),
-    ],
-    ids=["annotation", "legacy-name", "no-sign", "other-entry", "other-pod", "on-its-way-out"],
+    {
+        "annotation": (annotated(owned(claim()), POD_CLAIM), True),
+        "legacy-name": (owned(claim(f"pod-{POD_CLAIM}")), True),
+        "no-sign": (owned(claim("something")), False),
+        "other-entry": (annotated(owned(claim(f"pod-{POD_CLAIM}")), "other"), False),
+        "other-pod": (annotated(owned(claim(), "stranger"), POD_CLAIM), False),
+        "on-its-way-out": (annotated(deleted(owned(claim())), POD_CLAIM), False),
+    },
 )
 def test_existing_claim(raw: JSON, *, found: bool) -> None:
     answer = existing_claim(Pod(templated_pod()), ENTRY, [read_claim(raw)])
@@ -122,32 +122,20 @@ def unshared(raw: JSON) -> JSON:
     return raw
 
 
-@pytest.mark.parametrize(
+@cases(
     ("raws", "reserve", "selects"),
-    [
-        ([allocated(claim())], ["claim"], False),
-        ([reserved(allocated(claim()))], [], False),
-        ([reserved(allocated(claim()), "stranger")], ["claim"], False),
-        ([unshared(reserved(allocated(claim()), "stranger"))], [], False),
-        ([deallocating(allocated(claim()))], [], False),
-        ([deleted(allocated(claim()))], [], False),
-        ([claim(mode="Immediate")], [], False),
-        ([claim(), claim("other")], [], True),
-        ([allocated(claim()), claim("other")], ["claim"], True),
-        ([claim(), allocated(claim("other"))], [], True),
-    ],
-    ids=[
-        "free",
-        "ours",
-        "shared",
-        "in-use",
-        "deallocating",
-        "deleting",
-        "immediate",
-        "two-pending",
-        "second-pending",
-        "first-pending",
-    ],
+    {
+        "free": ([allocated(claim())], ["claim"], False),
+        "ours": ([reserved(allocated(claim()))], [], False),
+        "shared": ([reserved(allocated(claim()), "stranger")], ["claim"], False),
+        "in-use": ([unshared(reserved(allocated(claim()), "stranger"))], [], False),
+        "deallocating": ([deallocating(allocated(claim()))], [], False),
+        "deleting": ([deleted(allocated(claim()))], [], False),
+        "immediate": ([claim(mode="Immediate")], [], False),
+        "two-pending": ([claim(), claim("other")], [], True),
+        "second-pending": ([allocated(claim()), claim("other")], ["claim"], True),
+        "first-pending": ([claim(), allocated(claim("other"))], [], True),
+    },
 )
 def test_for_scheduled_pod(raws: list[JSON], reserve: list[str], *, selects: bool) -> None:
     steps = for_scheduled_pod(SCHEDULED, [read_claim(raw) for raw in raws], None)
@@ -161,15 +149,14 @@ def stranger() -> JSON:
     return raw
 
 
-@pytest.mark.parametrize(
+@cases(
     ("raw", "selected"),
-    [
-        (scheduling(selected="node-1"), []),
-        (scheduling(selected="node-9"), ["node-1"]),
-        (scheduling(), ["node-1"]),
-        (stranger(), []),
-    ],
-    ids=["already", "other-node", "none-yet", "of-another-pod"],
+    {
+        "already": (scheduling(selected="node-1"), []),
+        "other-node": (scheduling(selected="node-9"), ["node-1"]),
+        "none-yet": (scheduling(), ["node-1"]),
+        "of-another-pod": (stranger(), []),
+    },
 )
 def test_selects_the_node_once(raw: JSON, selected: list[str]) -> None:
     steps = for_scheduled_pod(SCHEDULED, [read_claim(claim())], PodSchedulingContext(raw))

@@ -22,6 +22,7 @@ from ops.lifecycle import Lifecycle
 from tests.support.build import node, pod, template, templated_pod
 from tests.support.controlplanerig import RESOURCES
 from tests.support.memoryapi import MemoryApi
+from tests.support.tables import cases
 
 
 def holding(*objects: JSON) -> MemoryApi:
@@ -49,15 +50,14 @@ def raiser(error: Exception) -> Callable[..., None]:
     return handle
 
 
-@pytest.mark.parametrize(
+@cases(
     ("error", "level"),
-    [
-        (Conflict(409, "Conflict", "changed"), "DEBUG"),
-        (ServerError(500, "InternalError", "broken"), "WARNING"),
-        (ClaimNotMade("no template"), "WARNING"),
-        (KeyError("bug"), "ERROR"),
-    ],
-    ids=["conflict", "request-failed", "own-error", "bug"],
+    {
+        "conflict": (Conflict(409, "Conflict", "changed"), "DEBUG"),
+        "request-failed": (ServerError(500, "InternalError", "broken"), "WARNING"),
+        "own-error": (ClaimNotMade("no template"), "WARNING"),
+        "bug": (KeyError("bug"), "ERROR"),
+    },
 )
 def test_failed_key_comes_again(
     error: Exception, level: str, caplog: pytest.LogCaptureFixture
@@ -98,12 +98,6 @@ def started(part: Scheduler | ClaimController, api: MemoryApi) -> int:
 
 def events() -> Any:
     return create_autospec(EventRecorder, instance=True, spec_set=True)
-
-
-def test_scheduler_runs_and_stops() -> None:
-    api: Any = holding(node(), pod())
-    assert started(Scheduler(api, events=events()), api) == 0
-    assert api.find(PODS, "pod", "default")["spec"]["nodeName"] == "node-1"
 
 
 def test_claim_controller_runs_and_stops() -> None:

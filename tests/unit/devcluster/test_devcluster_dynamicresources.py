@@ -2,8 +2,6 @@
 
 from random import Random
 
-import pytest
-
 from api.claims.v1alpha2 import ResourceClass
 from api.claims.versions import read_claim
 from api.objects import JSON, NodeName
@@ -33,6 +31,7 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
+from tests.support.tables import cases
 
 POD = Pod(pod())
 NODE_1, NODE_2 = (NodeView.parse(node(name)) for name in ("node-1", "node-2"))
@@ -59,34 +58,30 @@ def context(raw: JSON) -> PodSchedulingContext:
     return PodSchedulingContext(raw)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("uses", "reason"),
-    [
-        ([], None),
-        ([use(claim())], None),
-        ([use(claim(mode="Immediate"))], "unallocated immediate resourceclaim"),
-        ([use(claim(), of_class=None)], "resource class my-class does not exist"),
-        ([use(deallocating(allocated(claim())))], "resourceclaim must be reallocated"),
-        ([use(allocated(claim()))], None),
-        ([use(allocated(claim()), of_class=None)], None),
-        ([use(unshared(reserved(allocated(claim()), "other")))], "resourceclaim in use"),
-        ([use(unshared(reserved(allocated(claim()))))], None),
-        ([use(reserved(allocated(claim()), "other"))], None),
-        ([use(claim()), use(claim(mode="Immediate"))], "unallocated immediate resourceclaim"),
-    ],
-    ids=[
-        "empty",
-        "claim-reference",
-        "waiting-for-immediate-allocation",
-        "missing-class",
-        "waiting-for-deallocation",
-        "allocated",
-        "allocated-needs-no-class",
-        "in-use",
-        "reserved-okay",
-        "shared",
-        "second-claim-counts",
-    ],
+    {
+        "empty": ([], None),
+        "claim-reference": ([use(claim())], None),
+        "waiting-for-immediate-allocation": (
+            [use(claim(mode="Immediate"))],
+            "unallocated immediate resourceclaim",
+        ),
+        "missing-class": ([use(claim(), of_class=None)], "resource class my-class does not exist"),
+        "waiting-for-deallocation": (
+            [use(deallocating(allocated(claim())))],
+            "resourceclaim must be reallocated",
+        ),
+        "allocated": ([use(allocated(claim()))], None),
+        "allocated-needs-no-class": ([use(allocated(claim()), of_class=None)], None),
+        "in-use": ([use(unshared(reserved(allocated(claim()), "other")))], "resourceclaim in use"),
+        "reserved-okay": ([use(unshared(reserved(allocated(claim()))))], None),
+        "shared": ([use(reserved(allocated(claim()), "other"))], None),
+        "second-claim-counts": (
+            [use(claim()), use(claim(mode="Immediate"))],
+            "unallocated immediate resourceclaim",
+        ),
+    },
 )
 def test_pre_filter(uses: list[Use], reason: str | None) -> None:
     assert pre_filter(POD, uses) == reason
@@ -95,81 +90,80 @@ def test_pre_filter(uses: list[Use], reason: str | None) -> None:
 SUITED = ResourceClass(resource_class(suitableNodes=only_node("node-1")))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("uses", "at_1", "at_2"),
-    [
-        ([], None, None),
-        ([use(claim())], None, None),
-        ([use(claim(), unsuitable=())], None, None),
-        (
+    {
+        "no-claims": ([], None, None),
+        "pending": ([use(claim())], None, None),
+        "answered": ([use(claim(), unsuitable=())], None, None),
+        "unsuitable": (
             [use(claim(), unsuitable=("node-2",))],
             None,
             "resourceclaim cannot be allocated for the node (unsuitable)",
         ),
-        ([use(claim(), of_class=SUITED)], None, "excluded by resource class node filter"),
-        ([use(allocated(claim()))], None, "resourceclaim not available on the node"),
-        ([use(allocated(claim()), of_class=SUITED, unsuitable=("node-1",))], None, "not available"),
-        (
+        "class-filter": (
+            [use(claim(), of_class=SUITED)],
+            None,
+            "excluded by resource class node filter",
+        ),
+        "wrong-topology": (
+            [use(allocated(claim()))],
+            None,
+            "resourceclaim not available on the node",
+        ),
+        "old-answers-do-not-count-once-allocated": (
+            [use(allocated(claim()), of_class=SUITED, unsuitable=("node-1",))],
+            None,
+            "not available",
+        ),
+        "two-claims": (
             [use(claim(), unsuitable=("node-1",)), use(allocated(claim()))],
             "resourceclaim cannot be allocated for the node (unsuitable)",
             "resourceclaim not available on the node",
         ),
-    ],
-    ids=[
-        "no-claims",
-        "pending",
-        "answered",
-        "unsuitable",
-        "class-filter",
-        "wrong-topology",
-        "old-answers-do-not-count-once-allocated",
-        "two-claims",
-    ],
+    },
 )
 def test_filter(uses: list[Use], at_1: str | None, at_2: str | None) -> None:
     assert filter_node(uses, NODE_1) == at_1
     assert (at_2 or "None") in str(filter_node(uses, NODE_2))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("uses", "names"),
-    [
-        ([use(allocated(claim()))], ["claim"]),
-        ([use(reserved(allocated(claim())))], ["claim"]),
-        ([use(reserved(allocated(claim()), "other"))], []),
-        ([use(allocated(claim(mode="Immediate")))], []),
-        ([use(allocated(claim(), "node-2"))], []),
-        ([use(allocated(claim())), use(claim("b"), unsuitable=("node-2",))], []),
-        ([use(allocated(claim())), use(claim("b"), unsuitable=("node-1",))], ["claim"]),
-        ([use(allocated(claim())), use(allocated(claim("b"), "node-3"))], ["claim", "b"]),
-        ([use(claim(), unsuitable=("node-2",))], []),
-    ],
-    ids=[
-        "wrong-topology",
-        "reserved-for-us",
-        "in-use",
-        "immediate-stays",
-        "available",
-        "another-claim-rules-the-node-out",
-        "other-nodes-do-not-count",
-        "two-on-different-nodes",
-        "nothing-allocated",
-    ],
+    {
+        "wrong-topology": ([use(allocated(claim()))], ["claim"]),
+        "reserved-for-us": ([use(reserved(allocated(claim())))], ["claim"]),
+        "in-use": ([use(reserved(allocated(claim()), "other"))], []),
+        "immediate-stays": ([use(allocated(claim(mode="Immediate")))], []),
+        "available": ([use(allocated(claim(), "node-2"))], []),
+        "another-claim-rules-the-node-out": (
+            [use(allocated(claim())), use(claim("b"), unsuitable=("node-2",))],
+            [],
+        ),
+        "other-nodes-do-not-count": (
+            [use(allocated(claim())), use(claim("b"), unsuitable=("node-1",))],
+            ["claim"],
+        ),
+        "two-on-different-nodes": (
+            [use(allocated(claim())), use(allocated(claim("b"), "node-3"))],
+            ["claim", "b"],
+        ),
+        "nothing-allocated": ([use(claim(), unsuitable=("node-2",))], []),
+    },
 )
 def test_deallocatable(uses: list[Use], names: list[str]) -> None:
     assert [found.name for found in deallocatable(POD, uses, [NODE_2])] == names
 
 
-@pytest.mark.parametrize(
+@cases(
     ("uses", "known", "potential"),
-    [
-        ([use(claim())], None, ("node-1", "node-2")),
-        ([use(claim())], ["node-1"], ("node-1", "node-2")),
-        ([use(claim())], ["node-1", "node-2", "node-3"], None),
-        ([use(allocated(claim()))], None, None),
-        ([], None, None),
-    ],
-    ids=["ask", "ask-for-more", "known", "nothing-pending", "no-claims"],
+    {
+        "ask": ([use(claim())], None, ("node-1", "node-2")),
+        "ask-for-more": ([use(claim())], ["node-1"], ("node-1", "node-2")),
+        "known": ([use(claim())], ["node-1", "node-2", "node-3"], None),
+        "nothing-pending": ([use(allocated(claim()))], None, None),
+        "no-claims": ([], None, None),
+    },
 )
 def test_pre_score(
     uses: list[Use], known: list[str] | None, potential: tuple[str, ...] | None
@@ -195,36 +189,28 @@ ASKED = context(scheduling(potential=[*BOTH]))
 SELECTED = context(scheduling(potential=[*BOTH], selected="node-1"))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("uses", "before", "scored", "only", "answer"),
-    [
-        ([], None, None, False, Proceed(Change())),
-        ([use(allocated(claim()))], None, None, False, Proceed(Change())),
-        (ONE, None, BOTH, False, Proceed(Change("node-1", BOTH))),
-        (ONE, None, None, True, Proceed(Change("node-1", ("node-1",)))),
-        (ONE, ASKED, None, False, Proceed(Change("node-1", None))),
-        (ONE, SELECTED, None, False, HOLD),
-        (ONE, SELECTED, None, True, HOLD),
-        (TWO, None, BOTH, False, Proceed(Change(None, BOTH))),
-        (TWO, ASKED, None, False, HOLD),
-        (TWO_ANSWERED, ASKED, None, False, Proceed(Change("node-1", None))),
-        (TWO_ANSWERED, SELECTED, None, False, HOLD),
-        ([use(claim()), use(allocated(claim("b")))], ASKED, None, False, Proceed(Change("node-1"))),
-    ],
-    ids=[
-        "empty",
-        "scheduling-completed",
-        "scheduling-select-immediately",
-        "single-node",
-        "scheduling-finish",
-        "selected-already",
-        "selected-already-single-node",
-        "scheduling-ask",
-        "answers-missing",
-        "answers-complete",
-        "allocation-runs",
-        "one-of-two-pending",
-    ],
+    {
+        "empty": ([], None, None, False, Proceed(Change())),
+        "scheduling-completed": ([use(allocated(claim()))], None, None, False, Proceed(Change())),
+        "scheduling-select-immediately": (ONE, None, BOTH, False, Proceed(Change("node-1", BOTH))),
+        "single-node": (ONE, None, None, True, Proceed(Change("node-1", ("node-1",)))),
+        "scheduling-finish": (ONE, ASKED, None, False, Proceed(Change("node-1", None))),
+        "selected-already": (ONE, SELECTED, None, False, HOLD),
+        "selected-already-single-node": (ONE, SELECTED, None, True, HOLD),
+        "scheduling-ask": (TWO, None, BOTH, False, Proceed(Change(None, BOTH))),
+        "answers-missing": (TWO, ASKED, None, False, HOLD),
+        "answers-complete": (TWO_ANSWERED, ASKED, None, False, Proceed(Change("node-1", None))),
+        "allocation-runs": (TWO_ANSWERED, SELECTED, None, False, HOLD),
+        "one-of-two-pending": (
+            [use(claim()), use(allocated(claim("b")))],
+            ASKED,
+            None,
+            False,
+            Proceed(Change("node-1")),
+        ),
+    },
 )
 def test_reserve(
     uses: list[Use],
@@ -247,10 +233,13 @@ def test_join_finds_class_and_answer() -> None:
     assert join_uses(pairs[:1], {}, None)[0].unsuitable is None
 
 
-@pytest.mark.parametrize(
+@cases(
     ("change", "matters"),
-    [(Change(), False), (Change(selected_node=""), True), (Change(None, ()), True)],
-    ids=["nothing", "clears-the-node", "no-potential-nodes"],
+    {
+        "nothing": (Change(), False),
+        "clears-the-node": (Change(selected_node=""), True),
+        "no-potential-nodes": (Change(None, ()), True),
+    },
 )
 def test_empty_values_are_changes(change: Change, *, matters: bool) -> None:
     assert bool(change) is matters

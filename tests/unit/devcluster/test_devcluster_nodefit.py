@@ -2,7 +2,6 @@
 
 from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from api.objects import JSON, NodeName
 from api.pods import Pod
 from devcluster.nodefit import NodeView, least_loaded, misfit
 from tests.support.build import node, pod
+from tests.support.tables import cases
 
 SELECTOR = "node(s) didn't match Pod's node affinity/selector"
 UNREADY = "node(s) had untolerated taint {node.kubernetes.io/not-ready: }"
@@ -25,69 +25,49 @@ def affinity(key: str, *values: str) -> JSON:
     return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("raw", "spec", "reason"),
-    [
-        (node(), {}, None),
-        (node(unschedulable=True), {}, "node(s) were unschedulable"),
-        (node(ready=False), {}, UNREADY),
-        ({**node(), "status": {}}, {}, UNREADY),
-        (node(taints=[taint()]), {}, "node(s) had untolerated taint {gpu: yes}"),
-        (node(taints=[taint("NoExecute")]), {}, "node(s) had untolerated taint {gpu: yes}"),
-        (node(taints=[taint("PreferNoSchedule")]), {}, None),
-        (node(), {"nodeSelector": {"host": "node-1"}}, None),
-        (node(), {"nodeSelector": {"host": "node-2"}}, SELECTOR),
-        (node(), {"nodeSelector": {"zone": "a"}}, SELECTOR),
-        (node(), {"affinity": affinity("host", "node-1", "node-2")}, None),
-        (node(), {"affinity": affinity("host", "node-2")}, SELECTOR),
-        (node(), {"affinity": {"podAffinity": {}}}, None),
-    ],
-    ids=[
-        "fits",
-        "cordoned",
-        "not-ready",
-        "never-ready",
-        "no-schedule",
-        "no-execute",
-        "prefer-no-schedule",
-        "selector-matches",
-        "selector-other-value",
-        "selector-no-label",
-        "affinity-matches",
-        "affinity-other-value",
-        "affinity-of-pods-only",
-    ],
+    {
+        "fits": (node(), {}, None),
+        "cordoned": (node(unschedulable=True), {}, "node(s) were unschedulable"),
+        "not-ready": (node(ready=False), {}, UNREADY),
+        "never-ready": ({**node(), "status": {}}, {}, UNREADY),
+        "no-schedule": (node(taints=[taint()]), {}, "node(s) had untolerated taint {gpu: yes}"),
+        "no-execute": (
+            node(taints=[taint("NoExecute")]),
+            {},
+            "node(s) had untolerated taint {gpu: yes}",
+        ),
+        "prefer-no-schedule": (node(taints=[taint("PreferNoSchedule")]), {}, None),
+        "selector-matches": (node(), {"nodeSelector": {"host": "node-1"}}, None),
+        "selector-other-value": (node(), {"nodeSelector": {"host": "node-2"}}, SELECTOR),
+        "selector-no-label": (node(), {"nodeSelector": {"zone": "a"}}, SELECTOR),
+        "affinity-matches": (node(), {"affinity": affinity("host", "node-1", "node-2")}, None),
+        "affinity-other-value": (node(), {"affinity": affinity("host", "node-2")}, SELECTOR),
+        "affinity-of-pods-only": (node(), {"affinity": {"podAffinity": {}}}, None),
+    },
 )
 def test_misfit(raw: JSON, spec: JSON, reason: str | None) -> None:
     assert misfit(Pod(pod(**spec)), NodeView.parse(raw)) == reason
 
 
-@pytest.mark.parametrize(
+@cases(
     ("toleration", "tolerated"),
-    [
-        ({"operator": "Exists"}, True),
-        ({"key": "gpu", "operator": "Exists"}, True),
-        ({"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}, True),
-        ({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}, False),
-        ({"key": "gpu", "value": "yes"}, True),
-        ({"key": "gpu", "operator": "Equal", "value": "yes", "effect": ""}, True),
-        ({"key": "gpu", "value": "no"}, False),
-        ({"key": "gpu"}, False),
-        ({"key": "cpu", "operator": "Exists"}, False),
-        ({"value": "yes"}, False),
-    ],
-    ids=[
-        "everything",
-        "key-exists",
-        "effect-matches",
-        "effect-differs",
-        "value-matches",
-        "empty-effect-is-any",
-        "value-differs",
-        "value-missing",
-        "key-differs",
-        "key-missing",
-    ],
+    {
+        "everything": ({"operator": "Exists"}, True),
+        "key-exists": ({"key": "gpu", "operator": "Exists"}, True),
+        "effect-matches": ({"key": "gpu", "operator": "Exists", "effect": "NoSchedule"}, True),
+        "effect-differs": ({"key": "gpu", "operator": "Exists", "effect": "NoExecute"}, False),
+        "value-matches": ({"key": "gpu", "value": "yes"}, True),
+        "empty-effect-is-any": (
+            {"key": "gpu", "operator": "Equal", "value": "yes", "effect": ""},
+            True,
+        ),
+        "value-differs": ({"key": "gpu", "value": "no"}, False),
+        "value-missing": ({"key": "gpu"}, False),
+        "key-differs": ({"key": "cpu", "operator": "Exists"}, False),
+        "key-missing": ({"value": "yes"}, False),
+    },
 )
 def test_toleration(toleration: JSON, *, tolerated: bool) -> None:
     """Source: k8s.io/api/core/v1 Toleration.ToleratesTaint."""

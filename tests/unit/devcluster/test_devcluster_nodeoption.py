@@ -52,8 +52,7 @@ def test_what_is_no_node_is_refused_with_the_form(text: str, wrong: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("nodes", "named", "count"),
-    [(None, [], 1), (None, ["a"], 0), (2, [], 2), (2, ["a", "b"], 2)],
+    ("nodes", "named", "count"), [(None, [], 1), (None, ["a"], 0), (2, [], 2), (2, ["a", "b"], 2)]
 )
 def test_one_node_has_a_name_by_default_if_no_other_is_asked_for(
     nodes: int | None, named: list[str], count: int

@@ -1,13 +1,10 @@
 """Which claims a pod means; cases of k8s.io/dynamic-resource-allocation/resourceclaim."""
 
-import pytest
-
 from api.claims.versions import read_claim
 from api.claims.view import with_status
 from api.objects import JSON
 from api.pods import Pod
 from devcluster.podclaims import (
-    can_be_reserved,
     claim_keys,
     is_finished,
     is_reserved_for,
@@ -25,52 +22,41 @@ from tests.support.build import (
     reserved,
     templated_pod,
 )
+from tests.support.tables import cases
 
 NAMED = pod("pod", (POD_CLAIM, "claim"))
 MADE = templated_pod(made="claim")
 
 
-def unshared(raw: JSON) -> JSON:
-    allocation = {**raw["status"]["allocation"], "shareable": False}
-    return {**raw, "status": {**raw["status"], "allocation": allocation}}
-
-
-@pytest.mark.parametrize(
+@cases(
     ("given", "stored", "found"),
-    [
-        (NAMED, claim(), ["claim"]),
-        (MADE, owned(claim()), ["claim"]),
-        (pod(), claim(), []),
-        ({**templated_pod(), "status": {"resourceClaimStatuses": [{"name": POD_CLAIM}]}}, None, []),
-        (
+    {
+        "claim-reference": (NAMED, claim(), ["claim"]),
+        "claim-template": (MADE, owned(claim()), ["claim"]),
+        "empty": (pod(), claim(), []),
+        "omitted": (
+            {**templated_pod(), "status": {"resourceClaimStatuses": [{"name": POD_CLAIM}]}},
+            None,
+            [],
+        ),
+        "not-generated-yet": (
             templated_pod(),
             None,
             f'waiting for the ResourceClaim of pod claim "{POD_CLAIM}" to be created',
         ),
-        (NAMED, None, 'resourceclaim "claim" not found'),
-        (NAMED, deleted(claim()), 'resourceclaim "claim" is being deleted'),
-        (
+        "missing-claim": (NAMED, None, 'resourceclaim "claim" not found'),
+        "deleted-claim": (NAMED, deleted(claim()), 'resourceclaim "claim" is being deleted'),
+        "wrong-owner": (
             MADE,
             owned(claim(), "other"),
             "ResourceClaim default/claim was not created for pod default/pod (pod is not owner)",
         ),
-        (
+        "no-owner": (
             MADE,
             claim(),
             "ResourceClaim default/claim was not created for pod default/pod (pod is not owner)",
         ),
-    ],
-    ids=[
-        "claim-reference",
-        "claim-template",
-        "empty",
-        "omitted",
-        "not-generated-yet",
-        "missing-claim",
-        "deleted-claim",
-        "wrong-owner",
-        "no-owner",
-    ],
+    },
 )
 def test_usable_claims(given: JSON, stored: JSON | None, found: list[str] | str) -> None:
     answer = usable_claims(Pod(given), {"default/claim": stored}.get)
@@ -89,34 +75,19 @@ def test_keys_skip_what_is_not_generated_yet() -> None:
     assert [*claim_keys(Pod(templated_pod()))] == []
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "finished"),
-    [
-        (pod(), False),
-        ({**pod(), "status": {"phase": "Running"}}, False),
-        ({**pod(), "status": {"phase": "Succeeded"}}, True),
-        ({**pod(), "status": {"phase": "Failed"}}, True),
-        (deleted(pod()), True),
-        (deleted(pod(nodeName="node-1")), False),
-    ],
-    ids=["pending", "running", "succeeded", "failed", "deleted-unscheduled", "deleted-on-node"],
+    {
+        "pending": (pod(), False),
+        "running": ({**pod(), "status": {"phase": "Running"}}, False),
+        "succeeded": ({**pod(), "status": {"phase": "Succeeded"}}, True),
+        "failed": ({**pod(), "status": {"phase": "Failed"}}, True),
+        "deleted-unscheduled": (deleted(pod()), True),
+        "deleted-on-node": (deleted(pod(nodeName="node-1")), False),
+    },
 )
 def test_is_finished(given: JSON, *, finished: bool) -> None:
     assert is_finished(Pod(given)) is finished
-
-
-@pytest.mark.parametrize(
-    ("raw", "possible"),
-    [
-        (allocated(claim()), True),
-        (reserved(allocated(claim()), "other"), True),
-        (unshared(allocated(claim())), True),
-        (unshared(reserved(allocated(claim()), "other")), False),
-    ],
-    ids=["shared-free", "shared-used", "unshared-free", "unshared-used"],
-)
-def test_can_be_reserved(raw: JSON, *, possible: bool) -> None:
-    assert can_be_reserved(read_claim(raw)) is possible
 
 
 def test_consumers_come_and_go() -> None:

@@ -21,6 +21,7 @@ from tests.support.build import (
     templated_pod,
 )
 from tests.support.controlplanerig import ControlRig, claim_rig
+from tests.support.tables import cases
 
 POD = "pod:default/pod"
 
@@ -51,26 +52,17 @@ def test_makes_a_claim_and_records_it(others: list[JSON]) -> None:
     assert statuses(rig) == recorded(made["metadata"]["name"])
 
 
-@pytest.mark.parametrize(
+@cases(
     "objects",
-    [
-        [templated_pod(made="claim"), template(), generated()],
-        [template()],
-        [deleted(templated_pod()), template()],
-        [deleted(templated_pod(nodeName="node-1")), template()],
-        [finished(templated_pod()), template()],
-        [pod(), template()],
-        [pod("pod", (POD_CLAIM, "missing")), template()],
-    ],
-    ids=[
-        "nop",
-        "no-such-pod",
-        "pod-deleted",
-        "pod-stops",
-        "pod-done",
-        "no-claims",
-        "named-claim-missing",
-    ],
+    {
+        "nop": [templated_pod(made="claim"), template(), generated()],
+        "no-such-pod": [template()],
+        "pod-deleted": [deleted(templated_pod()), template()],
+        "pod-stops": [deleted(templated_pod(nodeName="node-1")), template()],
+        "pod-done": [finished(templated_pod()), template()],
+        "no-claims": [pod(), template()],
+        "named-claim-missing": [pod("pod", (POD_CLAIM, "missing")), template()],
+    },
 )
 def test_writes_nothing_for_a_pod(objects: list[JSON]) -> None:
     rig = claim_rig(*objects)
@@ -110,13 +102,12 @@ def test_missing_template_is_told_and_retried() -> None:
     assert rig.due() == [POD]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("existing", "name"),
-    [
-        (generated(), "claim"),
-        (owned(claim(f"pod-{POD_CLAIM}")), f"pod-{POD_CLAIM}"),
-    ],
-    ids=["find-existing-claim-by-annotation", "find-existing-claim-by-name"],
+    {
+        "find-existing-claim-by-annotation": (generated(), "claim"),
+        "find-existing-claim-by-name": (owned(claim(f"pod-{POD_CLAIM}")), f"pod-{POD_CLAIM}"),
+    },
 )
 def test_uses_the_claim_that_exists(existing: JSON, name: str) -> None:
     rig = claim_rig(templated_pod(), existing)

@@ -1,7 +1,5 @@
 """Pods that nobody will end are deleted by force, and no others."""
 
-import pytest
-
 from api.objects import JSON
 from api.pods import Pod
 from api.resources import NODES, PODS
@@ -10,6 +8,7 @@ from kube.errors import ConnectFailed, KubeError
 from kube.store import Store
 from tests.support.build import node, pod
 from tests.support.memoryapi import MemoryApi
+from tests.support.tables import cases
 
 OUT_OF_SERVICE = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}
 
@@ -37,32 +36,28 @@ class Rig:
         return sorted(obj["metadata"]["name"] for obj in self.api.all(PODS))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("raw", "on", "why"),
-    [
-        pytest.param(pod(), None, None, id="pending"),
-        pytest.param(pod(nodeName="gone"), None, ORPHANED, id="orphaned"),
-        pytest.param(going(pod(nodeName="gone")), None, ORPHANED, id="orphaned and going"),
-        pytest.param(pod(nodeName="lost"), None, None, id="missing for a short time"),
-        pytest.param(going(pod()), None, "terminating, and on no node", id="going unscheduled"),
-        pytest.param(going(pod(nodeName="node-1")), node(), None, id="its kubelet ends it"),
-        pytest.param(
+    {
+        "pending": (pod(), None, None),
+        "orphaned": (pod(nodeName="gone"), None, ORPHANED),
+        "orphaned and going": (going(pod(nodeName="gone")), None, ORPHANED),
+        "missing for a short time": (pod(nodeName="lost"), None, None),
+        "going unscheduled": (going(pod()), None, "terminating, and on no node"),
+        "its kubelet ends it": (going(pod(nodeName="node-1")), node(), None),
+        "out of service": (
             going(pod(nodeName="node-1")),
             node(ready=False, taints=[OUT_OF_SERVICE]),
             "terminating on a node that is out of service",
-            id="out of service",
         ),
-        pytest.param(
-            going(pod(nodeName="node-1")), node(taints=[OUT_OF_SERVICE]), None, id="still ready"
-        ),
-        pytest.param(going(pod(nodeName="node-1")), node(ready=False), None, id="may come back"),
-        pytest.param(
+        "still ready": (going(pod(nodeName="node-1")), node(taints=[OUT_OF_SERVICE]), None),
+        "may come back": (going(pod(nodeName="node-1")), node(ready=False), None),
+        "nobody wants it to go": (
             pod(nodeName="node-1"),
             node(ready=False, taints=[OUT_OF_SERVICE]),
             None,
-            id="nobody wants it to go",
         ),
-    ],
+    },
 )
 def test_verdicts(raw: JSON, on: JSON | None, why: str | None) -> None:
     assert why_garbage(Pod(raw), on, {"gone"}) == why

@@ -12,6 +12,7 @@ import pytest
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.programs import Program, Programs, Supervisor, driver_programs, environment
 from ops.lifecycle import Lifecycle
+from tests.support.tables import cases
 from tests.support.waiting import until
 
 SLEEPER = """
@@ -79,20 +80,19 @@ def test_a_node_may_have_a_number_and_a_model_of_devices_of_its_own(tmp_path: Pa
     assert plugins[1].env["CDI_ROOT"] == str(tmp_path / "node2" / "cdi")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("outer", "inner"),
-    [
-        ({"A": "1"}, {"A": "1"}),
-        (
+    {
+        "kept": ({"A": "1"}, {"A": "1"}),
+        "cached": (
             {"PYTHONDONTWRITEBYTECODE": "1"},
             {"PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "pycache")},
         ),
-        (
+        "chosen": (
             {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": "/mine"},
             {"PYTHONPYCACHEPREFIX": "/mine"},
         ),
-    ],
-    ids=["kept", "cached", "chosen"],
+    },
 )
 def test_programs_compile_themselves_once_wherever_bytecode_may_go(
     outer: dict[str, str], inner: dict[str, str]

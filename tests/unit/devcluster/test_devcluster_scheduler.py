@@ -17,6 +17,7 @@ from tests.support.build import (
     templated_pod,
 )
 from tests.support.controlplanerig import ControlRig, scheduler_rig
+from tests.support.tables import cases
 
 KEY = "default/pod"
 USER = pod("pod", (POD_CLAIM, "claim"))
@@ -120,30 +121,19 @@ def test_one_pod_at_a_time_gets_an_unshared_claim() -> None:
     assert rig.node_of("pod") == rig.node_of("second") == "node-1"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "claims"),
-    [
-        (templated_pod(), []),
-        (USER, []),
-        (USER, [deleted(claim())]),
-        (templated_pod(made="claim"), [claim()]),
-        (pod(schedulerName="mine"), []),
-        (pod(schedulingGates=[{"name": "gate"}]), []),
-        (deleted(pod()), []),
-        (pod(nodeName="node-9"), []),
-        ({**pod(), "status": {"phase": "Failed"}}, []),
-    ],
-    ids=[
-        "claim-not-generated",
-        "claim-reference-missing",
-        "claim-deleted",
-        "wrong-claim",
-        "other-scheduler",
-        "gated",
-        "pod-deleted",
-        "bound",
-        "finished",
-    ],
+    {
+        "claim-not-generated": (templated_pod(), []),
+        "claim-reference-missing": (USER, []),
+        "claim-deleted": (USER, [deleted(claim())]),
+        "wrong-claim": (templated_pod(made="claim"), [claim()]),
+        "other-scheduler": (pod(schedulerName="mine"), []),
+        "gated": (pod(schedulingGates=[{"name": "gate"}]), []),
+        "pod-deleted": (deleted(pod()), []),
+        "bound": (pod(nodeName="node-9"), []),
+        "finished": ({**pod(), "status": {"phase": "Failed"}}, []),
+    },
 )
 def test_leaves_pods_alone(given: JSON, claims: list[JSON]) -> None:
     """PreEnqueue of the plugin, and the filters of the scheduler's event handlers."""

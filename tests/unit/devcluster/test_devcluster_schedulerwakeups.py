@@ -16,6 +16,7 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controlplanerig import scheduler_rig
+from tests.support.tables import cases
 
 KEY = "default/pod"
 USER = pod("pod", (POD_CLAIM, "claim"))
@@ -47,15 +48,14 @@ def test_foreign_context_blocks_until_it_is_gone() -> None:
     assert rig.context()["metadata"]["ownerReferences"][0]["uid"] == "uid-pod"
 
 
-@pytest.mark.parametrize(
+@cases(
     "change",
-    [
-        lambda rig: rig.put(resource_class(suitableNodes={"nodeSelectorTerms": []})),
-        lambda rig: rig.put(node("node-2")),
-        lambda rig: rig.put(node(spec="changed", unschedulable=True)),
-        lambda rig: rig.put(deallocating(rig.claim())),
-    ],
-    ids=["class", "new-node", "changed-node", "claim"],
+    {
+        "class": lambda rig: rig.put(resource_class(suitableNodes={"nodeSelectorTerms": []})),
+        "new-node": lambda rig: rig.put(node("node-2")),
+        "changed-node": lambda rig: rig.put(node(spec="changed", unschedulable=True)),
+        "claim": lambda rig: rig.put(deallocating(rig.claim())),
+    },
 )
 def test_changes_that_matter(change) -> None:  # type: ignore[no-untyped-def]
     rig = scheduler_rig(node(), USER, allocated(claim(), "node-9"), resource_class())
@@ -65,17 +65,18 @@ def test_changes_that_matter(change) -> None:  # type: ignore[no-untyped-def]
     assert rig.due() == [KEY]
 
 
-@pytest.mark.parametrize(
+@cases(
     "change",
-    [
-        lambda rig: rig.put({**node(), "status": {**node()["status"], "images": []}}),
-        lambda rig: rig.put({**rig.pod(), "status": {"conditions": []}}),
-        lambda rig: rig.put(finalized(rig.claim())),
-        lambda rig: rig.put(claim("unrelated")),
-        lambda rig: rig.put(scheduling("unrelated")),
-        lambda rig: rig.api.objects.pop((DRA_V1ALPHA2.claims.plural, "default/claim")),
-    ],
-    ids=["heartbeat", "own-condition", "finalizer", "other-claim", "other-context", "claim-gone"],
+    {
+        "heartbeat": lambda rig: rig.put({**node(), "status": {**node()["status"], "images": []}}),
+        "own-condition": lambda rig: rig.put({**rig.pod(), "status": {"conditions": []}}),
+        "finalizer": lambda rig: rig.put(finalized(rig.claim())),
+        "other-claim": lambda rig: rig.put(claim("unrelated")),
+        "other-context": lambda rig: rig.put(scheduling("unrelated")),
+        "claim-gone": lambda rig: rig.api.objects.pop(
+            (DRA_V1ALPHA2.claims.plural, "default/claim")
+        ),
+    },
 )
 def test_changes_that_do_not_matter(change) -> None:  # type: ignore[no-untyped-def]
     rig = scheduler_rig(node(), USER, claim(), resource_class())

@@ -3,7 +3,6 @@
 from random import Random
 from types import MappingProxyType
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -16,20 +15,8 @@ from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
 from devcluster.dynamicresources import Change, filter_node, join_uses
 from devcluster.nodefit import NodeView, misfit
-from devcluster.podclaims import (
-    can_be_reserved,
-    is_reserved_for,
-    with_consumer,
-    without_consumer,
-)
-from devcluster.schedulingcycle import (
-    Attempt,
-    Await,
-    Bind,
-    Unschedulable,
-    Verdict,
-    attempt,
-)
+from devcluster.podclaims import can_be_reserved, is_reserved_for, with_consumer, without_consumer
+from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, Verdict, attempt
 from tests.support.build import (
     allocated,
     claim,
@@ -41,18 +28,14 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.effort import tries
+from tests.support.tables import cases
 
 CLASSES = {"my-class": ResourceClass(resource_class())}
 NAMES = ("node-1", "node-2", "node-3")
 
 
 def attempt_at(
-    raw: JSON,
-    nodes: list[JSON],
-    claims: list[JSON],
-    context: JSON | None = None,
-    *,
-    seed: int = 0,
+    raw: JSON, nodes: list[JSON], claims: list[JSON], context: JSON | None = None, *, seed: int = 0
 ) -> Verdict:
     view = PodSchedulingContext(context) if context is not None else None
     uses = join_uses([(c["metadata"]["name"], read_claim(c)) for c in claims], CLASSES, view)
@@ -60,11 +43,11 @@ def attempt_at(
     return attempt(Attempt(Pod(raw), uses, view, parsed, {}), Random(seed))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("nodes", "claims", "message"),
-    [
-        ([], [], "no nodes available to schedule pods"),
-        (
+    {
+        "no-nodes": ([], [], "no nodes available to schedule pods"),
+        "pre-filter": (
             [node(), node("node-2", unschedulable=True)],
             [claim(mode="Immediate")],
             (
@@ -72,12 +55,12 @@ def attempt_at(
                 "no new claims to deallocate"
             ),
         ),
-        (
+        "cordoned": (
             [node(unschedulable=True), node("node-2", unschedulable=True)],
             [],
             "0/2 nodes are available: 2 node(s) were unschedulable.",
         ),
-        (
+        "mixed": (
             [node(unschedulable=True), node("node-2")],
             [allocated(claim(mode="Immediate"), "node-3")],
             (
@@ -85,7 +68,7 @@ def attempt_at(
                 "1 resourceclaim not available on the node. still not schedulable"
             ),
         ),
-        (
+        "deallocates": (
             [node("node-2")],
             [allocated(claim())],
             (
@@ -93,8 +76,7 @@ def attempt_at(
                 "deallocation of ResourceClaim completed"
             ),
         ),
-    ],
-    ids=["no-nodes", "pre-filter", "cordoned", "mixed", "deallocates"],
+    },
 )
 def test_unschedulable(nodes: list[JSON], claims: list[JSON], message: str) -> None:
     verdict = attempt_at(pod(), nodes, claims)
@@ -102,10 +84,12 @@ def test_unschedulable(nodes: list[JSON], claims: list[JSON], message: str) -> N
     assert verdict.message == message
 
 
-@pytest.mark.parametrize(
+@cases(
     ("selected", "change"),
-    [("node-1", Change(selected_node="")), ("", Change())],
-    ids=["stale-node-selected", "nothing-selected"],
+    {
+        "stale-node-selected": ("node-1", Change(selected_node="")),
+        "nothing-selected": ("", Change()),
+    },
 )
 def test_selected_node_is_cleared_before_deallocation(selected: str, change: Change) -> None:
     verdict = attempt_at(
@@ -176,12 +160,7 @@ CLAIMS = st.lists(
     unique_by=lambda raw: raw["metadata"]["name"],
 )
 NODES = st.lists(
-    st.builds(
-        node,
-        st.sampled_from(NAMES),
-        ready=st.booleans(),
-        unschedulable=st.booleans(),
-    ),
+    st.builds(node, st.sampled_from(NAMES), ready=st.booleans(), unschedulable=st.booleans()),
     max_size=3,
     unique_by=lambda raw: raw["metadata"]["name"],
 )

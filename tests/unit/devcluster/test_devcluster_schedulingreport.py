@@ -1,11 +1,10 @@
 """What users read about a pod without a node."""
 
-import pytest
-
 from api.objects import JSON
 from api.pods import Pod
 from devcluster.schedulingreport import with_unscheduled
 from tests.support.build import pod
+from tests.support.tables import cases
 
 READY = {"type": "Ready", "status": "False"}
 TIME = "1970-01-01T00:16:40Z"
@@ -22,17 +21,16 @@ def condition(message: str = "why", status: str = "False", since: str = TIME) ->
     }
 
 
-@pytest.mark.parametrize(
+@cases(
     ("before", "after"),
-    [
-        ([], [condition()]),
-        ([READY], [READY, condition()]),
-        ([condition()], None),
-        ([condition("other", since="before")], [condition(since="before")]),
-        ([condition(status="True", since="before")], [condition()]),
-        ([condition("other", since="")], [condition()]),
-    ],
-    ids=["first", "keeps-others", "unchanged", "new-reason", "transition", "no-time-yet"],
+    {
+        "first": ([], [condition()]),
+        "keeps-others": ([READY], [READY, condition()]),
+        "unchanged": ([condition()], None),
+        "new-reason": ([condition("other", since="before")], [condition(since="before")]),
+        "transition": ([condition(status="True", since="before")], [condition()]),
+        "no-time-yet": ([condition("other", since="")], [condition()]),
+    },
 )
 def test_with_unscheduled(before: list[JSON], after: list[JSON] | None) -> None:
     given = Pod({**pod(), "status": {"conditions": before}})

@@ -9,6 +9,7 @@ import yaml
 
 from devcluster.kubelet.cdiresolver import ContainerEdits, load_spec, resolve
 from devcluster.kubelet.errors import InvalidCdiSpec, UnresolvableDevices
+from tests.support.tables import cases
 
 KIND = "vendor.com/gpu"
 
@@ -71,9 +72,7 @@ def test_a_conflict_is_settled_by_a_directory_of_higher_priority(tmp_path: Path)
     assert env(resolve([tmp_path / "etc", tmp_path / "run"], [f"{KIND}=one"])) == ["A=run"]
 
 
-@pytest.mark.parametrize(
-    "name", ["a.json.tmp", "a.txt", "json", "sub/a.json"], ids=["tmp", "txt", "bare", "subdir"]
-)
+@cases("name", {"tmp": "a.json.tmp", "txt": "a.txt", "bare": "json", "subdir": "sub/a.json"})
 def test_other_files_are_no_specs(tmp_path: Path, name: str) -> None:
     write(tmp_path / name, {"one": ["A=1"]})
     with pytest.raises(UnresolvableDevices):

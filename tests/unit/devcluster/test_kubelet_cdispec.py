@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devcluster.kubelet.cdispec import check_spec, required_version
+from tests.support.tables import cases
 
 GOOD: dict[str, Any] = {
     "cdiVersion": "0.3.0",
@@ -65,10 +66,6 @@ def with_edits(**edits: Any) -> dict[str, Any]:
     return changed("devices", 0, "containerEdits", to=edits)
 
 
-def test_a_good_spec() -> None:
-    assert check_spec(GOOD) is None
-
-
 @pytest.mark.parametrize(
     ("spec", "problem"),
     [
@@ -111,30 +108,22 @@ def test_what_a_runtime_refuses(spec: Any, problem: str) -> None:
     assert problem in found
 
 
-@pytest.mark.parametrize(
+@cases(
     ("spec", "version"),
-    [
-        (GOOD, "0.3.0"),
-        (with_edits(mounts=[{"hostPath": "/a", "containerPath": "/b", "type": "x"}]), "0.4.0"),
-        (with_edits(deviceNodes=[{"path": "/d", "hostPath": "/h"}]), "0.5.0"),
-        (changed("devices", 0, "name", to="1one"), "0.5.0"),
-        (changed("devices", 0, "annotations", to={"a": "b"}), "0.6.0"),
-        (changed("annotations", to={"a": "b"}), "0.6.0"),
-        (changed("kind", to="vendor.com/gpu.small"), "0.6.0"),
-        (with_edits(additionalGids=[5]), "0.7.0"),
-        (changed("containerEdits", to={"intelRdt": {"closID": "x"}}), "0.7.0"),
-    ],
-    ids=[
-        "plain",
-        "mount-type",
-        "host-path",
-        "digit",
-        "device-annotations",
-        "annotations",
-        "dot",
-        "gids",
-        "rdt",
-    ],
+    {
+        "plain": (GOOD, "0.3.0"),
+        "mount-type": (
+            with_edits(mounts=[{"hostPath": "/a", "containerPath": "/b", "type": "x"}]),
+            "0.4.0",
+        ),
+        "host-path": (with_edits(deviceNodes=[{"path": "/d", "hostPath": "/h"}]), "0.5.0"),
+        "digit": (changed("devices", 0, "name", to="1one"), "0.5.0"),
+        "device-annotations": (changed("devices", 0, "annotations", to={"a": "b"}), "0.6.0"),
+        "annotations": (changed("annotations", to={"a": "b"}), "0.6.0"),
+        "dot": (changed("kind", to="vendor.com/gpu.small"), "0.6.0"),
+        "gids": (with_edits(additionalGids=[5]), "0.7.0"),
+        "rdt": (changed("containerEdits", to={"intelRdt": {"closID": "x"}}), "0.7.0"),
+    },
 )
 def test_content_needs_a_version(spec: dict[str, Any], version: str) -> None:
     assert required_version(spec) == version

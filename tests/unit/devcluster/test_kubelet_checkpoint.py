@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from devcluster.kubelet.checkpoint import Checkpoint, ClaimInfo, Handle
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.errors import CheckpointCorrupt
+from tests.support.tables import cases
 
 CLAIM = ClaimInfo(
     "ns",
@@ -59,17 +60,16 @@ def test_the_last_store_wins_and_leaves_one_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("damage", "text"),
-    [
-        (lambda text: text[:-10], "cannot be read"),
-        (lambda text: text.replace("pod-1", "pod-3"), "checksum"),
-        (lambda text: text.replace('"v1"', '"v0"'), "version 'v0' is not 'v1'"),
-        (lambda text: "[]", "cannot be read"),
-        (lambda text: "{}", "version"),
-        (lambda text: "", "cannot be read"),
-    ],
-    ids=["cut", "changed", "version", "list", "empty-object", "empty"],
+    {
+        "cut": (lambda text: text[:-10], "cannot be read"),
+        "changed": (lambda text: text.replace("pod-1", "pod-3"), "checksum"),
+        "version": (lambda text: text.replace('"v1"', '"v0"'), "version 'v0' is not 'v1'"),
+        "list": (lambda text: "[]", "cannot be read"),
+        "empty-object": (lambda text: "{}", "version"),
+        "empty": (lambda text: "", "cannot be read"),
+    },
 )
 def test_a_damaged_file_is_refused_with_a_remedy(tmp_path: Path, damage: object, text: str) -> None:
     path = tmp_path / "state"

@@ -12,11 +12,10 @@ from api.objects import JSON
 from api.pods import Pod
 from devcluster.kubelet.checkpoint import ClaimInfo, Handle
 from devcluster.kubelet.dialect import DIALECTS
-from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, DraClient
+from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest
 from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
 from tests.support.build import allocated, claim, owned, pod, reserved
 from tests.support.claimrig import FakeDriver, Node, one_device_each, ready, using
-from tests.support.fakedriver import Driver, serving, short_directory
 
 
 def test_a_claim_is_prepared_with_its_handle_and_its_devices_are_known(tmp_path: Path) -> None:
@@ -270,35 +269,3 @@ def test_a_driver_name_too_long_for_the_annotation(tmp_path: Path, minor: str, f
         return
     with pytest.raises(PrepareFailed, match="at most 26"):
         node.manager.prepare(using("pod", "claim"))
-
-
-@pytest.mark.parametrize(
-    ("minor", "generation"),
-    [
-        ("1.27", "v1alpha2"),
-        ("1.28", "v1alpha3"),
-        ("1.29", "v1alpha3"),
-        ("1.30", "v1alpha3"),
-        ("1.31", "v1alpha4"),
-    ],
-)
-def test_prepare_and_unprepare_over_a_real_socket(
-    tmp_path: Path, minor: str, generation: str
-) -> None:
-    generations = ["v1alpha4"] if minor == "1.31" else ["v1alpha2", "v1alpha3"]
-    with (
-        short_directory() as directory,
-        serving(Driver(generations=generations), directory / "dra.sock") as driver,
-    ):
-        node = Node(tmp_path, ready(), dialect=DIALECTS[minor])
-        client = DraClient(directory / "dra.sock", DIALECTS[minor])
-        node.drivers[FAKE.driver_name] = client
-        consumer = using("pod", "claim")
-        node.manager.prepare(consumer)
-        container = consumer.raw["spec"]["containers"][0]
-        assert node.manager.devices(consumer, container) == ("cdi/dev=uid-claim",)
-        node.manager.unprepare("uid-pod")
-        client.close()
-    assert driver.calls == [
-        (f"{generation} {verb}", ["uid-claim"]) for verb in ("prepare", "unprepare")
-    ]

@@ -17,6 +17,7 @@ from devcluster.kubelet.containerenv import (
 )
 from devcluster.kubelet.errors import InvalidContainer
 from tests.support.podrig import bound_pod
+from tests.support.tables import cases
 
 names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,5}", fullmatch=True)
 
@@ -113,13 +114,16 @@ def test_fields_of_the_pod(path: str, value: str) -> None:
     assert variables({"env": [{"name": "X", "valueFrom": source}]})["X"] == value
 
 
-@pytest.mark.parametrize(
+@cases(
     "container",
-    [
-        {"env": [{"name": "X", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels"}}}]},
-        {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]},
-    ],
-    ids=["field", "secret"],
+    {
+        "field": {
+            "env": [{"name": "X", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels"}}}]
+        },
+        "secret": {
+            "env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}]
+        },
+    },
 )
 def test_sources_that_are_not_read_here(container: dict[str, Any]) -> None:
     with pytest.raises(InvalidContainer, match=r"here$"):
@@ -135,35 +139,23 @@ def test_whole_configmaps_and_secrets_are_not_read(source: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("container", "argv"),
-    [
-        ({}, list(IDLE_COMMAND)),
-        ({"args": ["x"]}, list(IDLE_COMMAND)),
-        ({"command": ["run"], "args": ["$(A)", "$$(A)"]}, ["run", "1", "$(A)"]),
-        ({"command": ["$(A)"]}, ["1"]),
-        ({"command": ["ash", "-c", "env"]}, ["/bin/sh", "-c", "env"]),
-        (
+    {
+        "nothing": ({}, list(IDLE_COMMAND)),
+        "args-only": ({"args": ["x"]}, list(IDLE_COMMAND)),
+        "args": ({"command": ["run"], "args": ["$(A)", "$$(A)"]}, ["run", "1", "$(A)"]),
+        "reference": ({"command": ["$(A)"]}, ["1"]),
+        "ash": ({"command": ["ash", "-c", "env"]}, ["/bin/sh", "-c", "env"]),
+        "bash": (
             {"command": ["bash", "-c"], "args": ["export; sleep 1"]},
             ["/bin/sh", "-c", "export; sleep 1"],
         ),
-        ({"command": ["/bin/ash"]}, ["/bin/sh"]),
-        ({"command": ["sh"]}, ["/bin/sh"]),
-        ({"command": ["python"]}, ["python"]),
-        ({"command": ["found/bash"]}, ["found/bash"]),
-    ],
-    ids=[
-        "nothing",
-        "args-only",
-        "args",
-        "reference",
-        "ash",
-        "bash",
-        "path",
-        "sh",
-        "no-shell",
-        "installed",
-    ],
+        "path": ({"command": ["/bin/ash"]}, ["/bin/sh"]),
+        "sh": ({"command": ["sh"]}, ["/bin/sh"]),
+        "no-shell": ({"command": ["python"]}, ["python"]),
+        "installed": ({"command": ["found/bash"]}, ["found/bash"]),
+    },
 )
 def test_what_is_executed(container: dict[str, Any], argv: list[str]) -> None:
     def which(word: str) -> str | None:

@@ -12,13 +12,12 @@ import pytest
 
 from api.contract import FAKE
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, LEASES, NODES, PODS
+from api.resources import DRA_V1ALPHA2, PODS
 from devcluster.apiserver.remotecommand import Command
 from devcluster.errors import StateDirError
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.kubelet import Kubelet
-from devcluster.kubelet.node import LEASE_NAMESPACE
 from tests.support.build import allocated, claim, reserved
 from tests.support.fakedriver import Driver, serving, short_directory
 from tests.support.memoryapi import MemoryApi
@@ -96,15 +95,6 @@ def define_device(root: Path) -> None:
         "devices": [{"name": "one", "containerEdits": {"env": ["FAKE_DEVICE_0=FAKE-1"]}}],
     }
     (root / "cdi" / "spec.json").write_text(json.dumps(spec))
-
-
-def test_a_node_appears_with_a_lease(node: Node) -> None:
-    node.kube.wait_for(LEASES, f"{LEASE_NAMESPACE}/node-1", lambda lease: lease is not None)
-    found = node.kube.wait_for(NODES, "node-1", lambda made: made is not None)
-    assert found["metadata"]["labels"]["kubernetes.io/hostname"] == "node-1"
-    assert found["status"]["nodeInfo"]["kubeletVersion"] == "v1.30.14"
-    ready = {c["type"]: c["status"] for c in found["status"]["conditions"]}
-    assert ready["Ready"] == "True"
 
 
 def test_a_pod_runs_and_its_log_can_be_read(node: Node) -> None:
@@ -190,35 +180,6 @@ def test_after_a_restart_of_the_node_containers_run_again_and_are_counted(node: 
     assert node.log(previous=True) == "up\n"
     follower = node.kubelet.read(pod, "main", follow=True, previous=False, tail=None)
     assert next(filter(None, follower)) == b"up\n"
-
-
-def test_a_node_that_was_deleted_registers_again(node: Node) -> None:
-    node.kube.wait_for(LEASES, f"{LEASE_NAMESPACE}/node-1", lambda lease: lease is not None)
-    node.kube.remove(NODES, "node-1")
-    node.kubelet.wake()
-    node.kube.wait_for(NODES, "node-1", lambda found: found is not None)
-
-
-def test_what_an_earlier_run_left_is_unprepared_once_the_plugin_is_there(node: Node) -> None:
-    define_device(node.root)
-    node.kube.put(DRA_V1ALPHA2.claims, reserved(allocated(claim())))
-    endpoint = node.root / "plugins" / "plugin.sock"
-    driver = Driver(
-        name=FAKE.driver_name, endpoint=str(endpoint), ids={"uid-claim": ["cdi.example/dev=one"]}
-    )
-    with serving(driver, endpoint, node.registry / "d-reg.sock"):
-        node.kube.put(PODS, claiming_pod("sleep 60"))
-        node.phase("Running")
-        node.kubelet.stop(grace=0.1)
-    assert (node.root / "pods" / "uid-pod").exists()
-    node.kube.remove(PODS, "pod", "default")
-    node.start()
-    unprepared = threading.Event()
-    again = Driver(name=FAKE.driver_name, endpoint=str(endpoint))
-    again.on_call = lambda method: unprepared.set()
-    with serving(again, endpoint, node.registry / "d-reg.sock"):
-        assert unprepared.wait(15)
-    assert again.calls == [("v1alpha3 unprepare", ["uid-claim"])]
 
 
 def test_a_directory_too_deep_for_sockets_is_refused(tmp_path: Path) -> None:

@@ -22,11 +22,7 @@ def launch(root: Path, made: Any, *devices: str, run: int = 0) -> Launch:
         (directories.cdi,), "10.0.0.1", {"SERVICE": "s"}, which=lambda word, path: None
     )
     return launcher.launch(
-        Pod(bound_pod(made)),
-        made,
-        directory=directories.pod("uid-pod"),
-        run=run,
-        devices=devices,
+        Pod(bound_pod(made)), made, directory=directories.pod("uid-pod"), run=run, devices=devices
     )
 
 

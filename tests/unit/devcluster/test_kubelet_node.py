@@ -11,6 +11,7 @@ from devcluster.kubelet.node import LEASE_NAMESPACE, NodeAgent, node_labels, nod
 from devcluster.nodefit import NodeView
 from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
+from tests.support.tables import cases
 
 NOW = 1_000_000.5
 
@@ -62,20 +63,14 @@ def test_a_node_that_exists_keeps_what_others_wrote(api: Client) -> None:
     assert set(second.args[2]) == {"status"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("found", "registered"),
-    [
-        pytest.param(NotFound(404, "NotFound"), True, id="deleted"),
-        pytest.param({"status": {"conditions": []}}, True, id="not ready"),
-        pytest.param(
-            {"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
-            True,
-            id="given up",
-        ),
-        pytest.param(
-            {"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, False, id="fine"
-        ),
-    ],
+    {
+        "deleted": (NotFound(404, "NotFound"), True),
+        "not ready": ({"status": {"conditions": []}}, True),
+        "given up": ({"status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}}, True),
+        "fine": ({"status": {"conditions": [{"type": "Ready", "status": "True"}]}}, False),
+    },
 )
 def test_a_node_that_is_not_there_or_not_ready_is_registered_again(
     api: Client, found: JSON | NotFound, registered: bool

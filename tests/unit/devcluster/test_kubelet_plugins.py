@@ -6,6 +6,7 @@ import pytest
 
 from devcluster.kubelet.errors import RegistrationRefused
 from devcluster.kubelet.plugins import PluginInfo, PluginRegistry, highest_version
+from tests.support.tables import cases
 
 
 class Client:
@@ -33,34 +34,35 @@ def registry() -> PluginRegistry:
     return PluginRegistry(Client)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("versions", "highest"),
-    [
-        (["1.0.0"], (1, 0, 0)),
-        (["1.0.0", "1.2.0", "1.1.9"], (1, 2, 0)),
-        (["1.10.0", "1.9.0"], (1, 10, 0)),
-        (["v1beta1.DRAPlugin", "1.0.0"], (1, 0, 0)),
-        (["v1.DRAPlugin", "v1beta1.DRAPlugin", "1.0.0", "other.Service"], (1, 0, 0)),
-        (["2.0.0", "1.1"], (1, 1)),
-        (["v1.3.0"], (1, 3, 0)),
-    ],
-    ids=["one", "several", "numbers", "mixed", "unknown-service", "other-major", "with-v"],
+    {
+        "one": (["1.0.0"], (1, 0, 0)),
+        "several": (["1.0.0", "1.2.0", "1.1.9"], (1, 2, 0)),
+        "numbers": (["1.10.0", "1.9.0"], (1, 10, 0)),
+        "mixed": (["v1beta1.DRAPlugin", "1.0.0"], (1, 0, 0)),
+        "unknown-service": (
+            ["v1.DRAPlugin", "v1beta1.DRAPlugin", "1.0.0", "other.Service"],
+            (1, 0, 0),
+        ),
+        "other-major": (["2.0.0", "1.1"], (1, 1)),
+        "with-v": (["v1.3.0"], (1, 3, 0)),
+    },
 )
 def test_the_highest_known_version_counts(versions: list[str], highest: tuple[int, ...]) -> None:
     assert highest_version(versions) == highest
 
 
-@pytest.mark.parametrize(
+@cases(
     ("versions", "text"),
-    [
-        ([], "empty list"),
-        (["2.0.0"], "none of the supported versions"),
-        (["v1beta1.DRAPlugin"], "none of the supported versions"),
-        (["one"], "1.27 to 1.31"),
-        (["1"], "none of the supported versions"),
-        ([""], "none of the supported versions"),
-    ],
-    ids=["none", "other-major", "later-kubelets", "words", "no-dots", "blank"],
+    {
+        "none": ([], "empty list"),
+        "other-major": (["2.0.0"], "none of the supported versions"),
+        "later-kubelets": (["v1beta1.DRAPlugin"], "none of the supported versions"),
+        "words": (["one"], "1.27 to 1.31"),
+        "no-dots": (["1"], "none of the supported versions"),
+        "blank": ([""], "none of the supported versions"),
+    },
 )
 def test_a_plugin_without_a_known_version_is_refused(versions: list[str], text: str) -> None:
     with pytest.raises(RegistrationRefused, match=text):
@@ -75,13 +77,12 @@ def test_a_registered_plugin_is_found_by_name() -> None:
     assert found.names() == ["driver"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("bad", "text"),
-    [
-        (info(kind="CSIPlugin"), 'plugin type "CSIPlugin" is not "DRAPlugin"'),
-        (info(name=""), "no name"),
-    ],
-    ids=["type", "name"],
+    {
+        "type": (info(kind="CSIPlugin"), 'plugin type "CSIPlugin" is not "DRAPlugin"'),
+        "name": (info(name=""), "no name"),
+    },
 )
 def test_what_is_no_dra_plugin_is_refused(bad: PluginInfo, text: str) -> None:
     found = registry()

@@ -7,6 +7,7 @@ from api.pods import Pod
 from devcluster.kubelet.podhistory import earlier_states
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
 from devcluster.kubelet.podstatus import pod_status
+from tests.support.tables import cases
 
 ENDED = Terminated(3, 10.0, 20.0, "Error", "bad")
 LOST = Terminated(
@@ -29,29 +30,22 @@ def published(state: ContainerState, *, init: bool = False) -> JSON:
 
 
 @pytest.mark.parametrize("init", [False, True])
-@pytest.mark.parametrize(
+@cases(
     ("before", "after"),
-    [
-        pytest.param(ContainerState(Running(30.0)), ContainerState(LOST), id="ran"),
-        pytest.param(
-            ContainerState(Running(30.0), ENDED, 2), ContainerState(LOST, None, 2), id="ran again"
-        ),
-        pytest.param(
-            ContainerState(ENDED, None, 1), ContainerState(ENDED, None, 1), id="had ended"
-        ),
-        pytest.param(
+    {
+        "ran": (ContainerState(Running(30.0)), ContainerState(LOST)),
+        "ran again": (ContainerState(Running(30.0), ENDED, 2), ContainerState(LOST, None, 2)),
+        "had ended": (ContainerState(ENDED, None, 1), ContainerState(ENDED, None, 1)),
+        "was held back": (
             ContainerState(Waiting("CrashLoopBackOff"), ENDED, 4),
             ContainerState(Waiting(), ENDED, 4),
-            id="was held back",
         ),
-    ],
+    },
 )
 def test_states(before: ContainerState, after: ContainerState, init: bool) -> None:
     assert earlier_states(published(before, init=init)) == {"c": after}
 
 
-@pytest.mark.parametrize(
-    "raw", [published(ContainerState()), {"metadata": {}, "spec": {}}], ids=["waited", "new"]
-)
+@cases("raw", {"waited": published(ContainerState()), "new": {"metadata": {}, "spec": {}}})
 def test_a_container_that_never_ran_has_no_history(raw: JSON) -> None:
     assert earlier_states(raw) == {}

@@ -24,6 +24,7 @@ from devcluster.kubelet.podlife import (
     started,
 )
 from tests.support.podrig import bound_pod, container
+from tests.support.tables import cases
 
 A, B, INIT = container("a"), container("b"), container("init")
 UP = ContainerState(Running(1.0))
@@ -68,17 +69,16 @@ def test_main_containers(found: Any, policy: str, expected: Any) -> None:
     assert steps(policy=policy, **found) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     ("state", "policy", "expected"),
-    [
-        (None, "Always", [Start(INIT)]),
-        (UP, "Always", []),
-        (over(0), "Always", [Start(A), Start(B)]),
-        (over(1), "Never", [Over("Failed")]),
-        (over(1), "Always", [Start(INIT)]),
-        (over(1), "OnFailure", [Start(INIT)]),
-    ],
-    ids=["first", "running", "done", "failed-for-good", "again", "again-on-failure"],
+    {
+        "first": (None, "Always", [Start(INIT)]),
+        "running": (UP, "Always", []),
+        "done": (over(0), "Always", [Start(A), Start(B)]),
+        "failed-for-good": (over(1), "Never", [Over("Failed")]),
+        "again": (over(1), "Always", [Start(INIT)]),
+        "again-on-failure": (over(1), "OnFailure", [Start(INIT)]),
+    },
 )
 def test_init_containers_come_first(state: Any, policy: str, expected: Any) -> None:
     found = {} if state is None else {"init": state}
@@ -114,15 +114,14 @@ def test_a_run_follows_another() -> None:
     assert last_run(started(waiting, 3.0)) == end
 
 
-@pytest.mark.parametrize(
+@cases(
     ("found", "phase"),
-    [
-        ({"a": over(0), "b": over(0)}, "Succeeded"),
-        ({"a": over(0), "b": over(143)}, "Failed"),
-        ({"a": over(0)}, "Failed"),
-        ({"a": over(0), "b": UP}, "Failed"),
-    ],
-    ids=["fine", "terminated", "never-started", "still-up"],
+    {
+        "fine": ({"a": over(0), "b": over(0)}, "Succeeded"),
+        "terminated": ({"a": over(0), "b": over(143)}, "Failed"),
+        "never-started": ({"a": over(0)}, "Failed"),
+        "still-up": ({"a": over(0), "b": UP}, "Failed"),
+    },
 )
 def test_how_a_stopped_pod_ended(found: Any, phase: str) -> None:
     assert end_phase(Pod(bound_pod(A, B)), found) == phase

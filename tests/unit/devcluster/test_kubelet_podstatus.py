@@ -10,6 +10,7 @@ from api.times import timestamp
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
 from devcluster.kubelet.podstatus import changed, pod_status
 from tests.support.podrig import bound_pod, container
+from tests.support.tables import cases
 
 NOW = 1_000_000.0
 UP = ContainerState(Running(NOW))
@@ -29,38 +30,32 @@ def test_time_is_utc_to_the_second() -> None:
     assert timestamp(0.9) == "1970-01-01T00:00:00Z"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("states", "phase"),
-    [
-        ({}, "Pending"),
-        ({"a": ContainerState(Waiting("CreateContainerError"))}, "Pending"),
-        ({"a": UP}, "Running"),
-        ({"a": CRASHED}, "Running"),
-        ({"a": ContainerState(Waiting(), last=Terminated(1, 1.0, 2.0))}, "Running"),
-        ({"init": DONE}, "Pending"),
-    ],
-    ids=["new", "held-back", "one-up", "crashed", "backing-off", "only-init"],
+    {
+        "new": ({}, "Pending"),
+        "held-back": ({"a": ContainerState(Waiting("CreateContainerError"))}, "Pending"),
+        "one-up": ({"a": UP}, "Running"),
+        "crashed": ({"a": CRASHED}, "Running"),
+        "backing-off": ({"a": ContainerState(Waiting(), last=Terminated(1, 1.0, 2.0))}, "Running"),
+        "only-init": ({"init": DONE}, "Pending"),
+    },
 )
 def test_phase_follows_from_the_containers(states: Any, phase: str) -> None:
     pod = bound_pod(container("a"), container("b"), initContainers=[container("init")])
     assert status_of(pod, states)["phase"] == phase
 
 
-def test_a_final_phase_is_taken_as_it_is() -> None:
-    assert status_of(bound_pod(), {"main": DONE}, "Succeeded")["phase"] == "Succeeded"
-
-
-@pytest.mark.parametrize(
+@cases(
     ("states", "initialized", "ready"),
-    [
-        ({}, "False", "False"),
-        ({"init": UP}, "False", "False"),
-        ({"init": CRASHED}, "False", "False"),
-        ({"init": DONE}, "True", "False"),
-        ({"init": DONE, "main": UP}, "True", "True"),
-        ({"init": DONE, "main": CRASHED}, "True", "False"),
-    ],
-    ids=["new", "init-up", "init-failed", "init-done", "up", "crashed"],
+    {
+        "new": ({}, "False", "False"),
+        "init-up": ({"init": UP}, "False", "False"),
+        "init-failed": ({"init": CRASHED}, "False", "False"),
+        "init-done": ({"init": DONE}, "True", "False"),
+        "up": ({"init": DONE, "main": UP}, "True", "True"),
+        "crashed": ({"init": DONE, "main": CRASHED}, "True", "False"),
+    },
 )
 def test_conditions(states: Any, initialized: str, ready: str) -> None:
     status = status_of(bound_pod(initContainers=[container("init")]), states)
@@ -93,26 +88,22 @@ def test_times_stay_as_long_as_nothing_changes() -> None:
     assert crashed["startTime"] == timestamp(NOW)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("state", "shown"),
-    [
-        (ContainerState(), {"state": {"waiting": {"reason": "ContainerCreating"}}}),
-        (
+    {
+        "new": (ContainerState(), {"state": {"waiting": {"reason": "ContainerCreating"}}}),
+        "backing-off": (
             ContainerState(Waiting("CrashLoopBackOff", "back-off 10s"), restarts=1),
             {
                 "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}},
                 "restartCount": 1,
             },
         ),
-        (
+        "up": (
             UP,
-            {
-                "state": {"running": {"startedAt": timestamp(NOW)}},
-                "ready": True,
-                "started": True,
-            },
+            {"state": {"running": {"startedAt": timestamp(NOW)}}, "ready": True, "started": True},
         ),
-        (
+        "not-started": (
             ContainerState(Terminated(128, NOW, NOW, "StartError", "no such file")),
             {
                 "state": {
@@ -126,8 +117,7 @@ def test_times_stay_as_long_as_nothing_changes() -> None:
                 }
             },
         ),
-    ],
-    ids=["new", "backing-off", "up", "not-started"],
+    },
 )
 def test_a_container(state: ContainerState, shown: JSON) -> None:
     (status,) = status_of(bound_pod(), {"main": state})["containerStatuses"]

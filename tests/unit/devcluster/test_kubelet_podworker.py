@@ -1,6 +1,5 @@
 """A pod worker: the order of claims, containers, status and deletion."""
 
-import json
 import threading
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import pytest
 from devcluster.kubelet.podworker import BACKOFF, CREATE_RETRY, RESYNC, SHORTEST_GRACE
 from kube.errors import Conflict, ConnectFailed, KubeError, NotFound
 from tests.support.podrig import ADDRESS, PodRig, bound_pod, container
+from tests.support.tables import cases
 
 
 @pytest.fixture
@@ -54,22 +54,6 @@ def test_a_pod_goes_on_as_soon_as_prepare_works_and_the_back_off_begins_anew(rig
     rig.runtime.started[0].end(0)
     rig.clock.now += 100
     assert rig.worker.step() == 1.0
-
-
-def test_a_prepared_pod_is_not_prepared_again(rig: PodRig) -> None:
-    rig.settle()
-    rig.show()
-    rig.settle()
-    assert rig.claims.calls == [("prepare", "uid-pod")]
-
-
-def test_nothing_is_written_when_nothing_changed(rig: PodRig) -> None:
-    rig.settle()
-    writes = len(rig.pods.log)
-    rig.show()
-    rig.settle()
-    rig.settle()
-    assert len(rig.pods.log) == writes
 
 
 def test_init_containers_run_one_by_one_and_before_the_others(tmp_path: Path) -> None:
@@ -167,18 +151,6 @@ def test_a_command_that_does_not_exist_counts_as_a_failed_run(tmp_path: Path) ->
     assert rig.events.reasons == ["Created", "Failed"]
 
 
-def test_cdi_ids_of_a_container_become_its_variables(rig: PodRig) -> None:
-    spec = {
-        "cdiVersion": "0.3.0",
-        "kind": "vendor.com/gpu",
-        "devices": [{"name": "one", "containerEdits": {"env": ["DEVICE=1"]}}],
-    }
-    (rig.directories.cdi / "one.json").write_text(json.dumps(spec))
-    rig.claims.ids = ("vendor.com/gpu=one",)
-    rig.settle()
-    assert rig.runtime.started[0].launch.env["DEVICE"] == "1"
-
-
 def test_a_cdi_id_that_nothing_defines_keeps_the_container_waiting(rig: PodRig) -> None:
     rig.claims.ids = ("vendor.com/gpu=none",)
     assert rig.settle() == CREATE_RETRY
@@ -264,9 +236,7 @@ def test_a_pod_that_is_deleted_before_it_starts_never_starts(rig: PodRig) -> Non
     assert rig.claims.calls == [("unprepare", "uid-pod")]
 
 
-@pytest.mark.parametrize(
-    ("ends", "phase"), [([0, 0], "Succeeded"), ([0, 1], "Failed")], ids=["fine", "one-failed"]
-)
+@cases(("ends", "phase"), {"fine": ([0, 0], "Succeeded"), "one-failed": ([0, 1], "Failed")})
 def test_the_phase_of_a_finished_pod_outlives_its_deletion(
     tmp_path: Path, ends: list[int], phase: str
 ) -> None:
@@ -294,18 +264,12 @@ def test_a_pod_that_had_ended_before_a_restart_of_the_kubelet_is_left_as_it_is(
     assert rig.runtime.started == []
 
 
-def test_errors_of_the_api_server_are_tried_again(rig: PodRig) -> None:
-    rig.pods.fault = ConnectFailed("no connection")
-    assert rig.worker.step() == 1.0
-    rig.pods.fault = None
-    rig.settle()
-    assert rig.status["phase"] == "Running"
-
-
-@pytest.mark.parametrize(
+@cases(
     "error",
-    [NotFound(404, "NotFound", "gone"), Conflict(409, "Conflict", "other uid")],
-    ids=["gone", "same-name-other-pod"],
+    {
+        "gone": NotFound(404, "NotFound", "gone"),
+        "same-name-other-pod": Conflict(409, "Conflict", "other uid"),
+    },
 )
 def test_a_pod_that_vanishes_during_its_deletion_is_fine(rig: PodRig, error: KubeError) -> None:
     rig.settle()
@@ -314,12 +278,6 @@ def test_a_pod_that_vanishes_during_its_deletion_is_fine(rig: PodRig, error: Kub
     rig.worker.step()
     assert rig.settle() is None
     assert rig.claims.calls[-1] == ("unprepare", "uid-pod")
-
-
-def test_run_ends_with_its_pod(rig: PodRig) -> None:
-    rig.delete()
-    rig.worker.run(threading.Event())
-    assert rig.pods.pod is None
 
 
 def test_run_ends_when_it_is_stopped_and_leaves_the_claims(rig: PodRig) -> None:

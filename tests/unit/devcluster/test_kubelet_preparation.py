@@ -2,36 +2,34 @@
 
 from typing import Any
 
-import pytest
-
 from api.claims.versions import read_claim
 from devcluster.kubelet.checkpoint import ClaimInfo, Handle
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.preparation import devices_for, handles_of, requests_for
 from tests.support.build import allocated, claim
+from tests.support.tables import cases
 
 
 def held(*devices: CdiDevice, name: str = "c", **others: tuple[CdiDevice, ...]) -> ClaimInfo:
     return ClaimInfo("ns", name, f"uid-{name}", (), frozenset(), {"driver": devices, **others})
 
 
-@pytest.mark.parametrize(
+@cases(
     ("allocation", "handles"),
-    [
-        ({}, [Handle("d")]),
-        ({"resourceHandles": []}, [Handle("d")]),
-        ({"resourceHandles": [{"data": "x"}]}, [Handle("d", "x")]),
-        (
+    {
+        "none": ({}, [Handle("d")]),
+        "empty": ({"resourceHandles": []}, [Handle("d")]),
+        "own-driver": ({"resourceHandles": [{"data": "x"}]}, [Handle("d", "x")]),
+        "several": (
             {"resourceHandles": [{"driverName": "a", "data": "x"}, {"driverName": "b"}]},
             [Handle("a", "x"), Handle("b")],
         ),
-        (
+        "results": (
             {"devices": {"results": [{"driver": "b"}, {"driver": "a"}, {"driver": "b"}]}},
             [Handle("b"), Handle("a")],
         ),
-        ({"devices": {}}, []),
-    ],
-    ids=["none", "empty", "own-driver", "several", "results", "no-results"],
+        "no-results": ({"devices": {}}, []),
+    },
 )
 def test_whom_to_call(allocation: dict[str, Any], handles: list[Handle]) -> None:
     made = allocated(claim(), driver="d")
@@ -54,17 +52,16 @@ GPU = CdiDevice("gpu", frozenset({"gpu"}))
 SUB = CdiDevice("sub", frozenset({"gpu/small", "nic"}))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("request_", "ids"),
-    [
-        (None, ("all", "gpu", "sub")),
-        ("", ("all", "gpu", "sub")),
-        ("gpu", ("all", "gpu", "sub")),
-        ("nic", ("all", "sub")),
-        ("gp", ("all",)),
-        ("gpu/small", ("all", "sub")),
-    ],
-    ids=["none", "empty", "base-name", "exact", "prefix-only", "sub-request"],
+    {
+        "none": (None, ("all", "gpu", "sub")),
+        "empty": ("", ("all", "gpu", "sub")),
+        "base-name": ("gpu", ("all", "gpu", "sub")),
+        "exact": ("nic", ("all", "sub")),
+        "prefix-only": ("gp", ("all",)),
+        "sub-request": ("gpu/small", ("all", "sub")),
+    },
 )
 def test_devices_of_a_request(request_: str | None, ids: tuple[str, ...]) -> None:
     use = {"name": "c"} if request_ is None else {"name": "c", "request": request_}
@@ -72,16 +69,15 @@ def test_devices_of_a_request(request_: str | None, ids: tuple[str, ...]) -> Non
     assert devices_for(container, {"c": held(ALL, GPU, SUB)}) == ids
 
 
-@pytest.mark.parametrize(
+@cases(
     ("container", "ids"),
-    [
-        ({}, ()),
-        ({"resources": {}}, ()),
-        ({"resources": {"claims": [{"name": "absent"}]}}, ()),
-        ({"resources": {"claims": [{"name": "d"}, {"name": "c"}]}}, ("gpu", "all", "sub")),
-        ({"resources": {"claims": [{"name": "c"}, {"name": "c"}]}}, ("all", "sub")),
-    ],
-    ids=["none", "no-claims", "not-held", "order", "once"],
+    {
+        "none": ({}, ()),
+        "no-claims": ({"resources": {}}, ()),
+        "not-held": ({"resources": {"claims": [{"name": "absent"}]}}, ()),
+        "order": ({"resources": {"claims": [{"name": "d"}, {"name": "c"}]}}, ("gpu", "all", "sub")),
+        "once": ({"resources": {"claims": [{"name": "c"}, {"name": "c"}]}}, ("all", "sub")),
+    },
 )
 def test_devices_of_a_container(container: dict[str, Any], ids: tuple[str, ...]) -> None:
     claims = {"c": held(ALL, other=(SUB,)), "d": held(GPU, name="d")}

@@ -22,10 +22,7 @@ def test_a_plugin_says_who_it_is(socket: Path) -> None:
     with serving(driver, socket):
         found = registrar.get_info(socket)
     assert found == PluginInfo(
-        "DRAPlugin",
-        "driver.example.com",
-        Path("/plugins/d/plugin.sock"),
-        ("1.0.0", "v1.DRAPlugin"),
+        "DRAPlugin", "driver.example.com", Path("/plugins/d/plugin.sock"), ("1.0.0", "v1.DRAPlugin")
     )
 
 

@@ -196,14 +196,6 @@ def test_a_replica_set_of_the_same_template_is_adopted(rig: Workloads) -> None:
     assert adopted["metadata"]["uid"] == made["metadata"]["uid"]
 
 
-@pytest.mark.parametrize("policy", ["Background", "Foreground"])
-def test_deleting_a_deployment_deletes_its_pods(rig: Workloads, policy: str) -> None:
-    running(rig)
-    rig.delete("Deployment", "d", propagation=policy)
-    rig.settle()
-    assert (rig.all("Deployment"), rig.all("ReplicaSet"), rig.pods()) == ([], [], [])
-
-
 def test_foreign_replica_sets_stay_alone(rig: Workloads) -> None:
     other = {"app": "other"}
     labelled = {**template(), "metadata": {"labels": other}}

@@ -9,31 +9,23 @@ from api.objects import JSON
 from devcluster.conditions import condition_of
 from devcluster.workloads.jobplan import FINALIZER, Tally, counted, end_of, pause, wanted_pods
 from kube.errors import ServerError
+from tests.support.tables import cases
 from tests.support.workloadrig import Workloads, job
 
 NOW = datetime(2024, 5, 1, 12, 0, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("spec", "numbers", "wanted"),
-    [
-        ({"completions": 5, "parallelism": 2}, Tally(0, 0, 0), 2),
-        ({"completions": 5, "parallelism": 2}, Tally(1, 4, 0), 1),
-        ({"completions": 1, "parallelism": 9}, Tally(0, 0, 3), 1),
-        ({"completions": 2, "parallelism": 2}, Tally(0, 3, 0), 0),
-        ({"parallelism": 3}, Tally(1, 0, 0), 3),
-        ({"parallelism": 3}, Tally(2, 1, 0), 2),
-        ({"parallelism": 3, "suspend": True}, Tally(3, 0, 0), 0),
-    ],
-    ids=[
-        "parallel",
-        "last one",
-        "no more than needed",
-        "more than needed",
-        "queue",
-        "queue ends",
-        "suspended",
-    ],
+    {
+        "parallel": ({"completions": 5, "parallelism": 2}, Tally(0, 0, 0), 2),
+        "last one": ({"completions": 5, "parallelism": 2}, Tally(1, 4, 0), 1),
+        "no more than needed": ({"completions": 1, "parallelism": 9}, Tally(0, 0, 3), 1),
+        "more than needed": ({"completions": 2, "parallelism": 2}, Tally(0, 3, 0), 0),
+        "queue": ({"parallelism": 3}, Tally(1, 0, 0), 3),
+        "queue ends": ({"parallelism": 3}, Tally(2, 1, 0), 2),
+        "suspended": ({"parallelism": 3, "suspend": True}, Tally(3, 0, 0), 0),
+    },
 )
 def test_how_many_pods_are_to_be_active(spec: JSON, numbers: Tally, wanted: int) -> None:
     assert wanted_pods(spec, numbers) == wanted
@@ -77,30 +69,24 @@ def pod(uid: str, phase: str, *, tracked: bool = True, deleted: bool = False) ->
     return {"metadata": meta | at, "status": {"phase": phase}}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("before", "pods", "numbers", "waiting"),
-    [
-        ((0, [], 0, []), [pod("a", "Running")], (0, 0), ([], [])),
-        ((0, [], 0, []), [pod("a", "Succeeded")], (0, 0), (["a"], [])),
-        ((0, ["a"], 0, []), [pod("a", "Succeeded")], (0, 0), (["a"], [])),
-        ((0, ["a"], 0, []), [pod("a", "Succeeded", tracked=False)], (1, 0), ([], [])),
-        ((0, ["a"], 0, []), [], (1, 0), ([], [])),
-        ((1, [], 0, []), [pod("a", "Succeeded", tracked=False)], (1, 0), ([], [])),
-        ((2, [], 1, ["b"]), [pod("c", "Failed")], (2, 2), ([], ["c"])),
-        ((0, [], 0, []), [pod("a", "Running", deleted=True)], (0, 0), ([], ["a"])),
-        ((0, [], 0, ["a"]), [pod("a", "Succeeded", deleted=True)], (0, 0), ([], ["a"])),
-    ],
-    ids=[
-        "runs",
-        "ended",
-        "noted",
-        "released",
-        "deleted",
-        "once",
-        "both",
-        "deleted early",
-        "stays failed",
-    ],
+    {
+        "runs": ((0, [], 0, []), [pod("a", "Running")], (0, 0), ([], [])),
+        "ended": ((0, [], 0, []), [pod("a", "Succeeded")], (0, 0), (["a"], [])),
+        "noted": ((0, ["a"], 0, []), [pod("a", "Succeeded")], (0, 0), (["a"], [])),
+        "released": ((0, ["a"], 0, []), [pod("a", "Succeeded", tracked=False)], (1, 0), ([], [])),
+        "deleted": ((0, ["a"], 0, []), [], (1, 0), ([], [])),
+        "once": ((1, [], 0, []), [pod("a", "Succeeded", tracked=False)], (1, 0), ([], [])),
+        "both": ((2, [], 1, ["b"]), [pod("c", "Failed")], (2, 2), ([], ["c"])),
+        "deleted early": ((0, [], 0, []), [pod("a", "Running", deleted=True)], (0, 0), ([], ["a"])),
+        "stays failed": (
+            (0, [], 0, ["a"]),
+            [pod("a", "Succeeded", deleted=True)],
+            (0, 0),
+            ([], ["a"]),
+        ),
+    },
 )
 def test_every_end_is_counted_once(
     before: tuple[int, list[str], int, list[str]],
@@ -241,16 +227,6 @@ def test_deleting_a_job_lets_its_pods_go(rig: Workloads, policy: str) -> None:
     rig.delete("Job", "job", propagation=policy)
     rig.settle()
     assert (rig.all("Job"), rig.all("Pod")) == ([], [])
-
-
-def test_deleting_the_namespace_lets_everything_go(rig: Workloads) -> None:
-    rig.create("Namespace", {"metadata": {"name": "other"}})
-    rig.create("Job", job(), namespace="other")
-    rig.settle()
-    assert rig.pods()
-    rig.delete("Namespace", "other")
-    rig.settle()
-    assert (rig.all("Pod"), rig.get("Namespace", "other")) == ([], None)
 
 
 def test_a_write_that_fails_loses_no_count(rig: Workloads) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from api.objects import JSON
 from api.resources import PODS, REPLICA_SETS
-from devcluster.workloads.replicas import is_active, surplus, unavailable_for
+from devcluster.workloads.replicas import surplus, unavailable_for
 from kube.errors import Conflict, ServerError
+from tests.support.tables import cases
 from tests.support.workloadrig import LABELS, Workloads, replica_set, template
 
 NOW = datetime(2024, 5, 1, 12, 0, 30, tzinfo=UTC)
@@ -50,7 +51,7 @@ SURPLUS = {
 }
 
 
-@pytest.mark.parametrize("pods", SURPLUS.values(), ids=SURPLUS.keys())
+@cases("pods", SURPLUS)
 @pytest.mark.parametrize("turned", [False, True], ids=["first", "last"])
 def test_which_pod_goes(pods: tuple[JSON, JSON], turned: bool) -> None:
     (gone,) = surplus(pods[::-1] if turned else pods, 1)
@@ -65,32 +66,17 @@ def test_pods_that_share_a_node_go_first() -> None:
     assert [p["metadata"]["name"] for p in surplus(pods, 2)] == ["b1", "b2"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("made", "least", "wait"),
-    [
-        (pod("p", ready=None), 0, None),
-        (pod("p", ready="20Z"), 0, 0),
-        (pod("p", ready="20Z"), 10, 0),
-        (pod("p", ready="20Z"), 15, 5),
-    ],
-    ids=["not ready", "at once", "long enough", "not yet"],
+    {
+        "not ready": (pod("p", ready=None), 0, None),
+        "at once": (pod("p", ready="20Z"), 0, 0),
+        "long enough": (pod("p", ready="20Z"), 10, 0),
+        "not yet": (pod("p", ready="20Z"), 15, 5),
+    },
 )
 def test_when_a_pod_is_available(made: JSON, least: int, wait: float | None) -> None:
     assert unavailable_for(made, least, NOW) == wait
-
-
-@pytest.mark.parametrize(
-    ("made", "counts"),
-    [
-        (pod("p"), True),
-        (pod("p", phase="Failed"), False),
-        (pod("p", phase="Succeeded"), False),
-        (pod("p", meta={"deletionTimestamp": "2024-05-01T12:00:00Z"}), False),
-    ],
-    ids=["running", "failed", "succeeded", "deleting"],
-)
-def test_which_pods_count(made: JSON, counts: bool) -> None:
-    assert is_active(made) is counts
 
 
 @pytest.fixture

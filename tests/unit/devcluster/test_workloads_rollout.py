@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devcluster.workloads.rollout import Limits, Size, next_sizes, resolved
+from tests.support.tables import cases
 
 
 @pytest.mark.parametrize(
@@ -17,15 +18,14 @@ def test_numbers_and_percentages(value: int | str, of: int, up: int, down: int) 
     assert (resolved(value, of, up=True), resolved(value, of, up=False)) == (up, down)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("surge", "unavailable", "limits"),
-    [
-        ("25%", "25%", Limits(4, 1, 1)),
-        (0, "10%", Limits(4, 0, 1)),
-        (2, 0, Limits(4, 2, 0)),
-        (0, 9, Limits(4, 0, 4)),
-    ],
-    ids=["usual", "one may be missing if nothing else may", "surge only", "no more than there are"],
+    {
+        "usual": ("25%", "25%", Limits(4, 1, 1)),
+        "one may be missing if nothing else may": (0, "10%", Limits(4, 0, 1)),
+        "surge only": (2, 0, Limits(4, 2, 0)),
+        "no more than there are": (0, 9, Limits(4, 0, 4)),
+    },
 )
 def test_limits_of_a_rolling_update(
     surge: int | str, unavailable: int | str, limits: Limits
@@ -56,7 +56,7 @@ STEPS: Mapping[str, tuple[Limits, tuple[int, int], Sequence[tuple[int, int]], di
 }
 
 
-@pytest.mark.parametrize(("limits", "new", "olds", "sizes"), STEPS.values(), ids=STEPS.keys())
+@cases(("limits", "new", "olds", "sizes"), STEPS)
 def test_next_step(
     limits: Limits, new: tuple[int, int], olds: Sequence[tuple[int, int]], sizes: dict[str, int]
 ) -> None:

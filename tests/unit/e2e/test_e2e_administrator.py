@@ -4,6 +4,7 @@ import pytest
 
 from api.objects import JSON
 from tests.e2e.cluster.administrator import is_ready
+from tests.support.tables import cases
 
 HEARD = datetime(2024, 5, 1, 12, 0, 30, tzinfo=UTC)
 
@@ -14,20 +15,19 @@ def node(status: str = "True", kind: str = "Ready") -> JSON:
     return {"status": {"conditions": [other, report]}}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seen", "ready"),
-    [
-        pytest.param(node(), True, id="ready"),
-        pytest.param(node("False"), False, id="not ready"),
-        pytest.param(node("Unknown"), False, id="not heard of"),
-        pytest.param(node(kind="PIDPressure"), False, id="other conditions"),
-        pytest.param({}, False, id="no status yet"),
-        pytest.param(
+    {
+        "ready": (node(), True),
+        "not ready": (node("False"), False),
+        "not heard of": (node("Unknown"), False),
+        "other conditions": (node(kind="PIDPressure"), False),
+        "no status yet": ({}, False),
+        "without a report": (
             {"status": {"conditions": [{"type": "Ready", "status": "True"}]}},
             False,
-            id="without a report",
         ),
-    ],
+    },
 )
 def test_ready(seen: JSON, ready: bool) -> None:
     assert is_ready(seen) is ready

@@ -10,6 +10,7 @@ from tests.e2e.cluster import audit
 from tests.e2e.cluster.layout import Layout
 from tests.support.audittrail import asked, refused, request_of, used
 from tests.support.rbac import Permission, Request
+from tests.support.tables import cases
 
 CONTROLLER = "fake-dra-driver-controller"
 ROLES = ("clusterroles", "clusterrolebindings", "roles", "rolebindings")
@@ -49,12 +50,12 @@ def rights(second: int, verb: str) -> list[JSON]:
 PODS = {"resource": "pods", "apiVersion": "v1"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("ref", "expected"),
-    [
-        (None, Request("get")),
-        (PODS, Request("get", "/pods")),
-        (
+    {
+        "no resource": (None, Request("get")),
+        "core": (PODS, Request("get", "/pods")),
+        "subresource": (
             {
                 "resource": "resourceclaims",
                 "namespace": "ns",
@@ -65,17 +66,21 @@ PODS = {"resource": "pods", "apiVersion": "v1"}
             },
             Request("get", "resource.k8s.io/resourceclaims/status", "c", "ns"),
         ),
-    ],
-    ids=["no resource", "core", "subresource"],
+    },
 )
 def test_event_tells_what_an_authorizer_was_asked(ref: JSON | None, expected: Request) -> None:
     assert request_of(by_driver(1, "get", ref)) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     ("when", "told"),
-    [(3, False), (8, True), (30, False), (33, False), (50, True)],
-    ids=["before its role has settled", "with rights", "taken", "gone", "given again"],
+    {
+        "before its role has settled": (3, False),
+        "with rights": (8, True),
+        "taken": (30, False),
+        "gone": (33, False),
+        "given again": (50, True),
+    },
 )
 def test_refused_is_what_was_forbidden_while_there_were_rights(when: int, told: bool) -> None:
     history = [*rights(1, "create"), *rights(30, "delete"), *rights(40, "create")]

@@ -3,29 +3,27 @@ import socket
 import tomllib
 from pathlib import Path
 
-import pytest
-
 from tests.e2e.cluster import containerd, controlplane, kubelet, network
 from tests.e2e.cluster.certificates import Authority, kubeconfig
 from tests.e2e.cluster.layout import Layout
 from tests.e2e.cluster.versions import Version
+from tests.support.tables import cases
 
 LAYOUT = Layout(Path("/cache"), Path("/state"))
 PKI = Authority(LAYOUT.pki)
 PROGRAMS = Path("/programs")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("release", "api", "gates"),
-    [
-        pytest.param(Version(30, 14), "v1alpha2", "DynamicResourceAllocation=true", id="1.30"),
-        pytest.param(
+    {
+        "1.30": (Version(30, 14), "v1alpha2", "DynamicResourceAllocation=true"),
+        "1.31": (
             Version(31, 4),
             "v1alpha3",
             "DynamicResourceAllocation=true,DRAControlPlaneController=true",
-            id="1.31",
         ),
-    ],
+    },
 )
 def test_control_plane_serves_classic_claims(release: Version, api: str, gates: str) -> None:
     server = controlplane.api_server(PROGRAMS, release, PKI)

@@ -2,16 +2,17 @@ import pytest
 
 from tests.e2e.cluster.errors import UnknownVersion
 from tests.e2e.cluster.versions import Version, parse
+from tests.support.tables import cases
 
 
-@pytest.mark.parametrize(
+@cases(
     ("text", "release"),
-    [
-        pytest.param("1.30", Version(30, 14), id="minor"),
-        pytest.param("v1.27", Version(27, 4), id="with v"),
-        pytest.param("1.30.2", Version(30, 2), id="patch"),
-        pytest.param("1.29.4", Version(29, 4), id="minor without a known patch"),
-    ],
+    {
+        "minor": ("1.30", Version(30, 14)),
+        "with v": ("v1.27", Version(27, 4)),
+        "patch": ("1.30.2", Version(30, 2)),
+        "minor without a known patch": ("1.29.4", Version(29, 4)),
+    },
 )
 def test_names_a_release(text: str, release: Version) -> None:
     assert parse(text) == release

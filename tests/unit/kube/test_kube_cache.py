@@ -1,9 +1,9 @@
-import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from api.objects import JSON, key_of, uid_of
 from kube.cache import Cache, revision
+from tests.support.tables import cases
 
 SECONDS = 60.0
 names = st.sampled_from("ab")
@@ -28,13 +28,13 @@ def shown(made: Cache, name: str = "a") -> int | None:
     return None if found is None else revision(found)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("body", "expected"),
-    [
-        pytest.param({"metadata": {"resourceVersion": "12"}}, 12, id="stored"),
-        pytest.param({"metadata": {}}, 0, id="never-stored"),
-        pytest.param({"metadata": {"resourceVersion": ""}}, 0, id="empty"),
-    ],
+    {
+        "stored": ({"metadata": {"resourceVersion": "12"}}, 12),
+        "never-stored": ({"metadata": {}}, 0),
+        "empty": ({"metadata": {"resourceVersion": ""}}, 0),
+    },
 )
 def test_revision(body: JSON, expected: int) -> None:
     assert revision(body) == expected
@@ -47,51 +47,10 @@ def test_versions_compare_as_numbers() -> None:
 
 
 class TestOwnWrite:
-    def test_is_shown_before_the_watch_has_it(self) -> None:
-        made = cache(obj(10))
-        assert versions(made.write(obj(11), 0)) == [(10, 11)]
-        assert shown(made) == 11
-
-    def test_fires_nothing_more_when_the_watch_has_it(self) -> None:
-        made = cache(obj(10))
-        made.write(obj(11), 0)
-        assert made.apply(obj(11)) == []
-        assert shown(made) == 11
-
-    def test_outlives_an_older_event(self) -> None:
-        made = cache(obj(10))
-        made.write(obj(13), 0)
-        assert made.apply(obj(12)) == []
-        assert shown(made) == 13
-
-    def test_gives_way_to_a_newer_event(self) -> None:
-        made = cache(obj(10))
-        made.write(obj(11), 0)
-        assert versions(made.apply(obj(12))) == [(11, 12)]
-        assert shown(made) == 12
-
-    def test_that_comes_late_changes_nothing(self) -> None:
-        made = cache(obj(10))
-        made.apply(obj(12))
-        assert made.write(obj(11), 0) == []
-        assert shown(made) == 12
-
-    def test_of_two_the_newer_counts_in_either_order(self) -> None:
-        made = cache(obj(10))
-        made.write(obj(12), 0)
-        assert made.write(obj(11), 0) == []
-        assert shown(made) == 12
-
     def test_cannot_bring_back_what_was_deleted_since(self) -> None:
         made = cache(obj(10))
         assert versions(made.remove(obj(12))) == [(10, None)]
         assert made.write(obj(11), 0) == []
-        assert shown(made) is None
-
-    def test_goes_with_its_object(self) -> None:
-        made = cache(obj(10))
-        made.write(obj(11), 0)
-        assert versions(made.remove(obj(12))) == [(11, None)]
         assert shown(made) is None
 
     def test_of_a_successor_survives_the_deletion_of_the_first(self) -> None:
@@ -100,12 +59,6 @@ class TestOwnWrite:
         assert versions(changes) == [(10, None), (None, 13)]
         assert made.remove(obj(12, uid="u1")) == []
         assert shown(made) == 13
-
-    def test_of_an_object_that_is_gone_is_dropped_when_the_watch_passes_it(self) -> None:
-        made = cache()
-        made.write(obj(11), 0)
-        assert versions(made.advance(12)) == [(11, None)]
-        assert shown(made) is None
 
     def test_expires_for_readers_but_is_not_taken_back_from_listeners(self) -> None:
         made = cache(obj(10))
@@ -127,11 +80,6 @@ class TestOwnWrite:
 
 
 class TestList:
-    def test_tells_what_appeared_changed_and_went(self) -> None:
-        made = cache(obj(5, "a"), obj(6, "b"), obj(7, "c"))
-        changes = made.replace([obj(5, "a"), obj(11, "b"), obj(12, "d")], 12)
-        assert versions(changes) == [(6, 11), (7, None), (None, 12)]
-
     def test_keeps_an_own_write_that_is_newer(self) -> None:
         made = cache(obj(10))
         made.write(obj(15), 0)
@@ -143,12 +91,6 @@ class TestList:
         made.write(obj(15), 0)
         assert made.replace([], 12) == []
         assert shown(made) == 15
-
-    def test_drops_an_own_write_that_it_does_not_confirm(self) -> None:
-        made = cache(obj(10))
-        made.write(obj(11), 0)
-        assert versions(made.replace([], 12)) == [(11, None)]
-        assert shown(made) is None
 
     def test_of_a_restored_server_goes_back(self) -> None:
         made = cache(obj(10), at=20)
@@ -169,11 +111,6 @@ class TestList:
         made.write(obj(21), 0)
         assert versions(made.replace([obj(4)], 30)) == [(21, 4)]
         assert shown(made) == 4
-
-    def test_of_an_object_created_anew_is_two_changes(self) -> None:
-        made = cache(obj(10))
-        changes = made.replace([obj(12, uid="u2")], 12)
-        assert versions(changes) == [(10, None), (None, 12)]
 
 
 class History:

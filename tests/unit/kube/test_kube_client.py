@@ -271,11 +271,7 @@ class TestRetry:
     def test_jitter_halves_the_pause_at_most(self, transport, clock) -> None:
         slept: list[float] = []
         client = Client(
-            transport,
-            limiter=TokenBucket(0, 0),
-            clock=clock,
-            sleep=slept.append,
-            rand=lambda: 0.0,
+            transport, limiter=TokenBucket(0, 0), clock=clock, sleep=slept.append, rand=lambda: 0.0
         )
         transport.send.side_effect = [ConnectFailed("refused"), {}]
         client.get(PODS, "b", "a")

@@ -11,6 +11,7 @@ import urllib3
 from kube.access import Access
 from kube.connections import Connections, open_connections
 from kube.errors import ConfigError
+from tests.support.tables import cases
 
 TIMEOUT = urllib3.Timeout(connect=5, read=5)
 
@@ -182,14 +183,14 @@ def test_client_certificate_and_server_name_are_used(made) -> None:
     assert made["server_hostname"] == "name"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("host", "proxy"),
-    [
-        pytest.param("", None, id="no-server"),
-        pytest.param("ftp://a", None, id="no-web-server"),
-        pytest.param("https://a:x", None, id="no-port"),
-        pytest.param("https://a", "ftp://b", id="no-web-proxy"),
-    ],
+    {
+        "no-server": ("", None),
+        "no-web-server": ("ftp://a", None),
+        "no-port": ("https://a:x", None),
+        "no-web-proxy": ("https://a", "ftp://b"),
+    },
 )
 def test_malformed_url_is_a_config_error(host: str, proxy: str | None) -> None:
     with pytest.raises(ConfigError, match="no way to the API server"):

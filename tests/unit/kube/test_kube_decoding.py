@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from api.objects import JSON
 from kube.decoding import LEVELS, decode_json
 from kube.watch import decode
+from tests.support.tables import cases
 
 DEEPEST = 10_000
 """That the API server takes."""
@@ -68,10 +69,16 @@ def test_what_stands_beside_deep_parts_is_kept() -> None:
     assert (found["first"], found["deep"][1], found["last"]) == (1, "]", "}")
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
-    [b'{"a":' * DEEPEST, b"[" * DEEPEST, nested(DEEPEST) + b"}", b"[" * DEEPEST + b'"', b"]", b""],
-    ids=["open objects", "open lists", "closed too often", "open string", "closed", "empty"],
+    {
+        "open objects": b'{"a":' * DEEPEST,
+        "open lists": b"[" * DEEPEST,
+        "closed too often": nested(DEEPEST) + b"}",
+        "open string": b"[" * DEEPEST + b'"',
+        "closed": b"]",
+        "empty": b"",
+    },
 )
 def test_what_is_no_json_is_refused_however_deep(text: bytes) -> None:
     with pytest.raises(ValueError, match="line 1 column"):

@@ -236,13 +236,17 @@ class TestThreads:
             timing=Timing(3600, 1800, 900),
         )
 
-    def test_stop_releases_the_lease_and_ends_both_threads(self) -> None:
-        api, told = MemoryApi(), Told()
-        elector = self.candidate(api, told)
+    def leading(self, elector: Elector, told: Told) -> list[threading.Thread]:
         threads = [threading.Thread(target=body) for body in (elector.run, elector.guard)]
         for thread in threads:
             thread.start()
         assert told.leads.wait(10)
+        return threads
+
+    def test_stop_releases_the_lease_and_ends_both_threads(self) -> None:
+        api, told = MemoryApi(), Told()
+        elector = self.candidate(api, told)
+        threads = self.leading(elector, told)
         assert holder_of(api.find(LEASES, NAME, SPACE)) == "me"
         elector.stop()
         for thread in threads:
@@ -268,10 +272,7 @@ class TestThreads:
     def test_losing_ends_both_threads(self) -> None:
         api, told = MemoryApi(), Told()
         elector = self.candidate(api, told)
-        threads = [threading.Thread(target=body) for body in (elector.run, elector.guard)]
-        for thread in threads:
-            thread.start()
-        assert told.leads.wait(10)
+        threads = self.leading(elector, told)
         taken = api.find(LEASES, NAME, SPACE)
         taken["spec"]["holderIdentity"] = "other"
         elector.saw(None, api.update(LEASES, taken))

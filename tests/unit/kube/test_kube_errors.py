@@ -1,27 +1,26 @@
-import pytest
-
 from api.errors import DriverError
 from kube import errors
 from kube.errors import api_error
+from tests.support.tables import cases
 
 
-@pytest.mark.parametrize(
+@cases(
     ("code", "reason", "expected"),
-    [
-        pytest.param(400, "BadRequest", errors.ApiError, id="bad-request"),
-        pytest.param(401, "Unauthorized", errors.Unauthorized, id="unauthorized"),
-        pytest.param(403, "Forbidden", errors.Forbidden, id="forbidden"),
-        pytest.param(404, "NotFound", errors.NotFound, id="not-found"),
-        pytest.param(409, "Conflict", errors.Conflict, id="conflict"),
-        pytest.param(409, "AlreadyExists", errors.AlreadyExists, id="already-exists"),
-        pytest.param(410, "Expired", errors.Gone, id="expired"),
-        pytest.param(410, "Gone", errors.Gone, id="gone"),
-        pytest.param(422, "Invalid", errors.Invalid, id="invalid"),
-        pytest.param(429, "TooManyRequests", errors.TooManyRequests, id="too-many"),
-        pytest.param(500, "InternalError", errors.ServerError, id="internal"),
-        pytest.param(503, "", errors.ServerError, id="unavailable"),
-        pytest.param(504, "Timeout", errors.ServerError, id="timeout"),
-    ],
+    {
+        "bad-request": (400, "BadRequest", errors.ApiError),
+        "unauthorized": (401, "Unauthorized", errors.Unauthorized),
+        "forbidden": (403, "Forbidden", errors.Forbidden),
+        "not-found": (404, "NotFound", errors.NotFound),
+        "conflict": (409, "Conflict", errors.Conflict),
+        "already-exists": (409, "AlreadyExists", errors.AlreadyExists),
+        "expired": (410, "Expired", errors.Gone),
+        "gone": (410, "Gone", errors.Gone),
+        "invalid": (422, "Invalid", errors.Invalid),
+        "too-many": (429, "TooManyRequests", errors.TooManyRequests),
+        "internal": (500, "InternalError", errors.ServerError),
+        "unavailable": (503, "", errors.ServerError),
+        "timeout": (504, "Timeout", errors.ServerError),
+    },
 )
 def test_status_code_decides_on_the_class(
     code: int, reason: str, expected: type[errors.ApiError]
@@ -47,15 +46,15 @@ def test_empty_status_still_gives_a_readable_error() -> None:
     assert str(error) == "get pods a/b: 404"
 
 
-@pytest.mark.parametrize(
+@cases(
     ("header", "details", "expected"),
-    [
-        pytest.param(None, {}, None, id="not-said"),
-        pytest.param(None, {"retryAfterSeconds": 3}, 3.0, id="in-the-status"),
-        pytest.param(None, {"retryAfterSeconds": 0}, None, id="zero-in-the-status-is-unset"),
-        pytest.param(2.0, {"retryAfterSeconds": 3}, 2.0, id="header-wins"),
-        pytest.param(0.0, {"retryAfterSeconds": 3}, 0.0, id="header-says-now"),
-    ],
+    {
+        "not-said": (None, {}, None),
+        "in-the-status": (None, {"retryAfterSeconds": 3}, 3.0),
+        "zero-in-the-status-is-unset": (None, {"retryAfterSeconds": 0}, None),
+        "header-wins": (2.0, {"retryAfterSeconds": 3}, 2.0),
+        "header-says-now": (0.0, {"retryAfterSeconds": 3}, 0.0),
+    },
 )
 def test_retry_after(header: float | None, details: dict, expected: float | None) -> None:
     error = api_error(429, {"details": details}, call="list pods", retry_after=header)

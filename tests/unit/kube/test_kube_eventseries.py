@@ -1,6 +1,7 @@
 import pytest
 
 from kube.eventseries import Correlator, ObjectRef, Occurrence
+from tests.support.tables import cases
 
 POD = {
     "apiVersion": "v1",
@@ -16,17 +17,16 @@ def happened(
     return Occurrence(ref, "Warning", "Failed", message, nanoseconds)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("obj", "ref"),
-    [
-        pytest.param(POD, ObjectRef("v1", "Pod", "ns", "a", "u1", "5"), id="stored"),
-        pytest.param({}, ObjectRef("", "", "", "", ""), id="empty"),
-        pytest.param(
+    {
+        "stored": (POD, ObjectRef("v1", "Pod", "ns", "a", "u1", "5")),
+        "empty": ({}, ObjectRef("", "", "", "", "")),
+        "cluster-scoped": (
             {"kind": "Node", "metadata": {"name": "n"}},
             ObjectRef("", "Node", "", "n", ""),
-            id="cluster-scoped",
         ),
-    ],
+    },
 )
 def test_reference(obj: dict, ref: ObjectRef) -> None:
     found = ObjectRef.of(obj)

@@ -9,6 +9,7 @@ from kubernetes.config import ConfigException
 from kube import kubeconfig
 from kube.errors import ConfigError
 from kube.kubeconfig import read_kubeconfig
+from tests.support.tables import cases
 
 SERVER = "https://api.example:6443"
 
@@ -27,13 +28,13 @@ def write(directory: Path, user: dict[str, object], **cluster: object) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("user", "expected"),
-    [
-        pytest.param({"token": "t0k"}, "Bearer t0k", id="token"),
-        pytest.param({"username": "a", "password": "b"}, "Basic YTpi", id="password"),
-        pytest.param({}, "", id="nobody"),
-    ],
+    {
+        "token": ({"token": "t0k"}, "Bearer t0k"),
+        "password": ({"username": "a", "password": "b"}, "Basic YTpi"),
+        "nobody": ({}, ""),
+    },
 )
 def test_user_becomes_the_authorization(tmp_path: Path, user, expected: str) -> None:
     found = read_kubeconfig(write(tmp_path, user))
@@ -94,15 +95,15 @@ def test_credentials_that_cannot_be_renewed(
         found.authorization()
 
 
-@pytest.mark.parametrize(
+@cases(
     "content",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("{", id="not-yaml"),
-        pytest.param("- a", id="list"),
-        pytest.param("contexts: 3", id="wrong-type"),
-        pytest.param("current-context: x\ncontexts: []\n", id="no-such-context"),
-    ],
+    {
+        "empty": "",
+        "not-yaml": "{",
+        "list": "- a",
+        "wrong-type": "contexts: 3",
+        "no-such-context": "current-context: x\ncontexts: []\n",
+    },
 )
 def test_unreadable_file_is_named_with_the_remedy(tmp_path: Path, content: str) -> None:
     path = tmp_path / "config"
@@ -113,14 +114,7 @@ def test_unreadable_file_is_named_with_the_remedy(tmp_path: Path, content: str) 
     assert "--kubeconfig" in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "given",
-    [
-        pytest.param("{0}/none", id="one"),
-        pytest.param("{0}/none:{0}/neither", id="several"),
-        pytest.param("~/.kube/none", id="home"),
-    ],
-)
+@cases("given", {"one": "{0}/none", "several": "{0}/none:{0}/neither", "home": "~/.kube/none"})
 def test_missing_file_is_said_to_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str
 ) -> None:

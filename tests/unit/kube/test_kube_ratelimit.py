@@ -39,11 +39,7 @@ def test_no_qps_is_no_limit(clock, qps: float) -> None:
     assert bucket.try_take()
 
 
-@given(
-    st.floats(0.1, 100),
-    st.integers(1, 20),
-    st.lists(st.floats(0, 5), min_size=1, max_size=40),
-)
+@given(st.floats(0.1, 100), st.integers(1, 20), st.lists(st.floats(0, 5), min_size=1, max_size=40))
 def test_reservations_keep_to_the_rate(qps: float, burst: int, gaps: list[float]) -> None:
     now = [0.0]
     bucket = TokenBucket(qps, burst, clock=lambda: now[0])

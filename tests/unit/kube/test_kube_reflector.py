@@ -16,6 +16,7 @@ from kube.pages import whole
 from kube.reflector import Reflector
 from kube.store import Store
 from kube.watch import WatchStream
+from tests.support.tables import cases
 
 
 def obj(version: int, name: str = "a", uid: str = "u1") -> JSON:
@@ -216,13 +217,9 @@ def test_list_does_not_undo_own_writes(clock) -> None:
     assert len(rig.reported) == 1
 
 
-@pytest.mark.parametrize(
+@cases(
     "error",
-    [
-        pytest.param([errors.BrokenAnswer("reset")], id="reset"),
-        pytest.param([b"<html>\n"], id="nonsense"),
-        pytest.param(refusal(429), id="429"),
-    ],
+    {"reset": [errors.BrokenAnswer("reset")], "nonsense": [b"<html>\n"], "429": refusal(429)},
 )
 def test_lost_connection_goes_on_from_the_last_version(clock, error) -> None:
     rig = Rig(clock, lists=[LIST], watches=[[event("MODIFIED", obj(12))], error]).run()
@@ -231,17 +228,17 @@ def test_lost_connection_goes_on_from_the_last_version(clock, error) -> None:
     assert len(rig.reported) == 1
 
 
-@pytest.mark.parametrize(
+@cases(
     "error",
-    [
-        pytest.param(ConnectFailed("refused"), id="refused"),
-        pytest.param(ReadTimeout("no answer"), id="no-answer"),
-        pytest.param(errors.BrokenAnswer("reset"), id="reset"),
-        pytest.param(refusal(403), id="403"),
-        pytest.param(refusal(404), id="404"),
-        pytest.param(refusal(504), id="504"),
-        pytest.param([INTERNAL_EVENT], id="error-event"),
-    ],
+    {
+        "refused": ConnectFailed("refused"),
+        "no-answer": ReadTimeout("no answer"),
+        "reset": errors.BrokenAnswer("reset"),
+        "403": refusal(403),
+        "404": refusal(404),
+        "504": refusal(504),
+        "error-event": [INTERNAL_EVENT],
+    },
 )
 def test_refusal_is_followed_by_a_list(clock, error) -> None:
     rig = Rig(clock, lists=[LIST, LIST], watches=[error]).run()
@@ -255,13 +252,6 @@ def test_list_is_tried_until_it_works(clock) -> None:
     assert rig.reported == failures
     assert rig.pauses[:3] == pytest.approx([0.6, 1.2, 2.4])
     assert rig.store.has_synced()
-
-
-def test_events_before_a_failure_count(clock) -> None:
-    watches = [[event("MODIFIED", obj(12)), errors.BrokenAnswer("reset")]]
-    rig = Rig(clock, lists=[LIST], watches=watches).run()
-    assert rig.watched_from() == ["10", "12"]
-    assert rig.changes == [(None, 5), (5, 12)]
 
 
 def test_nobody_has_to_listen_to_errors(clock) -> None:
@@ -322,12 +312,12 @@ def test_server_is_not_made_to_search_for_an_answer(clock) -> None:
     rig.client.current_version.assert_called_once_with(PODS, namespace=None, field_selector=None)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("pieces", "reported"),
-    [
-        pytest.param([bookmark(12)], True, id="after-a-bookmark"),
-        pytest.param([event("MODIFIED", obj(12))], False, id="without-a-bookmark"),
-    ],
+    {
+        "after-a-bookmark": ([bookmark(12)], True),
+        "without-a-bookmark": ([event("MODIFIED", obj(12))], False),
+    },
 )
 def test_silent_watch_is_renewed_at_once_without_a_list(
     clock, caplog: pytest.LogCaptureFixture, pieces: list, reported: bool

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from kube import errors
 from kube.errors import ConnectFailed, ReadTimeout
 from kube.reflector import ReflectorState
+from tests.support.tables import cases
 
 
 def refusal(status: int, retry_after: float | None = None) -> errors.ApiError:
@@ -20,9 +21,7 @@ class TestState:
     def test_begins_with_a_list(self) -> None:
         assert self.state().version is None
 
-    @pytest.mark.parametrize(
-        ("rand", "seconds"), [(0.0, 300), (0.5, 450), (0.999, 599)], ids=["low", "mid", "high"]
-    )
+    @cases(("rand", "seconds"), {"low": (0.0, 300), "mid": (0.5, 450), "high": (0.999, 599)})
     def test_watches_last_5_to_10_minutes(self, rand: float, seconds: int) -> None:
         assert self.state(rand).watch_seconds() == seconds
 

@@ -4,20 +4,20 @@ from api.resources import PODS
 from kube import calls
 from kube.errors import BrokenAnswer, ConnectFailed, KubeError, NotFound, TooManyRequests
 from kube.retries import passes_by_itself, pause
+from tests.support.tables import cases
 
 READ = calls.get_object(PODS, "b", "a")
 WRITE = calls.create_object(PODS, {"metadata": {"name": "b"}}, "a")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("error", "read", "write"),
-    [
-        (ConnectFailed("refused"), True, True),
-        (TooManyRequests(429), True, True),
-        (BrokenAnswer("reset"), True, False),
-        (NotFound(404), False, False),
-    ],
-    ids=["no-connection", "429", "lost-answer", "refused"],
+    {
+        "no-connection": (ConnectFailed("refused"), True, True),
+        "429": (TooManyRequests(429), True, True),
+        "lost-answer": (BrokenAnswer("reset"), True, False),
+        "refused": (NotFound(404), False, False),
+    },
 )
 def test_worth_another_try(error: KubeError, read: bool, write: bool) -> None:
     assert passes_by_itself(READ, error) == read

@@ -4,6 +4,7 @@ import pytest
 
 from kube.errors import ConfigError
 from kube.serviceaccount import service_account
+from tests.support.tables import cases
 
 POD = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBERNETES_SERVICE_PORT": "443"}
 
@@ -15,13 +16,13 @@ def files(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(
+@cases(
     ("host", "expected"),
-    [
-        pytest.param("10.0.0.1", "https://10.0.0.1:443", id="v4"),
-        pytest.param("fd00::1", "https://[fd00::1]:443", id="v6"),
-        pytest.param("api.example", "https://api.example:443", id="name"),
-    ],
+    {
+        "v4": ("10.0.0.1", "https://10.0.0.1:443"),
+        "v6": ("fd00::1", "https://[fd00::1]:443"),
+        "name": ("api.example", "https://api.example:443"),
+    },
 )
 def test_server_is_in_the_environment(files: Path, host: str, expected: str) -> None:
     environ = {**POD, "KUBERNETES_SERVICE_HOST": host}

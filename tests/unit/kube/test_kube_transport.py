@@ -16,6 +16,7 @@ from kube.calls import Call, Scope
 from kube.connections import Connections, open_connections
 from kube.deadlines import Deadline, limited
 from kube.transport import CONNECT_SECONDS, Transport
+from tests.support.tables import cases
 
 HOST = "https://api.example:6443"
 GET = calls.get_object(PODS, "b", "a")
@@ -68,10 +69,15 @@ class TestRequest:
         assert body is None
         assert (timeout.connect_timeout, timeout.read_timeout) == (CONNECT_SECONDS, 30.0)
 
-    @pytest.mark.parametrize(
+    @cases(
         ("left", "seconds"),
-        [(100.0, 30.0), (44.0, 22.0), (9.0, 4.5), (1.0, 1.0), (-1.0, 1.0)],
-        ids=["far", "1.28", "1.27", "near", "over"],
+        {
+            "far": (100.0, 30.0),
+            "1.28": (44.0, 22.0),
+            "1.27": (9.0, 4.5),
+            "near": (1.0, 1.0),
+            "over": (-1.0, 1.0),
+        },
     )
     def test_waits_for_half_of_the_time_that_there_is(
         self, transport, api, clock, left: float, seconds: float
@@ -92,19 +98,6 @@ class TestRequest:
             authorization.return_value = token
             transport.send(GET)
             assert api.request.call_args.args[2]["Authorization"] == token
-
-    @pytest.mark.parametrize(
-        ("patch", "content_type"),
-        [
-            pytest.param({"a": 1}, "application/merge-patch+json", id="merge"),
-            pytest.param([{"op": "remove"}], "application/json-patch+json", id="json"),
-        ],
-    )
-    def test_body_has_its_content_type(self, transport, api, patch, content_type) -> None:
-        transport.send(calls.patch_object(PODS, "b", patch, "a", None))
-        _, _, headers, body, _ = api.request.call_args.args
-        assert headers["Content-Type"] == content_type
-        assert json.loads(body) == patch
 
     def test_json_has_no_white_space(self, transport, api) -> None:
         transport.send(calls.patch_object(PODS, "b", {"a": [1, {"b": "c d"}], "e": 2}, "a", None))
@@ -166,14 +159,14 @@ class TestRefusal:
             transport.send(GET)
         assert caught.value.message == "no upstream"
 
-    @pytest.mark.parametrize(
+    @cases(
         ("header", "expected"),
-        [
-            pytest.param("7", 7.0, id="seconds"),
-            pytest.param("0", 0.0, id="now"),
-            pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", None, id="date-is-ignored"),
-            pytest.param("-1", None, id="nonsense-is-ignored"),
-        ],
+        {
+            "seconds": ("7", 7.0),
+            "now": ("0", 0.0),
+            "date-is-ignored": ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+            "nonsense-is-ignored": ("-1", None),
+        },
     )
     def test_may_say_when_to_come_again(self, transport, api, header, expected) -> None:
         api.request.return_value = answer(b"{}", 429, Retry_After=header)
@@ -220,12 +213,12 @@ class TestFailure:
         with transport.stream(WATCH, silent_seconds=130) as stream, pytest.raises(expected):
             next(stream)
 
-    @pytest.mark.parametrize(
+    @cases(
         ("failure", "dropped"),
-        [
-            pytest.param(http.ReadTimeoutError(None, None, "x"), 1, id="silent"),
-            pytest.param(http.ProtocolError("reset"), 0, id="reset"),
-        ],
+        {
+            "silent": (http.ReadTimeoutError(None, None, "x"), 1),
+            "reset": (http.ProtocolError("reset"), 0),
+        },
     )
     def test_of_a_silent_connection_puts_the_others_under_suspicion(
         self, transport, api, failure, dropped: int
@@ -331,12 +324,12 @@ def test_close_ends_a_read_that_blocks_in_the_socket(connected: Transport) -> No
     assert found == ["ADDED"]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("patch", "content_type"),
-    [
-        pytest.param({"a": None}, "application/merge-patch+json", id="merge"),
-        pytest.param([{"op": "remove"}], "application/json-patch+json", id="json"),
-    ],
+    {
+        "merge": ({"a": None}, "application/merge-patch+json"),
+        "json": ([{"op": "remove"}], "application/json-patch+json"),
+    },
 )
 def test_kind_of_patch_reaches_the_server(connected: Transport, patch, content_type) -> None:
     call: Call = calls.patch_object(PODS, "b", patch, "a", None)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kube.errors import ApiError, BrokenAnswer, Gone, ServerError
 from kube.watch import LineSplitter, WatchEvent, WatchStream, decode
+from tests.support.tables import cases
 
 
 class Pieces:
@@ -89,35 +90,35 @@ def test_empty_lines_and_an_incomplete_last_line_are_no_events() -> None:
     assert events(source) == [WatchEvent("ADDED", {"name": "a"})]
 
 
-@pytest.mark.parametrize(
+@cases(
     ("status", "expected"),
-    [
-        pytest.param({"code": 410, "reason": "Expired"}, Gone, id="gone"),
-        pytest.param({"code": 500}, ServerError, id="internal"),
-        pytest.param({"code": 403}, ApiError, id="forbidden"),
-        pytest.param({}, ServerError, id="no-code"),
-    ],
+    {
+        "gone": ({"code": 410, "reason": "Expired"}, Gone),
+        "internal": ({"code": 500}, ServerError),
+        "forbidden": ({"code": 403}, ApiError),
+        "no-code": ({}, ServerError),
+    },
 )
 def test_error_event_is_raised(status: dict, expected: type[ApiError]) -> None:
     with pytest.raises(expected, match="watch pods"):
         decode(line("ERROR", **status), call="watch pods")
 
 
-@pytest.mark.parametrize(
+@cases(
     "bad",
-    [
-        pytest.param(b"<html>", id="not-json"),
-        pytest.param(b"[]", id="list"),
-        pytest.param(b"3", id="number"),
-        pytest.param(b"null", id="null"),
-        pytest.param(b'{"type": "ADDED"}', id="no-object"),
-        pytest.param(b'{"type": "ADDED", "object": 3}', id="object-is-number"),
-        pytest.param(b'{"type": "SURPRISE", "object": {}}', id="unknown-type"),
-        pytest.param(b'{"type": [], "object": {}}', id="type-is-list"),
-        pytest.param(b'{"type": "ERROR", "object": 3}', id="error-is-number"),
-        pytest.param(b'{"type": "ERROR", "object": {"code": "x"}}', id="code-is-text"),
-        pytest.param(b"\xff\xfe", id="not-text"),
-    ],
+    {
+        "not-json": b"<html>",
+        "list": b"[]",
+        "number": b"3",
+        "null": b"null",
+        "no-object": b'{"type": "ADDED"}',
+        "object-is-number": b'{"type": "ADDED", "object": 3}',
+        "unknown-type": b'{"type": "SURPRISE", "object": {}}',
+        "type-is-list": b'{"type": [], "object": {}}',
+        "error-is-number": b'{"type": "ERROR", "object": 3}',
+        "code-is-text": b'{"type": "ERROR", "object": {"code": "x"}}',
+        "not-text": b"\xff\xfe",
+    },
 )
 def test_anything_else_is_a_broken_answer(bad: bytes) -> None:
     with pytest.raises(BrokenAnswer, match="watch pods"):

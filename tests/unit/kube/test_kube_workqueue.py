@@ -35,25 +35,6 @@ class TestAdd:
             queue.add(key)
         assert [queue.get() for _ in range(3)] == ["a", "b", "c"]
 
-    def test_waiting_key_is_not_added_again(self, queue: WorkQueue) -> None:
-        for key in "aba":
-            queue.add(key)
-        assert drain(queue) == ["a", "b"]
-
-    def test_key_in_work_waits_until_it_is_done(self, queue: WorkQueue) -> None:
-        queue.add("a")
-        queue.get()
-        queue.add("a")
-        queue.add("a")
-        assert len(queue) == 0
-        queue.done("a")
-        assert drain(queue) == ["a"]
-
-    def test_key_can_come_again_after_it_is_done(self, queue: WorkQueue) -> None:
-        for _ in range(2):
-            queue.add("a")
-            assert drain(queue) == ["a"]
-
 
 class TestAddAfter:
     def test_comes_when_it_is_due(self, queue: WorkQueue, clock) -> None:
@@ -69,18 +50,6 @@ class TestAddAfter:
     def test_no_delay_is_at_once(self, queue: WorkQueue, seconds: float) -> None:
         queue.add_after("a", seconds)
         assert drain(queue) == ["a"]
-
-    @pytest.mark.parametrize("delays", [(5.0, 1.0), (1.0, 5.0)])
-    def test_earliest_time_counts(self, queue: WorkQueue, clock, delays: tuple) -> None:
-        for seconds in delays:
-            queue.add_after("a", seconds)
-        clock.advance(1.0)
-        assert queue.get() == "a"
-        queue.done("a")
-        clock.advance(10.0)
-        queue.add("b")
-        assert queue.get() == "b"
-        assert len(queue) == 0
 
     def test_get_sleeps_until_the_key_is_due(
         self, queue: WorkQueue, clock, monkeypatch: pytest.MonkeyPatch

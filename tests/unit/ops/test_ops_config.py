@@ -19,6 +19,7 @@ from ops.endpoint import Endpoint, parse_endpoint
 from ops.errors import ConfigError
 from ops.settings import Program, program
 from tests.support.settings import DEFAULTS
+from tests.support.tables import cases
 
 VARIABLES = (
     *("KUBECONFIG", "KUBE_API_QPS", "KUBE_API_BURST", "POD_NAMESPACE", "NAMESPACE", "V"),
@@ -200,23 +201,23 @@ def test_an_endpoint_is_read(text: str, expected: Endpoint) -> None:
     assert parse_endpoint(text) == expected
 
 
-@pytest.mark.parametrize(
+@cases(
     "text",
-    [
-        pytest.param("", id="empty"),
-        pytest.param("8080", id="no-colon"),
-        pytest.param(":", id="no-port"),
-        pytest.param(":http", id="port-by-name"),
-        pytest.param(":65536", id="port-too-high"),
-        pytest.param(":-1", id="negative-port"),
-        pytest.param(":٣", id="other-digits"),
-        pytest.param("::1:8080", id="IPv6-without-brackets"),
-        pytest.param("[127.0.0.1]:8080", id="IPv4-in-brackets"),
-        pytest.param("[::1:8080", id="half-a-bracket"),
-        pytest.param("http://a:8080", id="URL"),
-        pytest.param("a b:8080", id="blank"),
-        pytest.param("a\n:8080", id="line-break"),
-    ],
+    {
+        "empty": "",
+        "no-colon": "8080",
+        "no-port": ":",
+        "port-by-name": ":http",
+        "port-too-high": ":65536",
+        "negative-port": ":-1",
+        "other-digits": ":٣",
+        "IPv6-without-brackets": "::1:8080",
+        "IPv4-in-brackets": "[127.0.0.1]:8080",
+        "half-a-bracket": "[::1:8080",
+        "URL": "http://a:8080",
+        "blank": "a b:8080",
+        "line-break": "a\n:8080",
+    },
 )
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match=r"--http-endpoint \(env HTTP_ENDPOINT\): .*; give "):

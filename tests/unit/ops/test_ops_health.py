@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter
 from ops.checks import Check
 from ops.health import LONGEST_PROFILE, create_app
 from ops.stacks import Sampler
+from tests.support.tables import cases
 
 
 def fine() -> None:
@@ -52,31 +53,27 @@ def ask_ready(path: str, checks: dict[str, Check]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("ask", [ask_live, ask_ready])
-@pytest.mark.parametrize(
+@cases(
     ("path", "checks", "code", "text"),
-    [
-        pytest.param("", {}, 200, "ok", id="no-checks"),
-        pytest.param("", {"a": fine}, 200, "ok", id="fine"),
-        pytest.param(
+    {
+        "no-checks": ("", {}, 200, "ok"),
+        "fine": ("", {"a": fine}, 200, "ok"),
+        "one-fails": (
             "",
             {"a": fine, "b": broken},
             503,
             "[-]b failed: no list yet of pods\nx check failed\n",
-            id="one-fails",
         ),
-        pytest.param(
-            "", {"b": raising}, 503, "[-]b failed: ValueError: bad\nx check failed\n", id="raises"
-        ),
-        pytest.param("?verbose", {"a": fine}, 200, "[+]a ok\nx check passed\n", id="verbose"),
-        pytest.param(
+        "raises": ("", {"b": raising}, 503, "[-]b failed: ValueError: bad\nx check failed\n"),
+        "verbose": ("?verbose", {"a": fine}, 200, "[+]a ok\nx check passed\n"),
+        "verbose-with-failure": (
             "?verbose=1",
             {"a": fine, "b": broken},
             503,
             "[+]a ok\n[-]b failed: no list yet of pods\nx check failed\n",
-            id="verbose-with-failure",
         ),
-        pytest.param("", {"b": lambda: ""}, 503, "[-]b failed: \nx check failed\n", id="no-reason"),
-    ],
+        "no-reason": ("", {"b": lambda: ""}, 503, "[-]b failed: \nx check failed\n"),
+    },
 )
 def test_checks_are_answered(
     ask: Callable[[str, dict[str, Check]], tuple[int, str]],

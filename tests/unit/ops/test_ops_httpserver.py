@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from ops.errors import ConfigError
 from ops.health import HttpServer, create_app
+from tests.support.tables import cases
 
 
 @pytest.fixture
@@ -84,15 +85,17 @@ def test_a_taken_address_names_the_remedy(app: Flask) -> None:
     assert text.endswith("; choose another port, or stop that program")
 
 
-@pytest.mark.parametrize(
+@cases(
     ("error", "remedy"),
-    [
-        (PermissionError(errno.EACCES, "Permission denied"), "choose a port above 1023"),
-        (OSError(errno.EADDRNOTAVAIL, "Cannot assign"), "no interface of this machine"),
-        (OSError(errno.EMFILE, "Too many open files"), "choose another address"),
-        (OSError("odd"), "choose another address"),
-    ],
-    ids=["forbidden", "foreign", "other", "without-number"],
+    {
+        "forbidden": (
+            PermissionError(errno.EACCES, "Permission denied"),
+            "choose a port above 1023",
+        ),
+        "foreign": (OSError(errno.EADDRNOTAVAIL, "Cannot assign"), "no interface of this machine"),
+        "other": (OSError(errno.EMFILE, "Too many open files"), "choose another address"),
+        "without-number": (OSError("odd"), "choose another address"),
+    },
 )
 def test_an_address_that_cannot_be_had_names_the_remedy(
     app: Flask, monkeypatch: pytest.MonkeyPatch, error: OSError, remedy: str

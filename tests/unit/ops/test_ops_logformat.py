@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from api.errors import UserError
 from api.pods import Pod
 from ops.logformat import LONGEST_VALUE, JsonFormatter, TextFormatter, plain
+from tests.support.tables import cases
 
 POD = {"metadata": {"name": "web", "namespace": "shop", "uid": "1"}, "spec": {"env": "private"}}
 
@@ -31,16 +32,16 @@ def document(**keys: Any) -> Any:
     return json.loads(JsonFormatter().format(record(**keys)))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("level", "letter"),
-    [
-        pytest.param(5, "I", id="trace"),
-        pytest.param(logging.DEBUG, "I", id="debug"),
-        pytest.param(logging.INFO, "I", id="info"),
-        pytest.param(logging.WARNING, "W", id="warning"),
-        pytest.param(logging.ERROR, "E", id="error"),
-        pytest.param(logging.CRITICAL, "F", id="critical"),
-    ],
+    {
+        "trace": (5, "I"),
+        "debug": (logging.DEBUG, "I"),
+        "info": (logging.INFO, "I"),
+        "warning": (logging.WARNING, "W"),
+        "error": (logging.ERROR, "E"),
+        "critical": (logging.CRITICAL, "F"),
+    },
 )
 def test_text_line_has_the_head_of_klog(level: int, letter: str) -> None:
     line = TextFormatter().format(record(level=level))
@@ -48,29 +49,29 @@ def test_text_line_has_the_head_of_klog(level: int, letter: str) -> None:
     assert re.fullmatch(pattern, line)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("value", "shown"),
-    [
-        pytest.param("node-1", '"node-1"', id="string"),
-        pytest.param('say "hi"', r'"say \"hi\""', id="quotes"),
-        pytest.param("a\nE1121 b", r'"a\nE1121 b"', id="line-break"),
-        pytest.param("a\u2028b\x85c\x1b[1m", r'"a\u2028b\u0085c\u001b[1m"', id="unprintable"),
-        pytest.param("\udc80", r'"\udc80"', id="lone-surrogate"),
-        pytest.param("größe→😀", '"größe→😀"', id="unicode"),
-        pytest.param(7, "7", id="int"),
-        pytest.param(0.5, "0.5", id="float"),
-        pytest.param(float("nan"), '"nan"', id="nan"),
-        pytest.param(True, "true", id="bool"),
-        pytest.param(None, "null", id="none"),
-        pytest.param(["a", 1], '["a", 1]', id="list"),
-        pytest.param(ValueError("bad"), '"ValueError: bad"', id="exception"),
-        pytest.param(POD, '"shop/web"', id="object"),
-        pytest.param(Pod(POD), '"shop/web"', id="view-of-an-object"),
-        pytest.param([POD], '["shop/web"]', id="objects"),
-        pytest.param({"metadata": "x"}, '{"metadata": "x"}', id="no-object"),
-        pytest.param("Bearer eyJhbGciOiJSUzI1NiIs", '"Bearer <redacted>"', id="bearer-token"),
-        pytest.param("the bearer token expired", '"the bearer token expired"', id="word-bearer"),
-    ],
+    {
+        "string": ("node-1", '"node-1"'),
+        "quotes": ('say "hi"', r'"say \"hi\""'),
+        "line-break": ("a\nE1121 b", r'"a\nE1121 b"'),
+        "unprintable": ("a\u2028b\x85c\x1b[1m", r'"a\u2028b\u0085c\u001b[1m"'),
+        "lone-surrogate": ("\udc80", r'"\udc80"'),
+        "unicode": ("größe→😀", '"größe→😀"'),
+        "int": (7, "7"),
+        "float": (0.5, "0.5"),
+        "nan": (float("nan"), '"nan"'),
+        "bool": (True, "true"),
+        "none": (None, "null"),
+        "list": (["a", 1], '["a", 1]'),
+        "exception": (ValueError("bad"), '"ValueError: bad"'),
+        "object": (POD, '"shop/web"'),
+        "view-of-an-object": (Pod(POD), '"shop/web"'),
+        "objects": ([POD], '["shop/web"]'),
+        "no-object": ({"metadata": "x"}, '{"metadata": "x"}'),
+        "bearer-token": ("Bearer eyJhbGciOiJSUzI1NiIs", '"Bearer <redacted>"'),
+        "word-bearer": ("the bearer token expired", '"the bearer token expired"'),
+    },
 )
 def test_text_shows_a_value_on_one_line(value: object, shown: str) -> None:
     assert text(key=value) == f"key={shown}"

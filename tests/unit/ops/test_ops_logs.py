@@ -39,10 +39,6 @@ def test_verbosity_decides_what_is_shown(verbosity: int, shown: dict[str, int]) 
     assert all(line["level"] == line["msg"] for line in found)
 
 
-def test_text_is_the_other_format() -> None:
-    assert lines(2, form="text")[0].endswith('t] "info"')
-
-
 def test_with_adds_keys_that_a_record_can_override() -> None:
     stream = io.StringIO()
     configure("text", 2, stream)

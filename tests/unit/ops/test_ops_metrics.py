@@ -93,9 +93,3 @@ def test_a_family_without_labels_is_one_series() -> None:
     assert value(metrics, "y_now") == 4
     assert value(metrics, "y_seconds_bucket", le=str(float(REQUEST_BUCKETS[-1]))) == 0
     assert value(metrics, "y_seconds_bucket", le="+Inf") == 1
-
-
-def test_a_queue_is_made_once() -> None:
-    metrics = Metrics()
-    assert metrics.queue("claims") is metrics.queue("claims")
-    assert metrics.queue("claims") is not metrics.queue("pods")

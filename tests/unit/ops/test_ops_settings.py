@@ -9,6 +9,7 @@ from api.errors import DriverError
 from kube.errors import ConfigError as KubeConfigError
 from ops.errors import ConfigError
 from ops.settings import option, program
+from tests.support.tables import cases
 
 
 @program("tool")
@@ -44,22 +45,18 @@ def run(*args: str, **env: str | None) -> Result:
     return CliRunner(env={**clean, **env}).invoke(tool, list(args))
 
 
-@pytest.mark.parametrize(
+@cases(
     ("args", "env", "output"),
-    [
-        pytest.param(["--node", "a"], {}, "3 on a", id="default"),
-        pytest.param(["--node", "a", "--count", "2"], {}, "2 on a", id="flag"),
-        pytest.param([], {"TOOL_NODE": "b", "TOOL_COUNT": "4"}, "4 on b", id="variables"),
-        pytest.param([], {"TOOL_NODE": "b", "COUNT": "5"}, "5 on b", id="second-variable"),
-        pytest.param(
-            [], {"TOOL_NODE": "b", "TOOL_COUNT": "4", "COUNT": "5"}, "4 on b", id="first-counts"
-        ),
-        pytest.param(["--node=a"], {"TOOL_NODE": "b"}, "3 on a", id="flag-wins"),
-        pytest.param(["--node=a"], {"TOOL_COUNT": ""}, "3 on a", id="empty-variable-is-unset"),
-        pytest.param(
-            ["--node=a"], {"TOOL_COUNT": "", "COUNT": "6"}, "6 on a", id="empty-first-variable"
-        ),
-    ],
+    {
+        "default": (["--node", "a"], {}, "3 on a"),
+        "flag": (["--node", "a", "--count", "2"], {}, "2 on a"),
+        "variables": ([], {"TOOL_NODE": "b", "TOOL_COUNT": "4"}, "4 on b"),
+        "second-variable": ([], {"TOOL_NODE": "b", "COUNT": "5"}, "5 on b"),
+        "first-counts": ([], {"TOOL_NODE": "b", "TOOL_COUNT": "4", "COUNT": "5"}, "4 on b"),
+        "flag-wins": (["--node=a"], {"TOOL_NODE": "b"}, "3 on a"),
+        "empty-variable-is-unset": (["--node=a"], {"TOOL_COUNT": ""}, "3 on a"),
+        "empty-first-variable": (["--node=a"], {"TOOL_COUNT": "", "COUNT": "6"}, "6 on a"),
+    },
 )
 def test_a_setting_has_a_flag_variables_and_a_default(
     args: list[str], env: dict[str, str], output: str
@@ -68,45 +65,41 @@ def test_a_setting_has_a_flag_variables_and_a_default(
     assert (found.exit_code, found.stdout.strip()) == (0, output)
 
 
-@pytest.mark.parametrize(
+@cases(
     ("args", "env", "line"),
-    [
-        pytest.param(
-            [], {}, "--node (env TOOL_NODE) is not set; give a node", id="required-is-missing"
-        ),
-        pytest.param(
+    {
+        "required-is-missing": ([], {}, "--node (env TOOL_NODE) is not set; give a node"),
+        "required-variable-is-empty": (
             [],
             {"TOOL_NODE": ""},
             "--node (env TOOL_NODE) is not set; give a node",
-            id="required-variable-is-empty",
         ),
-        pytest.param(
+        "required-flag-is-empty": (
             ["--node", ""],
             {},
             "--node (env TOOL_NODE) is empty; give a node",
-            id="required-flag-is-empty",
         ),
-        pytest.param(
+        "out-of-range": (
             ["--node=a", "--count=10"],
             {},
-            "--count (env TOOL_COUNT or COUNT): 10 is not in the range 1<=x<=9; "
-            "give a number from 1 to 9",
-            id="out-of-range",
+            (
+                "--count (env TOOL_COUNT or COUNT): 10 is not in the range 1<=x<=9; "
+                "give a number from 1 to 9"
+            ),
         ),
-        pytest.param(
+        "variable-of-wrong-type": (
             ["--node=a"],
             {"COUNT": "many"},
-            "--count (env TOOL_COUNT or COUNT): 'many' is not a valid integer range; "
-            "give a number from 1 to 9",
-            id="variable-of-wrong-type",
+            (
+                "--count (env TOOL_COUNT or COUNT): 'many' is not a valid integer range; "
+                "give a number from 1 to 9"
+            ),
         ),
-        pytest.param(
-            ["--node=a", "--fail=config"], {}, "--count is wrong; set it", id="found-later"
-        ),
-        pytest.param(["--node=a", "--fail=kube"], {}, "no kubeconfig; set one", id="of-kube"),
-        pytest.param(["--nod"], {}, "No such option '--nod'", id="unknown-flag"),
-        pytest.param(["--node=a", "x"], {}, "unexpected extra argument (x); see tool", id="extra"),
-    ],
+        "found-later": (["--node=a", "--fail=config"], {}, "--count is wrong; set it"),
+        "of-kube": (["--node=a", "--fail=kube"], {}, "no kubeconfig; set one"),
+        "unknown-flag": (["--nod"], {}, "No such option '--nod'"),
+        "extra": (["--node=a", "x"], {}, "unexpected extra argument (x); see tool"),
+    },
 )
 def test_wrong_settings_are_one_line_and_exit_code_2(
     args: list[str], env: dict[str, str], line: str

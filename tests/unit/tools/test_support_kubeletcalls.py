@@ -73,13 +73,7 @@ def test_container_gets_devices_by_the_very_name_of_its_request(
 
 
 @pytest.mark.parametrize(
-    ("minor", "health"),
-    [
-        (33, None),
-        (35, HEALTH_V1ALPHA1),
-        (36, HEALTH_V1ALPHA1),
-        (37, None),
-    ],
+    ("minor", "health"), [(33, None), (35, HEALTH_V1ALPHA1), (36, HEALTH_V1ALPHA1), (37, None)]
 )
 def test_health_that_is_not_listed_is_asked_for_by_some(minor: int, health: str | None) -> None:
     assert kubelet(minor).health_service(["v1.DRAPlugin"]) == health

