@@ -87,6 +87,9 @@ class _Transport:
         decoded: JSON = json.loads(self._answer(call))
         return decoded
 
+    def text(self, call: Call) -> str:
+        return self._answer(call).decode()
+
     def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
         body = self._answer(replace(call, query={**call.query, "timeoutSeconds": "1"}))
         return WatchStream(_Whole(body, self._turn), call=str(call))

@@ -97,7 +97,7 @@ def test_the_wheel_of_the_image_is_without_the_embedded_cluster(
     wheels: Mapping[str, Wheel],
 ) -> None:
     image = wheels["programs"]
-    assert image.packages == {"api", "kube", "ops", "dra", "controller", "plugin", "fsck"}
+    assert image.packages == {"allocation", "api", "kube", "ops", "dra", "controller", "plugin", "fsck"}
     assert image.commands == {
         "fake-dra-controller",
         "fake-dra-kubeletplugin",
