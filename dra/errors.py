@@ -21,6 +21,7 @@ DriverError                     (api.errors)
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
 │  ├─ CdiWriteFailed            a CDI file cannot be written or removed
 │  └─ CheckpointWriteFailed     the checkpoint cannot be written
+├─ InvalidDeviceStatus          what a driver shows of a device breaks the limits of the API
 ├─ HealthUnknown                the driver cannot report the health of its devices
 ├─ LimitExceeded                the driver offers what no ResourceSlice can say
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
@@ -112,6 +113,10 @@ class CdiWriteFailed(NodeError):
 
 class CheckpointWriteFailed(NodeError):
     """The checkpoint could not be written."""
+
+
+class InvalidDeviceStatus(DriverError):
+    """What a driver shows of a device of a claim is not what the API allows."""
 
 
 class HealthUnknown(DriverError):

@@ -31,7 +31,9 @@ class Call:
         target: which object or collection, for the text of errors.
         query: parameters of the URL.
         body: None for no body.
+        text: the body as JSON, if it matters how that is written.
         content_type: of the body.
+        accept: media types of the answer.
         repeatable: whether sending it twice does no harm when the first answer was lost.
     """
 
@@ -42,7 +44,9 @@ class Call:
     target: str = ""
     query: Mapping[str, str] = field(default_factory=dict)
     body: Patch | None = None
+    text: str | None = None
     content_type: str = "application/json"
+    accept: str = "application/json, */*"
     repeatable: bool = False
 
     def __str__(self) -> str:
@@ -220,6 +224,8 @@ def _named(name: str, namespace: str | None, subresource: str | None = None) -> 
 
 
 def _is_guarded(patch: Patch) -> bool:
+    """Tell whether a patch fails on another revision: it tests that, or is refused for it."""
     if isinstance(patch, list):
-        return any(step.get("op") == "test" and step.get("path") == _REVISION for step in patch)
+        guards = [step for step in patch if step.get("path") == _REVISION]
+        return any(step.get("op") in ("test", "replace") for step in guards)
     return "resourceVersion" in (patch.get("metadata") or {})

@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Final, Self, TypeAlias
 
 from api.objects import JSON
@@ -28,6 +29,7 @@ from kube.watch import WatchEvent, WatchStream
 __all__ = ["Client", "ListPage", "RequestObserver", "WatchEvent", "WatchStream"]
 
 _PAGE: Final = 500
+_PROTOBUF: Final = "application/vnd.kubernetes.protobuf, application/json"
 _Names: TypeAlias = list[str]
 
 
@@ -158,6 +160,11 @@ class Client:
         """Return one object; NotFound if there is none."""
         return self._send(calls.get_object(resource, name, namespace))
 
+    def get_protobuf(self, resource: Resource, name: str, namespace: str | None = None) -> bytes:
+        """Return one object as `get` does, in protobuf if the API server can do that, else JSON."""
+        call = calls.get_object(resource, name, namespace)
+        return self._sender.send(self._transport.raw, replace(call, accept=_PROTOBUF))
+
     def create(
         self,
         resource: Resource,
@@ -192,6 +199,13 @@ class Client:
             Conflict: the object has another resourceVersion by now.
         """
         return self._send(calls.update_object(resource, body, subresource))
+
+    def update_verbatim(
+        self, resource: Resource, body: JSON, text: str, *, subresource: str | None = None
+    ) -> JSON:
+        """Do as `update` does, but with JSON that is sent as it is; it says what `body` says."""
+        call = calls.update_object(resource, body, subresource)
+        return self._send(replace(call, text=text))
 
     def patch(
         self,
@@ -285,7 +299,8 @@ class Client:
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """Return what a container has printed so far; ApiError 400 if it has not run."""
-        return self._sender.send(self._transport.text, calls.pod_log(namespace, pod, container))
+        answer = self._sender.send(self._transport.raw, calls.pod_log(namespace, pod, container))
+        return answer.decode(errors="replace")
 
     def versions(self, group: str) -> _Names:
         """Return the versions of a named group that the API server serves; `[]` if it has none."""

@@ -109,9 +109,9 @@ class Transport:
         """
         return _decoded(call, self._answer(call))
 
-    def text(self, call: Call) -> str:
-        """Send a call whose answer is text and return that; raises like `send`."""
-        return self._answer(call).decode(errors="replace")
+    def raw(self, call: Call) -> bytes:
+        """Send a call and return the answer as it came; raises like `send`."""
+        return self._answer(call)
 
     def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
         """Send a watch and return its stream; raises like `send`.
@@ -173,7 +173,7 @@ class Transport:
         headers, body = self._headers(call), None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
-            body = _ENCODER.encode(call.body).encode()
+            body = (_ENCODER.encode(call.body) if call.text is None else call.text).encode()
         path = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
         timeout = Timeout(connect=CONNECT_SECONDS, read=read_seconds)
         with self._mapped(call):
@@ -185,7 +185,7 @@ class Transport:
         return min(self._read_seconds, max(left / 2, LEAST_READ_SECONDS))
 
     def _headers(self, call: Call) -> dict[str, str]:
-        headers = {"Accept": "application/json, */*", "User-Agent": self._user_agent}
+        headers = {"Accept": call.accept, "User-Agent": self._user_agent}
         try:
             authorization = self._access.authorization()
         except ConfigError as error:

@@ -10,23 +10,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from api.objects import JSON
-
-Path: TypeAlias = tuple[str, ...]
-"""Names of fields; `*` stands for every entry of a list."""
-
-Change: TypeAlias = Callable[[Any], Any]
+from api.rawjson import Change, Path, RawJson, rewritten
 
 _DECODER: Final = json.JSONDecoder()
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
-
-
-class RawJson(str):
-    """The JSON text of a value, as it was sent."""
-
-    __slots__ = ()
 
 
 def _same(obj: JSON) -> JSON:
@@ -65,19 +55,6 @@ class Conversion:
         for path in self.texts:
             obj = rewritten(obj, path, change)
         return obj
-
-
-def rewritten(value: Any, path: Sequence[str], change: Change) -> Any:
-    """Return a value with what is at a path changed; the rest is shared, and all if nothing is."""
-    if not path:
-        return change(value)
-    step, rest = path[0], path[1:]
-    if step == "*" and isinstance(value, list):
-        return [rewritten(each, rest, change) for each in value]
-    if not isinstance(value, dict) or step not in value:
-        return value
-    inner = rewritten(value[step], rest, change)
-    return value if inner is value[step] else {**value, step: inner}
 
 
 def loads(data: bytes, texts: Sequence[Path]) -> Any:

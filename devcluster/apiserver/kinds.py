@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from api.objects import JSON
-from devcluster.apiserver.conversion import Conversion, Path
+from api.rawjson import Path
+from devcluster.apiserver.conversion import Conversion
 from devcluster.apiserver.strategy import Strategy
 
 CORE_VERBS = (

@@ -11,10 +11,11 @@ from typing import Final
 
 from api.names import RESOURCE_GROUP
 from api.objects import JSON
+from api.rawjson import Path, rewritten
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.clock import Clock
 from devcluster.apiserver.columns import structured_columns_of
-from devcluster.apiserver.conversion import Conversion, Path, rewritten
+from devcluster.apiserver.conversion import Conversion
 from devcluster.apiserver.kinds import STATUS, Kind, Subresource
 from devcluster.apiserver.resourceapi import STRUCTURED, ResourceApi
 from devcluster.apiserver.rules.claimstatus import status_strategy

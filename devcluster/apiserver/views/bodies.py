@@ -8,7 +8,8 @@ import yaml
 from flask import Request
 
 from api.objects import JSON
-from devcluster.apiserver.conversion import Path, loads
+from api.rawjson import Path
+from devcluster.apiserver.conversion import loads
 from devcluster.apiserver.errors import BadRequest, UnsupportedMediaType
 from devcluster.apiserver.patch import APPLY, JSON_PATCH, MERGE, STRATEGIC, Patch
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.objects import JSON
+from api.rawjson import RawJson, rewritten
 from devcluster.apiserver.builtinkinds import builtin_kinds
-from devcluster.apiserver.conversion import RawJson, loads, rewritten
+from devcluster.apiserver.conversion import loads
 from devcluster.apiserver.registry import Registry
 from devcluster.apiserver.resourceapi import STRUCTURED, structured
 
