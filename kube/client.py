@@ -299,8 +299,7 @@ class Client:
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """Return what a container has printed so far; ApiError 400 if it has not run."""
-        answer = self._sender.send(self._transport.raw, calls.pod_log(namespace, pod, container))
-        return answer.decode(errors="replace")
+        return self._sender.send(self._transport.text, calls.pod_log(namespace, pod, container))
 
     def versions(self, group: str) -> _Names:
         """Return the versions of a named group that the API server serves; `[]` if it has none."""

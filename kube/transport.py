@@ -109,6 +109,10 @@ class Transport:
         """
         return _decoded(call, self._answer(call))
 
+    def text(self, call: Call) -> str:
+        """Send a call whose answer is text and return that; raises like `send`."""
+        return self._answer(call).decode(errors="replace")
+
     def raw(self, call: Call) -> bytes:
         """Send a call and return the answer as it came; raises like `send`."""
         return self._answer(call)

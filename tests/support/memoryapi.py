@@ -227,6 +227,12 @@ class Observed(Transport):
         self._after(call)
         return answer
 
+    def raw(self, call: Call) -> bytes:
+        self._before(call)
+        answer = super().raw(call)
+        self._after(call)
+        return answer
+
     def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
         self._before(call)
         return super().stream(call, silent_seconds=silent_seconds)

@@ -57,7 +57,7 @@ class Shown:
         had = {each.get("type"): each for each in before.get("conditions") or ()}
         conditions = [_dated(each, had.get(each["type"], {}), now) for each in self.conditions]
         said = {"conditions": conditions, "data": self.data, "networkData": self.network}
-        told = {name: value for name, value in said.items() if value not in (None, [])}
+        told = _filled(said)
         return {**self.device, **told} if told else None
 
 
@@ -132,7 +132,8 @@ def edit(claim: JSON, wanted: Shown, now: str) -> Edit | None:
     devices = devices_of(claim)
     places = (i for i, each in enumerate(devices) if identity(each) == wanted.identity)
     index = next(places, len(devices))
-    before = devices[index] if index < len(devices) else None
+    # the server shows fields that nobody has set
+    before = _filled(devices[index]) if index < len(devices) else None
     entry = wanted.entry(before or {}, now)
     return None if entry == before else Edit(index, entry)
 
@@ -140,6 +141,10 @@ def edit(claim: JSON, wanted: Shown, now: str) -> Edit | None:
 def devices_of(claim: JSON) -> list[JSON]:
     """Return `status.devices` of a claim."""
     return list((claim.get("status") or {}).get("devices") or ())
+
+
+def _filled(fields: JSON) -> JSON:
+    return {name: value for name, value in fields.items() if value not in (None, [])}
 
 
 def _dated(condition: JSON, before: JSON, now: str) -> JSON:

@@ -145,6 +145,11 @@ GUARD = {"op": "test", "path": "/metadata/resourceVersion", "value": "7"}
         pytest.param(
             calls.patch_object(PODS, "b", [GUARD], "a", None), True, id="guarded-json-patch"
         ),
+        pytest.param(
+            calls.patch_object(PODS, "b", [{**GUARD, "op": "replace"}], "a", None),
+            True,
+            id="json-patch-of-a-revision",
+        ),
     ],
 )
 def test_which_calls_can_be_sent_twice(call: Call, repeatable: bool) -> None:

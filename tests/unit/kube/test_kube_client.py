@@ -78,6 +78,23 @@ def test_delete_returns_nothing(client, transport) -> None:
     assert sent(transport) == [calls.delete_object(PODS, "b", "a", "u", 0)]
 
 
+def test_an_object_is_asked_for_in_protobuf_or_else_in_json(client, transport) -> None:
+    transport.raw.return_value = b"k8s\x00"
+    assert client.get_protobuf(PODS, "b", "a") == b"k8s\x00"
+    (call,) = transport.raw.call_args.args
+    assert call.path == "/api/v1/namespaces/a/pods/b"
+    assert call.accept == "application/vnd.kubernetes.protobuf, application/json"
+
+
+def test_an_object_can_be_replaced_by_a_text(client, transport) -> None:
+    transport.send.return_value = {"kind": "Pod"}
+    body = {"metadata": {"name": "b", "namespace": "a"}}
+    assert client.update_verbatim(PODS, body, "{ }", subresource="status") == {"kind": "Pod"}
+    (call,) = transport.send.call_args.args
+    assert (call.method, call.path) == ("PUT", "/api/v1/namespaces/a/pods/b/status")
+    assert (call.text, call.repeatable) == ("{ }", True)
+
+
 def test_log_is_text_of_one_container(client, transport) -> None:
     transport.text.return_value = "FAKE_DEVICE_0=x\n"
     assert client.log("a", "b", "c") == "FAKE_DEVICE_0=x\n"

@@ -2,6 +2,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from unittest.mock import Mock, create_autospec
 
@@ -103,6 +104,16 @@ class TestRequest:
         transport.send(calls.patch_object(PODS, "b", {"a": [1, {"b": "c d"}], "e": 2}, "a", None))
         assert api.request.call_args.args[3] == b'{"a":[1,{"b":"c d"}],"e":2}'
 
+    def test_a_text_is_sent_as_it_is(self, transport, api) -> None:
+        call = calls.update_object(PODS, {"metadata": {"name": "b"}}, "status")
+        transport.send(replace(call, text='{ "é":1}'))
+        assert api.request.call_args.args[3] == '{ "é":1}'.encode()
+
+    def test_asks_for_another_form_of_the_answer(self, transport, api) -> None:
+        api.request.return_value = answer(b"k8s\x00\xff")
+        assert transport.raw(replace(GET, accept="application/x")) == b"k8s\x00\xff"
+        assert api.request.call_args.args[2]["Accept"] == "application/x"
+
     def test_quoted_path_is_not_quoted_again(self, transport, api) -> None:
         transport.send(calls.get_object(PODS, "b c", "a"))
         assert api.request.call_args.args[1].endswith("/pods/b%20c")
@@ -142,7 +153,7 @@ class TestRefusal:
             transport.send(GET)
         assert caught.value.details == {"kind": "pods"}
 
-    @pytest.mark.parametrize("send", ["send", "text"])
+    @pytest.mark.parametrize("send", ["send", "text", "raw"])
     def test_of_a_text_request_too(self, transport, api, send: str) -> None:
         api.request.return_value = answer(b"{}", 404)
         with pytest.raises(errors.NotFound):

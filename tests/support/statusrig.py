@@ -1,0 +1,168 @@
+"""What a driver shows of a claim's devices, on the API server of all tests."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry
+
+from api.claims.v1 import converted
+from api.claims.versions import STRUCTURED
+from api.claims.view import ClaimView, Result
+from api.objects import JSON, ClaimUID, Key
+from api.rawjson import RawJson
+from api.resources import STRUCTURED_VERSIONS, Resource
+from devcluster.apiserver.resourceapi import ResourceApi, structured
+from dra.claims import ClaimReader, ClaimRef
+from dra.driver import PublishStatus
+from dra.publish.status.publisher import StatusPublisher
+from dra.publish.status.told import Told
+from kube.errors import ApiError, api_error
+from tests.support.clock import Clock
+from tests.support.memoryapi import MemoryApi
+from tests.support.slicerig import Events
+
+DRIVER: Final = "gpu.example.com"
+OTHER: Final = "nic.example.com"
+NOW: Final = 1_800_000_000.0
+SINCE: Final = "2027-01-15T08:00:00Z"
+CLAIMS: Final = STRUCTURED_VERSIONS["v1"].claims
+
+Fields = Sequence[tuple[int, "bytes | Fields"]]
+
+
+class ClaimsApi(MemoryApi):
+    """An API server with structured claims, which it can show in protobuf.
+
+    Attributes:
+        protobuf: whether it can.
+    """
+
+    def __init__(self, api: ResourceApi) -> None:
+        super().__init__(api=api)
+        self.protobuf = True
+
+    def get_protobuf(self, resource: Resource, name: str, namespace: str | None = None) -> bytes:
+        answer = super().get_protobuf(resource, name, namespace)
+        return (
+            claim_protobuf(self.objects[resource.plural, Key(f"{namespace}/{name}")])
+            if (self.protobuf)
+            else answer
+        )
+
+
+class StatusRig:
+    """A publisher, and a claim for two devices of the driver and one of another."""
+
+    def __init__(self, api: ResourceApi | None = None) -> None:
+        self.api = ClaimsApi(api or structured())
+        self.claims = STRUCTURED_VERSIONS[self.api.served[0]].claims
+        self.clock = Clock()
+        self.start()
+
+    def start(self) -> None:
+        """Begin anew, as a process does."""
+        self.events = Events()
+        self.registry = CollectorRegistry()
+        self.reader = ClaimReader(self.api, STRUCTURED)
+        told = Told(self.events, self.registry, clock=self.clock)
+        self.publisher = StatusPublisher(self.api, self.reader, DRIVER, told, now=lambda: NOW)
+
+    def give(self, parameters: str = '{"a":1}', *shown: JSON, name: str = "c") -> PublishStatus:
+        """Store an allocated claim with parameters as they were sent; return what shows it."""
+        claim = allocated_claim(parameters, *shown, name=name)
+        self.api.put(self.claims, converted(claim, self.claims.version))
+        publish = self.publisher.of(self.read(name))
+        self.api.calls.clear()
+        return publish
+
+    def read(self, name: str = "c") -> ClaimView:
+        return self.reader.read(ClaimRef("default", name, ClaimUID("")))
+
+    def result(self, index: int = 0) -> Result:
+        return Result("r", "node-1", f"gpu-{index}")
+
+    @property
+    def devices(self) -> list[JSON]:
+        """What is shown of the claim `c`, of all drivers."""
+        found = self.api.find(self.claims, "c", "default")["status"].get("devices") or []
+        return [{name: value for name, value in each.items() if value} for each in found]
+
+    def requests(self) -> list[str]:
+        """Return the verbs of the requests since the last time."""
+        found = [verb for verb, _, _ in self.api.calls]
+        self.api.calls.clear()
+        return found
+
+    def count(self, result: str) -> float:
+        name = "fake_dra_plugin_device_status_writes_total"
+        return self.registry.get_sample_value(name, {"result": result}) or 0.0
+
+
+def allocated_claim(parameters: str, *shown: JSON, name: str = "c") -> JSON:
+    config = {"opaque": {"driver": DRIVER, "parameters": RawJson(parameters)}}
+    devices = [(DRIVER, "gpu-0"), (DRIVER, "gpu-1"), (OTHER, "eth-0")]
+    results = [
+        {"request": "r", "driver": driver, "pool": "node-1", "device": device}
+        for driver, device in devices
+    ]
+    allocation = {"results": results, "config": [{"source": "FromClaim", **config}]}
+    wish = {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 3}
+    status: JSON = {"allocation": {"devices": allocation}}
+    return {
+        "metadata": {"name": name, "namespace": "default", "uid": f"uid-{name}"},
+        "spec": {"devices": {"requests": [{"name": "r", "exactly": wish}], "config": [config]}},
+        "status": {**status, "devices": list(shown)} if shown else status,
+    }
+
+
+def others_entry(data: str = '{"x":1}') -> JSON:
+    """Return what another driver shows, with data as that was sent."""
+    return {"driver": OTHER, "pool": "node-1", "device": "eth-0", "data": RawJson(data)}
+
+
+def refused(*causes: tuple[str, str]) -> ApiError:
+    """Return a 422 with reasons and fields."""
+    named = [{"reason": reason, "message": "m", "field": field} for reason, field in causes]
+    status = {"reason": "Invalid", "message": "m", "details": {"causes": named}}
+    return api_error(422, status, call="patch")
+
+
+def claim_protobuf(claim: JSON) -> bytes:
+    """Return a claim as the API server sends it, as far as raw extensions and drivers go."""
+    spec = [(3, _config(2, each)) for each in claim["spec"]["devices"].get("config") or ()]
+    status = claim.get("status") or {}
+    allocation = (status.get("allocation") or {}).get("devices") or {}
+    results = [(1, [(2, each["driver"].encode())]) for each in allocation.get("results") or ()]
+    configs = [(2, _config(3, each)) for each in allocation.get("config") or ()]
+    shown = [
+        (4, [(1, each["driver"].encode()), *_raw(5, each.get("data"))])
+        for each in status.get("devices") or ()
+    ]
+    found: Fields = [
+        (1, [(1, claim["metadata"]["name"].encode())]),
+        (2, [(1, [(1, [(1, b"r")]), *spec])]),
+        (3, [(1, [(1, [*results, *configs])]), *shown]),
+    ]
+    return b"k8s\x00" + _message([(1, [(2, b"ResourceClaim")]), (2, found)])
+
+
+def _config(number: int, config: Mapping[str, Any]) -> Fields:
+    opaque = config["opaque"]
+    return [(number, [(1, [(1, opaque["driver"].encode()), *_raw(2, opaque["parameters"])])])]
+
+
+def _raw(number: int, text: str | None) -> Fields:
+    return [] if text is None else [(number, [(1, text.encode())])]
+
+
+def _message(fields: Fields) -> bytes:
+    made = b""
+    for number, value in fields:
+        data = value if isinstance(value, bytes) else _message(value)
+        made += bytes([number << 3 | 2]) + _varint(len(data)) + data
+    return made
+
+
+def _varint(number: int) -> bytes:
+    low, rest = number & 0x7F, number >> 7
+    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])
