@@ -54,7 +54,17 @@ def test_the_table_of_dra_is_complete() -> None:
     assert sorted(rows("Inside `dra/`:")) == sorted([*apart, *in_rooms("dra")])
 
 
-def test_the_table_of_slices_is_complete() -> None:
-    modules = [path.stem for path in (ROOT / "dra/publish/slices").glob("*.py")]
-    table = rows("[below](#slices-that-no-reader-misunderstands):")
-    assert sorted(table) == sorted(name for name in modules if name != "__init__")
+@pytest.mark.parametrize(
+    ("room", "heading"),
+    [
+        ("slices", "[below](#slices-that-no-reader-misunderstands):"),
+        (
+            "status",
+            "Inside `dra/publish/status/`, which shows in claims how a driver's devices are:",
+        ),
+    ],
+    ids=["slices", "status"],
+)
+def test_the_table_of_what_is_published_is_complete(room: str, heading: str) -> None:
+    modules = [path.stem for path in (ROOT / "dra/publish" / room).glob("*.py")]
+    assert sorted(rows(heading)) == sorted(name for name in modules if name != "__init__")

@@ -105,7 +105,7 @@ class TestRequest:
         assert api.request.call_args.args[3] == b'{"a":[1,{"b":"c d"}],"e":2}'
 
     def test_a_text_is_sent_as_it_is(self, transport, api) -> None:
-        call = calls.update_object(PODS, {"metadata": {"name": "b"}}, "status")
+        call = calls.update_object(PODS, {"metadata": {"name": "b", "namespace": "a"}}, "status")
         transport.send(replace(call, text='{ "é":1}'))
         assert api.request.call_args.args[3] == '{ "é":1}'.encode()
 
