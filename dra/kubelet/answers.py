@@ -1,7 +1,7 @@
 """What a kubelet is told of a claim, whichever service it calls."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias, TypeVar
 
 from api.errors import DriverError
@@ -51,6 +51,16 @@ class Failure:
 
 Outcomes: TypeAlias = Mapping[ClaimUID, T | Failure]
 """By claim, what came of a call for several."""
+
+
+def appended(devices: Answer, ids: Mapping[str, str]) -> Answer:
+    """Return devices with a CDI id for each request, which the first one that serves it has."""
+    left, found = dict(ids), []
+    for device in devices:
+        serves = device.requests or tuple(left)
+        more = tuple(left.pop(request) for request in serves if request in left)
+        found.append(replace(device, cdi_ids=(*device.cdi_ids, *more)))
+    return tuple(found)
 
 
 def flat(devices: Answer) -> tuple[str, ...]:
