@@ -109,7 +109,20 @@ class PublishStatus(Protocol):
         data: JSON | None = None,
         network: JSON | None = None,
     ) -> None:
-        """Replace what this driver shows of the device; others' entries stay."""
+        """Replace what this driver shows of the device; others' entries stay.
+
+        May be kept, and called from any thread. What the API server refuses is told and not raised;
+        nothing is done for a claim that is gone, and no request made if nothing changes.
+
+        Args:
+            device: of the claim's results.
+            conditions: as in metav1; `lastTransitionTime` and `message` may be left out.
+            data: an object of at most 10 KiB of JSON.
+            network: `networkData`.
+
+        Raises:
+            InvalidDeviceStatus: it is no device of the claim, or not what the API allows.
+        """
 
 
 @dataclass(frozen=True, slots=True)

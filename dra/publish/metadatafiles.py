@@ -56,7 +56,7 @@ class MetadataFiles:
                 for said in list(devicemetadata.described(self._source, self._driver, claim))
             }
         except Exception as error:  # noqa: BLE001 - also what the driver raises
-            _LOG.warning("No metadata", claim=f"{claim.namespace}/{claim.name}", err=str(error))
+            _LOG.error("No metadata", exc=error, claim=f"{claim.namespace}/{claim.name}")
             return {}
 
     def removed(self, claim: PreparedClaim) -> None:
@@ -69,7 +69,7 @@ class MetadataFiles:
             for path in self._cdi_files():
                 if devicemetadata.uid_of_file(self._driver, path.name) == claim.uid:
                     path.unlink(missing_ok=True)
-            for path in self._host_files(f"{claim.namespace}_{claim.name}"):
+            for path in self._host_files(f"{claim.namespace}_{claim.name}" if claim.name else "*"):
                 said = _read(path)
                 if said is None or said.uid == claim.uid:
                     _remove(path)

@@ -10,6 +10,7 @@ Source: kubernetes pkg/registry/resource/resourceclaim/strategy.go; behaviour se
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from api.claims.versions import CLAIMS, read_claim
@@ -71,6 +72,15 @@ class _Refused(Exception):
         self.refusal = refusal
 
 
+@dataclass(frozen=True, slots=True)
+class _Means:
+    writer: "_Writer"
+    claims: Claims
+    driver: str
+    told: Told
+    now: Callable[[], float]
+
+
 class StatusPublisher:
     """Makes the `publish_status` of claims; thread-safe."""
 
@@ -92,36 +102,20 @@ class StatusPublisher:
             told: hears what goes wrong.
             now: seconds since 1970.
         """
-        self._writer = _Writer(server)
-        self._claims = claims
-        self._driver = driver
-        self._told = told
-        self._now = now
+        self._means = _Means(_Writer(server, driver), claims, driver, told, now)
 
     def of(self, claim: ClaimView) -> PublishStatus:
         """Return what shows the devices of a claim, as it was just read; it may be kept."""
-        return _ClaimStatus(claim, self._writer, self._claims, self._driver, self._told, self._now)
+        return _ClaimStatus(claim, self._means)
 
 
 class _ClaimStatus:
     """A PublishStatus. Every write starts from what the last one stored."""
 
-    def __init__(
-        self,
-        claim: ClaimView,
-        writer: "_Writer",
-        claims: Claims,
-        driver: str,
-        told: Told,
-        now: Callable[[], float],
-    ) -> None:
+    def __init__(self, claim: ClaimView, means: _Means) -> None:
         self._claim = claim
-        self._results = claim.results(driver)
-        self._writer = writer
-        self._claims = claims
-        self._driver = driver
-        self._told = told
-        self._now = now
+        self._means = means
+        self._results = claim.results(means.driver)
         self._gone = False
         self._lock = threading.Lock()
 
@@ -138,11 +132,11 @@ class _ClaimStatus:
         Raises:
             InvalidDeviceStatus: it is no device of the claim, or not what the API allows.
         """
-        wanted = entries.shown(self._driver, device, conditions, data, network)
+        wanted = entries.shown(self._means.driver, device, conditions, data, network)
         with self._lock:
             if not entries.is_allocated(self._claim, wanted):
                 self._check(device)
-            elif not self._gone and not self._told.silent(self._claim.uid):
+            elif not self._gone and not self._means.told.silent(self._claim.uid):
                 self._publish(wanted)
 
     def _check(self, device: Result) -> None:
@@ -159,18 +153,18 @@ class _ClaimStatus:
         except NotForThisNode:
             self._gone = True
         except _Refused as error:
-            self._told.refused(self._claim, error.refusal, str(error))
+            self._means.told.refused(self._claim, error.refusal, str(error))
         except DriverError as error:
-            self._told.failed(self._claim, error)
+            self._means.told.failed(self._claim, error)
 
     def _persist(self, wanted: entries.Shown) -> None:
         """Write, from a newer claim after each conflict."""
         for tries_left in reversed(range(_TRIES)):
-            edit = entries.edit(self._claim.raw, wanted, timestamp(self._now()))
+            edit = entries.edit(self._claim.raw, wanted, timestamp(self._means.now()))
             if edit is None or not entries.is_allocated(self._claim, wanted):
                 return
             try:
-                stored = self._writer.write(self._claim, edit, self._driver)
+                stored = self._means.writer.write(self._claim, edit)
             except (Conflict, NotFound):
                 if not tries_left:
                     raise
@@ -183,11 +177,11 @@ class _ClaimStatus:
     def _check_stored(self, edit: entries.Edit) -> None:
         if edit.entry is not None and not entries.devices_of(self._claim.raw):
             raise _Refused(Refusal.NOT_STORED, "the API server has dropped status.devices")
-        self._told.written()
+        self._means.told.written()
 
     def _read(self) -> ClaimView:
         known = self._claim
-        read = self._claims.read(ClaimRef(known.namespace, known.name, known.uid))
+        read = self._means.claims.read(ClaimRef(known.namespace, known.name, known.uid))
         if read.uid != known.uid:
             raise NotForThisNode(f"ResourceClaim {known.namespace}/{known.name} was made anew")
         return read
@@ -196,11 +190,12 @@ class _ClaimStatus:
 class _Writer:
     """Finds out how each claim can be written."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, driver: str) -> None:
         self._server = server
+        self._driver = driver
         self._verbatim = LRU[ClaimUID, bool](_REMEMBERED)
 
-    def write(self, claim: ClaimView, edit: entries.Edit, driver: str) -> JSON:
+    def write(self, claim: ClaimView, edit: entries.Edit) -> JSON:
         """Return the claim as it was stored.
 
         Raises:
@@ -210,13 +205,13 @@ class _Writer:
         try:
             if claim.uid in self._verbatim:
                 return self._replace(claim, edit)
-            return self._patch(claim, edit, driver)
+            return self._patch(claim, edit)
         except Forbidden as error:
             raise _Refused(Refusal.FORBIDDEN, str(error)) from error
         except Invalid as error:
             raise _Refused(_refusal(error), str(error)) from error
 
-    def _patch(self, claim: ClaimView, edit: entries.Edit, driver: str) -> JSON:
+    def _patch(self, claim: ClaimView, edit: entries.Edit) -> JSON:
         try:
             return self._server.patch(
                 _RESOURCES[claim.raw["apiVersion"]],
@@ -226,7 +221,7 @@ class _Writer:
                 subresource="status",
             )
         except Invalid as error:
-            if not _may_pass_verbatim(_refusal(error), claim, driver):
+            if not _may_pass_verbatim(_refusal(error), claim, self._driver):
                 raise
         stored = self._replace(claim, edit)
         self._verbatim.setdefault(claim.uid, lambda: True)
