@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView, Result
@@ -15,7 +17,7 @@ from devcluster.kubelet.cdispec import check_spec
 from dra.driver import PreparedClaim
 from dra.errors import CdiWriteFailed
 from dra.kubelet.answers import AnsweredDevice, appended
-from dra.publish.devicemetadata import parse, uid_of_file
+from dra.publish.devicemetadata import Described, parse, uid_of_file
 from dra.publish.metadatafiles import MetadataFiles
 
 DRIVER = "gpu.example.com"
@@ -276,6 +278,26 @@ def test_recovery_of_nothing_makes_nothing(rig: Rig) -> None:
 )
 def test_whose_cdi_file_it_is(name: str, uid: str | None) -> None:
     assert uid_of_file(DRIVER, name) == uid
+
+
+names = st.from_regex(r"[a-z0-9]{1,5}", fullmatch=True)
+
+
+@given(
+    st.builds(
+        Described,
+        names.map(ClaimUID),
+        names,
+        names,
+        st.none() | names,
+        st.sampled_from(["r", "r/sub"]),
+        st.lists(st.dictionaries(names, st.text() | st.integers()), max_size=3).map(tuple),
+        st.integers(1),
+    )
+)
+def test_a_file_says_what_it_was_written_for(said: Described) -> None:
+    assert parse(said.content()) == said
+    assert parse(said.content() + b" ") is None
 
 
 @pytest.mark.parametrize(
