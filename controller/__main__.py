@@ -85,7 +85,7 @@ def run(
     if version is None:
         return life.wait()
     _LOG.info("serving classic claims", version=version)
-    events = event_recorder(client, config)
+    events = event_recorder(client, config, config.contract.driver_name)
     controller = build(
         *(client, config.contract, events, metrics),
         version=version,

@@ -16,6 +16,8 @@ DriverError                     (api.errors)
 │  │  └─ UnknownKubelet         the Node does not say which kubelet wants an answer
 │  ├─ ClaimBusy                 the driver takes longer for the claim than the call
 │  ├─ StateBusy                 another instance of the driver changes the state for too long
+│  ├─ DriverFailed              the driver raised something
+│  ├─ WrongDevices              the driver prepared what was not allocated
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ PluginStopped             the plugin ends, its successor will prepare the claim
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
@@ -27,6 +29,7 @@ DriverError                     (api.errors)
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
 └─ CannotServe                  the plugin cannot run on this machine as it is configured
+   ├─ NoDriver                  what was named is no driver, or declares what no flag can say
    ├─ DirectoryUnusable         a directory is missing or not accessible
    ├─ SocketUnusable            a socket cannot be bound
    └─ NodeOccupied              another plugin process serves the same sockets
@@ -95,6 +98,14 @@ class StateBusy(NodeError):
     """Another instance of the driver on this node changes the state for too long."""
 
 
+class DriverFailed(NodeError):
+    """The driver raised an exception of its own."""
+
+
+class WrongDevices(NodeError):
+    """The driver returned devices other than those that were allocated."""
+
+
 class DeviceInUse(NodeError):
     """A device that was allocated is prepared for another claim at present."""
 
@@ -147,6 +158,10 @@ class CheckpointCorrupt(DriverError):
 
 class CannotServe(DriverError):
     """The plugin cannot run here until somebody changes the machine or a flag."""
+
+
+class NoDriver(CannotServe):
+    """What was named is no driver, or it declares a setting that no flag can have."""
 
 
 class DirectoryUnusable(CannotServe):

@@ -7,9 +7,11 @@ collected. Called by `plugin.sync`.
 Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plugin's answer.
 """
 
+from collections.abc import Callable
+
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
-from dra.devicestate.state import State
+from dra.devicestate.state import CheckpointEntry, State
 from dra.driver import PreparedClaim
 from dra.errors import NodeError, NotForThisNode
 from dra.metrics import PluginMetrics
@@ -26,13 +28,18 @@ class Collector:
     def __init__(
         self,
         state: State,
+        discard: Callable[[CheckpointEntry], bool],
         claims: ClaimReader,
         node: NodeName,
         driver_name: str,
         metrics: PluginMetrics,
         report: Report,
     ) -> None:
-        """Collect from `state` what `claims` says is not for `node` any more, and report it."""
+        """Collect from `state` what `claims` says is not for `node` any more, and report it.
+
+        What is collected is given to `discard`, which tells whether it was unprepared.
+        """
+        self._discard = discard
         self._state = state
         self._claims = claims
         self._node = node
@@ -48,7 +55,7 @@ class Collector:
         """
         for entry in self._state.entries():
             reason = self._why_stale(entry.claim)
-            if reason is not None and self._state.discard(entry):
+            if reason is not None and self._discard(entry):
                 self._metrics.collected()
                 text = f"{entry.claim} was unprepared without the kubelet: {reason}"
                 self._report(Repair.STALE_CLAIM, text)

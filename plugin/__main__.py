@@ -170,7 +170,7 @@ def run(life: Lifecycle, config: PluginConfig, common: CommonConfig) -> int:
     metrics = Metrics()
     agent = f"fake-dra-kubeletplugin/{__version__}"
     client = connect(life, common, metrics, user_agent=agent, logger="plugin")
-    events = event_recorder(client, common, host=config.node_name)
+    events = event_recorder(client, common, common.contract.driver_name, host=config.node_name)
     node = NodeName(config.node_name)
     source = FakeDeviceSource(common.contract, node, config.num_devices, config.device_model)
     site = Site(common.contract, node, common.namespace, source, places, config.heartbeat_period)

@@ -11,6 +11,7 @@ from api.resources import STATES
 from dra.claims import ClaimReader
 from dra.devicestate.state import State
 from dra.garbage import Collector
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.registration import Registration
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
@@ -135,13 +136,13 @@ def build(
     )
     readiness = Readiness(node_state, registration)
     heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
-    collector = Collector(state, claims, node, name, measured, report)
+    collector = Collector(state, state.discard, claims, node, name, measured, report)
     parts = (node_state, publisher, state, collector, readiness.write, heartbeats, queue)
     sync = NodeSync(*parts, report=report)
     cache.subscribe(sync.on_change)
     asked = (node, site.contract, claims, node_state, site.source, state)
     driver = NodeDriver(*asked, patience=patience, metrics=measured, events=events)
-    service = NodeService(driver, kubelet, patience, CLASSIC_SERVICES)
+    service = NodeService(driver, kubelet, patience, CLASSIC_SERVICES, ClaimCalls())
     servers = _servers(places, service, registration, report)
     reflector = _reflector(client, cache, site, metrics)
     return Plugin(

@@ -75,7 +75,7 @@ class ClaimCalls:
 
     def _serve(self, served: "Served[T]", serve: Callable[[ClaimRef], T]) -> None:
         try:
-            with self._turn(served.ref):
+            with self.turn(served.ref):
                 result = serve(served.ref)
         except Exception as error:  # noqa: BLE001 - whoever asked is told
             served.future.set_exception(error)
@@ -85,7 +85,12 @@ class ClaimCalls:
             served.future.set_result(result)
 
     @contextmanager
-    def _turn(self, ref: ClaimRef) -> Iterator[None]:
+    def turn(self, ref: ClaimRef) -> Iterator[None]:
+        """Be the only one who works on a claim.
+
+        Raises:
+            ClaimBusy: another call does, for longer than the present one may take.
+        """
         with self._guard:
             turn = self._turns.setdefault(ref.uid, _Turn())
             turn.calls += 1

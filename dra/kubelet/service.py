@@ -54,6 +54,7 @@ class NodeService:
         kubelet: Kubelet,
         patience: Patience,
         services: Sequence[ClaimService],
+        calls: ClaimCalls,
     ) -> None:
         """Serve a driver.
 
@@ -62,12 +63,13 @@ class NodeService:
             kubelet: that calls; asked only where services have the same name.
             patience: waits until it can tell its version.
             services: by which it calls, of `dra.kubelet.services`.
+            calls: let one call at a time work on a claim.
         """
         self._driver = driver
         self._kubelet = kubelet
         self._patience = patience
         self._services = services
-        self._calls = ClaimCalls()
+        self._calls = calls
 
     def handlers(self) -> list[Handler]:
         """Return what a server has to be given to serve all of them on one socket."""

@@ -38,6 +38,11 @@ class Service(Generic[Codec]):
     since: Minor
     until: Minor | None = None
 
+    @property
+    def for_claims(self) -> bool:
+        """Whether it is for claims, and not for the health of devices."""
+        return isinstance(self.codec, ClaimCodec)
+
 
 STRUCTURED_SERVICES: Final = (
     Service("k8s.io.kubelet.pkg.apis.dra.v1.DRAPlugin", "v1.DRAPlugin", DEVICES, (1, 34)),

@@ -16,6 +16,7 @@ from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import FILE_NAME, checksum
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
@@ -275,7 +276,7 @@ class Calls:
         client: Any = self._node.api
         kubelet = Kubelet(client, NODE)
         handlers = NodeService(
-            self._node.program.driver, kubelet, IMPATIENT, CLASSIC_SERVICES
+            self._node.program.driver, kubelet, IMPATIENT, CLASSIC_SERVICES, ClaimCalls()
         ).handlers()
         place = Place(root / "plugin.sock", "--x")
         told = Registration(

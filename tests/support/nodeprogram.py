@@ -70,7 +70,13 @@ class NodeProgram:
         )
         claims = ClaimReader(client, CLASSIC)
         collector = Collector(
-            self.state, claims, self.name, FAKE.driver_name, self.metrics, self._report
+            self.state,
+            self.state.discard,
+            claims,
+            self.name,
+            FAKE.driver_name,
+            self.metrics,
+            self._report,
         )
         registration: Any = type("Registered", (), {"problem": None, "refused": False})
         readiness = Readiness(self.node_state, registration)

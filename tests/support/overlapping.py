@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 
 from dra.claims import ClaimRef
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
@@ -45,7 +46,11 @@ class Overlapping:
         self.refs = [self.rig.allocate(f"c{n}", n, split=n) for n in range(_CLAIMS)]
         client: Any = self.rig.api
         service = NodeService(
-            self.rig.driver, Kubelet(client, NODE), self.rig.patience, CLASSIC_SERVICES
+            self.rig.driver,
+            Kubelet(client, NODE),
+            self.rig.patience,
+            CLASSIC_SERVICES,
+            ClaimCalls(),
         )
         self._socket = root / "overlapping.sock"
         self._server = UnixServer(Place(self._socket, "--x"), service.handlers(), workers=THREADS)

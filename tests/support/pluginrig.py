@@ -90,7 +90,13 @@ class PluginRig:
         )
         self.claims = ClaimReader(client, CLASSIC)
         self.collector = Collector(
-            self.state, self.claims, NODE, FAKE.driver_name, self.metrics, self.report
+            self.state,
+            self.state.discard,
+            self.claims,
+            NODE,
+            FAKE.driver_name,
+            self.metrics,
+            self.report,
         )
         self.driver = NodeDriver(
             NODE,

@@ -97,8 +97,19 @@ def test_the_wheel_of_the_image_is_without_the_embedded_cluster(
     wheels: Mapping[str, Wheel],
 ) -> None:
     image = wheels["programs"]
-    assert image.packages == {"allocation", "api", "kube", "ops", "dra", "controller", "plugin", "fsck"}
+    assert image.packages == {
+        "allocation",
+        "api",
+        "kube",
+        "ops",
+        "dra",
+        "drivers",
+        "controller",
+        "plugin",
+        "fsck",
+    }
     assert image.commands == {
+        "dra",
         "fake-dra-controller",
         "fake-dra-kubeletplugin",
         "set-nas-status",

@@ -12,6 +12,7 @@ from api.objects import ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
 from dra.kubelet.services import CLASSIC_SERVICES
@@ -46,7 +47,9 @@ class served:  # noqa: N801 - reads as a word
 
     def __init__(self, rig: PluginRig, socket: Path) -> None:
         client: Any = rig.api
-        service = NodeService(rig.driver, Kubelet(client, NODE), rig.patience, CLASSIC_SERVICES)
+        service = NodeService(
+            rig.driver, Kubelet(client, NODE), rig.patience, CLASSIC_SERVICES, ClaimCalls()
+        )
         self.server = UnixServer(Place(socket, "--x"), service.handlers(), workers=8)
         self.calls = KubeletCalls(socket)
 

@@ -15,6 +15,7 @@ from dra.claims import ClaimRef
 from dra.driver import DeviceHealth
 from dra.errors import ClaimNotFound
 from dra.kubelet.answers import Answer, AnsweredDevice
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
 from dra.kubelet.services import (
@@ -107,7 +108,7 @@ class Serving:
 def serving(path: Path, services: Sequence[Service[Any]], minor: Minor) -> Iterator[Serving]:
     driver, node = Driver(), Node(minor)
     patience = Patience(threading.Event().wait)
-    handlers = NodeService(driver, node, patience, services).handlers()
+    handlers = NodeService(driver, node, patience, services, ClaimCalls()).handlers()
     server = UnixServer(Place(path / "plugin.sock", "--x"), handlers, workers=2)
     server.start()
     try:

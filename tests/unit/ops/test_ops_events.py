@@ -3,6 +3,7 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.contract import FAKE
 from kube.client import Client
 from ops.events import event_recorder
 from tests.support.settings import DEFAULTS
@@ -18,7 +19,9 @@ def test_events_are_those_that_the_settings_want_at_their_rate(
     normal: bool, reasons: list[str]
 ) -> None:
     client = create_autospec(Client, instance=True, spec_set=True)
-    recorder = event_recorder(client, replace(CONFIG, normal_events=normal), host="node-1")
+    recorder = event_recorder(
+        client, replace(CONFIG, normal_events=normal), FAKE.driver_name, host="node-1"
+    )
     recorder.normal(CLAIM, "Allocated", "1 device")
     recorder.warning(CLAIM, "NoSuitableNode", "none")
     recorder.start()

@@ -20,6 +20,7 @@ from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
 from api.selectors import only_node
 from dra.claims import ClaimRef
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.protocol.pluginregistration_pb2 import RegistrationStatus
 from dra.kubelet.registration import Registration
@@ -47,7 +48,9 @@ class Node:
         client: Any = self.rig.api
         kubelet = Kubelet(client, NODE)
         socket = Place(self.root / "plugin.sock", "--plugins")
-        service = NodeService(self.rig.driver, kubelet, self.rig.patience, CLASSIC_SERVICES)
+        service = NodeService(
+            self.rig.driver, kubelet, self.rig.patience, CLASSIC_SERVICES, ClaimCalls()
+        )
         self.server = UnixServer(socket, service.handlers(), workers=8)
         self.server.start()
         self.calls = KubeletCalls(socket.path)

@@ -15,6 +15,7 @@ from dra.errors import (
     ClaimNotFound,
     ClaimUidMismatch,
     DeviceInUse,
+    DriverFailed,
     InvalidCdiSpec,
     InvalidClaimName,
     InvalidClaimUid,
@@ -28,6 +29,7 @@ from dra.errors import (
     StateBusy,
     UnknownKubelet,
     UnsupportedServer,
+    WrongDevices,
 )
 from dra.patience import BRIEF_SECONDS, Patience, longest_wait
 from kube import errors
@@ -63,6 +65,8 @@ LASTS = (
     errors.Gone,
     errors.Invalid,
     NodeError,
+    DriverFailed,
+    WrongDevices,
     NotForThisNode,
     ClaimNotFound,
     ClaimUidMismatch,

@@ -11,6 +11,7 @@ import pytest
 
 from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimRef
+from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.server import UnixServer
 from dra.kubelet.service import NodeService
@@ -52,7 +53,11 @@ class Node:
         self.rig = PluginRig(root, patience=Patience(self._sleep, clock=self.clock))
         client: Any = self.rig.api
         service = NodeService(
-            self.rig.driver, Kubelet(client, NODE), self.rig.patience, CLASSIC_SERVICES
+            self.rig.driver,
+            Kubelet(client, NODE),
+            self.rig.patience,
+            CLASSIC_SERVICES,
+            ClaimCalls(),
         )
         self.socket = root / "plugin.sock"
         self.server = UnixServer(Place(self.socket, "--x"), service.handlers(), workers=4)

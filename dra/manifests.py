@@ -1,0 +1,249 @@
+"""The objects that install a driver on a cluster, with rights as narrow as they can be.
+
+Pure: what `dra manifests` prints. A plugin may write ResourceSlices of its own node only, which
+RBAC cannot say; a ValidatingAdmissionPolicy does, by the node that the token of a pod names.
+Source: kubernetes pkg/registry/resource (rights on claims' status), KEP-4601 and KEP-4817.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Final
+
+from api.contract import Contract
+from api.names import RESOURCE_GROUP
+from api.objects import JSON
+
+HTTP_PORT: Final = 8080
+KUBELET_ROOT: Final = "/var/lib/kubelet"
+CDI_ROOT: Final = "/var/run/cdi"
+_NODE_NAME: Final = "authentication.kubernetes.io/node-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """How a driver is installed.
+
+    Attributes:
+        contract: of the driver.
+        name: of its objects, and the label `app` of its pods.
+        namespace: that it runs in.
+        image: of its program.
+        command: of its program, without settings.
+        device_class: name of a DeviceClass for all of its devices.
+        host_paths: directories of the host that it works on, at the same path in the pod.
+        settings: environment variables of the driver's own.
+        rolling_update: whether a new pod serves before the old one ends (Kubernetes 1.33).
+    """
+
+    contract: Contract
+    name: str
+    namespace: str
+    image: str
+    command: tuple[str, ...]
+    device_class: str
+    host_paths: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+    rolling_update: bool = False
+
+
+def manifests(wanted: Installation) -> list[JSON]:
+    """Return the objects in the order in which they are created."""
+    return [
+        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": wanted.namespace}},
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(wanted)},
+        _role(wanted),
+        _binding(wanted),
+        _policy(wanted),
+        _policy_binding(wanted),
+        device_class(wanted),
+        daemon_set(wanted),
+    ]
+
+
+def device_class(wanted: Installation) -> JSON:
+    """Return the class of all devices of a driver."""
+    expression = f"device.driver == '{wanted.contract.driver_name}'"
+    return {
+        "apiVersion": f"{RESOURCE_GROUP}/v1",
+        "kind": "DeviceClass",
+        "metadata": {"name": wanted.device_class},
+        "spec": {"selectors": [{"cel": {"expression": expression}}]},
+    }
+
+
+def daemon_set(wanted: Installation) -> JSON:
+    """Return what runs the driver on every node."""
+    labels = {"app": wanted.name}
+    surge: JSON = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {**_metadata(wanted), "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            **({"updateStrategy": surge} if wanted.rolling_update else {}),
+            "template": {"metadata": {"labels": labels}, "spec": _pod(wanted)},
+        },
+    }
+
+
+def _pod(wanted: Installation) -> JSON:
+    paths = list(_paths(wanted))
+    return {
+        "serviceAccountName": wanted.name,
+        "enableServiceLinks": False,
+        # The kubelet's directories, and those of devices, belong to root.
+        "securityContext": {"runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "tolerations": [{"operator": "Exists"}],
+        "priorityClassName": "system-node-critical",
+        "containers": [_container(wanted, paths)],
+        "volumes": [
+            {"name": name, "hostPath": {"path": path, "type": kind}} for name, path, kind in paths
+        ],
+    }
+
+
+def _container(wanted: Installation, paths: Sequence[tuple[str, str, str]]) -> JSON:
+    return {
+        "name": "driver",
+        "image": wanted.image,
+        "imagePullPolicy": "IfNotPresent",
+        "command": list(wanted.command),
+        "env": list(_environment(wanted)),
+        "ports": [{"name": "http", "containerPort": HTTP_PORT}],
+        "livenessProbe": {"httpGet": {"path": "/healthz", "port": "http"}, "periodSeconds": 10},
+        "readinessProbe": {"httpGet": {"path": "/readyz", "port": "http"}, "periodSeconds": 5},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+        "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
+        "volumeMounts": [{"name": name, "mountPath": path} for name, path, _ in paths],
+    }
+
+
+def _environment(wanted: Installation) -> Iterator[JSON]:
+    yield {"name": "NODE_NAME", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}
+    if wanted.rolling_update:
+        yield {"name": "ROLLING_UPDATE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}
+    given = (("CDI_ROOT", CDI_ROOT), ("HTTP_ENDPOINT", f":{HTTP_PORT}"), *wanted.settings)
+    yield from ({"name": name, "value": value} for name, value in given)
+
+
+def _paths(wanted: Installation) -> Iterator[tuple[str, str, str]]:
+    """Yield name, path and type of each directory of the host that the plugin works on."""
+    yield "registry", f"{KUBELET_ROOT}/plugins_registry", "Directory"
+    plugin = f"{KUBELET_ROOT}/plugins/{wanted.contract.driver_name}"
+    yield "plugin", plugin, "DirectoryOrCreate"
+    yield "cdi", CDI_ROOT, "DirectoryOrCreate"
+    for number, path in enumerate(wanted.host_paths):
+        yield f"host-{number}", str(PurePosixPath(path)), "DirectoryOrCreate"
+
+
+def _role(wanted: Installation) -> JSON:
+    driver = [wanted.contract.driver_name]
+    rules = [
+        # the uid of the node, which becomes the owner of its slices
+        _rule("", "nodes", ["get"]),
+        _rule(
+            RESOURCE_GROUP,
+            "resourceslices",
+            ["get", "list", "watch", "create", "update", "delete"],
+        ),
+        # get before a claim is prepared; list tells which devices may not be withdrawn
+        _rule(RESOURCE_GROUP, "resourceclaims", ["get", "list", "watch"]),
+        _rule(RESOURCE_GROUP, "resourceclaims/status", ["update", "patch"]),
+        # from Kubernetes 1.36 on: only for this driver's devices on the pod's own node
+        {
+            **_rule(
+                RESOURCE_GROUP,
+                "resourceclaims/driver",
+                ["associated-node:update", "associated-node:patch"],
+            ),
+            "resourceNames": driver,
+        },
+        _rule("", "events", ["create", "patch"]),
+    ]
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": wanted.name},
+        "rules": rules,
+    }
+
+
+def _rule(group: str, resource: str, verbs: Sequence[str]) -> JSON:
+    return {"apiGroups": [group], "resources": [resource], "verbs": list(verbs)}
+
+
+def _binding(wanted: Installation) -> JSON:
+    account = {"kind": "ServiceAccount", "name": wanted.name, "namespace": wanted.namespace}
+    role = {
+        "apiGroup": "rbac.authorization.k8s.io",
+        "kind": "ClusterRole",
+        "name": wanted.name,
+    }
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": wanted.name},
+        "roleRef": role,
+        "subjects": [account],
+    }
+
+
+def _policy(wanted: Installation) -> JSON:
+    account = f"system:serviceaccount:{wanted.namespace}:{wanted.name}"
+    rule = {
+        "apiGroups": [RESOURCE_GROUP],
+        "apiVersions": ["v1", "v1beta2", "v1beta1"],
+        "operations": ["CREATE", "UPDATE", "DELETE"],
+        "resources": ["resourceslices"],
+    }
+    node = f"request.userInfo.extra[?'{_NODE_NAME}'][0].orValue('')"
+    slice_node = "(object == null ? oldObject : object).spec.?nodeName.orValue('')"
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": wanted.name},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "matchConditions": [
+                {
+                    "name": "is-driver",
+                    "expression": f"request.userInfo.username == '{account}'",
+                }
+            ],
+            "variables": [
+                {"name": "node", "expression": node},
+                {"name": "sliceNode", "expression": slice_node},
+            ],
+            "validations": [
+                {
+                    "expression": "variables.node != ''",
+                    "message": "the token names no node, so it is not the one of a driver's pod",
+                },
+                {
+                    "expression": "variables.node == variables.sliceNode",
+                    "messageExpression": "'the driver of node ' + variables.node + "
+                    "' may not write ResourceSlices of node ' + variables.sliceNode",
+                },
+            ],
+        },
+    }
+
+
+def _policy_binding(wanted: Installation) -> JSON:
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": wanted.name},
+        "spec": {"policyName": wanted.name, "validationActions": ["Deny"]},
+    }
+
+
+def _metadata(wanted: Installation) -> JSON:
+    return {"name": wanted.name, "namespace": wanted.namespace}

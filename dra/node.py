@@ -1,0 +1,280 @@
+"""Prepares and unprepares claims on request of the kubelet, whichever protocol carries it.
+
+A claim is read live and checked; what it was given is found; the driver makes its devices ready;
+`dra.devicestate.state` keeps them. Only one call of a claim runs at a time. What passes by itself
+is waited for, and all of that is done again. Called by `dra.kubelet.service` and `dra.garbage`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from api.claims.view import ClaimView, Result
+from api.errors import DriverError
+from api.objects import JSON, NodeName
+from dra.claims import ClaimReader, ClaimRef, verify
+from dra.devicestate.prepared import described
+from dra.devicestate.publisher import Precondition
+from dra.devicestate.state import CheckpointEntry, State
+from dra.driver import Driver, PreparedClaim, PreparingClaim, PublishStatus
+from dra.errors import DriverFailed, NodeError, WrongDevices
+from dra.kubelet.answers import Answer, appended
+from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
+from dra.patience import Patience
+from dra.publish.metadatafiles import MetadataFiles
+from ops.logs import get_logger
+
+_LOG = get_logger("driver")
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """What a claim was given.
+
+    Attributes:
+        results: of the driver, in order.
+        precondition: under which they are right; None if they are certain.
+    """
+
+    results: tuple[Result, ...]
+    precondition: Precondition | None = None
+
+
+class Allocations(Protocol):
+    """Finds what claims were given."""
+
+    def of(self, claim: ClaimView, held: PreparedClaim | None) -> Iterator[Allocation]:
+        """Yield what a claim was given, what is cheap and doubtful first, what is certain last.
+
+        Args:
+            claim: read live.
+            held: as it is prepared already.
+
+        Raises:
+            DriverError: that cannot be told.
+        """
+        ...
+
+
+class FromClaims:
+    """Allocations of kube-scheduler, which stand in the claims themselves."""
+
+    def __init__(self, driver_name: str) -> None:
+        """Find those of a driver."""
+        self._driver_name = driver_name
+
+    def of(self, claim: ClaimView, _held: PreparedClaim | None) -> Iterator[Allocation]:
+        """Yield the results of the claim."""
+        yield Allocation(claim.results(self._driver_name))
+
+
+class Events(Protocol):
+    """What is needed of kube.events.EventRecorder."""
+
+    def normal(self, obj: JSON, reason: str, message: str) -> None:
+        """Record that something went as it should."""
+
+    def warning(self, obj: JSON, reason: str, message: str) -> None:
+        """Record a Warning about an object."""
+
+
+class StatusPublisher(Protocol):
+    """What is needed of dra.publish.status."""
+
+    def of(self, claim: ClaimView) -> PublishStatus:
+        """Return what shows the state of devices in a claim."""
+
+
+class NodeDriver:
+    """Serves one claim at a time; calls may come from several threads."""
+
+    def __init__(
+        self,
+        node: NodeName,
+        driver: Driver,
+        claims: ClaimReader,
+        allocations: Allocations,
+        state: State,
+        *,
+        status: StatusPublisher,
+        answer: Callable[[PreparedClaim, ClaimView], Answer],
+        metadata: MetadataFiles | None,
+        patience: Patience,
+        metrics: PluginMetrics,
+        events: Events,
+    ) -> None:
+        """Put the parts together.
+
+        Args:
+            node: that this plugin runs on.
+            driver: makes devices ready.
+            claims: reads ResourceClaims.
+            allocations: finds what they were given.
+            state: the prepared claims.
+            status: shows the state of devices in claims.
+            answer: what the kubelet is told of a prepared claim.
+            metadata: what containers are told of their devices; None if they are not.
+            patience: waits for what passes by itself.
+            metrics: counts and times each call.
+            events: tells users of failures, and of success unless it was shown before.
+        """
+        self._node = node
+        self._driver = driver
+        self._claims = claims
+        self._allocations = allocations
+        self._state = state
+        self._status = status
+        self._answer = answer
+        self._metadata = metadata
+        self._patience = patience
+        self._metrics = metrics
+        self._events = events
+
+    def prepare(self, ref: ClaimRef) -> Answer:
+        """Prepare a claim; any number of times, also after a restart of plugin or machine.
+
+        Raises:
+            DriverError: naming the claim, what is wrong, and what helps.
+        """
+        before = self._state.find(ref.uid)
+        read: list[ClaimView] = []
+
+        def attempt() -> PreparedClaim:
+            read.append(self._claims.read(ref))
+            verify(read[-1], ref, self._node, self._driver.contract.driver_name)
+            return self._prepare(read[-1])
+
+        with self._metrics.timed(PREPARE):
+            try:
+                prepared = self._patience.persist(ref, attempt)
+            except DriverError as error:
+                if read and read[-1].uid == ref.uid:
+                    self._events.warning(read[-1].raw, "PrepareFailed", str(error))
+                raise
+        if before is None or before.devices != prepared.devices:
+            told = described(prepared.devices)
+            self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
+        _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
+        answer = self._answer(prepared, read[-1])
+        if self._metadata is None:
+            return answer
+        return appended(answer, self._metadata.prepared(read[-1]))
+
+    def unprepare(self, ref: ClaimRef) -> None:
+        """Unprepare a claim; one that is not prepared, or does not exist any more, is fine.
+
+        Raises:
+            DriverError: the claim may still be prepared.
+        """
+        with self._metrics.timed(UNPREPARE):
+            self._patience.persist(ref, lambda: self._unprepare(ref))
+        _LOG.info("Unprepared", claim=ref, uid=ref.uid)
+
+    def discard(self, entry: CheckpointEntry) -> bool:
+        """Unprepare a claim that nobody asks for, unless it was prepared again meanwhile.
+
+        Returns:
+            Whether the claim is gone.
+
+        Raises:
+            DriverError: the claim may still be prepared.
+        """
+        if self._state.entry(entry.claim.uid) != entry:
+            return False
+        self._undo(entry.claim)
+        return self._state.discard(entry)
+
+    def _prepare(self, claim: ClaimView) -> PreparedClaim:
+        held = self._state.find(claim.uid)
+        for allocation in self._allocations.of(claim, held):
+            try:
+                return self._prepare_as(claim, allocation)
+            except NodeError as error:
+                if allocation.precondition is None:
+                    raise
+                _LOG.debug("Reading the allocation live", claim=claim.key, err=str(error))
+        raise AssertionError("allocations end with one that is certain")
+
+    def _prepare_as(self, claim: ClaimView, allocation: Allocation) -> PreparedClaim:
+        """Prepare a claim with what it was given; its consumers are those of the first time."""
+        identity = (claim.uid, claim.namespace, claim.name, claim.label)
+        begun = self._begin(PreparedClaim(*identity, (), allocation.results, claim.consumers))
+        status = self._status.of(claim)
+        preparing = PreparingClaim(*identity, begun.consumers, allocation.results, status)
+        with _driver_code(PREPARE):
+            devices = tuple(self._driver.prepare(preparing))
+        prepared = replace(begun, devices=devices, results=allocation.results)
+        check_devices(prepared)
+        self._state.prepare(prepared, allocation.precondition)
+        return prepared
+
+    def _begin(self, wanted: PreparedClaim) -> PreparedClaim:
+        """Write down that a claim is being prepared; one with a former allocation goes first."""
+        begun = self._state.begin(wanted)
+        if begun.results and _allocated(begun) != _allocated(wanted):
+            self._undo(begun)
+            self._state.unprepare(begun.uid)
+            begun = self._state.begin(wanted)
+        return begun
+
+    def _unprepare(self, ref: ClaimRef) -> None:
+        entry = self._state.entry(ref.uid)
+        never = PreparedClaim(ref.uid, ref.namespace, ref.name, ref.name)
+        self._undo(entry.claim if entry else never)
+        self._state.unprepare(ref.uid)
+
+    def _undo(self, claim: PreparedClaim) -> None:
+        with _driver_code(UNPREPARE):
+            self._driver.unprepare(claim)
+        if self._metadata is not None:
+            self._metadata.removed(claim)
+
+
+def check_devices(claim: PreparedClaim) -> None:
+    """Check that a driver prepared each device that was allocated, and no other.
+
+    Raises:
+        WrongDevices: naming claim and devices.
+    """
+    allocated = _allocated(claim)
+    prepared = {(d.pool, d.device, d.share_id) for d in claim.devices}
+    if allocated == prepared:
+        return
+    surplus, missing = _names(prepared - allocated), _names(allocated - prepared)
+    what = " and ".join(
+        filter(None, (surplus and f"returned {surplus}", missing and f"left out {missing}"))
+    )
+    raise WrongDevices(
+        f"the driver {what} of {claim}: prepare has to return each device of claim.results"
+    )
+
+
+def _allocated(claim: PreparedClaim) -> set[tuple[str, str, str | None]]:
+    return {(result.pool, result.device, result.share_id) for result in claim.results}
+
+
+def _names(devices: Iterable[tuple[str, str, str | None]]) -> str:
+    found = sorted(
+        f"{pool}/{device}" + (f"/{share}" if share else "") for pool, device, share in devices
+    )
+    return ", ".join(found)
+
+
+@contextmanager
+def _driver_code(what: str) -> Iterator[None]:
+    """Turn what a driver's own code raises, an exit included, into an error of the claim.
+
+    Raises:
+        DriverFailed: it raised something of its own.
+        DriverError: it raised this.
+    """
+    try:
+        yield
+    except DriverError:
+        raise
+    except BaseException as error:
+        _LOG.error("Driver failed", method=what, exc=error)
+        raise DriverFailed(
+            f"the driver raised {type(error).__name__} in {what}: {error}"
+        ) from error

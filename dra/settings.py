@@ -1,0 +1,214 @@
+"""Settings of a driver's program: those of every node plugin, and those of the driver itself.
+
+A driver declares its own by the parameters of its constructor: name, type and default are those of
+the flag, and the line about it under `Args:` in the docstring is its help.
+
+    class FileDriver:
+        '''Lends files.
+
+Args:
+            files: how many there are.
+        '''
+
+        def __init__(self, files: int = 1) -> None: ...
+
+has a flag `--files`, with the variable FILES and the default 1. A parameter `node_name` is given
+the name of the node.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, get_type_hints
+
+import click
+
+from api.contract import Contract
+from dra.errors import NoDriver
+from dra.places import Places
+from ops.settings import F, option
+
+NODE: Final = "Node"
+DIRECTORIES: Final = "Directories of the node"
+NODE_NAME: Final = "node_name"
+
+_REMEDIES: Final[Mapping[type, str]] = {
+    bool: "give true or false",
+    int: "give a whole number",
+    float: "give a number",
+    str: "give a text",
+    Path: "give a path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """Settings of every plugin of a node.
+
+    Attributes:
+        node_name: of the Node that the plugin runs on.
+        cdi_root: directory that the container runtime reads CDI files from.
+        kubelet_registrar_directory_path: in which the kubelet looks for plugins.
+        kubelet_plugins_directory_path: of the plugins' own directories.
+        rolling_update: uid of the pod, if two instances may be on the node; empty if not.
+    """
+
+    node_name: str
+    cdi_root: str
+    kubelet_registrar_directory_path: str
+    kubelet_plugins_directory_path: str
+    rolling_update: str
+
+    @classmethod
+    def read(cls, values: Mapping[str, Any]) -> "NodeConfig":
+        """Make the value of the keywords that click passes to the program."""
+        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+
+    def places(self, contract: Contract) -> Places:
+        """Return the files and sockets of a driver.
+
+        Raises:
+            SocketUnusable: the uid cannot be part of a socket's name.
+        """
+        return Places.of(
+            contract,
+            self.cdi_root,
+            self.kubelet_registrar_directory_path,
+            self.kubelet_plugins_directory_path,
+            self.rolling_update,
+        )
+
+
+_NODE_OPTIONS: Final = (
+    option(
+        "--node-name",
+        "NODE_NAME",
+        section=NODE,
+        metavar="NAME",
+        required=True,
+        show_default=False,
+        help="Name of the Node that the plugin runs on; in a pod, the field spec.nodeName.",
+        remedy="give the name that kubectl get nodes shows for this machine",
+    ),
+    option(
+        "--cdi-root",
+        "CDI_ROOT",
+        section=DIRECTORIES,
+        metavar="DIRECTORY",
+        default="/etc/cdi",
+        help="Where CDI files are written for the container runtime, which has to read them there; "
+        "usual ones are /etc/cdi and /var/run/cdi.",
+        remedy="give a directory that the container runtime reads",
+    ),
+    option(
+        "--kubelet-registrar-directory-path",
+        "KUBELET_REGISTRAR_DIRECTORY_PATH",
+        section=DIRECTORIES,
+        metavar="DIRECTORY",
+        default="/var/lib/kubelet/plugins_registry",
+        help="Where the kubelet looks for plugins: plugins_registry below its --root-dir.",
+        remedy="give the kubelet's directory plugins_registry",
+    ),
+    option(
+        "--kubelet-plugins-directory-path",
+        "KUBELET_PLUGINS_DIRECTORY_PATH",
+        section=DIRECTORIES,
+        metavar="DIRECTORY",
+        default="/var/lib/kubelet/plugins",
+        help="Where the plugin has a directory named like the driver, with its socket and its "
+        "checkpoint. In a pod, mount it at the same path, since the kubelet is told where the "
+        "socket is.",
+        remedy="give a directory that is the same for plugin and kubelet",
+    ),
+    option(
+        "--rolling-update",
+        "ROLLING_UPDATE",
+        section=NODE,
+        metavar="UID",
+        default="",
+        show_default="off",
+        help="Uid of the pod, by the field metadata.uid: a new instance of the driver then serves "
+        "before the old one ends, in a DaemonSet with maxSurge 1. Needs Kubernetes 1.33 or later.",
+        remedy="give the uid of the pod, or nothing",
+    ),
+)
+
+
+def node_options(command: F) -> F:
+    """Add every setting of NodeConfig."""
+    return _add(command, _NODE_OPTIONS)
+
+
+def driver_options(make: Callable[..., object]) -> Callable[[F], F]:
+    """Return a decorator that adds the settings that a driver declares.
+
+    Args:
+        make: the driver's class, or a function that makes it.
+
+    Raises:
+        NoDriver: a parameter has neither a default nor a type that a flag can have.
+    """
+    described = _descriptions(make)
+    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make)
+    added = [
+        _setting(parameter, hints.get(name), described.get(name, ""))
+        for name, parameter in _parameters(make).items()
+        if name != NODE_NAME
+    ]
+    return lambda command: _add(command, added)
+
+
+def arguments(make: Callable[..., object], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a driver is made with, of all that click passes to the program."""
+    return {name: values[name] for name in _parameters(make)}
+
+
+def _parameters(make: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(make).parameters
+
+
+def _setting(parameter: inspect.Parameter, kind: type | None, text: str) -> Callable[[F], F]:
+    given = parameter.default is not inspect.Parameter.empty
+    wanted = kind or (type(parameter.default) if given else None)
+    if wanted is None or wanted not in _REMEDIES:
+        raise NoDriver(
+            f"parameter {parameter.name} of the driver is of type {wanted or 'unknown'}, which no "
+            f"flag has; annotate it as one of {', '.join(each.__name__ for each in _REMEDIES)}"
+        )
+    return option(
+        f"--{parameter.name.replace('_', '-')}",
+        parameter.name.upper(),
+        section="Driver",
+        type=click.Path(path_type=Path) if wanted is Path else wanted,
+        default=parameter.default if given else None,
+        required=not given,
+        show_default=given,
+        help=text,
+        remedy=_REMEDIES[wanted],
+    )
+
+
+def _descriptions(make: Callable[..., object]) -> dict[str, str]:
+    """Return what a docstring says of each parameter, under `Args:`."""
+    texts = [inspect.getdoc(make) or "", inspect.getdoc(getattr(make, "__init__", make)) or ""]
+    found: dict[str, str] = {}
+    for text in texts:
+        section = re.search(r"^Args:\n((?:[ ]+.*\n?|\n)+)", text, re.MULTILINE)
+        for name, words in re.findall(
+            r"^ {4}(\w+): (.*(?:\n {8,}.*)*)", section[1] if section else "", re.MULTILINE
+        ):
+            found[name] = _sentence(words)
+    return found
+
+
+def _sentence(words: str) -> str:
+    text = " ".join(words.split())
+    return text[:1].upper() + text[1:]
+
+
+def _add(command: F, options: Sequence[Callable[[Any], Any]]) -> F:
+    for decorate in reversed(options):
+        command = decorate(command)
+    return command

@@ -1,0 +1,178 @@
+"""Puts together and starts a plugin whose claims kube-scheduler allocates: with ResourceSlices."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from api.claims.versions import STRUCTURED
+from dra.claims import ClaimReader
+from dra.devicestate import cdi
+from dra.devicestate.checkpoint import Checkpoint
+from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.state import State
+from dra.driver import Driver, Metadata, PreparedClaim, Watches
+from dra.errors import CannotServe, LimitExceeded
+from dra.inventory import Inventory
+from dra.kubelet.answers import Answer, AnsweredDevice
+from dra.kubelet.services import served
+from dra.node import FromClaims
+from dra.places import NodeLock
+from dra.publish.metadatafiles import MetadataFiles
+from dra.publish.nothing import Nothing
+from dra.publish.slices.publisher import Site, StaticLayout
+from dra.publish.slices.told import Told
+from dra.publish.slices.wiring import Slices
+from dra.publish.slices.wiring import build as build_slices
+from dra.publish.status.publisher import StatusPublisher
+from dra.publish.status.told import Told as StatusTold
+from dra.startup import persist, serve
+from dra.statelock import StateLock
+from dra.sync import NodeSync
+from dra.wiring import Kind, Plugin, Surroundings, Watch, build, node_object
+from kube.workqueue import WorkQueue
+from ops.checks import Check
+from ops.lifecycle import Lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class StructuredPlugin:
+    """The parts that the program of a driver starts and stops.
+
+    Attributes:
+        driver: the driver.
+        plugin: what every plugin has.
+        metadata: what containers are told of their devices.
+        slices: keeps the ResourceSlices.
+        queue: of the sync.
+        sync: does what no kubelet asks for.
+    """
+
+    driver: Driver
+    plugin: Plugin
+    metadata: MetadataFiles | None
+    slices: Slices
+    queue: WorkQueue
+    sync: NodeSync
+
+    def start(self, life: Lifecycle, lock: NodeLock) -> None:
+        """Start everything; returns early when `life` stops meanwhile.
+
+        Raises:
+            CannotServe: a socket or the checkpoint is unusable, or the devices cannot be published.
+            ConfigError: of kube; there is no way to the API server.
+        """
+        life.on_stop("slices", self.slices.stop)
+        life.spawn("watch", lambda: self.slices.watch.run(life.stop))
+        life.spawn("slices", lambda: self.slices.publisher.run(life.stop))
+        if not persist(self._recover, life.stop):
+            return
+        self.publish()
+        life.on_stop("files", lambda: self._leave(lock))
+        life.on_stop("sync", self.queue.shutdown)
+        life.spawn("sync", self.sync.run)
+        serve(life, self.plugin)
+        if isinstance(self.driver, Watches):
+            self.driver.start(self.publish)
+
+    def _recover(self) -> None:
+        self.plugin.state.recover()
+        if self.metadata is not None:
+            self.metadata.recover(entry.claim for entry in self.plugin.state.entries())
+
+    def publish(self) -> None:
+        """Publish what the driver offers now.
+
+        Raises:
+            CannotServe: it is more than ResourceSlices can say.
+        """
+        offered = self.driver.discover()
+        try:
+            self.slices.publisher.update(offered)
+        except LimitExceeded as error:
+            raise CannotServe(str(error)) from error
+
+    def readiness_checks(self) -> Mapping[str, Check]:
+        """Return what /readyz asks."""
+        return {"registration": lambda: self.plugin.registration.problem}
+
+    def _leave(self, lock: NodeLock) -> None:
+        """Take the node's files away, unless another instance of the driver needs them."""
+        if lock.alone():
+            self.plugin.state.leave()
+
+
+def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> StructuredPlugin:
+    """Return the plugin of a driver, not yet running.
+
+    Args:
+        around: what it works with.
+        driver: the driver.
+        rolling: whether another instance may be on the node while the driver is updated.
+    """
+    watch, name = Watch.over(around), driver.contract.driver_name
+    told = Told(around.events, node_object(around.node), around.metrics.registry)
+    slices = build_slices(
+        around.client,
+        told,
+        Site(name, around.node),
+        static=driver if isinstance(driver, StaticLayout) else None,
+        any_node=_selects_nodes(driver.discover()),
+    )
+    claims = ClaimReader(around.client, STRUCTURED)
+    refused = StatusTold(around.events, around.metrics.registry, clock=time.monotonic)
+    kind = Kind(
+        services=served(driver, structured=True, classic=False),
+        claims=claims,
+        allocations=FromClaims(name),
+        status=StatusPublisher(around.client, claims, name, refused),
+        answer=lambda claim, _view: answer(driver, claim),
+        metadata=_metadata(around, driver),
+        registered=slices.publisher.republish,
+    )
+    plugin = build(around, driver, kind, _state(around, driver, watch, rolling=rolling), watch)
+    queue = WorkQueue(observer=around.metrics.queue("node"))
+    return StructuredPlugin(
+        driver, plugin, kind.metadata, slices, queue, NodeSync(plugin.tasks, queue)
+    )
+
+
+def _metadata(around: Surroundings, driver: Driver) -> MetadataFiles | None:
+    if not isinstance(driver, Metadata):
+        return None
+    places = around.places
+    name = driver.contract.driver_name
+    return MetadataFiles(name, driver, places.directory.path, places.cdi_root.path)
+
+
+def _state(around: Surroundings, driver: Driver, watch: Watch, *, rolling: bool) -> State:
+    places = around.places
+    directory = CdiDirectory(places.cdi_root.path, driver.contract)
+    lock = StateLock(places.directory.path) if rolling else None
+    return State(
+        directory,
+        Checkpoint(places.directory.path, driver.contract),
+        Nothing(directory),
+        report=watch.report,
+        guard=None if lock is None else lambda: lock,
+    )
+
+
+def answer(driver: Driver, claim: PreparedClaim) -> Answer:
+    """Return a prepared claim in the form that kubelets get.
+
+    Several prepared devices of one allocated device are one for the kubelet.
+    """
+    found: dict[tuple[str, str, str | None], AnsweredDevice] = {}
+    ids = cdi.device_ids(driver.contract, claim)
+    for device, own in zip(claim.devices, ids, strict=True):
+        key = (device.pool, device.device, device.share_id)
+        before = found.get(key)
+        requests = tuple(dict.fromkeys((*(before.requests if before else ()), *device.requests)))
+        earlier = before.cdi_ids if before else ()
+        found[key] = AnsweredDevice(requests, *key[:2], (*earlier, *own), device.share_id)
+    return tuple(found.values())
+
+
+def _selects_nodes(offered: Inventory) -> bool:
+    """Tell whether devices say themselves which nodes reach them."""
+    return any(device.node_selector for pool in offered.pools for device in pool.devices)

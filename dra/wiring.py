@@ -1,0 +1,211 @@
+"""Puts together what every plugin has, whichever kind its claims are of; nothing runs yet."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from api.claims.view import ClaimView
+from api.objects import JSON, NodeName
+from dra.claims import ClaimReader, ClaimRef
+from dra.devicestate.state import CheckpointEntry, State
+from dra.driver import Driver, PreparedClaim, ReportsHealth
+from dra.garbage import Collector
+from dra.kubelet.answers import Answer
+from dra.kubelet.claimcalls import ClaimCalls
+from dra.kubelet.health import Health
+from dra.kubelet.registration import Registration
+from dra.kubelet.server import UnixServer
+from dra.kubelet.service import NodeService
+from dra.kubelet.services import Service
+from dra.kubelet.sockets import Sockets
+from dra.kubelet.version import Kubelet
+from dra.metrics import PluginMetrics
+from dra.node import Allocations, NodeDriver, StatusPublisher
+from dra.patience import Patience
+from dra.places import Places
+from dra.publish.metadatafiles import MetadataFiles
+from dra.repairs import Repair, Report, reporter
+from dra.sync import Task
+from kube.client import Client
+from kube.events import EventRecorder
+from ops.metrics import Metrics
+
+CALLS: Final = 32
+"""How many calls of the kubelet are served at the same time; it has one per pod under way.
+
+More than a node is busy with, since those that wait must not keep others from being served.
+"""
+
+REGISTRATION_CALLS: Final = 2
+
+GRACE_SECONDS: Final = 8.0
+"""For calls under way when a server ends; they end by themselves, or the kubelet retries."""
+
+COLLECT: Final = "collect"
+FILES: Final = "files"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a plugin works with.
+
+    Attributes:
+        client: the API server.
+        events: where events go.
+        metrics: of the program.
+        node: name of the Node.
+        places: of files and sockets.
+        patience: waits inside calls of the kubelet.
+    """
+
+    client: Client
+    events: EventRecorder
+    metrics: Metrics
+    node: NodeName
+    places: Places
+    patience: Patience
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What the claims of a plugin are like.
+
+    Attributes:
+        services: of the kubelet, for claims and for health.
+        claims: reads them.
+        allocations: finds what they were given.
+        status: shows the state of devices in them.
+        answer: what the kubelet is told of one.
+        metadata: what containers are told of their devices.
+        registration_changed: called after the kubelet's refusal has come or gone.
+        registered: called whenever a kubelet has registered the plugin.
+    """
+
+    services: tuple[Service[Any], ...]
+    claims: ClaimReader
+    allocations: Allocations
+    status: StatusPublisher
+    answer: Callable[[PreparedClaim, ClaimView], Answer]
+    metadata: MetadataFiles | None = None
+    registration_changed: Callable[[], None] = lambda: None
+    registered: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """The parts that a program starts and stops.
+
+    Attributes:
+        state: the prepared claims.
+        registration: what the kubelet made of us.
+        plugin_server: serves calls for claims.
+        registration_server: serves the registration.
+        sockets: keeps the sockets of both.
+        health: tells kubelets how devices are; None for a driver that does not know.
+        tasks: what is to be done again and again.
+    """
+
+    state: State
+    registration: Registration
+    plugin_server: UnixServer
+    registration_server: UnixServer
+    sockets: Sockets
+    health: Health | None
+    tasks: Mapping[str, Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a plugin tells what it does.
+
+    Attributes:
+        measured: metrics of the plugin.
+        report: tells people what had to be repaired.
+    """
+
+    measured: PluginMetrics
+    report: Report
+
+    @classmethod
+    def over(cls, around: Surroundings) -> "Watch":
+        """Return that of a plugin."""
+        measured = PluginMetrics(around.metrics.registry)
+        about = node_object(around.node)
+        return cls(measured, reporter(around.events, measured.repaired, about))
+
+
+def build(around: Surroundings, driver: Driver, kind: Kind, state: State, watch: Watch) -> Plugin:
+    """Return the plugin of a driver, not yet running."""
+    name, node, measured = driver.contract.driver_name, around.node, watch.measured
+    measured.count_prepared(lambda: len(state.entries()))
+    kubelet, calls = Kubelet(around.client, node), ClaimCalls()
+    served = NodeDriver(
+        *(node, driver, kind.claims, kind.allocations, state),
+        status=kind.status,
+        answer=kind.answer,
+        metadata=kind.metadata,
+        patience=around.patience,
+        metrics=measured,
+        events=around.events,
+    )
+    registration = Registration(
+        *(name, around.places.plugin_socket.path, kubelet, measured),
+        services=kind.services,
+        on_change=kind.registration_changed,
+        on_registered=kind.registered,
+    )
+    health = Health(driver, node) if isinstance(driver, ReportsHealth) else None
+    claim_services = [each for each in kind.services if each.for_claims]
+    service = NodeService(served, kubelet, around.patience, claim_services, calls)
+    handlers = [*service.handlers(), *(health.handlers() if health else ())]
+    servers = _servers(around.places, handlers, registration, watch.report)
+    discard = _discarder(served, calls.turn)
+    collector = Collector(state, discard, kind.claims, node, name, measured, watch.report)
+    return Plugin(
+        state,
+        registration,
+        plugin_server=servers[around.places.plugin_socket.path],
+        registration_server=servers[around.places.registration_socket.path],
+        sockets=Sockets(servers, grace=GRACE_SECONDS, report=watch.report),
+        health=health,
+        tasks={COLLECT: Task(collector.collect), FILES: Task(state.mend_files)},
+    )
+
+
+def _discarder(
+    served: NodeDriver, turn: Callable[[ClaimRef], AbstractContextManager[None]]
+) -> Callable[[CheckpointEntry], bool]:
+    """Return what unprepares a claim that nobody asks for, in its turn among the calls."""
+
+    def discard(entry: CheckpointEntry) -> bool:
+        claim = entry.claim
+        with turn(ClaimRef(claim.namespace, claim.name, claim.uid)):
+            return served.discard(entry)
+
+    return discard
+
+
+def _servers(
+    places: Places, handlers: list[Any], registration: Registration, report: Report
+) -> dict[Path, UnixServer]:
+    def stale(path: Path) -> None:
+        report(Repair.STALE_SOCKET, f"socket {path} of a process that was killed, replaced")
+
+    served = (
+        (places.plugin_socket, handlers, CALLS),
+        (places.registration_socket, registration.handlers(), REGISTRATION_CALLS),
+    )
+    return {
+        place.path: UnixServer(place, each, workers=workers, on_stale=stale)
+        for place, each, workers in served
+    }
+
+
+def node_object(node: NodeName) -> JSON:
+    """Return a Node as the object of an event; kubelets give its name as the uid there.
+
+    Source: kubernetes pkg/kubelet/kubelet.go, nodeRef.
+    """
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "uid": node}}

@@ -1,0 +1,1 @@
+"""Drivers made on the framework of dra."""
