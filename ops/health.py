@@ -1,21 +1,23 @@
 """What a program tells over HTTP: alive, ready, metrics, and what its threads do.
 
-A flask application on a threaded server inside the process; gunicorn would fork, and a fork has
-neither the threads nor the caches that the answers are about. The endpoints are those of every
-Kubernetes component, for the kubelet's probes, Prometheus and curl. No TLS and no authentication:
-they tell nothing secret, and they change nothing.
+Pages by path on a threaded server of the standard library inside the process; gunicorn would fork,
+and a fork has neither the threads nor the caches that the answers are about, and flask would add a
+tenth to the memory of a plugin. The endpoints are those of every Kubernetes component, for the
+kubelet's probes, Prometheus and curl. No TLS and no authentication: they tell nothing secret, and
+they change nothing.
 """
 
 import errno
 import socket
 import threading
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final, TypeAlias
+from urllib.parse import parse_qs, urlsplit
 
-from flask import Flask, Response, request
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
 from ops.checks import Check, run_checks
 from ops.endpoint import parse_endpoint
@@ -39,7 +41,49 @@ _REMEDIES: Final = {
 _log = get_logger("health")
 
 
-def create_app(
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request.
+
+    Attributes:
+        query: values by name; of several the first, an empty one for a name alone.
+        accept: the header.
+    """
+
+    query: Mapping[str, str]
+    accept: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent back."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = _TEXT
+
+
+Page: TypeAlias = Callable[[Asked], Answer]
+
+
+class Pages:
+    """Pages by path; any other path is answered with a list of them."""
+
+    def __init__(self, pages: Mapping[str, Page]) -> None:
+        """Serve `pages`."""
+        self._pages = pages
+
+    def answer(self, target: str, accept: str = "") -> Answer:
+        """Answer a request of a path with its query."""
+        url = urlsplit(target)
+        page = self._pages.get(url.path)
+        if page is None:
+            return _text("".join(f"{path}\n" for path in self._pages), 404)
+        query = parse_qs(url.query, keep_blank_values=True)
+        return page(Asked({name: values[0] for name, values in query.items()}, accept))
+
+
+def create_pages(
     *,
     live: Mapping[str, Check],
     ready: Mapping[str, Check],
@@ -47,8 +91,8 @@ def create_app(
     metrics_path: str = "/metrics",
     pprof_path: str = "",
     sampler: Sampler | None = None,
-) -> Flask:
-    """Make the application.
+) -> Pages:
+    """Make the pages of a program.
 
     Args:
         live: checks of /healthz by name; the kubelet restarts the container when one fails.
@@ -59,30 +103,28 @@ def create_app(
         sampler: profiles for `?seconds=`.
 
     Returns:
-        An application that answers 200, or 503 with the names and reasons of the failing checks;
-        `?verbose` lists all of them.
+        Pages that answer 200, or 503 with the names and reasons of the failing checks; `?verbose`
+        lists all of them.
     """
-    app = Flask("ops.health", static_folder=None)
-    app.add_url_rule("/healthz", "healthz", lambda: _answer("healthz", live))
-    app.add_url_rule("/readyz", "readyz", lambda: _answer("readyz", ready))
-    app.add_url_rule(metrics_path, "metrics", lambda: _metrics(registry))
-    paths = ["/healthz", "/readyz", metrics_path]
+    pages: dict[str, Page] = {
+        "/healthz": lambda asked: _checked("healthz", live, asked),
+        "/readyz": lambda asked: _checked("readyz", ready, asked),
+        metrics_path: lambda asked: _metrics(registry, asked),
+    }
     if pprof_path:
         used = sampler or Sampler()
-        app.add_url_rule(pprof_path, "stacks", lambda: _stacks(used))
-        paths.append(pprof_path)
-    app.register_error_handler(404, lambda _: _text("".join(f"{p}\n" for p in paths), 404))
-    return app
+        pages[pprof_path] = lambda asked: _stacks(used, asked)
+    return Pages(pages)
 
 
-def _answer(endpoint: str, checks: Mapping[str, Check]) -> Response:
+def _checked(endpoint: str, checks: Mapping[str, Check], asked: Asked) -> Answer:
     results = run_checks(checks)
     failing = {name: why for name, why in results.items() if why is not None}
     if failing:
         _log.debug("Check failed", endpoint=endpoint, **failing)
-    if not failing and "verbose" not in request.args:
+    if not failing and "verbose" not in asked.query:
         return _text("ok")
-    lines = _report(results if "verbose" in request.args else failing)
+    lines = _report(results if "verbose" in asked.query else failing)
     verdict = f"{endpoint} check {'failed' if failing else 'passed'}\n"
     return _text("".join([*lines, verdict]), 503 if failing else 200)
 
@@ -93,13 +135,13 @@ def _report(results: Mapping[str, str | None]) -> Iterable[str]:
         yield f"[+]{name} ok\n" if why is None else f"[-]{name} failed: {why}\n"
 
 
-def _metrics(registry: CollectorRegistry) -> Response:
-    encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    return Response(encode(registry), content_type=content_type)
+def _metrics(registry: CollectorRegistry, asked: Asked) -> Answer:
+    encode, content_type = choose_encoder(asked.accept)
+    return Answer(encode(registry), content_type=content_type)
 
 
-def _stacks(sampler: Sampler) -> Response:
-    wanted = request.args.get("seconds")
+def _stacks(sampler: Sampler, asked: Asked) -> Answer:
+    wanted = asked.query.get("seconds")
     if wanted is None:
         return _text(dump())
     decimal = wanted.isascii() and wanted.isdigit() and len(wanted) <= len(str(LONGEST_PROFILE))
@@ -111,33 +153,33 @@ def _stacks(sampler: Sampler) -> Response:
     return _text(stacks)
 
 
-def _text(body: str, status: int = 200) -> Response:
-    return Response(body, status=status, content_type=_TEXT)
+def _text(body: str, status: int = 200) -> Answer:
+    return Answer(body.encode(), status)
 
 
 class HttpServer:
-    """Serves an application on a thread of its own, one more thread for each request."""
+    """Serves pages on a thread of its own, one more thread for each request."""
 
-    def __init__(self, endpoint: str, app: Flask) -> None:
+    def __init__(self, endpoint: str, pages: Pages) -> None:
         """Make a server that does not listen yet.
 
         Args:
             endpoint: `host:port`, `:port` for every address, or `[IPv6]:port`; port 0 is any.
-            app: what answers.
+            pages: what answers.
 
         Raises:
             ConfigError: the endpoint is malformed.
         """
         self._endpoint = endpoint
         self._address = parse_endpoint(endpoint)
-        self._app = app
-        self._server: BaseWSGIServer | None = None
+        self._pages = pages
+        self._server: _Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def port(self) -> int:
         """The port that the server listens on, which `start` chooses for port 0."""
-        return self._address.port if self._server is None else self._server.port
+        return self._address.port if self._server is None else self._server.server_port
 
     def start(self) -> None:
         """Listen, and answer from now on.
@@ -145,12 +187,7 @@ class HttpServer:
         Raises:
             ConfigError: the address is taken, forbidden or not of this machine.
         """
-        # bound here, since werkzeug ends the process when an address is taken
-        with self._bind() as bound:
-            host, port = bound.getsockname()[:2]
-            self._server = make_server(
-                host, port, self._app, threaded=True, request_handler=_Handler, fd=bound.fileno()
-            )
+        self._server = _Server(self._bind(), self._pages)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="http", daemon=True
         )
@@ -162,6 +199,7 @@ class HttpServer:
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._thread.join()
+            self._server.server_close()
             self._thread = None
 
     def _bind(self) -> socket.socket:
@@ -180,14 +218,49 @@ class HttpServer:
             ) from error
 
 
-class _Handler(WSGIRequestHandler):
+class _Server(ThreadingHTTPServer):
+    # whoever is being answered when the program ends is not waited for
+    block_on_close = False
+
+    def __init__(self, bound: socket.socket, pages: Pages) -> None:
+        super().__init__(bound.getsockname()[:2], _Handler, bind_and_activate=False)
+        self.socket.close()
+        self.socket = bound
+        self.server_port = bound.getsockname()[1]
+        self.pages = pages
+
+    def handle_error(self, _request: Any, client_address: Any) -> None:
+        """Log what went wrong with a connection."""
+        _log.debug("HTTP connection failed", peer=client_address[0])
+
+
+class _Handler(BaseHTTPRequestHandler):
     # one request for each connection: no thread waits for a client that is silent
     protocol_version = "HTTP/1.0"
     timeout = _CLIENT_SECONDS
+    server: _Server
+
+    def do_GET(self) -> None:
+        """Answer with a page."""
+        answer = self.server.pages.answer(self.path, self.headers.get("Accept", ""))
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.content_type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body)
+
+    do_HEAD = do_GET  # noqa: N815 - likewise
+
+    def do_POST(self) -> None:  # noqa: N802 - likewise
+        """Refuse, since nothing can be changed."""
+        self.send_error(405)
+
+    do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - likewise
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing: probes come every few seconds."""
 
-    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002, ARG002
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         """Log what went wrong with a connection."""
-        _log.debug("HTTP connection", peer=self.address_string(), what=message % args)
+        _log.debug("HTTP connection", peer=self.address_string(), what=format % args)

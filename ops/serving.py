@@ -6,6 +6,7 @@ from kube.client import Client
 from ops.apiserver import still_waiting
 from ops.checks import Check
 from ops.config import ServingConfig
+from ops.health import HttpServer, create_pages
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 from ops.metrics import Metrics
@@ -49,16 +50,13 @@ def serve_http(
     """
     if not config.http_endpoint:
         return
-    # Here and not above: flask takes a quarter of the memory and time of all other imports.
-    from ops.health import HttpServer, create_app
-
-    app = create_app(
+    pages = create_pages(
         live={"process": lambda: None},
         ready=ready,
         registry=metrics.registry,
         metrics_path=config.metrics_path,
         pprof_path=config.pprof_path,
     )
-    server = HttpServer(config.http_endpoint, app)
+    server = HttpServer(config.http_endpoint, pages)
     server.start()
     life.on_stop("HTTP server", server.stop)

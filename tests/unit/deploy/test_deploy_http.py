@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from prometheus_client import CollectorRegistry
 from werkzeug.serving import make_server
 
@@ -25,7 +24,7 @@ from api.resources import NODES
 from devcluster.apiserver.server import ApiServer
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from kube.client import Client
-from ops.health import HttpServer, create_app
+from ops.health import HttpServer, Pages, create_pages
 from tests.support.apiserverweb import Logs
 from tests.support.build import node
 from tests.support.listening import listeners
@@ -183,19 +182,21 @@ def test_without_an_endpoint_nothing_listens(
 
 
 @pytest.fixture
-def app() -> Flask:
-    return create_app(live={}, ready={}, registry=CollectorRegistry())
+def pages() -> Pages:
+    return create_pages(live={}, ready={}, registry=CollectorRegistry())
 
 
 @pytest.mark.parametrize(
     ("endpoint", "address"),
     [("127.0.0.1:0", "127.0.0.1"), ("127.0.0.2:0", "127.0.0.2"), ("[::1]:0", "::1"), (":0", "::")],
 )
-def test_it_listens_on_the_address_that_was_given(app: Flask, endpoint: str, address: str) -> None:
+def test_it_listens_on_the_address_that_was_given(
+    pages: Pages, endpoint: str, address: str
+) -> None:
     if ":" in address and not socket.has_dualstack_ipv6():
         pytest.skip("there is no IPv6 here")
     before = listeners(os.getpid())
-    server = HttpServer(endpoint, app)
+    server = HttpServer(endpoint, pages)
     server.start()
     try:
         assert listeners(os.getpid()) - before == {(address, server.port)}
