@@ -23,17 +23,16 @@ class FileDriver:
     contract = Contract("file.dra.example.com", "file")
 
     def __init__(self, files: int = 1, directory: Path = Path("/etc/dra")) -> None:
-        self._names = [f"file{number}" for number in range(1, files + 1)]
+        self._numbers = range(1, files + 1)
         self._directory = directory
 
     def discover(self) -> Inventory:
         """Return one device for each file; missing ones are made."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        for name in self._names:
-            self._path(name).touch()
-        return Inventory.of(
-            *(Device(name, {"path": str(self._path(name))}) for name in self._names)
-        )
+        devices = [Device(f"file{number}", {"index": number}) for number in self._numbers]
+        for device in devices:
+            self._path(device.name).touch()
+        return Inventory.of(*devices)
 
     def prepare(self, claim: PreparingClaim) -> Sequence[PreparedDevice]:
         """Write the names of the claim's pods into its files."""
