@@ -24,7 +24,7 @@ from tests.support.pluginrig import PluginRig
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GENERATED: Final = ("_pb2.py", "_pb2_grpc.py")
-APART: Final = frozenset({"tests", "tools", "devcluster", ".venv", "build"})
+APART: Final = frozenset({"tests", "tools", "testing", "devcluster", ".venv", "build"})
 """Rooms whose files are no part of a walk."""
 
 CLIENT: Final = "kube/client.py"

@@ -12,8 +12,8 @@ from controller.wiring import Controller, build
 from kube.events import EventRecorder
 from kube.store import Store
 from ops.metrics import Metrics
+from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM, node
-from tests.support.memoryapi import MemoryApi
 
 RESOURCES = DRA_V1ALPHA2
 

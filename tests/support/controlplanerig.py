@@ -13,7 +13,7 @@ from devcluster.claimcontroller import ClaimController
 from devcluster.scheduler import Scheduler
 from kube.events import EventRecorder
 from kube.workqueue import WorkQueue
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
 
 RESOURCES: dict[str, Resource] = {
     resource.kind: resource

@@ -2,7 +2,7 @@
 
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, NODES, STATES
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
 
 
 class Server(MemoryApi):

@@ -28,8 +28,8 @@ from plugin.driver import NodeDriver
 from plugin.startup import recover
 from plugin.wiring import Site
 from plugin.wiring import build as build_plugin
+from testing.clock import Clock
 from tests.support.build import SYSTEM
-from tests.support.clock import Clock
 from tests.support.guardedapi import GuardedApi, Turn
 from tests.support.pluginrig import IMPATIENT
 

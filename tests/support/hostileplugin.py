@@ -27,10 +27,10 @@ from dra.kubelet.service import NodeService
 from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.places import Place
+from testing.apiserver import MemoryApi
+from testing.kubeletcalls import KubeletCalls
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.hostile import Canaries, Wrong, survives
-from tests.support.kubeletcalls import KubeletCalls
-from tests.support.memoryapi import MemoryApi
 from tests.support.mutation import damaged, mutated, text
 from tests.support.nodeprogram import NodeProgram
 from tests.support.pluginrig import IMPATIENT, NODE, node_object

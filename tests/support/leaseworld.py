@@ -14,7 +14,7 @@ from api.resources import LEASES, Resource
 from kube.elector import Elector
 from kube.errors import KubeError, ReadTimeout
 from kube.leases import Timing, holder_of
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
 
 SPACE = "fake-system"
 NAME = "lease"

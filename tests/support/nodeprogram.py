@@ -28,8 +28,8 @@ from plugin.fakes import Fakes
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.readiness import Readiness
 from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
+from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM
-from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import IMPATIENT
 
 

@@ -18,8 +18,8 @@ from dra.kubelet.service import NodeService
 from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.places import Place
+from testing.kubeletcalls import SECONDS, KubeletCalls
 from tests.support.hostile import defects
-from tests.support.kubeletcalls import SECONDS, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig
 from tests.support.waiting import until
 

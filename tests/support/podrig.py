@@ -16,7 +16,7 @@ from devcluster.kubelet.layout import NodeDirectories
 from devcluster.kubelet.podworker import NodePorts, PodWorker
 from devcluster.kubelet.runtime import Exit, Launch
 from kube.errors import KubeError, NotFound
-from tests.support.clock import Clock
+from testing.clock import Clock
 
 ADDRESS = "10.1.2.3"
 

@@ -20,8 +20,8 @@ from kube.client import Client
 from kube.errors import KubeError
 from kube.store import Store
 from kube.workqueue import WorkQueue
-from tests.support.clock import Clock
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
+from testing.clock import Clock
 from tests.support.slicereader import device_names, newest
 
 DRIVER: Final = "gpu.example.com"

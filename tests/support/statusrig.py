@@ -17,8 +17,8 @@ from dra.driver import PublishStatus
 from dra.publish.status.publisher import StatusPublisher
 from dra.publish.status.told import Told
 from kube.errors import ApiError, api_error
-from tests.support.clock import Clock
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
+from testing.clock import Clock
 from tests.support.slicerig import Events
 
 DRIVER: Final = "gpu.example.com"

@@ -11,7 +11,7 @@ import dra.devicestate.checkpoint
 import dra.devicestate.directory
 from kube.calls import Call
 from kube.errors import KubeError
-from tests.support.memoryapi import READS, MemoryApi
+from testing.apiserver import READS, MemoryApi
 
 
 class Killed(BaseException):

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 
 from devcluster.apiserver.storage import DELETED, Event
+from testing.apiserver import MemoryApi
 from tests.support.controllerrig import Rig
-from tests.support.memoryapi import MemoryApi
 
 
 class Turns:

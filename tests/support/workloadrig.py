@@ -15,9 +15,9 @@ from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.ratelimit import TokenBucket
+from testing.appconnections import Observed
 from tests.support.apiserverrig import Rig
 from tests.support.apiserverweb import Logs
-from tests.support.memoryapi import Observed
 
 LABELS = {"app": "a"}
 RESOURCES = (PODS, REPLICA_SETS, DEPLOYMENTS, JOBS)

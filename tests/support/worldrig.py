@@ -21,6 +21,8 @@ from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES, Resource
 from controller.claims.repair import ABANDONED_SECONDS
 from dra.claims import ClaimRef
 from kube.errors import KubeError, NotFound
+from testing.apiserver import MemoryApi
+from testing.clock import Clock
 from tests.support.build import (
     NAMESPACE,
     POD_CLAIM,
@@ -31,9 +33,7 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
-from tests.support.clock import Clock
 from tests.support.controllerrig import Rig
-from tests.support.memoryapi import MemoryApi
 from tests.support.nodeprogram import NodeProgram
 from tests.support.tripwire import Killed, Tripwire, TripwireApi
 

@@ -8,9 +8,9 @@ from api.resources import DRA_VERSIONS, STATES, Resource
 from controller.caches import Caches
 from kube.store import Store
 from ops.metrics import Metrics
+from testing.apiserver import MemoryApi
 from tests.support.backups import Backup
 from tests.support.build import NAMESPACE, SYSTEM
-from tests.support.memoryapi import MemoryApi
 
 SECONDS = 20.0
 

@@ -21,6 +21,7 @@ from controller.nodes.infos import HOLDERS_INDEX, NodeInfos, holders_index
 from kube.errors import Conflict, ConnectFailed, KubeError
 from kube.keylocks import KeyLocks
 from kube.store import Store
+from testing.apiserver import MemoryApi
 from tests.support.build import (
     POD_CLAIM,
     SYSTEM,
@@ -35,7 +36,6 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.memoryapi import MemoryApi
 
 NODE = NodeName("node-1")
 PATIENCE = 10

@@ -9,6 +9,7 @@ from api.objects import JSON, Key, NodeName
 from controller.nodes.infos import Heartbeats
 from controller.outcome import After
 from controller.queue.silences import SilenceLog
+from testing.clock import Clock
 from tests.support.build import (
     POD_CLAIM,
     claim,
@@ -20,7 +21,6 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
-from tests.support.clock import Clock
 from tests.support.controllerrig import Rig
 
 PSC = "psc:default/pod"

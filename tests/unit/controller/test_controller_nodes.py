@@ -19,8 +19,8 @@ from controller.nodes.infos import (
     holders_index,
 )
 from kube.store import Store
+from testing.clock import Clock
 from tests.support.build import SYSTEM, holding, nas, preparing
-from tests.support.clock import Clock
 
 NODE = NodeName("node-1")
 REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))

@@ -10,6 +10,7 @@ from api.invariants import Fault
 from api.objects import JSON
 from controller.claims.repair import ABANDONED_SECONDS, GRACE_SECONDS
 from kube.errors import ConnectFailed
+from testing.clock import Clock
 from tests.support.build import (
     allocated,
     claim,
@@ -24,7 +25,6 @@ from tests.support.build import (
     preparing,
     resource_class,
 )
-from tests.support.clock import Clock
 from tests.support.controllerrig import Rig
 
 STATE = "nas:fake-system/node-1"

@@ -12,6 +12,7 @@ import pytest
 
 from api.objects import JSON
 from kube.errors import ConnectFailed, KubeError
+from testing.apiserver import Fault
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -29,7 +30,6 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.memoryapi import Fault
 
 CLAIM = "claim:default/claim"
 PSC = "psc:default/pod"

@@ -10,6 +10,7 @@ from api.contract import FAKE
 from api.objects import JSON
 from controller.queue.reconcile import UnknownKey
 from kube.errors import ApiError, KubeError
+from testing.apiserver import Fault
 from tests.support.build import (
     POD_CLAIM,
     allocated,
@@ -25,7 +26,6 @@ from tests.support.build import (
     scheduling,
 )
 from tests.support.controllerrig import Rig
-from tests.support.memoryapi import Fault
 
 IMMEDIATE = "Immediate"
 DELAYED = "WaitForFirstConsumer"

@@ -10,8 +10,8 @@ from api.objects import JSON
 from api.resources import EVENTS
 from demo.expect import Demo
 from demo.session import DemoFailed, Session
+from testing.apiserver import MemoryApi
 from tests.support.build import NAMESPACE
-from tests.support.memoryapi import MemoryApi
 
 DEMO = Demo(NAMESPACE, ((("pod0", "ctr0"),),))
 

@@ -3,8 +3,8 @@
 from api.objects import JSON
 from devcluster.apiserver.garbage import GarbageCollector
 from devcluster.apiserver.grace import Grace
+from testing.clock import Clock
 from tests.support.apiserverrig import Rig
-from tests.support.clock import Clock
 
 
 def namespace(uid: str) -> JSON:

@@ -6,7 +6,7 @@ from api.names import RESOURCE_GROUP
 from api.resources import Resource
 from devcluster.apiserver.resourceapi import structured
 from kube.errors import KubeError
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
 from tests.support.structuredobjects import slice_body
 
 

@@ -12,8 +12,8 @@ from devcluster.apiserver.listing import ListOptions
 from devcluster.apiserver.patch import MERGE, Patch
 from devcluster.apiserver.selectors import selector
 from devcluster.apiserver.watch import Change, Pace, Watch, WatchOptions
+from testing.clock import Clock
 from tests.support.apiserverrig import Rig, thing
-from tests.support.clock import Clock
 
 
 def watching(

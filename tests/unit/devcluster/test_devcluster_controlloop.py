@@ -19,9 +19,9 @@ from kube.errors import Conflict, ServerError
 from kube.events import EventRecorder
 from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
+from testing.apiserver import MemoryApi
 from tests.support.build import node, pod, template, templated_pod
 from tests.support.controlplanerig import RESOURCES
-from tests.support.memoryapi import MemoryApi
 from tests.support.tables import cases
 
 

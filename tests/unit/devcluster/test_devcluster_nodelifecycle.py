@@ -9,7 +9,7 @@ from devcluster.nodefit import is_ready
 from devcluster.nodelifecycle import GRACE_SECONDS, NodeLifecycle
 from kube.errors import ConnectFailed
 from kube.store import Store
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
 
 
 def lease(renewed: str) -> JSON:

@@ -6,8 +6,8 @@ from api.resources import NODES, PODS
 from devcluster.podgc import ORPHANED, QUARANTINE_SECONDS, PodGarbage, why_garbage
 from kube.errors import ConnectFailed, KubeError
 from kube.store import Store
+from testing.apiserver import MemoryApi
 from tests.support.build import node, pod
-from tests.support.memoryapi import MemoryApi
 from tests.support.tables import cases
 
 OUT_OF_SERVICE = {"key": "node.kubernetes.io/out-of-service", "effect": "NoExecute"}

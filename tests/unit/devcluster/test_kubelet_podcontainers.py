@@ -7,7 +7,7 @@ import pytest
 from devcluster.kubelet.podcontainers import PodContainers
 from devcluster.kubelet.podlife import ContainerState, Running, Terminated, Waiting
 from devcluster.kubelet.runtime import Launch
-from tests.support.clock import Clock
+from testing.clock import Clock
 from tests.support.podrig import FakeRuntime
 
 

@@ -8,7 +8,7 @@ from api.pods import Pod
 from devcluster.kubelet.podlife import ContainerState, Running
 from devcluster.kubelet.statuswriter import StatusWriter
 from kube.errors import Conflict, NotFound
-from tests.support.clock import Clock
+from testing.clock import Clock
 from tests.support.podrig import ADDRESS, FakePods, bound_pod
 
 UP = {"main": ContainerState(Running(1.0))}

@@ -14,7 +14,7 @@ from devcluster.kubelet.draclient import DraClient
 from devcluster.kubelet.errors import PluginCallFailed, RegistrationRefused
 from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
 from devcluster.kubelet.watcher import BACKOFF, RegistrationWatcher, find_sockets
-from tests.support.clock import Clock
+from testing.clock import Clock
 from tests.support.fakedriver import Driver, serving, short_directory
 
 

@@ -15,8 +15,8 @@ from dra.errors import (
     UnsupportedServer,
 )
 from kube.errors import ConnectFailed, NotFound
+from testing.apiserver import MemoryApi
 from tests.support.build import allocated, claim
-from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE
 
 REF = ClaimRef("default", "claim", ClaimUID("uid-claim"))

@@ -17,7 +17,7 @@ from dra.kubelet.protocol import dra_health_pb2 as messages
 from dra.kubelet.server import UnixServer
 from dra.kubelet.wire import LONGEST_TEXT
 from dra.places import Place
-from tests.support.kubeletcalls import HEALTH_V1, HEALTH_V1ALPHA1, KubeletCalls
+from testing.kubeletcalls import HEALTH_V1, HEALTH_V1ALPHA1, KubeletCalls
 
 WELL = DeviceHealth("pool", "card-0", True)
 ILL = DeviceHealth("pool", "card-0", False, "hot")

@@ -13,8 +13,8 @@ from dra.publish import nodestate
 from dra.publish.nodestate import NodeState, conditional_patch, find_node_uid, owned_by
 from kube.errors import Conflict, KubeError, NotFound
 from kube.store import Store
+from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM
-from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": NODE, "uid": "uid-node"}

@@ -13,7 +13,7 @@ from dra.kubelet.services import CLASSIC_SERVICES, SERVICES, Service
 from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
 from dra.places import Place
-from tests.support.kubeletcalls import KubeletCalls
+from testing.kubeletcalls import KubeletCalls
 
 
 class Registered:

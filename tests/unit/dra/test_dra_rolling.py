@@ -15,7 +15,7 @@ from dra.kubelet.protocol import pluginregistration_pb2 as messages
 from dra.kubelet.server import UnixServer
 from dra.kubelet.wire import Method, service
 from dra.places import LONGEST_SOCKET, NodeLock, Place, Places
-from tests.support.kubeletcalls import KubeletCalls
+from testing.kubeletcalls import KubeletCalls
 
 OLD = "5f0f2a1c-6a59-4b8e-9c39-0a1b2c3d4e5f"
 NEW = "0b9e6a44-9d0c-4a7e-8a57-3f2e1d0c9b8a"

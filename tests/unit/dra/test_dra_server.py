@@ -17,7 +17,7 @@ from dra.kubelet.protocol import pluginregistration_pb2 as messages
 from dra.kubelet.server import UnixServer, hidden_name
 from dra.kubelet.wire import LONGEST_TEXT, Method, service, shorten
 from dra.places import LONGEST_SOCKET, Place
-from tests.support.kubeletcalls import KubeletCalls
+from testing.kubeletcalls import KubeletCalls
 
 SERVICE = "test.Service"
 

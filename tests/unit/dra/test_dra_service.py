@@ -20,7 +20,7 @@ from dra.kubelet.version import Kubelet
 from dra.kubelet.wire import LONGEST_TEXT
 from dra.places import Place
 from kube.errors import ConnectFailed
-from tests.support.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
+from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
 HOSTILE = [

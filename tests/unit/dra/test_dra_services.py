@@ -30,7 +30,7 @@ from dra.kubelet.services import (
 )
 from dra.patience import Patience
 from dra.places import Place
-from tests.support.kubeletcalls import (
+from testing.kubeletcalls import (
     GENERATIONS,
     HEALTH_V1,
     HEALTH_V1ALPHA1,

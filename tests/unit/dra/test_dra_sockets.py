@@ -12,7 +12,7 @@ from dra.kubelet.sockets import Sockets
 from dra.kubelet.wire import Method, service
 from dra.places import Place
 from dra.repairs import Repair
-from tests.support.kubeletcalls import KubeletCalls
+from testing.kubeletcalls import KubeletCalls
 from tests.support.waiting import until
 
 PATH = Path("/k/plugin.sock")

@@ -12,7 +12,7 @@ import pytest
 from dra.errors import StateBusy
 from dra.statelock import FILE_NAME, StateLock
 from kube.deadlines import Deadline, limited
-from tests.support.clock import Clock
+from testing.clock import Clock
 
 _HOLDER = """
 import sys

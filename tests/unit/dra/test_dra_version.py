@@ -5,8 +5,8 @@ from api.resources import NODES
 from dra.errors import UnknownKubelet
 from dra.kubelet.version import KEEP_SECONDS, Kubelet, parse_version
 from kube.errors import ConnectFailed
-from tests.support.clock import Clock
-from tests.support.memoryapi import MemoryApi
+from testing.apiserver import MemoryApi
+from testing.clock import Clock
 from tests.support.pluginrig import NODE, node_object
 
 

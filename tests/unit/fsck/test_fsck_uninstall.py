@@ -21,8 +21,8 @@ from fsck.uninstall import (
     remove_states,
 )
 from kube.errors import KubeError, NotFound, ServerError
+from testing.apiserver import MemoryApi
 from tests.support.build import NAMESPACE, SYSTEM, claim, pod
-from tests.support.memoryapi import MemoryApi
 
 LABELS = {"app": "fake", "component": "plugin"}
 SELECTOR = "app=fake,component=plugin"

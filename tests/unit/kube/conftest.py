@@ -1,6 +1,6 @@
 import pytest
 
-from tests.support.clock import Clock
+from testing.clock import Clock
 
 
 @pytest.fixture

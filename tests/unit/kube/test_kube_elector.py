@@ -11,9 +11,9 @@ from api.resources import LEASES
 from kube.elector import Elector
 from kube.errors import Forbidden, KubeError
 from kube.leases import Timing, holder_of
+from testing.apiserver import MemoryApi
 from tests.support.effort import tries
 from tests.support.leaseworld import CUT, NAME, SPACE, STRAIGHT, Candidate, Way, World, at_once, cut
-from tests.support.memoryapi import MemoryApi
 
 
 def two(**settings: object) -> tuple[World, Candidate, Candidate]:

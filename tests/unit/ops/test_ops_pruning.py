@@ -11,8 +11,8 @@ from api.resources import STATES, Resource
 from kube.calls import Patch
 from kube.events import EventRecorder
 from ops.pruning import APPLY, ComparedWrites, missing
+from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM, nas
-from tests.support.memoryapi import MemoryApi
 
 HEARTBEAT = {"heartbeat": {"renewTime": "now", "durationSeconds": 150}}
 

@@ -6,7 +6,7 @@ from types import FrameType
 import pytest
 
 from ops.stacks import SAMPLES_PER_SECOND, Sampler, collapse, current_frames, dump
-from tests.support.clock import Clock
+from testing.clock import Clock
 
 
 def here() -> FrameType:

@@ -31,8 +31,8 @@ from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
 from dra.places import Place
 from kube.errors import ServerError
+from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.build import allocated, claim
-from tests.support.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
 

@@ -2,7 +2,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
-from tests.support.clock import Clock
+from testing.clock import Clock
 
 
 @pytest.mark.parametrize("verb", [PREPARE, UNPREPARE])

@@ -35,7 +35,7 @@ from dra.patience import BRIEF_SECONDS, Patience, longest_wait
 from kube import errors
 from kube.deadlines import Deadline, limited
 from plugin.errors import DeviceGone, NotInNodeState
-from tests.support.clock import Clock
+from testing.clock import Clock
 
 PASSES = (
     errors.TransportError,

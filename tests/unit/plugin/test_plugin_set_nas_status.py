@@ -10,8 +10,8 @@ from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
 from plugin import set_nas_status
 from plugin.set_nas_status import ATTEMPTS, main, set_status
+from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM
-from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
 

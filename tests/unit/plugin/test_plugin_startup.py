@@ -27,9 +27,9 @@ from plugin.devices import FakeDeviceSource
 from plugin.fakes import Fakes
 from plugin.startup import persist, readiness_checks, start
 from plugin.wiring import Site, build
+from testing.apiserver import MemoryApi
+from testing.kubeletcalls import KubeletCalls
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
-from tests.support.kubeletcalls import KubeletCalls
-from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, node_object
 
 SECONDS = 10.0

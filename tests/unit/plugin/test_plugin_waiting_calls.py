@@ -23,8 +23,8 @@ from dra.places import Place
 from kube import deadlines
 from kube.calls import Patch
 from kube.errors import Conflict, ConnectFailed, KubeError, ReadTimeout, ServerError
+from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.build import allocated, claim
-from tests.support.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
 from tests.support.waiting import until
 

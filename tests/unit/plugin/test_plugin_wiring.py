@@ -10,9 +10,9 @@ from kube.events import EventRecorder
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
 from plugin.wiring import Site, build
+from testing.apiserver import MemoryApi
 from tests.support.backups import Backup
 from tests.support.build import SYSTEM
-from tests.support.memoryapi import MemoryApi
 from tests.support.pluginrig import NODE, node_object
 
 SECONDS = 20.0

@@ -12,7 +12,7 @@ from dra.publish.slices.publisher import Site
 from dra.publish.slices.watching import selector
 from dra.publish.slices.wiring import build
 from kube.errors import ConnectFailed, Forbidden
-from tests.support.memoryapi import WAIT_SECONDS
+from testing.apiserver import WAIT_SECONDS
 from tests.support.slicerig import DRIVER, KEEP, NODE, SLICES, SliceRig, named
 
 

@@ -1,13 +1,20 @@
 """Requests to a WSGI application in this process, in the place of kube.connections.Connections."""
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
 from urllib3 import HTTPHeaderDict, Timeout
+from werkzeug.test import run_wsgi_app
+
+from api.objects import JSON
+from kube.access import Access
+from kube.calls import Call
+from kube.transport import Transport
+from kube.watch import WatchStream
 
 
 class Answer:
@@ -17,19 +24,22 @@ class Answer:
         self,
         status: int,
         headers: HTTPHeaderDict,
-        body: Iterator[bytes],
+        body: Iterable[bytes],
         ends: tuple[socket.socket, ...],
     ) -> None:
         self.status = status
         self.headers = headers
-        self._body = body
+        self._pieces = body
+        self._body = iter(body)
         self._ends = ends
 
     @property
     def data(self) -> bytes:
+        """Everything that is left of the body."""
         return b"".join(self._body)
 
     def read1(self, _size: int) -> bytes:
+        """Return the next piece of the body, empty at its end."""
         return next(filter(None, self._body), b"")
 
     def shutdown(self) -> None:
@@ -37,7 +47,8 @@ class Answer:
         self._ends[0].shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        getattr(self._body, "close", lambda: None)()
+        """End the answer."""
+        getattr(self._pieces, "close", lambda: None)()
         for end in self._ends:
             end.close()
 
@@ -56,21 +67,50 @@ class AppConnections:
         body: bytes | None,
         timeout: Timeout,
     ) -> Answer:
-        begun: list[Any] = []
-
-        def start(status: str, headers: list[tuple[str, str]], _error: object = None) -> object:
-            begun[:] = [int(status.split()[0]), HTTPHeaderDict(headers)]
-            return None
-
+        """Call the application, in this thread."""
         environment = _environment(method, path, headers, body or b"")
         ends = socket.socketpair() if "watch=true" in path else ()
         if ends:
             environment["werkzeug.socket"] = ends[1]
-        pieces = self._app(environment, start)
-        return Answer(*begun, iter(pieces), ends)
+        pieces, status, answered = run_wsgi_app(self._app, environment)
+        return Answer(int(status.split()[0]), HTTPHeaderDict(answered.items()), pieces, ends)
 
     def close(self) -> None:
         """Do nothing, as there are no connections."""
+
+
+class Observed(Transport):
+    """Sends requests to an application, and tells of each before it and after its success."""
+
+    def __init__(
+        self,
+        app: Flask,
+        before: Callable[[Call], None],
+        after: Callable[[Call], None] = lambda _: None,
+    ) -> None:
+        connections: Any = AppConnections(app)
+        super().__init__(Access("http://memory"), connections, user_agent="tests")
+        self._before = before
+        self._after = after
+
+    def send(self, call: Call) -> JSON:
+        """Send a request, see kube.transport."""
+        self._before(call)
+        answer = super().send(call)
+        self._after(call)
+        return answer
+
+    def raw(self, call: Call) -> bytes:
+        """Send a request, and return the answer as it came; see kube.transport."""
+        self._before(call)
+        answer = super().raw(call)
+        self._after(call)
+        return answer
+
+    def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
+        """Begin a watch, see kube.transport."""
+        self._before(call)
+        return super().stream(call, silent_seconds=silent_seconds)
 
 
 def _environment(

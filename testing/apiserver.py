@@ -1,4 +1,4 @@
-"""The API server of all tests: the embedded one's application, behind the real client.
+"""An API server in the process: the embedded one's application, behind the real client.
 
 What it keeps is real: resourceVersions, conflicts, subresources, patches, finalizers, selectors,
 watches. The kinds have no schemas and rules, so that a test's given need not be whole, except those
@@ -12,9 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
-
-from flask import Flask
+from typing import Final
 
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, Key, key_of, object_key
@@ -22,24 +20,21 @@ from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NAMESPACES, STATES, Resour
 from devcluster.apiserver.app import create_app
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.builtinkinds import builtin_kinds
+from devcluster.apiserver.errors import NotFound
 from devcluster.apiserver.kinds import STATUS, Kind, Subresource
 from devcluster.apiserver.registry import Registry
+from devcluster.apiserver.remotecommand import Command, Execution
 from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.storage import Event, Listener, ResourceID, Storage, Stored
 from devcluster.apiserver.store import Store
 from devcluster.apiserver.strategy import Strategy
 from devcluster.apiserver.structuredkinds import structured_kinds
 from devcluster.apiserver.watch import Pace
-from kube.access import Access
 from kube.calls import Call, Patch
 from kube.client import Client
 from kube.errors import KubeError
 from kube.ratelimit import TokenBucket
-from kube.transport import Transport
-from kube.watch import WatchStream
-from tests.support.apiserverweb import Logs
-from tests.support.appconnections import AppConnections
-from tests.support.build import NAMESPACE, SYSTEM
+from testing.appconnections import Observed
 
 Fault = Callable[[str, str, Patch | None], KubeError | None]
 
@@ -52,6 +47,7 @@ _CLASSIC: Final = (
     "resourceclasses",
     "deviceclasses",
 )
+_NAMESPACES: Final = ("default", "fake-system", "kube-node-lease")
 WAIT_SECONDS: Final = 15.0
 READS: Final = frozenset({"get", "list", "watch"})
 
@@ -65,6 +61,7 @@ class MemoryApi(Client):
         answered: called after each request that succeeded.
         changed: notified of each change of an object.
         objects: what is stored, by plural and key, to be changed by others than the client.
+        app: the application, for `testing.web` to serve it.
     """
 
     def __init__(self, *served: str, api: ResourceApi = CLASSIC) -> None:
@@ -75,6 +72,7 @@ class MemoryApi(Client):
             api: with structured parameters is served instead, by its rules.
         """
         self._storage = Storage()
+        self._stopping = threading.Event()
         self._registry = Registry(_kinds())
         self._structured = list(structured_kinds(api, lambda: NOW))
         self.served = served or (api.versions if self._structured else tuple(DRA_VERSIONS))
@@ -88,10 +86,10 @@ class MemoryApi(Client):
         backend = Backend(
             store=store,
             registry=self._registry,
-            logs=Logs(),
-            commands=Logs(),
+            logs=_NoKubelet(),
+            commands=_NoKubelet(),
             version=f"v1.{api.minor}.14",
-            stopping=lambda: False,
+            stopping=self._stopping.is_set,
             clock=lambda: NOW,
             pace=Pace(poll=0.02),
         )
@@ -101,9 +99,10 @@ class MemoryApi(Client):
         self.objects = _Objects(self._storage, self._registry)
         self.changed = threading.Condition()
         self.listen(self._notify)
-        transport = Observed(create_app(backend), self._before, self._after)
+        self.app = create_app(backend)
+        transport = Observed(self.app, self._before, self._after)
         super().__init__(transport, limiter=TokenBucket(0, 0), retry_seconds=0)
-        for name in (NAMESPACE, SYSTEM, "kube-node-lease"):
+        for name in _NAMESPACES:
             self.put(NAMESPACES, {"metadata": {"name": name}})
 
     @property
@@ -170,6 +169,11 @@ class MemoryApi(Client):
         """Tell a listener of every change from now on; it must not ask back."""
         self._storage.listen(listener)
 
+    def end_watches(self) -> None:
+        """End all watches; later ones end at once."""
+        self._stopping.set()
+        self._storage.close_subscriptions()
+
     def version(self) -> str:
         """Return the resourceVersion of a list that is made now."""
         return str(self._storage.revision)
@@ -207,35 +211,18 @@ class MemoryApi(Client):
         self.answered()
 
 
-class Observed(Transport):
-    """Sends requests to an application, and tells of each before it and after its success."""
+class _NoKubelet:
+    """Has neither logs nor containers."""
 
-    def __init__(
-        self,
-        app: Flask,
-        before: Callable[[Call], None],
-        after: Callable[[Call], None] = lambda _: None,
-    ) -> None:
-        connections: Any = AppConnections(app)
-        super().__init__(Access("http://memory"), connections, user_agent="tests")
-        self._before = before
-        self._after = after
+    def read(
+        self, pod: JSON, container: str, *, follow: bool, previous: bool, tail: int | None
+    ) -> Iterator[bytes]:
+        """Answer that there is none."""
+        raise NotFound(f"{pod['metadata']['name']} runs nowhere")
 
-    def send(self, call: Call) -> JSON:
-        self._before(call)
-        answer = super().send(call)
-        self._after(call)
-        return answer
-
-    def raw(self, call: Call) -> bytes:
-        self._before(call)
-        answer = super().raw(call)
-        self._after(call)
-        return answer
-
-    def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
-        self._before(call)
-        return super().stream(call, silent_seconds=silent_seconds)
+    def execute(self, pod: JSON, container: str, command: Command) -> Execution:
+        """Answer that there is none."""
+        raise NotFound(f"{pod['metadata']['name']} runs nowhere")
 
 
 class _Objects(MutableMapping[tuple[str, Key], JSON]):

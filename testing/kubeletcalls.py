@@ -246,6 +246,7 @@ class KubeletCalls:
         return answer
 
     def get_info(self) -> registration.PluginInfo:
+        """Ask a plugin at its registration socket who it is."""
         path = "/pluginregistration.Registration/GetInfo"
         info: registration.PluginInfo = self.call(
             path, registration.InfoRequest(), registration.PluginInfo
@@ -259,6 +260,7 @@ class KubeletCalls:
         self.call(path, status, registration.RegistrationStatusResponse)
 
     def call(self, path: str, request: Any, response: Any, *, seconds: float = SECONDS) -> Any:
+        """Send a message to a method; `response` is the class of the answer."""
         unary = self._channel.unary_unary(
             path,
             request_serializer=type(request).SerializeToString,
@@ -278,7 +280,7 @@ class KubeletCalls:
         request = getattr(by.messages, f"{method}Request")
         response = getattr(by.messages, f"{method}Response")
         if by is V1ALPHA2:
-            found = {ref.uid: call(**_single(ref)) for ref in refs}
+            found = {str(ref.uid): call(**_single(ref)) for ref in refs}
         else:
             found = call(claims=[_claim(ref, by) for ref in refs]).claims
         answers = {uid: Answered.of(message) for uid, message in found.items()}

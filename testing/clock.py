@@ -15,12 +15,15 @@ class Clock:
         self._step = step
 
     def __call__(self) -> float:
+        """Return what it shows, after a step."""
         self.now += self._step
         return self.now
 
     def advance(self, seconds: float) -> None:
+        """Let time pass."""
         self.now += seconds
 
     def sleep(self, seconds: float) -> None:
+        """Let time pass, and note how much."""
         self.sleeps.append(seconds)
         self.now += seconds

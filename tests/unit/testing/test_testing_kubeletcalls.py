@@ -4,7 +4,7 @@ import pytest
 
 from api.objects import ClaimUID
 from dra.claims import ClaimRef
-from tests.support.kubeletcalls import (
+from testing.kubeletcalls import (
     HEALTH_V1ALPHA1,
     Answered,
     Device,
