@@ -6,9 +6,10 @@ Source: tags.cncf.io/container-device-interface v1.0.1, pkg/cdi; protocol of CRI
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -46,7 +47,14 @@ class _Definition:
 
 
 def resolve(directories: Sequence[Path], ids: Sequence[str]) -> ContainerEdits:
-    """Return the edits for some qualified CDI device ids.
+    """Return what a local process gets for some CDI ids; see `edits_of`."""
+    merged = edits_of(directories, ids)
+    pairs = (text.partition("=") for text in merged.pop("env", ()))
+    return ContainerEdits(tuple((name, value) for name, _, value in pairs), tuple(sorted(merged)))
+
+
+def edits_of(directories: Sequence[Path], ids: Sequence[str]) -> dict[str, list[Any]]:
+    """Return all container edits for some qualified CDI device ids, by field and in order.
 
     Args:
         directories: of spec files, a later one wins.
@@ -56,7 +64,7 @@ def resolve(directories: Sequence[Path], ids: Sequence[str]) -> ContainerEdits:
         UnresolvableDevices: with every id that no file defines, or two files equally.
     """
     if not ids:
-        return ContainerEdits()
+        return {}
     known = _definitions(directories)
     missing = [id_ for id_ in ids if id_ not in known]
     if missing:
@@ -120,7 +128,10 @@ def _scan(directory: Path, priority: int) -> Iterator[tuple[str, _Definition]]:
             yield id_, _Definition(path, priority, common, device["containerEdits"])
 
 
-def _merged(edits: Sequence[JSON]) -> ContainerEdits:
-    env = [tuple(text.split("=", 1)) for edit in edits for text in edit.get("env") or []]
-    others = {key for edit in edits for key, value in edit.items() if key != "env" and value}
-    return ContainerEdits(tuple((name, value) for name, value in env), tuple(sorted(others)))
+def _merged(edits: Iterable[JSON]) -> dict[str, list[Any]]:
+    merged: dict[str, list[Any]] = {}
+    for edit in edits:
+        for field, value in edit.items():
+            if value:
+                merged.setdefault(field, []).extend(value if isinstance(value, list) else [value])
+    return merged

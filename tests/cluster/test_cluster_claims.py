@@ -3,10 +3,10 @@
 import pytest
 
 from api.names import DEFAULT_MODEL
+from testing.waiting import until
 from tests.support.anycluster import CONTROLLER, DEVICES, plugin_of
 from tests.support.manifests import PRINT_AND_END, V1Alpha2, Wish, container, parameters
 from tests.support.space import Space
-from tests.support.waiting import until
 
 WAKE_SECONDS = 10.0
 """Well below the 30 s after which a refused claim is looked at again anyway."""

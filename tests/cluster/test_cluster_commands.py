@@ -15,9 +15,9 @@ from api.resources import PODS
 from devcluster.config import ClusterConfig
 from devcluster.errors import StateDirError
 from devcluster.statedir import state_directory
+from testing.waiting import until
 from tests.support.anycluster import ROOT, Access
 from tests.support.fakedriver import short_directory
-from tests.support.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
 

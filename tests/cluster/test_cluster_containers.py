@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from testing.waiting import until
 from tests.support.manifests import PRINT_AND_END, Wish, container, pod
 from tests.support.space import Space
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -3,8 +3,8 @@
 import pytest
 
 from demo.expect import DEMOS, Demo, problems
+from testing.waiting import until
 from tests.support.anycluster import DEVICES, Cluster
-from tests.support.waiting import until
 
 DEMO_IDS = [demo.name for demo in DEMOS]
 

@@ -19,8 +19,8 @@ from api.resources import STATES, Resource
 from demo.expect import DEMOS, problems
 from kube.reflector import Reflector
 from kube.store import Store
+from testing.waiting import until
 from tests.support.anycluster import CONTROLLER, Cluster, plugin_of
-from tests.support.waiting import until
 
 SPLIT = DEMOS[4]
 PLUGIN = "plugin"

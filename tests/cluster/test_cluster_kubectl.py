@@ -8,10 +8,10 @@ import pytest
 
 from demo.describe import section
 from demo.expect import DEMOS
+from testing.waiting import until
 from tests.support.anycluster import Cluster
 from tests.support.kubectl import KubectlFailed
 from tests.support.manifests import IMAGE
-from tests.support.waiting import until
 
 TEST5 = DEMOS[4]
 

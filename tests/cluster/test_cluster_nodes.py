@@ -9,11 +9,11 @@ from api.resources import NAMESPACES, NODES, PODS
 from devcluster.config import NodeConfig
 from devcluster.controls import request_control
 from kube.errors import NotFound
+from testing.waiting import until
 from tests.support.embedded import Embedded, embedded
 from tests.support.fakedriver import short_directory
 from tests.support.manifests import Wish, namespace
 from tests.support.space import Space
-from tests.support.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,13 +12,13 @@ import pytest
 
 from api.contract import FAKE
 from api.resources import NAMESPACES
+from testing.waiting import until
 from tests.support.anycluster import plugin_of
 from tests.support.embedded import Embedded
 from tests.support.manifests import Wish, namespace
 from tests.support.outage import behind_proxy, lived_through
 from tests.support.sickapi import SickApi
 from tests.support.space import Space
-from tests.support.waiting import until
 
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180)]
 AWAY_SECONDS = 2.0

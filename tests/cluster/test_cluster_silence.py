@@ -13,12 +13,12 @@ import yaml
 from api.objects import JSON
 from api.resources import DEFINITIONS, NAMESPACES
 from demo.session import SYSTEM
+from testing.waiting import until
 from tests.support.anycluster import CONTROLLER, DEVICES, ROOT, plugin_of
 from tests.support.embedded import Embedded, embedded
 from tests.support.manifests import Wish, namespace
 from tests.support.outage import driven
 from tests.support.space import Space
-from tests.support.waiting import until
 
 HEARTBEAT_SECONDS = 1
 """So that a plugin is silent after three."""

@@ -15,8 +15,8 @@ from demo.expect import DEMOS, problems
 from demo.session import SYSTEM
 from kube.errors import NotFound
 from kube.leases import holder_of
+from testing.waiting import until
 from tests.support.embedded import Embedded, embedded
-from tests.support.waiting import until
 
 DEMO = DEMOS[0]
 LEADS, STANDS_BY = '"leading"', '"another controller leads, standing by"'

@@ -12,10 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from api.contract import FAKE
+from testing.waiting import until
 from tests.support.anycluster import Cluster, plugin_of
 from tests.support.manifests import ONE, PRINT_AND_END, Wish, container
 from tests.support.space import Space
-from tests.support.waiting import until
 
 PODS = ("pod0", "pod1", "pod2")
 CONTAINERS = ("ctr0", "ctr1", "ctr2")

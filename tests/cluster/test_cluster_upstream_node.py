@@ -7,10 +7,10 @@ Source: kubernetes test/e2e_node/dra_test.go v1.30.14 and v1.31.14.
 
 import pytest
 
+from testing.waiting import until
 from tests.support.anycluster import plugin_of
 from tests.support.manifests import PRINT_AND_END, container
 from tests.support.space import Space
-from tests.support.waiting import until
 
 HOSTNAME = "kubernetes.io/hostname"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from api.objects import JSON
+from testing.waiting import until
 from tests.support.anycluster import DEVICES
 from tests.support.kubectl import KubectlFailed
 from tests.support.manifests import deployment, job
 from tests.support.space import Space
-from tests.support.waiting import until
 
 SECONDS = 120
 

@@ -15,12 +15,12 @@ import pytest
 
 from api.objects import ClaimUID
 from demo.session import SYSTEM
+from testing.waiting import until
 from tests.e2e.cluster import kubelet
 from tests.support.anycluster import ROOT, plugin_of
 from tests.support.manifests import PRINT_AND_END, container
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
-from tests.support.waiting import until
 
 REGISTERED = "Registered by the kubelet"
 RETRY_SECONDS = 150.0

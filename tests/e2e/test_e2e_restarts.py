@@ -8,12 +8,12 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON
 from dra.devicestate.cdi import claim_file
+from testing.waiting import until
 from tests.e2e.cluster import containerd, kubelet
 from tests.support.anycluster import CONTROLLER, plugin_of
 from tests.support.manifests import Wish
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
-from tests.support.waiting import until
 
 OLD = ("whole", "halves")
 PATIENCE = 150.0

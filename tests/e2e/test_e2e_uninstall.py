@@ -10,12 +10,12 @@ from api.objects import JSON
 from demo.expect import DEMOS
 from demo.session import SYSTEM
 from kube.errors import NotFound
+from testing.waiting import until
 from tests.support.anycluster import ROOT
 from tests.support.choice import RELEASE, helm_install, helm_uninstall
 from tests.support.helm import HelmFailed
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
-from tests.support.waiting import until
 
 CRDS = ROOT / "deploy" / "helm" / "fake-dra-driver" / "crds"
 CHECK = f"{RELEASE}-pre-delete"

@@ -6,13 +6,13 @@ from contextlib import closing
 import pytest
 
 from api.objects import JSON
+from testing.waiting import until
 from tests.e2e.cluster import network
 from tests.support.anycluster import CONTROLLER, plugin_of
 from tests.support.choice import helm_install
 from tests.support.realcluster import RaisedCluster
 from tests.support.relay import Relay
 from tests.support.space import Space
-from tests.support.waiting import until
 
 OBJECTS = 60
 RESTORED_SECONDS = 120.0

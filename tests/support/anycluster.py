@@ -20,9 +20,9 @@ from api.resources import DRA_VERSIONS, Resource
 from demo.session import Session
 from dra.devicestate.cdi import common_file
 from kube.client import Client
+from testing.waiting import until
 from tests.support.kubectl import Kubectl
 from tests.support.manifests import ALL_SHAPES, Shapes
-from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[2]
 KUBECTL = ROOT / ".bin" / "kubectl"

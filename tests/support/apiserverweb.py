@@ -2,14 +2,12 @@
 
 import itertools
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from flask.testing import FlaskClient
-from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import TestResponse
 
 from api.objects import JSON
@@ -17,9 +15,9 @@ from devcluster.apiserver.remotecommand import Command, Execution
 from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from devcluster.apiserver.server import ApiServer
 from devcluster.apiserver.watch import Pace
-from devcluster.cluster import kubeconfig
 from devcluster.errors import DevclusterError
 from kube.client import Client
+from testing import web
 from tests.support.apiserverrig import Now
 
 
@@ -68,33 +66,20 @@ class Web:
         return answer.status_code, answer.get_json()
 
 
-class _Handler(WSGIRequestHandler):
-    """Keeps its thoughts to itself."""
-
-    protocol_version = "HTTP/1.1"
-
-    def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
-        pass
-
-
 @contextmanager
 def serving(server: ApiServer) -> Iterator[str]:
     """Serve over a socket; yields the URL."""
-    web = make_server("127.0.0.1", 0, server.app, threaded=True, request_handler=_Handler)
-    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    server.start()
-    try:
-        yield f"http://127.0.0.1:{web.server_port}"
-    finally:
-        server.stop()
-        web.shutdown()
-        thread.join(10)
-        web.server_close()
+    with web.serving(server.app) as url:
+        server.start()
+        try:
+            yield url
+        finally:
+            server.stop()
 
 
 def client_of(url: str, directory: Path) -> Client:
     """Return a client of a server; the caller closes it before the server stops."""
     path = directory / f"kubeconfig-{url.rpartition(':')[2]}"
-    path.write_text(json.dumps(kubeconfig(url)), encoding="utf-8")
-    return Client.from_kubeconfig(str(path), qps=0, burst=0, user_agent="test")
+    return Client.from_kubeconfig(
+        str(web.write_kubeconfig(url, path)), qps=0, burst=0, user_agent="test"
+    )

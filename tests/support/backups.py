@@ -9,7 +9,7 @@ from functools import partial
 
 from api.resources import Resource
 from devcluster.apiserver.storage import ResourceID, Storage, Stored
-from tests.support.waiting import until
+from testing.waiting import until
 
 
 @dataclass(frozen=True)

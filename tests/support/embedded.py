@@ -14,8 +14,8 @@ from api.objects import ClaimUID
 from devcluster.config import ClusterConfig
 from devcluster.nodeoption import node_text
 from dra.devicestate.cdi import claim_file
+from testing.waiting import until
 from tests.support.anycluster import ROOT, Access, Cluster, plugin_of
-from tests.support.waiting import until
 
 START_SECONDS = 30.0
 

@@ -19,9 +19,9 @@ from dra.kubelet.services import CLASSIC_SERVICES
 from dra.kubelet.version import Kubelet
 from dra.places import Place
 from testing.kubeletcalls import SECONDS, KubeletCalls
+from testing.waiting import until
 from tests.support.hostile import defects
 from tests.support.pluginrig import NODE, PluginRig
-from tests.support.waiting import until
 
 THREADS = 8
 _CLAIMS = 4

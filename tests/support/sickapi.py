@@ -15,7 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.waiting import until
+from testing.waiting import until
 
 _HOP = frozenset({"connection", "transfer-encoding", "keep-alive", "host"})
 _CHUNK = 1 << 16

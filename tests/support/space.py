@@ -10,9 +10,9 @@ from api.objects import JSON, ClaimUID
 from api.resources import EVENTS, NAMESPACES, PODS
 from demo.expect import devices_of
 from kube.errors import NotFound
+from testing.waiting import until
 from tests.support.anycluster import Cluster
 from tests.support.manifests import ONE, Wish, manifest, pod
-from tests.support.waiting import until
 
 READY_SECONDS = 60.0
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from testing.waiting import NotSeen, until
 from tests.e2e.cluster import audit, containerd, controlplane, kubelet, network
 from tests.e2e.cluster.administrator import Administrator
 from tests.e2e.cluster.certificates import Authority
@@ -11,7 +12,6 @@ from tests.e2e.cluster.daemons import Daemons
 from tests.e2e.cluster.errors import NotReady, UnknownComponent
 from tests.e2e.cluster.layout import Layout
 from tests.e2e.cluster.versions import Version
-from tests.support.waiting import NotSeen, until
 
 NODE = (kubelet.NAME, containerd.NAME)
 """What runs on a node, in the order to stop it."""

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from testing.waiting import NotSeen, until
 from tests.e2e.cluster.commands import run
 from tests.e2e.cluster.errors import NotReady
-from tests.support.waiting import NotSeen, until
 
 _LAUNCH = 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@" >>"$LOG" 2>&1 </dev/null'
 _START_SECONDS = 10.0

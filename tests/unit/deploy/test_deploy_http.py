@@ -25,10 +25,10 @@ from devcluster.apiserver.server import ApiServer
 from devcluster.manifests import SYSTEM_NAMESPACE, install
 from kube.client import Client
 from ops.health import HttpServer, Pages, create_pages
+from testing.waiting import until
 from tests.support.apiserverweb import Logs
 from tests.support.build import node
 from tests.support.listening import listeners
-from tests.support.waiting import until
 
 ROOT = Path(__file__).parents[3]
 TOKEN = "token-that-nobody-may-see"

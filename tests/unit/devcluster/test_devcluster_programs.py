@@ -12,8 +12,8 @@ import pytest
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.programs import Program, Programs, Supervisor, driver_programs, environment
 from ops.lifecycle import Lifecycle
+from testing.waiting import until
 from tests.support.tables import cases
-from tests.support.waiting import until
 
 SLEEPER = """
 import os, signal, sys, threading

@@ -12,7 +12,7 @@ from devcluster.apiserver.remotecommand import STDERR, STDIN, STDOUT, Command
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.runtime import Launch, Process, Runtime
-from tests.support.waiting import until
+from testing.waiting import until
 
 PATH = "/usr/bin:/bin"
 OUTPUTS = frozenset({STDOUT, STDERR})

@@ -19,10 +19,10 @@ from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.kubelet import Kubelet
 from testing.apiserver import MemoryApi
+from testing.waiting import until
 from tests.support.build import allocated, claim, reserved
 from tests.support.fakedriver import Driver, serving, short_directory
 from tests.support.podrig import FakeEvents, bound_pod, container
-from tests.support.waiting import until
 
 KEY = "default/pod"
 

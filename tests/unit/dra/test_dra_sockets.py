@@ -13,7 +13,7 @@ from dra.kubelet.wire import Method, service
 from dra.places import Place
 from dra.repairs import Repair
 from testing.kubeletcalls import KubeletCalls
-from tests.support.waiting import until
+from testing.waiting import until
 
 PATH = Path("/k/plugin.sock")
 SERVICE = "test.Service"

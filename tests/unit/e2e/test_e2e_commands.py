@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from testing.waiting import until
 from tests.e2e.cluster.commands import Progress, run, succeeds
 from tests.e2e.cluster.daemons import Daemons
 from tests.e2e.cluster.errors import CommandFailed
-from tests.support.waiting import until
 
 
 def test_returns_what_the_program_writes() -> None:

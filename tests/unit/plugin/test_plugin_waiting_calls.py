@@ -24,9 +24,9 @@ from kube import deadlines
 from kube.calls import Patch
 from kube.errors import Conflict, ConnectFailed, KubeError, ReadTimeout, ServerError
 from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
+from testing.waiting import until
 from tests.support.build import allocated, claim
 from tests.support.pluginrig import NODE, PluginRig, node_object
-from tests.support.waiting import until
 
 OUTAGE_SECONDS = 1.0
 

@@ -1,6 +1,6 @@
 import re
 
-from tests.support.waiting import until
+from testing.waiting import until
 from tools.shape import ROOT, allocating, lines, preparing, walk_of
 
 

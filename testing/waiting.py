@@ -1,7 +1,4 @@
-"""Waits for what other processes do; for tests of a whole cluster only.
-
-Unit tests never wait for time to pass: they have events and clocks that they turn themselves.
-"""
+"""Waits for what other threads and processes do, which have no event to wait for."""
 
 import time
 from collections.abc import Callable
