@@ -212,6 +212,10 @@ class KubeletCalls:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection; calls under way fail."""
         self._channel.close()
 
     def prepare(
@@ -245,11 +249,11 @@ class KubeletCalls:
         answer: bytes = self._channel.unary_unary(path)(content, timeout=SECONDS)
         return answer
 
-    def get_info(self) -> registration.PluginInfo:
+    def get_info(self, seconds: float = SECONDS) -> registration.PluginInfo:
         """Ask a plugin at its registration socket who it is."""
         path = "/pluginregistration.Registration/GetInfo"
         info: registration.PluginInfo = self.call(
-            path, registration.InfoRequest(), registration.PluginInfo
+            path, registration.InfoRequest(), registration.PluginInfo, seconds=seconds
         )
         return info
 

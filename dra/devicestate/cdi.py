@@ -57,7 +57,7 @@ def claim_of(contract: Contract, uid: ClaimUID, spec: JSON) -> PreparedClaim | N
     except InvalidCdiSpec:
         return None
     devices = tuple(
-        PreparedDevice("", each["name"].removeprefix(f"{uid}-"), _read(each["containerEdits"]))
+        PreparedDevice("", each["name"].removeprefix(f"{uid}-"), read_edits(each["containerEdits"]))
         for each in spec["devices"]
     )
     claim = PreparedClaim(uid, "", "", "", devices)
@@ -207,7 +207,7 @@ def _hook(hook: Hook) -> JSON:
     }
 
 
-def _read(edits: JSON) -> Edits:
+def read_edits(edits: JSON) -> Edits:
     """Return what the edits of a valid spec say."""
     return Edits(
         env=dict(entry.split("=", 1) for entry in edits.get("env", ())),
