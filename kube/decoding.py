@@ -14,7 +14,8 @@ from typing import Any, Final
 LEVELS: Final = 200
 """Kubernetes' own objects have fewer than 30."""
 
-_NO_BRACKETS: Final = bytes(set(range(256)) - set(b"[]{}"))
+_ONE_KIND: Final = bytes.maketrans(b"{}", b"[]")
+_OTHERS: Final = bytes(set(range(256)) - set(b'[]{}"'))
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
 _OPENING: Final = b"[{"
 _CLOSING: Final = b"]}"
@@ -26,18 +27,20 @@ def decode_json(text: bytes) -> Any:
     Raises:
         ValueError: it is not JSON.
     """
-    return json.loads(_cut(text) if _may_be_deep(text) else text)
+    return json.loads(_cut(text) if _is_deep(text) else text)
 
 
-def _may_be_deep(text: bytes) -> bool:
-    """Tell whether it takes a closer look; brackets within strings may be counted wrongly."""
+def _is_deep(text: bytes) -> bool:
+    """Tell it without a look at each token, which takes longer than to parse."""
     if text.count(b"{") + text.count(b"[") <= LEVELS:
         return False
-    brackets = text.translate(None, _NO_BRACKETS)
+    unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
+    quoted = unescaped.translate(_ONE_KIND, _OTHERS).replace(b'""', b"")
+    brackets = b"".join(quoted.split(b'"')[::2])
     for _ in range(LEVELS):
         if not brackets:
             return False
-        brackets = brackets.replace(b"{}", b"").replace(b"[]", b"")
+        brackets = brackets.replace(b"[]", b"")
     return bool(brackets)
 
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from api.objects import JSON
@@ -37,6 +37,7 @@ def test_shallow_values_are_what_they_are(value: object) -> None:
 
 
 @given(VALUES, st.integers(0, 3))
+@example([{}], 1)
 def test_values_at_the_limit_are_cut_where_lists_and_objects_go_on(
     value: object, spare: int
 ) -> None:
@@ -61,6 +62,19 @@ def cut(value: object, spare: int) -> object:
 )
 def test_the_deepest_levels_are_null(levels: int, left: int) -> None:
     assert levels_of(decode_json(nested(levels))) == left
+
+
+@cases(
+    "opening,closing",
+    {
+        "plain": ('{"b":"}","a":', ',"c":"{"}'),
+        "beside a quotation mark": (r'{"b":"}\"","a":', r',"c":"\"{"}'),
+        "beside a backslash": (r'{"b":"}\\","a":', r',"c":"\\{"}'),
+        "other brackets": ('{"b":"]","a":', ',"c":"["}'),
+    },
+)
+def test_brackets_in_strings_hide_no_levels(opening: str, closing: str) -> None:
+    assert levels_of(decode_json(nested(DEEPEST, opening, closing))) == LEVELS
 
 
 def test_what_stands_beside_deep_parts_is_kept() -> None:
