@@ -1,34 +1,47 @@
-"""Quantities such as `80Gi` or `500m`, as numbers.
+"""Quantities, such as `80Gi` or `500m`, as exact numbers.
 
 Source: apimachinery pkg/api/resource/quantity.go.
 """
 
 import re
-from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
-_BINARY: Final = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
-_DECIMAL: Final = {
+_POWERS: Final = {
     "n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18
 }  # fmt: skip
+_BINARY: Final = {f"{sign}i": 1024 ** (n + 1) for n, sign in enumerate("KMGTPE")}
+_MOST_POWER: Final = 64
 _QUANTITY: Final = re.compile(
     r"(?P<number>[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+))"
     r"(?P<suffix>[KMGTPE]i|[numkMGTPE]?|[eE][+-]?[0-9]{1,4})"
 )
 
 
-def quantity(text: str) -> Decimal:
-    """Return the number that a quantity stands for.
+def quantity(given: object) -> Fraction:
+    """Return the number that a quantity stands for; JSON has some as numbers.
 
     Raises:
         ValueError: it is none.
     """
-    match = _QUANTITY.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is no quantity")
-    number, suffix = Decimal(match["number"]), match["suffix"]
+    match = _QUANTITY.fullmatch(str(given)) if not isinstance(given, bool) else None
+    power = _power(match["suffix"]) if match else None
+    if match is None or power is None:
+        raise ValueError(f"{given!r} is no quantity")
+    return Fraction(match["number"]) * power
+
+
+def is_quantity(given: object) -> bool:
+    """Tell whether a value is one."""
+    try:
+        quantity(given)
+    except ValueError:
+        return False
+    return True
+
+
+def _power(suffix: str) -> Fraction | None:
     if suffix in _BINARY:
-        return number * Decimal(1024) ** _BINARY[suffix]
-    if suffix in _DECIMAL:
-        return number.scaleb(_DECIMAL[suffix])
-    return number.scaleb(int(suffix[1:]))
+        return Fraction(_BINARY[suffix])
+    power = _POWERS[suffix] if suffix in _POWERS else int(suffix[1:])
+    return Fraction(10) ** power if abs(power) <= _MOST_POWER else None

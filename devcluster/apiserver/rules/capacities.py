@@ -7,8 +7,8 @@ from fractions import Fraction
 from typing import Any, Final
 
 from api.objects import JSON
+from api.quantities import is_quantity, quantity
 from devcluster.apiserver import fielderrors
-from devcluster.apiserver.quantities import parse_quantity
 from devcluster.apiserver.rules.entries import Check, Errors
 
 _MAX_VALUES: Final = 10
@@ -19,7 +19,7 @@ _SHAPE_TEXT: Final = (
 
 def quantity_errors(path: str, holder: Any) -> Errors:
     """Return what is wrong with the `value` of a counter or capacity."""
-    if "value" in holder and parse_quantity(holder["value"]) is None:
+    if "value" in holder and not is_quantity(holder["value"]):
         yield fielderrors.bad_value(f"{path}.value", holder["value"], _SHAPE_TEXT)
 
 
@@ -31,8 +31,9 @@ def capacity_errors(*, shared: bool) -> Check:
         policy, here = capacity.get("requestPolicy"), f"{path}.requestPolicy"
         if policy is not None and not shared:
             yield fielderrors.not_allowed(here, "allowMultipleAllocations must be true")
-        elif policy is not None and (value := parse_quantity(capacity.get("value"))) is not None:
-            yield from _policy_errors(here, policy, value, str(capacity["value"]))
+        elif policy is not None and is_quantity(capacity.get("value")):
+            shown = str(capacity["value"])
+            yield from _policy_errors(here, policy, quantity(shown), shown)
 
     return check
 
@@ -40,7 +41,7 @@ def capacity_errors(*, shared: bool) -> Check:
 def _policy_errors(path: str, policy: JSON, value: Fraction, shown: str) -> Errors:
     values, bounds = policy.get("validValues") or [], policy.get("validRange")
     given = {"default": policy.get("default"), **dict(enumerate(values)), **(bounds or {})}
-    wrong = [each for each in given.values() if each is not None and parse_quantity(each) is None]
+    wrong = [each for each in given.values() if each is not None and not is_quantity(each)]
     if wrong:
         yield fielderrors.bad_value(path, wrong[0], _SHAPE_TEXT)
     elif values and bounds is not None:
@@ -62,7 +63,7 @@ def _value_errors(path: str, values: list[Any], default: Any, most: tuple[Fracti
     if len(values) > _MAX_VALUES:
         yield fielderrors.too_many(path, len(values), _MAX_VALUES)
         return
-    numbers = [_number(value) for value in values]
+    numbers = [quantity(value) for value in values]
     for index, (value, number) in enumerate(zip(values, numbers, strict=True)):
         here = f"{path}[{index}]"
         if index and number < numbers[index - 1]:
@@ -72,7 +73,7 @@ def _value_errors(path: str, values: list[Any], default: Any, most: tuple[Fracti
             yield fielderrors.bad_value(here, value, why)
         if number in numbers[:index]:
             yield fielderrors.duplicate(here, value)
-    if _number(default) not in numbers:
+    if quantity(default) not in numbers:
         why = "default value is not valid according to the requestPolicy"
         yield fielderrors.bad_value(path, default, why)
 
@@ -81,7 +82,7 @@ def _range_errors(path: str, bounds: JSON, default: Any, most: tuple[Fraction, s
     if bounds.get("min") is None:
         yield fielderrors.required(f"{path}.min", "required when validRange is defined")
         return
-    least, usual = _number(bounds["min"]), _number(default)
+    least, usual = quantity(bounds["min"]), quantity(default)
     if least > most[0]:
         why = f"min is larger than capacity value: {most[1]}"
         yield fielderrors.bad_value(f"{path}.min", bounds["min"], why)
@@ -95,20 +96,20 @@ def _range_errors(path: str, bounds: JSON, default: Any, most: tuple[Fraction, s
 
 
 def _max_errors(path: str, bounds: JSON, default: Any, most: tuple[Fraction, str]) -> Errors:
-    highest = _number(bounds["max"])
-    if _number(bounds["min"]) > highest:
+    highest = quantity(bounds["max"])
+    if quantity(bounds["min"]) > highest:
         why = f"min is larger than max: {bounds['max']}"
         yield fielderrors.bad_value(f"{path}.max", bounds["min"], why)
     if highest > most[0]:
         why = f"max is larger than capacity value: {most[1]}"
         yield fielderrors.bad_value(f"{path}.max", bounds["max"], why)
-    if _number(default) > highest:
+    if quantity(default) > highest:
         why = f"default is more than max: {bounds['max']}"
         yield fielderrors.bad_value(f"{path}.default", default, why)
 
 
 def _step_errors(path: str, bounds: JSON, default: Any, most: tuple[Fraction, str]) -> Errors:
-    step, least = _number(bounds["step"]), _number(bounds["min"])
+    step, least = quantity(bounds["step"]), quantity(bounds["min"])
     here = f"{path}.step"
     if step <= 0:
         yield fielderrors.bad_value(here, bounds["step"], "must be greater than zero")
@@ -117,12 +118,8 @@ def _step_errors(path: str, bounds: JSON, default: Any, most: tuple[Fraction, st
         why = f"one step {least + step} is larger than capacity value: {most[1]}"
         yield fielderrors.bad_value(here, bounds["step"], why)
     for value in (default, bounds.get("max")):
-        if value is not None and (_number(value) - least) % step:
+        if value is not None and (quantity(value) - least) % step:
             why = (
                 f"value is not a multiple of a given step ({bounds['step']}) from ({bounds['min']})"
             )
             yield fielderrors.bad_value(here, value, why)
-
-
-def _number(quantity: Any) -> Fraction:
-    return parse_quantity(quantity) or Fraction(0)

@@ -9,7 +9,7 @@ otherwise gives out nothing of the pool.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from fractions import Fraction
 from typing import Final
 
 from api.quantities import quantity
@@ -154,7 +154,7 @@ def _capacity(given: Capacity | str, at: str, *, shared: bool) -> Iterator[str]:
         yield from _policy(policy, quantity(capacity.value), f"{at}: request policy")
 
 
-def _policy(policy: RequestPolicy, value: Decimal, at: str) -> Iterator[str]:
+def _policy(policy: RequestPolicy, value: Fraction, at: str) -> Iterator[str]:
     ranged = bool(policy.minimum or policy.maximum or policy.step)
     if policy.valid_values and ranged:
         yield f"{at}: has valid values and a range, one of them is possible"
@@ -168,7 +168,7 @@ def _policy(policy: RequestPolicy, value: Decimal, at: str) -> Iterator[str]:
         yield from _range(policy, value, at)
 
 
-def _valid_values(policy: RequestPolicy, value: Decimal, at: str) -> Iterator[str]:
+def _valid_values(policy: RequestPolicy, value: Fraction, at: str) -> Iterator[str]:
     numbers = [quantity(each) for each in policy.valid_values]
     if len(numbers) > _VALUES:
         yield f"{at}: {len(numbers)} valid values, at most {_VALUES} are possible"
@@ -180,7 +180,7 @@ def _valid_values(policy: RequestPolicy, value: Decimal, at: str) -> Iterator[st
         yield f"{at}: default {policy.default} is none of the valid values"
 
 
-def _range(policy: RequestPolicy, value: Decimal, at: str) -> Iterator[str]:
+def _range(policy: RequestPolicy, value: Fraction, at: str) -> Iterator[str]:
     if not policy.minimum:
         yield f"{at}: a range has no minimum"
         return
