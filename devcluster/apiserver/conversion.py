@@ -3,24 +3,22 @@
 Pure; `devcluster.apiserver.kinds.Kind` has a Conversion where what is stored is not what is served.
 A raw extension, such as the parameters of a driver, is stored as the text that its creator sent and
 compared as such, so clients see that an object is unchanged only if they send the same text.
-Source: kubernetes pkg/apis/resource/v1beta1/conversion.go; apimachinery pkg/runtime/extension.go.
+Source: apimachinery pkg/runtime/extension.go.
 """
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.conversion import converted
 from api.objects import JSON
 from api.rawjson import Change, Path, RawJson, rewritten
+from api.resources import Resource
 
 _DECODER: Final = json.JSONDecoder()
 _BLANKS: Final = re.compile(r"[ \t\n\r]*")
-
-
-def _same(obj: JSON) -> JSON:
-    return obj
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +26,22 @@ class Conversion:
     """How a version is stored.
 
     Attributes:
-        api_version: of what is stored.
+        served: the resource in that version.
+        stored: the resource in the version that is stored.
         texts: fields that are stored as their text.
-        to_stored: converts all else.
-        to_served: the same backwards.
     """
 
-    api_version: str
+    served: Resource
+    stored: Resource
     texts: tuple[Path, ...] = ()
-    to_stored: Callable[[JSON], JSON] = _same
-    to_served: Callable[[JSON], JSON] = _same
 
     def store(self, obj: JSON) -> JSON:
         """Return a served object in its stored form."""
-        return {**self.to_stored(self._with_texts(obj, _text)), "apiVersion": self.api_version}
+        return converted(self._with_texts(obj, _text), self.stored)
 
     def serve(self, obj: JSON) -> JSON:
-        """Return a stored object in its served form, still under the version that is stored."""
-        return self.to_served(self._with_texts(obj, _parsed))
+        """Return a stored object in its served form."""
+        return converted(self._with_texts(obj, _parsed), self.served)
 
     def sort(self, obj: JSON) -> JSON:
         """Return a served object whose texts will have their fields in order, as Go's maps have."""

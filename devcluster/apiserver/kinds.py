@@ -103,7 +103,7 @@ class Kind:
     @property
     def stored_version(self) -> str:
         """`apiVersion` of what is stored after a write."""
-        return self.conversion.api_version if self.conversion else self.api_version
+        return self.conversion.stored.api_version if self.conversion else self.api_version
 
     @property
     def texts(self) -> tuple[Path, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from api.claims.versions import STRUCTURED
+
 _GATES: Final[Mapping[str, tuple[int, int]]] = {
     "DRAAdminAccess": (32, 34),
     "DRAResourceClaimDeviceStatus": (32, 33),
@@ -27,10 +29,6 @@ _GATES: Final[Mapping[str, tuple[int, int]]] = {
 
 DRANodeAllocatableResources is older, but named its field differently.
 """
-
-
-STRUCTURED: Final = ("v1", "v1beta2", "v1beta1")
-"""Versions with structured parameters, the preferred one first."""
 
 
 @dataclass(frozen=True, slots=True)

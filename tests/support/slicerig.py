@@ -13,9 +13,8 @@ from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.strategy import Strategy
 from dra.inventory import Device, Inventory
 from dra.publish.slices.publisher import Site, SlicePublisher, StaticLayout
-from dra.publish.slices.server import SliceServer
+from dra.publish.slices.server import SliceServer, as_v1
 from dra.publish.slices.told import Told
-from dra.publish.slices.versions import from_version
 from kube.client import Client
 from kube.errors import KubeError
 from kube.store import Store
@@ -120,7 +119,7 @@ class SliceRig:
 
     def look(self) -> None:
         page = Client.list(self.api, self.server.slices, field_selector=f"spec.driver={DRIVER}")
-        self.store.replace([from_version(x) for x in page.items], page.resource_version)
+        self.store.replace([as_v1(x) for x in page.items], page.resource_version)
 
     def publish(self, *devices: Device) -> None:
         self.offer(Inventory.of(*devices))
@@ -148,7 +147,7 @@ class SliceRig:
 
     @property
     def slices(self) -> list[JSON]:
-        return [from_version(each) for each in self.api.all(SLICES)]
+        return [as_v1(each) for each in self.api.all(SLICES)]
 
     @property
     def devices(self) -> list[str]:

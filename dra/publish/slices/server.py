@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from api.claims.versions import STRUCTURED, choose
+from api.conversion import converted
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, uid_of
 from api.resources import NODES, STRUCTURED_VERSIONS, Resource
-from dra.publish.slices.versions import from_version, to_version
 from kube.errors import NotFound
 
 
@@ -77,17 +77,17 @@ class SliceServer:
     def create(self, body: JSON, *, dry_run: bool = False) -> JSON:
         """Create a slice and return it as stored."""
         with self._found() as slices:
-            return from_version(self._api.create(slices, to_version(slices, body), dry_run=dry_run))
+            return as_v1(self._api.create(slices, converted(body, slices), dry_run=dry_run))
 
     def get(self, name: str) -> JSON:
         """Return a slice as stored."""
         with self._found() as slices:
-            return from_version(self._api.get(slices, name))
+            return as_v1(self._api.get(slices, name))
 
     def update(self, body: JSON) -> JSON:
         """Replace a slice as it was read, and return it as stored."""
         with self._found() as slices:
-            return from_version(self._api.update(slices, to_version(slices, body)))
+            return as_v1(self._api.update(slices, converted(body, slices)))
 
     def delete(self, stored: JSON) -> None:
         """Delete a slice as it was read, if it is still there."""
@@ -118,6 +118,11 @@ class SliceServer:
             "uid": uid_of(self._api.get(NODES, node)),
             "controller": True,
         }
+
+
+def as_v1(obj: JSON) -> JSON:
+    """Return a slice of any version in the shape of v1."""
+    return converted(obj, STRUCTURED_VERSIONS["v1"].slices)
 
 
 def _names_object(error: NotFound) -> bool:

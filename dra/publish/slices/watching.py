@@ -6,9 +6,8 @@ from typing import Final
 
 from api.errors import DriverError
 from api.resources import Resource
-from dra.publish.slices.server import SliceServer
+from dra.publish.slices.server import SliceServer, as_v1
 from dra.publish.slices.told import Told
-from dra.publish.slices.versions import from_version
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.reflector import Reflector
@@ -99,7 +98,7 @@ class SliceWatch:
             resource,
             self._store,
             field_selector=self._selector,
-            transform=from_version,
+            transform=as_v1,
             on_error=failed,
         )
 

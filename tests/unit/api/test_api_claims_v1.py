@@ -1,4 +1,4 @@
-"""Structured claims: devices with the parameters that apply, and the shapes of the versions."""
+"""Structured claims: devices with the parameters that apply."""
 
 from typing import Any
 
@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims.v1 import converted
 from api.claims.versions import CLAIMS, STRUCTURED, read_claim
 from api.claims.view import Config, Result
 from api.objects import JSON
@@ -131,67 +130,3 @@ def test_parameters_apply_as_the_api_says(
         and (on == [] or request_name in on or request_name.split("/")[0] in on)
     ]
     assert [c.parameters["v"] for c in found.config] == applying
-
-
-EXACT = {"deviceClassName": "c", "allocationMode": "ExactCount", "count": 2}
-MAIN = {
-    **EXACT,
-    "selectors": [{"cel": {"expression": "true"}}],
-    "adminAccess": False,
-    "tolerations": [{"operator": "Exists"}],
-    "capacity": {"requests": {"memory": "1Gi"}},
-    "derivedAttributes": [{"name": "x.example.com/y"}],
-}
-ALTERNATIVES = {"name": "r", "firstAvailable": [{"name": "s", **EXACT}]}
-
-
-def structured(version: str, *requests: JSON, kind: str = "ResourceClaim") -> JSON:
-    spec: JSON = {"devices": {"requests": list(requests), "constraints": []}}
-    if kind == "ResourceClaimTemplate":
-        spec = {"metadata": {"labels": {"a": "b"}}, "spec": spec}
-    head = {"apiVersion": CLAIMS[version].api_version, "kind": kind}
-    return {**head, "metadata": {"name": "n", "namespace": "ns"}, "spec": spec}
-
-
-@pytest.mark.parametrize("kind", ["ResourceClaim", "ResourceClaimTemplate"])
-@pytest.mark.parametrize("nested", ["v1", "v1beta2"])
-@pytest.mark.parametrize(
-    ("flat_request", "nested_request"),
-    [
-        pytest.param({"name": "r", **MAIN}, {"name": "r", "exactly": MAIN}, id="all-members"),
-        pytest.param(ALTERNATIVES, ALTERNATIVES, id="alternatives"),
-        pytest.param({"name": "r"}, {"name": "r"}, id="nothing"),
-        pytest.param(
-            {**ALTERNATIVES, "count": 1}, {**ALTERNATIVES, "exactly": {"count": 1}}, id="both"
-        ),
-    ],
-)
-def test_requests_are_converted_both_ways(
-    kind: str, nested: str, flat_request: JSON, nested_request: JSON
-) -> None:
-    flat = structured("v1beta1", flat_request, kind=kind)
-    deep = structured(nested, nested_request, kind=kind)
-    assert converted(flat, nested) == deep
-    assert converted(deep, "v1beta1") == flat
-
-
-def test_members_that_are_not_set_ask_for_nothing() -> None:
-    unset = {"deviceClassName": "", "count": 0, "adminAccess": None, "selectors": None}
-    flat = structured("v1beta1", {**ALTERNATIVES, **unset})
-    assert converted(flat, "v1") == structured("v1", ALTERNATIVES)
-
-
-@pytest.mark.parametrize("spec", [None, {}, {"devices": None}, {"devices": {"requests": None}}])
-def test_a_claim_may_ask_for_nothing(spec: JSON | None) -> None:
-    raw = {**structured("v1beta1"), "spec": spec}
-    assert converted(raw, "v1") == {**structured("v1"), "spec": spec or {}}
-
-
-@given(st.dictionaries(st.sampled_from(sorted(MAIN)), st.just(0)), st.sampled_from(STRUCTURED))
-def test_a_version_is_itself(chosen: dict[str, int], version: str) -> None:
-    members = {name: MAIN[name] for name in chosen}
-    request = {"name": "r", **members}
-    if version != "v1beta1" and members:
-        request = {"name": "r", "exactly": members}
-    raw = structured(version, request)
-    assert converted(raw, version) == raw

@@ -31,3 +31,10 @@ def test_a_text_stands_in_its_place_as_it_is(value: Any, indent: Any, ascii_: bo
 def test_what_is_no_json_is_refused() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         encoded({"a": [float("inf")]})
+
+
+def test_what_a_path_does_not_meet_is_shared() -> None:
+    sent = {"a": {"b": [1, {"c": 2}]}}
+    assert rewritten(sent, ("a", "x", "*"), str) is sent
+    assert rewritten(sent, ("a", "b", "c"), str) is sent
+    assert rewritten(sent, ("a", "b", "*", "c"), str) == {"a": {"b": [1, {"c": "2"}]}}

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from api.claims.versions import STRUCTURED
 from devcluster.apiserver.builtinschemas import meta_properties, package_of, schema_of
-from devcluster.apiserver.resourceapi import STRUCTURED
 from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
 from tests.support.tables import cases
 

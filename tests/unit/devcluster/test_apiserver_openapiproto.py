@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
+from api.claims.versions import STRUCTURED
 from devcluster.apiserver import openapiv2_pb2 as messages
 from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.openapi import openapi_v2
 from devcluster.apiserver.openapiproto import as_protobuf
 from devcluster.apiserver.registry import Registry
-from devcluster.apiserver.resourceapi import CLASSIC, STRUCTURED, ResourceApi, structured
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi, structured
 
 JSON = dict[str, Any]
 

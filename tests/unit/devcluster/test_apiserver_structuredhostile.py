@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.claims.versions import STRUCTURED
 from api.objects import JSON
-from devcluster.apiserver.resourceapi import STRUCTURED, structured
+from devcluster.apiserver.resourceapi import structured
 from tests.support.apiserverweb import Web
 from tests.support.mutation import mutated
 from tests.support.structuredobjects import WISH, claim_body, config, device, request, slice_body

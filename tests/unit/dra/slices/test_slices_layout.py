@@ -1,7 +1,6 @@
 import pytest
 
 from api.objects import JSON
-from api.resources import STRUCTURED_VERSIONS
 from dra.errors import LimitExceeded
 from dra.inventory import (
     Capacity,
@@ -15,7 +14,6 @@ from dra.inventory import (
     Version,
 )
 from dra.publish.slices.layout import Style, contents, offered
-from dra.publish.slices.versions import from_version, to_version
 
 DEVICES = [
     pytest.param(
@@ -119,21 +117,3 @@ def test_more_devices_of_a_set_than_a_slice_can_have_are_refused() -> None:
     )
     with pytest.raises(LimitExceeded, match="129 devices use the counter set 'card', at most 128"):
         contents(offered(pool, "node-1"), Style.TOGETHER)
-
-
-def test_a_slice_of_v1beta1_is_read_as_one_of_v1() -> None:
-    body = {
-        "metadata": {"name": "a"},
-        "spec": {"driver": "d", "devices": [{"name": "a", "taints": []}, {"name": "b"}]},
-    }
-    sent = to_version(STRUCTURED_VERSIONS["v1beta1"].slices, body)
-    assert sent["spec"]["devices"] == [
-        {"name": "a", "basic": {"taints": []}},
-        {"name": "b", "basic": {}},
-    ]
-    assert from_version(sent)["spec"] == body["spec"]
-
-
-def test_a_device_of_v1beta1_may_lack_basic() -> None:
-    sent = {"apiVersion": "resource.k8s.io/v1beta1", "spec": {"devices": [{"name": "a"}]}}
-    assert from_version(sent)["spec"]["devices"] == [{"name": "a"}]
