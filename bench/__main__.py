@@ -132,7 +132,7 @@ def run(
         DriverError: something did not start, or did not do what it should.
     """
     own = OwnRequests()
-    figures = Figures(f"{server.name} by {server.way}", amount.lanes)
+    figures = Figures(f"{server.name} by {server.way}", amount.concurrency)
     client = Client.from_kubeconfig(
         str(server.way.kubeconfig), qps=0, burst=1, user_agent="bench", observer=own, pool=64
     )

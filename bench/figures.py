@@ -115,7 +115,7 @@ class Scale:
 class Calls:
     """Calls over the plugin's socket, so many at the same time."""
 
-    lanes: int
+    concurrency: int
     prepare: Latency
     unprepare: Latency
 
@@ -145,13 +145,13 @@ class Figures:
 
     Attributes:
         server: what was measured on.
-        lanes: claims at the same time.
+        concurrency: claims at the same time.
         others: share of the machine that other programs used meanwhile, 0 to 1; of much more than
             a tenth, latencies and rates say little, while CPU times and requests hold.
     """
 
     server: str
-    lanes: int
+    concurrency: int
     negotiations: list[Negotiation] = field(default_factory=list)
     freed: Freed | None = None
     scales: list[Scale] = field(default_factory=list)

@@ -20,9 +20,9 @@ from threading import Lock
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2
 from bench import objects
+from bench.concurrency import concurrently, timed
 from bench.errors import NotSeen
 from bench.figures import Floor
-from bench.lanes import concurrently, timed
 from bench.objects import NAMESPACE, Consumer, Driver
 from bench.statistics import Latency
 from kube.client import Client
@@ -128,7 +128,7 @@ class Writer:
 
 
 def measure(
-    kubeconfig: str, driver: Driver, tasks: Sequence[Task], *, processes: int, lanes: int
+    kubeconfig: str, driver: Driver, tasks: Sequence[Task], *, processes: int, concurrency: int
 ) -> tuple[Span, Span]:
     """Allocate and free all tasks; return both directions as one span each.
 
@@ -137,7 +137,7 @@ def measure(
         driver: whose node states are written.
         tasks: no node may belong to tasks of different processes, which get every n-th task.
         processes: how many.
-        lanes: of each process.
+        concurrency: of each process.
 
     Raises:
         NotSeen: a process has failed.
@@ -148,7 +148,7 @@ def measure(
     for number in range(processes):
         ours, theirs = context.Pipe(duplex=False)
         share = tasks[number::processes]
-        arguments = (kubeconfig, driver, share, lanes, barrier, theirs)
+        arguments = (kubeconfig, driver, share, concurrency, barrier, theirs)
         process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -179,7 +179,7 @@ def joined(spans: Sequence[Span]) -> Span:
 
 
 def summary(tasks: int, alone: tuple[Span, Span], together: tuple[Span, Span]) -> Floor:
-    """Return the figures of two measurements: one claim at a time, and `tasks` in all lanes."""
+    """Return the figures of two measurements: one claim at a time, and all `tasks` at once."""
     up, down = together
     single = alone[0].writes
     return Floor(
@@ -195,14 +195,14 @@ def _work(
     kubeconfig: str,
     driver: Driver,
     tasks: Sequence[Task],
-    lanes: int,
+    concurrency: int,
     barrier: Barrier,
     answer: Connection,
 ) -> None:
     client = Client.from_kubeconfig(kubeconfig, qps=0, burst=1, user_agent="bench-floor")
     writer = Writer(client, driver, tasks)
-    up = _span(writer, writer.up, tasks, lanes, barrier)
-    down = _span(writer, writer.down, tasks, lanes, barrier)
+    up = _span(writer, writer.up, tasks, concurrency, barrier)
+    down = _span(writer, writer.down, tasks, concurrency, barrier)
     answer.send((up, down))
     answer.close()
     client.close()
@@ -212,11 +212,11 @@ def _span(
     writer: Writer,
     action: Callable[[Task], None],
     tasks: Sequence[Task],
-    lanes: int,
+    concurrency: int,
     barrier: Barrier,
 ) -> Span:
     barrier.wait(_START_SECONDS)
     writer.writes.clear()
     began, cpu = time.monotonic(), time.process_time()
-    concurrently(action, tasks, lanes)
+    concurrently(action, tasks, concurrency)
     return Span(began, time.monotonic(), time.process_time() - cpu, dict(writer.writes))

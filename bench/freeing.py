@@ -2,9 +2,9 @@
 
 from api.objects import JSON, Key, object_key
 from bench import objects
+from bench.concurrency import timed
 from bench.errors import NotSeen
 from bench.figures import Freed
-from bench.lanes import timed
 from bench.negotiating import Stage
 from bench.objects import NAMESPACE, Consumer
 from bench.scheduling import Scheduler

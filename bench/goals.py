@@ -88,7 +88,7 @@ def _scale(figures: Scale) -> Iterator[Goal]:
 
 def _node(figures: Node) -> Iterator[Goal]:
     for calls in figures.calls:
-        if calls.lanes == 1:
+        if calls.concurrency == 1:
             value = ratio(calls.prepare.p50, figures.state_write.p50)
             yield Goal("prepare p50 ÷ NAS write", "at most", 2.0, value)
     yield Goal("plugin's peak RSS, MiB", "at most", 60.0, figures.peak_rss_mib)

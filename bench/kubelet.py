@@ -10,9 +10,9 @@ from typing import Final
 from api.objects import JSON, uid_of
 from api.resources import DRA_V1ALPHA2
 from bench import objects
+from bench.concurrency import concurrently, timed
 from bench.errors import NotSeen
 from bench.figures import Calls, Node
-from bench.lanes import concurrently, timed
 from bench.objects import NAMESPACE, Consumer
 from bench.programs import Program
 from bench.settings import DEVICES, Amount, Subject
@@ -51,7 +51,7 @@ def measure(site: Site, subject: Subject, amount: Amount, directory: Path) -> No
             claims = allocate(site, state, consumers)
             program.settle()
             before = program.usage().cpu_seconds
-            calls = [_calls(info, claims, lanes, amount.calls) for lanes in (1, amount.lanes)]
+            calls = [_calls(info, claims, n, amount.calls) for n in (1, amount.concurrency)]
             used = program.usage()
             _release(site, consumers)
     made = 2 * len(calls) * (amount.calls // DEVICES) * DEVICES
@@ -123,7 +123,7 @@ def _copy(site: Site, state: JSON) -> None:
     site.client.create(site.driver.states, copy)
 
 
-def _calls(info: PluginInfo, claims: Sequence[JSON], lanes: int, count: int) -> Calls:
+def _calls(info: PluginInfo, claims: Sequence[JSON], concurrency: int, count: int) -> Calls:
     """Prepare all claims, unprepare all claims, and so on until there are enough calls."""
     requests = [
         ClaimRequest(NAMESPACE, uid_of(claim), claim["metadata"]["name"]) for claim in claims
@@ -133,8 +133,8 @@ def _calls(info: PluginInfo, claims: Sequence[JSON], lanes: int, count: int) -> 
     with closing(DraClient(info.endpoint, _DIALECT)) as client:
         for _ in range(count // len(requests)):
             for seconds, call in ((prepared, client.prepare), (unprepared, client.unprepare)):
-                seconds += concurrently(partial(_call, call), requests, lanes)
-    return Calls(lanes, Latency.of(prepared), Latency.of(unprepared))
+                seconds += concurrently(partial(_call, call), requests, concurrency)
+    return Calls(concurrency, Latency.of(prepared), Latency.of(unprepared))
 
 
 def _call(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench import floor, objects
+from bench.concurrency import concurrently
 from bench.counting import Meter
 from bench.errors import NotSeen
 from bench.figures import Floor, Negotiation
 from bench.floor import Task
-from bench.lanes import concurrently
 from bench.objects import Consumer
 from bench.programs import Program
 from bench.scheduling import Scheduler
@@ -57,12 +57,12 @@ def measure_floor(stage: Stage, potential: int) -> Floor:
     """Measure the floor; the controller must not run."""
     alone = _floor(stage, potential, stage.amount.samples, 1, 1)
     count = stage.amount.claims
-    together = _floor(stage, potential, count, PROCESSES, stage.amount.lanes // PROCESSES)
+    together = _floor(stage, potential, count, PROCESSES, stage.amount.concurrency // PROCESSES)
     return floor.summary(count, alone, together)
 
 
 def _floor(
-    stage: Stage, potential: int, count: int, processes: int, lanes: int
+    stage: Stage, potential: int, count: int, processes: int, concurrency: int
 ) -> tuple[floor.Span, floor.Span]:
     with stage.site.consumers("floor", count, objects.FLOOR) as consumers:
         tasks = []
@@ -74,12 +74,12 @@ def _floor(
             stage.site.driver,
             tasks,
             processes=processes,
-            lanes=lanes,
+            concurrency=concurrency,
         )
 
 
 def measure(stage: Stage, potential: int) -> Negotiation:
-    """Measure the floor, then a fresh controller: one claim at a time, then in all lanes."""
+    """Measure the floor, then a fresh controller: one claim at a time, then all at once."""
     lowest = measure_floor(stage, potential)
     amount = stage.amount
     count = 1 + amount.samples + amount.claims
@@ -145,13 +145,15 @@ def _together(
     stage: Stage, scheduler: Scheduler, consumers: Sequence[Consumer], potential: int
 ) -> tuple[float, float]:
     """Return claims per second, up and down."""
-    lanes = stage.amount.lanes
+    concurrency = stage.amount.concurrency
     numbered = list(enumerate(consumers))
     began = time.monotonic()
     concurrently(
-        lambda item: scheduler.run(item[1], stage.potential(item[0], potential)), numbered, lanes
+        lambda item: scheduler.run(item[1], stage.potential(item[0], potential)),
+        numbered,
+        concurrency,
     )
     allocated = time.monotonic()
-    concurrently(scheduler.free, consumers, lanes)
+    concurrently(scheduler.free, consumers, concurrency)
     freed = time.monotonic()
     return len(consumers) / (allocated - began), len(consumers) / (freed - allocated)

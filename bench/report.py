@@ -12,7 +12,7 @@ from bench.tables import Row, markdown
 
 def text(figures: Figures) -> str:
     """Return all tables."""
-    where = f"{figures.server}, {figures.lanes} claims at the same time"
+    where = f"{figures.server}, {figures.concurrency} claims at the same time"
     others = f"other programs used {100 * figures.others:.0f} % of the machine"
     parts = [f"measured on {where}; {others}\n"]
     rows = list(_rows(figures))
@@ -85,7 +85,7 @@ def _scale(figures: Scale) -> Iterator[Row]:
 def _node(figures: Node) -> Iterator[Row]:
     yield _title("kubelet plugin, 8 devices")
     for calls in figures.calls:
-        at = f"{calls.lanes} at a time p50/p99, ms; floor: NAS write"
+        at = f"{calls.concurrency} at a time p50/p99, ms; floor: NAS write"
         yield _latency(f"prepare, {at}", calls.prepare, figures.state_write)
         yield _latency(f"unprepare, {at}", calls.unprepare, figures.state_write)
     yield _alone("CPU per call, ms", figures.cpu_ms)

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from bench.concurrency import concurrently
 from bench.counting import Effort
 from bench.figures import Scale
-from bench.lanes import concurrently
 from bench.negotiating import Stage, first_answer_of
 from bench.objects import Consumer
 from bench.programs import Program
@@ -72,5 +72,5 @@ def _touch(stage: Stage, program: Program) -> Effort:
         patch = {"metadata": {"annotations": {"bench": f"{len(stage.nodes)}-{number}"}}}
         client.patch(driver.states, node, patch, namespace=driver.namespace)
 
-    concurrently(touch, range(stage.amount.events), stage.amount.lanes)
+    concurrently(touch, range(stage.amount.events), stage.amount.concurrency)
     return meter.effort()

@@ -52,9 +52,9 @@ class Amount:
     Attributes:
         nodes: for everything but scale; an even number of at least 128.
         potential: numbers of potential nodes.
-        lanes: claims at the same time.
+        concurrency: claims at the same time.
         samples: one-by-one negotiations for each number of potential nodes.
-        claims: negotiations in all lanes for each number.
+        claims: negotiations for each number.
         freed: devices that a pod waits for.
         scale: numbers of nodes of large stores, ascending.
         stored: claims in large stores.
@@ -64,7 +64,7 @@ class Amount:
 
     nodes: int = 128
     potential: tuple[int, ...] = (1, 16, 128)
-    lanes: int = 8
+    concurrency: int = 8
     samples: int = 100
     claims: int = 480
     freed: int = 30

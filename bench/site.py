@@ -8,8 +8,8 @@ from api.objects import JSON
 from api.resources import DEFINITIONS, DRA_V1ALPHA2, NAMESPACES, PODS, Resource
 from bench import objects
 from bench.apiservers import ApiServer
+from bench.concurrency import concurrently
 from bench.counting import OwnRequests
-from bench.lanes import concurrently
 from bench.objects import NAMESPACE, Consumer, Driver
 from devcluster.manifests import driver_objects
 from kube.client import Client

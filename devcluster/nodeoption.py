@@ -6,7 +6,7 @@ from typing import Final
 import click
 
 from api.parameters import LONGEST_MODEL
-from devcluster.apiserver.names import label_value, subdomain
+from api.validation import label_value, subdomain
 from devcluster.config import NodeConfig, counted_names
 from plugin.devices import MAX_DEVICES
 

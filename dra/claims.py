@@ -3,7 +3,6 @@
 Called by `plugin.driver` before every prepare and by `dra.garbage` to find out what is out of date.
 """
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -15,6 +14,7 @@ from api.names import RESOURCE_GROUP
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
 from api.selectors import selects
+from api.validation import subdomain
 from dra.errors import (
     ClaimNotFound,
     ClaimUidMismatch,
@@ -25,7 +25,6 @@ from dra.errors import (
 )
 from kube.errors import NotFound
 
-_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?", re.ASCII)
 _LONGEST_SHOWN: Final = 80
 
 
@@ -136,7 +135,7 @@ def _not_found(ref: ClaimRef) -> ClaimNotFound:
 
 def _check_name(ref: ClaimRef) -> None:
     for text in (ref.namespace, ref.name):
-        if not _NAME.fullmatch(text):
+        if subdomain(text):
             raise InvalidClaimName(
                 f"{text[:_LONGEST_SHOWN]!r} cannot be the namespace or name of a ResourceClaim; "
                 "the caller has to send those of the ResourceClaim's metadata"

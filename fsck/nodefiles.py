@@ -63,7 +63,7 @@ def read_files(contract: Contract, cdi_root: Path, directory: Path, node: NodeNa
     except CheckpointCorrupt:
         return NodeFiles(checkpoint=None)
     claims = [claim for claim in read.values() if claim.devices]
-    found = fakes.directory(cdi_root).survey(claims)
+    found = fakes.directory(cdi_root).compare(claims)
     prepared = {claim.uid: shown_devices(claim) for claim in claims}
     return NodeFiles(prepared, found.missing, found.wrong, found.surplus)
 

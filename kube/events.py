@@ -16,6 +16,7 @@ from typing import Final
 from api.objects import JSON
 from api.resources import EVENTS
 from api.times import timestamp
+from api.validation import SUBDOMAIN_LENGTH
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.eventseries import Correlator, EventLevel, ObjectRef, Occurrence, Series
@@ -24,7 +25,6 @@ LONGEST_MESSAGE: Final = 1024
 """Bytes that a message may have; what is longer is cut."""
 
 _QUEUED: Final = 1000
-_LONGEST_NAME: Final = 253
 _HOME_OF_CLUSTER_SCOPED: Final = "default"
 
 
@@ -200,7 +200,7 @@ def _event_name(name: str, nanoseconds: int) -> str:
     leaves Events of the same second in the order of a list, which is that of the names.
     """
     suffix = f"{nanoseconds:x}"
-    return f"{name[: _LONGEST_NAME - len(suffix) - 1].rstrip('.-')}.{suffix}"
+    return f"{name[: SUBDOMAIN_LENGTH - len(suffix) - 1].rstrip('.-')}.{suffix}"
 
 
 def _cut(text: str, size: int) -> str:

@@ -4,7 +4,6 @@
 How options are declared, and what a wrong value does, is in `ops.settings`.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,8 @@ from typing import Any, Final
 import click
 
 from api.contract import FAKE, Contract
+from api.limits import MAX_DRIVER_NAME
+from api.validation import subdomain
 from ops.endpoint import parse_endpoint
 from ops.errors import ConfigError
 from ops.settings import F, Rate, Verbosity, option
@@ -26,9 +27,6 @@ LOGGING: Final = "Logging"
 
 _TAKEN_PATHS: Final = ("/healthz", "/readyz")
 _MOST_QPS: Final = 10_000
-_LONGEST_NAME: Final = 63
-_DRIVER_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-"""Source: kubernetes pkg/apis/resource/validation, validateDriverName."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +188,7 @@ def named_driver(_context: click.Context, _param: click.Parameter, value: str) -
     Raises:
         BadParameter: no driver can have it.
     """
-    if len(value) > _LONGEST_NAME or not _DRIVER_NAME.fullmatch(value):
+    if len(value) > MAX_DRIVER_NAME or subdomain(value):
         raise click.BadParameter(f"{value!r} is no name of a driver")
     return FAKE.renamed(value)
 
@@ -205,7 +203,7 @@ driver_option: Final = option(
     help="Name of the driver, as classes and claims have it, and all that derives from it: "
     "finalizer, CDI kind, socket and directory of the plugin. Controller, plugins and the class "
     "have to agree on it; it stays as it is while claims are allocated.",
-    remedy=f"give a DNS name of at most {_LONGEST_NAME} lower-case characters",
+    remedy=f"give a DNS name of at most {MAX_DRIVER_NAME} lower-case characters",
 )
 """Decorator that adds --driver-name, which gives the keyword `contract`."""
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from api.objects import JSON, is_deleting
-from devcluster.apiserver import emptying
+from devcluster.apiserver import finalization
 from devcluster.apiserver.admission import CRDS, NAMESPACES
 from devcluster.apiserver.deletion import FOREGROUND, ORPHAN
 from devcluster.apiserver.grace import Grace
@@ -98,7 +98,7 @@ class GarbageCollector:
             self._store.storage.close_subscriptions((spec["group"], spec["names"]["plural"]))
         for kind, dependent in self._dependents(event.stored.obj):
             if self._is_superfluous(kind, dependent):
-                emptying.delete_object(self._store, kind, dependent)
+                finalization.delete_object(self._store, kind, dependent)
         for waiting in self._waiting_for(event.stored.obj):
             self._check(waiting.obj)
 
@@ -110,13 +110,13 @@ class GarbageCollector:
         if is_deleting(obj):
             self._help_going(kind, obj)
         elif self._is_superfluous(kind, obj):
-            emptying.delete_object(self._store, kind, obj)
+            finalization.delete_object(self._store, kind, obj)
 
     def _help_going(self, kind: Kind, obj: JSON) -> None:
         if kind.resource_id == NAMESPACES and not self._grace.holds(obj):
-            emptying.empty_namespace(self._store, self._registry, kind, obj)
+            finalization.empty_namespace(self._store, self._registry, kind, obj)
         elif kind.resource_id == CRDS:
-            emptying.empty_definition(self._store, self._registry, kind, obj)
+            finalization.empty_definition(self._store, self._registry, kind, obj)
         finalizers = obj["metadata"].get("finalizers") or []
         if ORPHAN in finalizers:
             self._orphan_dependents(kind, obj)
@@ -165,15 +165,15 @@ class GarbageCollector:
             return current
 
         for dependent_kind, obj in self._dependents(owner):
-            emptying.edit_object(self._store, dependent_kind, obj, disown)
-        emptying.drop_finalizer(self._store, kind, owner, ORPHAN)
+            finalization.edit_object(self._store, dependent_kind, obj, disown)
+        finalization.drop_finalizer(self._store, kind, owner, ORPHAN)
 
     def _delete_dependents_first(self, kind: Kind, owner: JSON) -> None:
         found = tuple(self._dependents(owner))
         for dependent_kind, obj in found:
-            emptying.delete_object(self._store, dependent_kind, obj)
+            finalization.delete_object(self._store, dependent_kind, obj)
         if not any(_blocks(obj, owner) for _, obj in found):
-            emptying.drop_finalizer(self._store, kind, owner, FOREGROUND)
+            finalization.drop_finalizer(self._store, kind, owner, FOREGROUND)
 
     def _waiting_for(self, gone: JSON) -> Iterator[Stored]:
         """Return what may have been waiting for an object to be gone."""

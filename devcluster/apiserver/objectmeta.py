@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from api import validation
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.errors import BadRequest
 from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.kinds import Kind
@@ -156,20 +157,20 @@ def _name_errors(kind: Kind, meta: JSON) -> Iterable[FieldError]:
 def _errors(meta: JSON) -> Iterable[FieldError]:
     yield from _map_errors(meta)
     for finalizer in meta.get("finalizers") or []:
-        if wrong := names.qualified(finalizer):
+        if wrong := validation.qualified(finalizer):
             yield fielderrors.bad_value("metadata.finalizers", finalizer, wrong)
     yield from _owner_errors(meta.get("ownerReferences") or [])
 
 
 def _map_errors(meta: JSON) -> Iterable[FieldError]:
     for key, value in (meta.get("labels") or {}).items():
-        if wrong := names.qualified(key) or names.label_value(value):
+        if wrong := validation.qualified(key) or validation.label_value(value):
             yield fielderrors.bad_value(
-                "metadata.labels", value if names.label_value(value) else key, wrong
+                "metadata.labels", value if validation.label_value(value) else key, wrong
             )
     annotations = meta.get("annotations") or {}
     for key in annotations:
-        if wrong := names.qualified(key.lower()):
+        if wrong := validation.qualified(key.lower()):
             yield fielderrors.bad_value("metadata.annotations", key, wrong)
     if sum(len(key) + len(value) for key, value in annotations.items()) > _MAX_ANNOTATIONS:
         yield fielderrors.too_long("metadata.annotations", _MAX_ANNOTATIONS)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from api.objects import JSON
+from api.validation import subdomain
 from devcluster.apiserver.fielderrors import FieldError
-from devcluster.apiserver.names import subdomain
 
 Prepare: TypeAlias = Callable[[JSON], None]
 PrepareChange: TypeAlias = Callable[[JSON, JSON], None]

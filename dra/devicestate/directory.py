@@ -23,7 +23,7 @@ _OURS: Final = (".json", ".yaml", TEMPORARY_SUFFIX)
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class Differences:
     """How our files in a CDI directory differ from what prepared claims need.
 
     Attributes:
@@ -107,7 +107,7 @@ class CdiDirectory:
         """
         return cdi.check_claim(self._contract, claim)
 
-    def survey(self, claims: Collection[PreparedClaim]) -> Survey:
+    def compare(self, claims: Collection[PreparedClaim]) -> Differences:
         """Compare the files with the claims that should have one; nothing is changed.
 
         Raises:
@@ -124,7 +124,8 @@ class CdiDirectory:
             and (found := _read(self._root / name)) != specs[name]
             and found not in self._former(claim)
         ]
-        return Survey(tuple(missing), tuple(wrong), tuple(sorted(present - self._needed(specs))))
+        surplus = sorted(present - self._needed(specs))
+        return Differences(tuple(missing), tuple(wrong), tuple(surplus))
 
     def remove(self, uid: ClaimUID) -> None:
         """Remove the claim's spec; a missing one is fine.

@@ -79,7 +79,7 @@ class Mender:
         """
         self._directory.ensure_common()
         prepared = [claim for claim in claims.values() if claim.devices]
-        found = self._directory.survey(prepared)
+        found = self._directory.compare(prepared)
         for claim in prepared:
             self._directory.ensure(claim)
         self._directory.collect(prepared)

@@ -5,20 +5,20 @@ import pytest
 from api.names import DEFAULT_MODEL
 from testing.waiting import until
 from tests.support.anycluster import CONTROLLER, DEVICES, plugin_of
-from tests.support.manifests import PRINT_AND_END, V1Alpha2, Wish, container, parameters
+from tests.support.manifests import PRINT_AND_END, ClaimRequest, V1Alpha2, container, parameters
 from tests.support.space import Space
 
 WAKE_SECONDS = 10.0
 """Well below the 30 s after which a refused claim is looked at again anyway."""
 
-ALL = Wish(count=DEVICES)
+ALL = ClaimRequest(count=DEVICES)
 
 pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.mark.parameters
 def test_immediate_claim_is_allocated_without_a_pod(space: Space) -> None:
-    space.apply(*space.claim("now", Wish(immediate=True)))
+    space.apply(*space.claim("now", ClaimRequest(immediate=True)))
     space.allocated("now")
     assert space.given() == {space.uid("now")}
     space.apply(space.pod("user", "now"))
@@ -37,7 +37,7 @@ def test_immediate_claims_keep_off_a_cordoned_node(space: Space) -> None:
     names = [f"c{number}" for number in range(3)]
     with space.cluster.cordoned(cordoned):
         for name in names:
-            space.apply(*space.claim(name, Wish(immediate=True)))
+            space.apply(*space.claim(name, ClaimRequest(immediate=True)))
             space.allocated(name)
         assert {space.node_with(name) for name in names} <= {*others}
 
@@ -45,7 +45,7 @@ def test_immediate_claims_keep_off_a_cordoned_node(space: Space) -> None:
 @pytest.mark.parameters
 def test_immediate_claim_waits_for_a_node_on_which_pods_can_run(space: Space) -> None:
     with space.cluster.cordoned(*space.cluster.nodes):
-        space.apply(*space.claim("now", Wish(immediate=True)))
+        space.apply(*space.claim("now", ClaimRequest(immediate=True)))
         space.told("resourceclaim", "now", "no pod can run there: it is cordoned")
         assert not space.given()
     until("allocated", lambda: space.status("now").get("allocation"), WAKE_SECONDS)
@@ -56,7 +56,7 @@ def test_immediate_claim_waits_for_a_node_on_which_pods_can_run(space: Space) ->
 def test_immediate_claim_goes_to_a_tainted_node_last_and_says_so(space: Space) -> None:
     tainted, *others = space.cluster.nodes
     with space.cluster.cordoned(*others), space.cluster.tainted(tainted, "own=x:NoSchedule"):
-        space.apply(*space.claim("now", Wish(immediate=True)))
+        space.apply(*space.claim("now", ClaimRequest(immediate=True)))
         space.allocated("now")
         assert space.node_with("now") == tainted
         space.told("resourceclaim", "now", "taint own=x:NoSchedule")
@@ -73,7 +73,7 @@ def test_waiting_claim_is_freed_when_its_last_pod_goes(space: Space) -> None:
 
 
 def test_success_leaves_a_trace_on_the_claim(space: Space) -> None:
-    space.apply(*space.claim("c", Wish(count=2, split=2)), space.pod("user", "c"))
+    space.apply(*space.claim("c", ClaimRequest(count=2, split=2)), space.pod("user", "c"))
     space.ready("user")
     allocated, prepared = until(
         "two events of the claim",
@@ -110,7 +110,10 @@ def test_pods_that_share_a_claim_leave_one_after_the_other(space: Space) -> None
 
 
 def test_claims_of_a_pod_fit_one_node_together(space: Space) -> None:
-    both = [*space.claim("a", Wish(count=DEVICES - 3)), *space.claim("b", Wish(count=3))]
+    both = [
+        *space.claim("a", ClaimRequest(count=DEVICES - 3)),
+        *space.claim("b", ClaimRequest(count=3)),
+    ]
     space.apply(*both, space.pod("both", "a", "b"))
     space.ready("both")
     used = [len(state.prepared) for state in space.states()]
@@ -131,7 +134,7 @@ def test_claim_that_does_not_fit_starts_as_soon_as_it_does(space: Space) -> None
 
 
 def test_claim_larger_than_any_node_says_so(space: Space) -> None:
-    space.apply(*space.claim("huge", Wish(count=DEVICES + 1)), space.pod("user", "huge"))
+    space.apply(*space.claim("huge", ClaimRequest(count=DEVICES + 1)), space.pod("user", "huge"))
     space.told("pod", "user", "FailedScheduling")
     why = f"asked for {DEVICES + 1} devices, which can never fit on a node of {DEVICES}"
     assert why in space.told("resourceclaim", "huge", "NoSuitableNode")
@@ -141,7 +144,7 @@ def test_claim_larger_than_any_node_says_so(space: Space) -> None:
 
 
 def test_claim_for_a_model_that_no_node_has_says_which_there_are(space: Space) -> None:
-    space.apply(*space.claim("odd", Wish(model="H100")), space.pod("user", "odd"))
+    space.apply(*space.claim("odd", ClaimRequest(model="H100")), space.pod("user", "odd"))
     told = space.told("resourceclaim", "odd", "NoSuitableNode")
     assert "asked for 1 device of model H100, the node has none (its models: " in told
     assert f"{DEFAULT_MODEL})" in told
@@ -149,7 +152,7 @@ def test_claim_for_a_model_that_no_node_has_says_which_there_are(space: Space) -
 
 
 def test_split_devices_are_the_claims_own(space: Space) -> None:
-    halves = [*space.claim("a", Wish(split=2)), *space.claim("b", Wish(split=2))]
+    halves = [*space.claim("a", ClaimRequest(split=2)), *space.claim("b", ClaimRequest(split=2))]
     space.apply(*halves, space.pod("one", "a"), space.pod("two", "b"))
     space.ready("one", "two")
     one, two = space.devices("one"), space.devices("two")
@@ -201,7 +204,7 @@ def test_claim_deleted_before_it_is_allocated(space: Space) -> None:
 
 
 def test_pod_deleted_while_it_waits(space: Space) -> None:
-    space.apply(*space.claim("huge", Wish(count=DEVICES + 1)), space.pod("user", "huge"))
+    space.apply(*space.claim("huge", ClaimRequest(count=DEVICES + 1)), space.pod("user", "huge"))
     space.told("pod", "user", "FailedScheduling")
     space.delete("pod/user", "resourceclaim/huge")
     space.cluster.settled()

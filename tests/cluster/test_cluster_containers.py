@@ -5,7 +5,7 @@ import re
 import pytest
 
 from testing.waiting import until
-from tests.support.manifests import PRINT_AND_END, Wish, container, pod
+from tests.support.manifests import PRINT_AND_END, ClaimRequest, container, pod
 from tests.support.space import Space
 
 pytestmark = pytest.mark.timeout(180)
@@ -16,7 +16,7 @@ _OF_CLAIMS = re.compile(r"""\b(FAKE_CLAIMUID_\w+)=['"]?([\w.-]+)""")
 def test_template_claim_and_named_claim_of_one_name_are_both_seen_after_each_restart(
     space: Space,
 ) -> None:
-    space.apply(*space.claim("gpu", Wish(count=2)), *space.template("one"))
+    space.apply(*space.claim("gpu", ClaimRequest(count=2)), *space.template("one"))
     uses = [
         space.cluster.shapes.use("gpu", template="one"),
         space.cluster.shapes.use("shared", claim="gpu"),

@@ -12,7 +12,7 @@ from kube.errors import NotFound
 from testing.waiting import until
 from tests.support.embedded import Embedded, embedded
 from tests.support.fakedriver import short_directory
-from tests.support.manifests import Wish, namespace
+from tests.support.manifests import ClaimRequest, namespace
 from tests.support.space import Space
 
 pytestmark = pytest.mark.timeout(180)
@@ -67,7 +67,7 @@ def test_nodes_have_the_names_models_and_numbers_of_devices_that_were_chosen(
 @pytest.mark.embedded
 @pytest.mark.parametrize(("model", "node"), [("GA102*", "big"), ("LATEST-*", "small")])
 def test_a_selector_of_a_model_finds_its_node(corner: Space, model: str, node: str) -> None:
-    corner.apply(*corner.claim("chosen", Wish(model=model)), corner.pod("pod", "chosen"))
+    corner.apply(*corner.claim("chosen", ClaimRequest(model=model)), corner.pod("pod", "chosen"))
     corner.ready("pod")
     assert corner.node_with("chosen") == node
 

@@ -15,7 +15,7 @@ from api.resources import NAMESPACES
 from testing.waiting import until
 from tests.support.anycluster import plugin_of
 from tests.support.embedded import Embedded
-from tests.support.manifests import Wish, namespace
+from tests.support.manifests import ClaimRequest, namespace
 from tests.support.outage import behind_proxy, lived_through
 from tests.support.sickapi import SickApi
 from tests.support.space import Space
@@ -44,7 +44,7 @@ def test_outage_of_a_moment_costs_no_failed_prepare(
     cluster, api = sick
     cluster.client.create(NAMESPACES, namespace(how))
     space = Space(cluster, how)
-    space.apply(*space.claim("c", Wish(immediate=True)))
+    space.apply(*space.claim("c", ClaimRequest(immediate=True)))
     space.allocated("c")
     with api.away() if how == "away" else api.broken("PATCH"):
         space.apply(space.pod("user", "c"))

@@ -16,7 +16,7 @@ from demo.session import SYSTEM
 from testing.waiting import until
 from tests.support.anycluster import CONTROLLER, DEVICES, ROOT, plugin_of
 from tests.support.embedded import Embedded, embedded
-from tests.support.manifests import Wish, namespace
+from tests.support.manifests import ClaimRequest, namespace
 from tests.support.outage import driven
 from tests.support.space import Space
 
@@ -61,13 +61,13 @@ def test_pods_and_claims_go_to_other_nodes_than_one_whose_plugin_hangs() -> None
             for number in range(3):
                 space.apply(*space.claim(f"c{number}"), space.pod(f"p{number}", f"c{number}"))
             space.ready("p0", "p1", "p2")
-            space.apply(*space.claim("now", Wish(immediate=True)))
+            space.apply(*space.claim("now", ClaimRequest(immediate=True)))
             space.allocated("now")
             names = ("c0", "c1", "c2", "now")
             assert {space.node_with(name) for name in names} == {other}
 
             # what no other node can serve goes there, and runs when its plugin does
-            large = Wish(count=rest + 1)
+            large = ClaimRequest(count=rest + 1)
             space.apply(*space.claim("large", large), space.pod("waits", "large"))
             space.allocated("large")
             assert space.node_with("large") == hung

@@ -14,7 +14,7 @@ import pytest
 from api.contract import FAKE
 from testing.waiting import until
 from tests.support.anycluster import Cluster, plugin_of
-from tests.support.manifests import ONE, PRINT_AND_END, Wish, container
+from tests.support.manifests import ONE, PRINT_AND_END, ClaimRequest, container
 from tests.support.space import Space
 
 PODS = ("pod0", "pod1", "pod2")
@@ -32,13 +32,13 @@ def ends(*uses: str) -> dict[str, object]:
     return {"containers": containers, "restartPolicy": "Never"}
 
 
-def inline_claim_for_one_container(space: Space, wish: Wish) -> None:
+def inline_claim_for_one_container(space: Space, wish: ClaimRequest) -> None:
     space.apply(*space.template("t", wish), space.inline_pod("pod", "t"))
     space.ready("pod")
     assert len(space.devices("pod")) == 1
 
 
-def inline_claim_for_several_containers(space: Space, wish: Wish) -> None:
+def inline_claim_for_several_containers(space: Space, wish: ClaimRequest) -> None:
     containers = [container(name, ["t"]) for name in CONTAINERS]
     space.apply(*space.template("t", wish), space.inline_pod("pod", "t", containers=containers))
     space.ready("pod")
@@ -47,20 +47,20 @@ def inline_claim_for_several_containers(space: Space, wish: Wish) -> None:
     assert others == [first, first]
 
 
-def external_claim_for_one_pod(space: Space, wish: Wish) -> None:
+def external_claim_for_one_pod(space: Space, wish: ClaimRequest) -> None:
     space.apply(*space.claim("c", wish), space.pod("pod", "c"))
     space.ready("pod")
     assert len(space.devices("pod")) == 1
 
 
-def external_claim_for_three_pods(space: Space, wish: Wish) -> None:
+def external_claim_for_three_pods(space: Space, wish: ClaimRequest) -> None:
     space.apply(*space.claim("c", wish), *(space.pod(name, "c") for name in PODS))
     space.ready(*PODS)
     first, *others = [space.devices(name) for name in PODS]
     assert others == [first, first]
 
 
-def external_claim_for_containers_of_three_pods(space: Space, wish: Wish) -> None:
+def external_claim_for_containers_of_three_pods(space: Space, wish: ClaimRequest) -> None:
     containers = [container(name, ["c"]) for name in CONTAINERS]
     pods = [space.pod(name, "c", containers=containers) for name in PODS]
     space.apply(*space.claim("c", wish), *pods)
@@ -69,7 +69,7 @@ def external_claim_for_containers_of_three_pods(space: Space, wish: Wish) -> Non
     assert len(found) == 1
 
 
-def init_container_has_the_devices_already(space: Space, wish: Wish) -> None:
+def init_container_has_the_devices_already(space: Space, wish: ClaimRequest) -> None:
     first = [container("first", ["t"], command=PRINT_AND_END)]
     space.apply(*space.template("t", wish), space.inline_pod("pod", "t", initContainers=first))
     space.ready("pod")
@@ -77,20 +77,20 @@ def init_container_has_the_devices_already(space: Space, wish: Wish) -> None:
     assert space.devices("pod", "first") == space.devices("pod")
 
 
-def reservation_goes_with_a_pod_that_is_done(space: Space, wish: Wish) -> None:
+def reservation_goes_with_a_pod_that_is_done(space: Space, wish: ClaimRequest) -> None:
     space.apply(*space.claim("c", wish), space.pod("pod", "c", **ends("c")))
     space.succeeded("pod")
     space.unreserved("c")
 
 
-def generated_claim_goes_with_a_pod_that_is_done(space: Space, wish: Wish) -> None:
+def generated_claim_goes_with_a_pod_that_is_done(space: Space, wish: ClaimRequest) -> None:
     space.apply(*space.template("t", wish), space.inline_pod("pod", "t", **ends("t")))
     space.succeeded("pod")
     until("no claim is left", lambda: not space.claims())
     assert space.phase("pod") == "Succeeded"
 
 
-def generated_claim_stays_while_its_pod_restarts(space: Space, wish: Wish) -> None:
+def generated_claim_stays_while_its_pod_restarts(space: Space, wish: ClaimRequest) -> None:
     again = [container(uses=["t"], command="export; sleep 1")]
     pod = space.inline_pod("pod", "t", containers=again, restartPolicy="Always")
     space.apply(*space.template("t", wish), pod)
@@ -108,7 +108,7 @@ def generated_claim_stays_while_its_pod_restarts(space: Space, wish: Wish) -> No
     assert space.devices("pod") == devices
 
 
-SCENARIOS: tuple[Callable[[Space, Wish], None], ...] = (
+SCENARIOS: tuple[Callable[[Space, ClaimRequest], None], ...] = (
     inline_claim_for_one_container,
     inline_claim_for_several_containers,
     external_claim_for_one_pod,
@@ -180,9 +180,9 @@ def test_e2e_68_skips_prepare_if_no_container_uses_the_claim(space: Space) -> No
 def test_e2e_69_follows_claim_and_class_parameters(space: Space) -> None:
     some, other = f"{space.name}-some", f"{space.name}-other"
     with space.classes(some, model="LATEST-*"), space.classes(other, model="OLD-*"):
-        wish = Wish(count=2, split=2, model="*FAKE*", of=some)
+        wish = ClaimRequest(count=2, split=2, model="*FAKE*", of=some)
         space.apply(*space.claim("c", wish), space.pod("pod", "c"))
-        space.apply(*space.claim("none", Wish(of=other)), space.pod("late", "none"))
+        space.apply(*space.claim("none", ClaimRequest(of=other)), space.pod("late", "none"))
         space.ready("pod")
         assert len(space.devices("pod")) == 4
         space.told("pod", "late", "FailedScheduling")
@@ -248,8 +248,8 @@ def test_e2e_85_pod_without_generated_claim(space: Space) -> None:
 
 @pytest.mark.parameters
 def test_e2e_86_with_immediate_allocation(cluster: Cluster, spaces: Callable[[], Space]) -> None:
-    def run(scenario: Callable[[Space, Wish], None]) -> None:
-        scenario(spaces(), Wish(immediate=True))
+    def run(scenario: Callable[[Space, ClaimRequest], None]) -> None:
+        scenario(spaces(), ClaimRequest(immediate=True))
 
     # those that give their device back come first, since there are as many devices as others
     scenarios = (OF_PODS_THAT_ARE_DONE if cluster.minor >= 28 else ()) + SCENARIOS

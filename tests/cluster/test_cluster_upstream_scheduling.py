@@ -9,10 +9,10 @@ import pytest
 from api.objects import JSON
 from demo.expect import devices_of
 from tests.support.anycluster import DEVICES
-from tests.support.manifests import PRINT_AND_END, PRINT_AND_STAY, Wish, container
+from tests.support.manifests import PRINT_AND_END, PRINT_AND_STAY, ClaimRequest, container
 from tests.support.space import Space
 
-ALL = Wish(count=DEVICES)
+ALL = ClaimRequest(count=DEVICES)
 NOWHERE: JSON = {
     "nodeSelectorTerms": [
         {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "In", "values": ["?"]}]}
@@ -47,7 +47,7 @@ def test_e2e_81_shares_a_claim_concurrently(space: Space) -> None:
 @pytest.mark.since(29, UNSEEN)
 def test_e2e_83_schedules_once_the_class_exists(space: Space) -> None:
     late = f"{space.name}-late"
-    space.apply(*space.claim("c", Wish(of=late)), space.pod("pod", "c"))
+    space.apply(*space.claim("c", ClaimRequest(of=late)), space.pod("pod", "c"))
     space.told("pod", "pod", "FailedScheduling")
     with space.classes(late):
         space.ready("pod")
@@ -58,7 +58,7 @@ def test_e2e_83_schedules_once_the_class_exists(space: Space) -> None:
 def test_e2e_84_schedules_once_the_class_changes(space: Space) -> None:
     some = f"{space.name}-some"
     with space.classes(some, nodes=NOWHERE):
-        space.apply(*space.claim("c", Wish(of=some)), space.pod("pod", "c"))
+        space.apply(*space.claim("c", ClaimRequest(of=some)), space.pod("pod", "c"))
         space.told("pod", "pod", "FailedScheduling")
         assert space.phase("pod") == "Pending"
         space.apply(*space.cluster.shapes.device_class(some))
@@ -66,10 +66,10 @@ def test_e2e_84_schedules_once_the_class_changes(space: Space) -> None:
         space.delete("pod/pod", "resourceclaim/c")
 
 
-def fills_every_node(space: Space, wish: Wish) -> None:
+def fills_every_node(space: Space, asked: ClaimRequest) -> None:
     pods = [f"pod{n}" for n, _ in enumerate(space.cluster.nodes)]
     made = [space.inline_pod(name, "all") for name in pods]
-    space.apply(*space.template("all", wish), *made)
+    space.apply(*space.template("all", asked), *made)
     space.ready(*pods)
     nodes = sorted(space.get("pod", name)["spec"]["nodeName"] for name in pods)
     assert nodes == sorted(space.cluster.nodes)
@@ -81,7 +81,7 @@ def test_e2e_90_uses_all_resources(space: Space) -> None:
 
 @pytest.mark.parameters
 def test_e2e_90_uses_all_resources_with_immediate_allocation(space: Space) -> None:
-    fills_every_node(space, Wish(count=DEVICES, immediate=True))
+    fills_every_node(space, ClaimRequest(count=DEVICES, immediate=True))
 
 
 @pytest.mark.since(28, "names of generated claims are not truncated")
@@ -99,7 +99,7 @@ def test_e2e_91_truncates_names_of_generated_claims(space: Space) -> None:
 @pytest.mark.parameters
 def test_e2e_93_shares_an_allocated_immediate_claim(space: Space) -> None:
     pods = [f"pod{n}" for n in range(5)]
-    space.apply(*space.claim("c", Wish(immediate=True)))
+    space.apply(*space.claim("c", ClaimRequest(immediate=True)))
     space.allocated("c")
     space.apply(*(space.pod(name, "c") for name in pods))
     space.ready(*pods)
@@ -127,7 +127,7 @@ def test_e2e_95_scheduled_pod_with_external_claim(space: Space) -> None:
 def test_two_claims_with_one_pod_are_never_split_over_nodes(space: Space) -> None:
     """Stands in for case 89: where a claim fits alone, the pod's other claim may not."""
     first, last = space.cluster.nodes[0], space.cluster.nodes[-1]
-    space.apply(*space.claim("most", Wish(count=DEVICES - 1)))
+    space.apply(*space.claim("most", ClaimRequest(count=DEVICES - 1)))
     space.apply(space.pod("holder", "most", nodeName=first))
     space.ready("holder")
     space.apply(*space.claim("a"), *space.claim("b"), space.pod("pod", "a", "b"))

@@ -11,7 +11,7 @@ from dra.devicestate.cdi import claim_file
 from testing.waiting import until
 from tests.e2e.cluster import containerd, kubelet
 from tests.support.anycluster import CONTROLLER, plugin_of
-from tests.support.manifests import Wish
+from tests.support.manifests import ClaimRequest
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
 
@@ -48,7 +48,7 @@ EVENTS = (
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
 def test_pods_keep_their_devices(space: Space, raised: RaisedCluster, event: Event) -> None:
-    space.apply(*space.claim("whole"), *space.claim("halves", Wish(count=2, split=2)))
+    space.apply(*space.claim("whole"), *space.claim("halves", ClaimRequest(count=2, split=2)))
     space.apply(*(space.pod(name, name) for name in OLD))
     space.ready(*OLD)
     devices = {name: space.devices(name) for name in OLD}
@@ -69,7 +69,7 @@ def test_pods_keep_their_devices(space: Space, raised: RaisedCluster, event: Eve
     assert after.prepared == before.prepared
     assert after.allocated == before.allocated
 
-    space.apply(*space.claim("new", Wish(count=5)), space.pod("new", "new"))
+    space.apply(*space.claim("new", ClaimRequest(count=5)), space.pod("new", "new"))
     space.ready("new", seconds=PATIENCE)
     nothing_is_given_twice(space)
     files = sorted(claim_file(FAKE, space.uid(name)) for name in (*OLD, "new"))

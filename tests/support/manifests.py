@@ -22,7 +22,7 @@ PRINT_AND_END = "export"
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ClaimRequest:
     """What a claim asks for.
 
     Attributes:
@@ -46,7 +46,7 @@ class Wish:
         return found | ({"selector": {"model": self.model}} if self.model else {})
 
 
-ONE = Wish()
+ONE = ClaimRequest()
 
 
 class Shapes(Protocol):
@@ -58,11 +58,11 @@ class Shapes(Protocol):
 
     version: str
 
-    def claim(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+    def claim(self, place: str, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         """Return a claim, behind the parameters that it needs."""
         ...
 
-    def template(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+    def template(self, place: str, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         """Return a template for claims, behind the parameters that it needs."""
         ...
 
@@ -86,18 +86,20 @@ class V1Alpha2:
 
     version = "v1alpha2"
 
-    def claim(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
-        return [*_parameters_of(place, name, wish), self.bare_claim(place, name, wish)]
+    def claim(self, place: str, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
+        return [*_parameters_of(place, name, asked), self.bare_claim(place, name, asked)]
 
-    def bare_claim(self, place: str, name: str, wish: Wish = ONE, params: str = "") -> JSON:
+    def bare_claim(
+        self, place: str, name: str, asked: ClaimRequest = ONE, params: str = ""
+    ) -> JSON:
         """Return a claim alone; `params` is the name of its parameters if not its own name."""
-        spec = self._spec(params or name, wish, bool(params))
+        spec = self._spec(params or name, asked, bool(params))
         return _object(_group(self.version), "ResourceClaim", name, place) | {"spec": spec}
 
-    def template(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+    def template(self, place: str, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         head = _object(_group(self.version), "ResourceClaimTemplate", name, place)
-        made = head | {"spec": {"spec": self._spec(name, wish)}}
-        return [*_parameters_of(place, name, wish), made]
+        made = head | {"spec": {"spec": self._spec(name, asked)}}
+        return [*_parameters_of(place, name, asked), made]
 
     def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
         made = _object(_group(self.version), "ResourceClass", name) | {
@@ -114,10 +116,10 @@ class V1Alpha2:
     def use(self, name: str, *, claim: str = "", template: str = "") -> JSON:
         return {"name": name, "source": _source(claim, template)}
 
-    def _spec(self, name: str, wish: Wish, referring: bool = False) -> JSON:
-        mode = "Immediate" if wish.immediate else "WaitForFirstConsumer"
-        spec: JSON = {"resourceClassName": wish.of, "allocationMode": mode}
-        if referring or wish.details or wish.count != 1:
+    def _spec(self, name: str, asked: ClaimRequest, referring: bool = False) -> JSON:
+        mode = "Immediate" if asked.immediate else "WaitForFirstConsumer"
+        spec: JSON = {"resourceClassName": asked.of, "allocationMode": mode}
+        if referring or asked.details or asked.count != 1:
             spec["parametersRef"] = _reference(CLAIM_PARAMETERS_KIND, name)
         return spec
 
@@ -127,13 +129,13 @@ class V1Alpha3:
 
     version = "v1alpha3"
 
-    def claim(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+    def claim(self, place: str, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         head = _object(_group(self.version), "ResourceClaim", name, place)
-        return [head | {"spec": self._spec(wish)}]
+        return [head | {"spec": self._spec(asked)}]
 
-    def template(self, place: str, name: str, wish: Wish = ONE) -> list[JSON]:
+    def template(self, place: str, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         head = _object(_group(self.version), "ResourceClaimTemplate", name, place)
-        return [head | {"spec": {"spec": self._spec(wish)}}]
+        return [head | {"spec": {"spec": self._spec(asked)}}]
 
     def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
         spec: JSON = {"suitableNodes": nodes} if nodes else {}
@@ -144,13 +146,13 @@ class V1Alpha3:
     def use(self, name: str, *, claim: str = "", template: str = "") -> JSON:
         return {"name": name} | _source(claim, template)
 
-    def _spec(self, wish: Wish) -> JSON:
-        if wish.immediate:
+    def _spec(self, asked: ClaimRequest) -> JSON:
+        if asked.immediate:
             raise ValueError("a claim of Kubernetes 1.31 always waits for its first consumer")
-        request = {"name": "fakes", "deviceClassName": wish.of, "count": wish.count}
+        request = {"name": "fakes", "deviceClassName": asked.of, "count": asked.count}
         devices: JSON = {"requests": [request | {"allocationMode": "ExactCount"}]}
-        if wish.details:
-            devices["config"] = [_opaque(_claim_parameters(wish.details))]
+        if asked.details:
+            devices["config"] = [_opaque(_claim_parameters(asked.details))]
         return {"controller": FAKE.driver_name, "devices": devices}
 
 
@@ -228,10 +230,10 @@ def _source(claim: str, template: str) -> JSON:
     return {"resourceClaimName": claim}
 
 
-def _parameters_of(place: str, name: str, wish: Wish) -> list[JSON]:
-    if not wish.details and wish.count == 1:
+def _parameters_of(place: str, name: str, asked: ClaimRequest) -> list[JSON]:
+    if not asked.details and asked.count == 1:
         return []
-    return [parameters(place, name, count=wish.count, **wish.details)]
+    return [parameters(place, name, count=asked.count, **asked.details)]
 
 
 def _claim_parameters(spec: JSON) -> JSON:

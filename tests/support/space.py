@@ -12,7 +12,7 @@ from demo.expect import devices_of
 from kube.errors import NotFound
 from testing.waiting import until
 from tests.support.anycluster import Cluster
-from tests.support.manifests import ONE, Wish, manifest, pod
+from tests.support.manifests import ONE, ClaimRequest, manifest, pod
 
 READY_SECONDS = 60.0
 
@@ -41,13 +41,13 @@ class Space:
         """Apply objects."""
         self.cluster.kubectl.apply(manifest(*objects))
 
-    def claim(self, name: str, wish: Wish = ONE) -> list[JSON]:
+    def claim(self, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         """Return a claim with what belongs to it."""
-        return self.cluster.shapes.claim(self.name, name, wish)
+        return self.cluster.shapes.claim(self.name, name, asked)
 
-    def template(self, name: str, wish: Wish = ONE) -> list[JSON]:
+    def template(self, name: str, asked: ClaimRequest = ONE) -> list[JSON]:
         """Return a template with what belongs to it."""
-        return self.cluster.shapes.template(self.name, name, wish)
+        return self.cluster.shapes.template(self.name, name, asked)
 
     def pod(self, name: str, *claims: str, **spec: object) -> JSON:
         """Return a pod that uses claims, under their own names."""

@@ -5,7 +5,7 @@ from typing import Any, Final
 from api.objects import JSON
 
 DRIVER: Final = "gpu.example.com"
-WISH: Final[JSON] = {"deviceClassName": "gpu"}
+EXACT: Final[JSON] = {"deviceClassName": "gpu"}
 
 
 def a_slice(name: str, *devices: JSON, **spec: Any) -> JSON:
@@ -29,7 +29,7 @@ def device(name: str = "gpu-0", **fields: Any) -> JSON:
 
 def request(name: str = "r", **fields: Any) -> JSON:
     """Return a request, by default of one device."""
-    return {"name": name, **(fields or {"exactly": WISH})}
+    return {"name": name, **(fields or {"exactly": EXACT})}
 
 
 def config(parameters: Any = None, **fields: Any) -> JSON:

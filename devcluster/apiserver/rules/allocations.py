@@ -6,8 +6,9 @@ Source: kubernetes pkg/apis/resource/validation/validation.go (validateAllocatio
 from collections.abc import Iterator
 from typing import Final
 
+from api import validation
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.fielderrors import FieldError
 
 MAX_HANDLES: Final = 32
@@ -33,7 +34,7 @@ def _handle_errors(path: str, handle: JSON) -> Iterator[FieldError]:
     driver = handle.get("driverName")
     if not driver:
         yield fielderrors.required(f"{path}.driverName")
-    elif wrong := names.subdomain(driver.lower()):
+    elif wrong := validation.subdomain(driver.lower()):
         yield fielderrors.bad_value(f"{path}.driverName", driver, wrong)
     if len((handle.get("data") or "").encode()) > MAX_HANDLE_BYTES:
         yield fielderrors.too_long(f"{path}.data", MAX_HANDLE_BYTES)

@@ -6,12 +6,12 @@ Source: kubernetes pkg/apis/resource/validation/validation.go, validateRequestPo
 from fractions import Fraction
 from typing import Any, Final
 
+from api.limits import MAX_VALID_VALUES
 from api.objects import JSON
 from api.quantities import is_quantity, quantity
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.rules.entries import Check, Errors
 
-_MAX_VALUES: Final = 10
 _SHAPE_TEXT: Final = (
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 )
@@ -60,8 +60,8 @@ def _policy_errors(path: str, policy: JSON, value: Fraction, shown: str) -> Erro
 
 
 def _value_errors(path: str, values: list[Any], default: Any, most: tuple[Fraction, str]) -> Errors:
-    if len(values) > _MAX_VALUES:
-        yield fielderrors.too_many(path, len(values), _MAX_VALUES)
+    if len(values) > MAX_VALID_VALUES:
+        yield fielderrors.too_many(path, len(values), MAX_VALID_VALUES)
         return
     numbers = [quantity(value) for value in values]
     for index, (value, number) in enumerate(zip(values, numbers, strict=True)):

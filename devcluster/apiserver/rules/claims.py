@@ -9,15 +9,16 @@ v1.30.
 from collections.abc import Iterator
 from typing import Final
 
+from api import validation
+from api.limits import MAX_DRIVER_NAME
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.rules.allocations import allocation_errors
 from devcluster.apiserver.strategy import Strategy
 
 MAX_CONSUMERS: Final = 32
 _MODES: Final = ("WaitForFirstConsumer", "Immediate")
-_MAX_DRIVER_NAME: Final = 63
 _CONSUMER_FIELDS: Final = ("resource", "name", "uid")
 
 
@@ -25,9 +26,9 @@ def driver_name_errors(path: str, name: str | None) -> Iterator[FieldError]:
     """Return what is wrong with the name of a driver."""
     if not name:
         yield fielderrors.required(path)
-    elif len(name) > _MAX_DRIVER_NAME:
-        yield fielderrors.too_long(path, _MAX_DRIVER_NAME)
-    elif wrong := names.subdomain(name.lower()):
+    elif len(name) > MAX_DRIVER_NAME:
+        yield fielderrors.too_long(path, MAX_DRIVER_NAME)
+    elif wrong := validation.subdomain(name.lower()):
         yield fielderrors.bad_value(path, name, wrong)
 
 
@@ -109,7 +110,7 @@ def _spec_errors(path: str, spec: JSON) -> Iterator[FieldError]:
     name = spec.get("resourceClassName")
     if not name:
         yield fielderrors.required(f"{path}.resourceClassName")
-    elif wrong := names.subdomain(name):
+    elif wrong := validation.subdomain(name):
         yield fielderrors.bad_value(f"{path}.resourceClassName", name, wrong)
     yield from _parameters_errors(f"{path}.parametersRef", spec.get("parametersRef"))
     if spec.get("allocationMode") not in _MODES:

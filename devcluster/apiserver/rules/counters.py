@@ -7,6 +7,7 @@ Source: kubernetes pkg/apis/resource/validation/validation.go v1.34 and v1.37.
 
 from typing import Any, Final
 
+from api.limits import MAX_CONSUMED_SETS, MAX_COUNTER_SETS, MAX_COUNTERS
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.rules.capacities import quantity_errors
@@ -16,9 +17,6 @@ from devcluster.apiserver.rules.entries import Errors, map_errors, set_errors
 APART: Final = 35
 """The first minor whose slices have either counters or devices."""
 
-_MAX_SETS: Final = 8
-_MAX_CONSUMED_SETS: Final = 2
-_MAX_COUNTERS: Final = 32
 _MAX_IN_SLICE: Final = 1024
 _UNLIMITED: Final = 10**9
 
@@ -28,10 +26,12 @@ def shared_counter_errors(path: str, spec: JSON, minor: int) -> Errors:
     sets = spec.get("sharedCounters")
     if minor < APART:
         count = sum(len(each.get("counters") or ()) for each in sets or ())
-        if count > _MAX_COUNTERS:
-            why = f"the total number of shared counters must not exceed {_MAX_COUNTERS}"
+        if count > MAX_COUNTERS:
+            why = f"the total number of shared counters must not exceed {MAX_COUNTERS}"
             yield fielderrors.bad_value(path, count, why)
-    yield from set_errors(path, sets, _MAX_SETS if minor >= APART else _UNLIMITED, _set_errors)
+    yield from set_errors(
+        path, sets, MAX_COUNTER_SETS if minor >= APART else _UNLIMITED, _set_errors
+    )
 
 
 def _set_errors(path: str, counter_set: Any) -> Errors:
@@ -41,7 +41,7 @@ def _set_errors(path: str, counter_set: Any) -> Errors:
 
 def _counter_errors(path: str, counters: Any) -> Errors:
     if counters:
-        yield from map_errors(path, counters, _MAX_COUNTERS, label_errors, quantity_errors)
+        yield from map_errors(path, counters, MAX_COUNTERS, label_errors, quantity_errors)
     else:
         yield fielderrors.required(path)
 
@@ -49,13 +49,13 @@ def _counter_errors(path: str, counters: Any) -> Errors:
 def consumption_errors(path: str, device: JSON, spec: JSON, minor: int) -> Errors:
     """Return what is wrong with what a device takes of counters."""
     consumed, here = device.get("consumesCounters"), f"{path}.consumesCounters"
-    most = _MAX_CONSUMED_SETS if minor >= APART else _UNLIMITED
+    most = MAX_CONSUMED_SETS if minor >= APART else _UNLIMITED
     yield from set_errors(here, consumed, most, _consumed_errors, "counterSet")
     if minor >= APART:
         return
     count = sum(len(each.get("counters") or ()) for each in consumed or ())
-    if count > _MAX_COUNTERS:
-        why = f"the total number of counters must not exceed {_MAX_COUNTERS}"
+    if count > MAX_COUNTERS:
+        why = f"the total number of counters must not exceed {MAX_COUNTERS}"
         yield fielderrors.bad_value(path, count, why)
     known = {each.get("name"): each.get("counters") for each in spec.get("sharedCounters") or ()}
     for index, each in enumerate(consumed or ()):

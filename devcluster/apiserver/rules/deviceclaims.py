@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from api import validation
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.fielderrors import FieldError
 from devcluster.apiserver.resourceapi import ResourceApi
 from devcluster.apiserver.rules import gates
@@ -106,18 +107,18 @@ def _request_errors(path: str, request: Any) -> Errors:
     elif choices:
         yield from set_errors(f"{path}.firstAvailable", choices, _MAX_CHOICES, _choice_errors)
     else:
-        yield from _wish_errors(f"{path}.exactly", exactly)
+        yield from _exact_errors(f"{path}.exactly", exactly)
 
 
 def _choice_errors(path: str, choice: Any) -> Errors:
     yield from label_errors(f"{path}.name", choice.get("name"))
-    yield from _wish_errors(path, choice)
+    yield from _exact_errors(path, choice)
 
 
-def _wish_errors(path: str, wish: Any) -> Errors:
-    yield from subdomain_errors(f"{path}.deviceClassName", wish.get("deviceClassName"))
-    yield from item_errors(f"{path}.selectors", wish.get("selectors"), MOST, _selector_errors)
-    mode, count = wish.get("allocationMode"), wish.get("count", 0)
+def _exact_errors(path: str, exact: Any) -> Errors:
+    yield from subdomain_errors(f"{path}.deviceClassName", exact.get("deviceClassName"))
+    yield from item_errors(f"{path}.selectors", exact.get("selectors"), MOST, _selector_errors)
+    mode, count = exact.get("allocationMode"), exact.get("count", 0)
     if mode not in _MODES:
         yield fielderrors.unsupported(f"{path}.allocationMode", mode, _MODES)
     elif mode == "All" and count:
@@ -125,7 +126,7 @@ def _wish_errors(path: str, wish: Any) -> Errors:
         yield fielderrors.bad_value(f"{path}.count", count, why)
     elif mode == "ExactCount" and count <= 0:
         yield fielderrors.bad_value(f"{path}.count", count, "must be greater than zero")
-    tolerations = wish.get("tolerations")
+    tolerations = exact.get("tolerations")
     yield from item_errors(f"{path}.tolerations", tolerations, _MAX_TOLERATIONS, toleration_errors)
 
 
@@ -144,7 +145,7 @@ def toleration_errors(path: str, toleration: Any) -> Errors:
     if operator == "Exists" and value:
         why = "must be empty for operator `Exists`"
         yield fielderrors.bad_value(f"{path}.value", value, why)
-    elif operator == "Equal" and (wrong := names.label_value(value)):
+    elif operator == "Equal" and (wrong := validation.label_value(value)):
         yield fielderrors.bad_value(f"{path}.value", value, wrong)
     elif operator not in ("Equal", "Exists"):
         yield fielderrors.unsupported(f"{path}.operator", operator, ("Equal", "Exists"))
@@ -168,17 +169,17 @@ def _constraint_errors(known: frozenset[str]) -> Check:
 
 def _default_claim(claim: JSON) -> None:
     for request in claim.get("requests") or ():
-        for wish in (request.get("exactly"), *(request.get("firstAvailable") or ())):
-            if wish is not None:
-                _default_wish(wish)
+        for exact in (request.get("exactly"), *(request.get("firstAvailable") or ())):
+            if exact is not None:
+                _default_exact(exact)
 
 
-def _default_wish(wish: JSON) -> None:
-    if not wish.get("allocationMode"):
-        wish["allocationMode"] = "ExactCount"
-    if wish["allocationMode"] == "ExactCount" and not wish.get("count"):
-        wish["count"] = 1
-    for toleration in wish.get("tolerations") or ():
+def _default_exact(exact: JSON) -> None:
+    if not exact.get("allocationMode"):
+        exact["allocationMode"] = "ExactCount"
+    if exact["allocationMode"] == "ExactCount" and not exact.get("count"):
+        exact["count"] = 1
+    for toleration in exact.get("tolerations") or ():
         if not toleration.get("operator"):
             toleration["operator"] = "Equal"
 
@@ -195,7 +196,7 @@ def _class_errors(device_class: JSON, old: JSON | None = None) -> Errors:
     config = config_errors(frozenset(), old=same)
     yield from item_errors("spec.config", spec.get("config"), MOST, config)
     extended = spec.get("extendedResourceName")
-    if extended is not None and (names.qualified(extended) or "/" not in extended):
+    if extended is not None and (validation.qualified(extended) or "/" not in extended):
         why = "must be a valid extended resource name"
         yield fielderrors.bad_value("spec.extendedResourceName", extended, why)
 

@@ -3,25 +3,17 @@
 Source: kubernetes pkg/apis/resource/validation/validation.go.
 """
 
-import re
 from typing import Any, Final
 
-from devcluster.apiserver import fielderrors, names
+from api import validation
+from api.limits import MAX_IDENTIFIER, MAX_POOL_NAME
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.rules.claims import driver_name_errors
 from devcluster.apiserver.rules.entries import Errors, shaped
 
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_IDENTIFIER_TEXT: Final = (
-    "a valid C identifier must start with alphabetic character or '_', followed by a string of "
-    "alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for "
-    "validation is '[A-Za-z_][A-Za-z0-9_]*')"
-)
-_MAX_IDENTIFIER: Final = 32
-_MAX_POOL: Final = 253
-
-label_errors: Final = shaped(names.label)
-subdomain_errors: Final = shaped(names.subdomain)
-qualified_errors: Final = shaped(names.qualified)
+label_errors: Final = shaped(validation.label)
+subdomain_errors: Final = shaped(validation.subdomain)
+qualified_errors: Final = shaped(validation.qualified)
 
 
 def pool_name_errors(path: str, name: str | None) -> Errors:
@@ -29,10 +21,10 @@ def pool_name_errors(path: str, name: str | None) -> Errors:
     if not name:
         yield fielderrors.required(path)
         return
-    if len(name) > _MAX_POOL:
-        yield fielderrors.too_many_bytes(path, _MAX_POOL)
+    if len(name) > MAX_POOL_NAME:
+        yield fielderrors.too_many_bytes(path, MAX_POOL_NAME)
     for part in name.split("/"):
-        if wrong := names.subdomain(part):
+        if wrong := validation.subdomain(part):
             yield fielderrors.bad_value(path, part, wrong)
 
 
@@ -49,10 +41,10 @@ def attribute_name_errors(path: str, name: Any) -> Errors:
     if domains and not identifier:
         yield fielderrors.bad_value(path, "", "the name must not be empty")
         return
-    if len(identifier) > _MAX_IDENTIFIER:
-        yield fielderrors.too_many_bytes(path, _MAX_IDENTIFIER)
-    if not _IDENTIFIER.fullmatch(identifier):
-        yield fielderrors.bad_value(path, identifier, _IDENTIFIER_TEXT)
+    if len(identifier) > MAX_IDENTIFIER:
+        yield fielderrors.too_many_bytes(path, MAX_IDENTIFIER)
+    if wrong := validation.identifier(identifier):
+        yield fielderrors.bad_value(path, identifier, wrong)
 
 
 def full_name_errors(path: str, name: Any) -> Errors:

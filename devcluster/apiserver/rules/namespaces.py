@@ -5,8 +5,8 @@ Source: kubernetes pkg/registry/core/namespace.
 
 from typing import Final
 
+from api import validation
 from api.objects import JSON
-from devcluster.apiserver import names
 from devcluster.apiserver.strategy import Strategy
 
 FINALIZER: Final = "kubernetes"
@@ -36,6 +36,6 @@ NAMESPACES: Final = Strategy(
     prepare_create=_prepare_create,
     prepare_update=_prepare_update,
     prepare_delete=lambda namespace: namespace.update(status={"phase": "Terminating"}),
-    check_name=names.label,
+    check_name=validation.label,
     held=lambda namespace: bool((namespace.get("spec") or {}).get("finalizers")),
 )

@@ -5,8 +5,9 @@ Source: kubernetes pkg/apis/resource/validation/validation.go.
 
 from typing import Final
 
+from api import validation
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.rules.entries import Errors
 
 _SLICE: Final = ("nodeName", "nodeSelector", "allNodes", "perDeviceNodeSelection")
@@ -52,7 +53,7 @@ def _value_errors(path: str, holder: JSON, empty: str) -> Errors:
     name = holder.get("nodeName")
     if name is not None and not name:
         yield fielderrors.bad_value(f"{path}.nodeName", name, empty)
-    elif name is not None and (wrong := names.subdomain(name)):
+    elif name is not None and (wrong := validation.subdomain(name)):
         yield fielderrors.bad_value(f"{path}.nodeName", name, wrong)
     for field in ("allNodes", "perDeviceNodeSelection"):
         if holder.get(field) is False:

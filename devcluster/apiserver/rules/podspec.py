@@ -7,8 +7,9 @@ validateContainers, validatePodResourceClaims).
 from collections.abc import Iterator
 from typing import Final
 
+from api import validation
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.fielderrors import FieldError
 
 _RESTART: Final = ("Always", "Never", "OnFailure")
@@ -59,7 +60,7 @@ def _source_errors(path: str, source: JSON) -> Iterator[FieldError]:
         text = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
         yield fielderrors.bad_value(path, source, text)
     for field in given:
-        if wrong := names.subdomain(source[field]):
+        if wrong := validation.subdomain(source[field]):
             yield fielderrors.bad_value(f"{path}.{field}", source[field], wrong)
 
 
@@ -82,5 +83,5 @@ def _repeated(path: str, entries: list[JSON]) -> Iterator[FieldError]:
 def _name_errors(path: str, name: str | None) -> Iterator[FieldError]:
     if not name:
         yield fielderrors.required(path)
-    elif wrong := names.label(name):
+    elif wrong := validation.label(name):
         yield fielderrors.bad_value(path, name, wrong)

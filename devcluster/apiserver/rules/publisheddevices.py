@@ -3,11 +3,12 @@
 Source: kubernetes pkg/apis/resource/validation/validation.go, validateDevice.
 """
 
-import re
 from typing import Any, Final
 
+from api import validation
+from api.limits import MAX_CONDITIONS, MAX_ENTRIES, MAX_TAINTS, MAX_VALUE_BYTES
 from api.objects import JSON
-from devcluster.apiserver import fielderrors, names
+from devcluster.apiserver import fielderrors
 from devcluster.apiserver.rules.capacities import capacity_errors
 from devcluster.apiserver.rules.counters import APART, consumption_errors
 from devcluster.apiserver.rules.devicenames import (
@@ -18,19 +19,10 @@ from devcluster.apiserver.rules.devicenames import (
 from devcluster.apiserver.rules.entries import Errors, item_errors, map_errors, set_errors
 from devcluster.apiserver.rules.nodeselection import device_selection_errors
 
-_MAX_ENTRIES: Final = 32
 _MAX_VALUES: Final = 48
-_MAX_BYTES: Final = 64
-_MAX_CONDITIONS: Final = 4
 _SCALARS: Final = ("bool", "int", "string", "version")
 _LISTS: Final = ("bools", "ints", "strings", "versions")
 _VALUES_COUNTED: Final = 36
-_PART: Final = r"(?:0|[1-9]\d*)"
-_PRE: Final = rf"(?:{_PART}|\d*[a-zA-Z-][0-9a-zA-Z-]*)"
-_BUILD: Final = r"[0-9a-zA-Z-]+"
-_VERSION: Final = re.compile(
-    rf"{_PART}\.{_PART}\.{_PART}(?:-{_PRE}(?:\.{_PRE})*)?(?:\+{_BUILD}(?:\.{_BUILD})*)?", re.ASCII
-)
 
 
 def device_errors(path: str, device: JSON, old: JSON, spec: JSON, minor: int) -> Errors:
@@ -53,7 +45,7 @@ def device_errors(path: str, device: JSON, old: JSON, spec: JSON, minor: int) ->
         check = capacity_errors(shared=bool(device.get("allowMultipleAllocations")))
         yield from map_errors(f"{path}.capacity", capacity, None, attribute_name_errors, check)
     if not old or old.get("taints") != device.get("taints"):
-        most = 16 if minor >= APART else 4
+        most = MAX_TAINTS if minor >= APART else 4
         yield from item_errors(f"{path}.taints", device.get("taints"), most, taint_errors)
     yield from consumption_errors(path, device, spec, minor)
     yield from device_selection_errors(path, device, spec)
@@ -68,8 +60,8 @@ def has_list(device: JSON) -> bool:
 
 def _size_errors(path: str, attributes: JSON, capacity: JSON, minor: int) -> Errors:
     entries = len(attributes) + len(capacity)
-    if entries > _MAX_ENTRIES:
-        why = f"the total number of attributes and capacities must not exceed {_MAX_ENTRIES}"
+    if entries > MAX_ENTRIES:
+        why = f"the total number of attributes and capacities must not exceed {MAX_ENTRIES}"
         yield fielderrors.bad_value(path, entries, why)
     values = sum(
         sum(len(each.get(name) or ()) for name in _LISTS) or 1 for each in attributes.values()
@@ -95,17 +87,16 @@ def _attribute_errors(path: str, attribute: Any) -> Errors:
 
 
 def _text_errors(path: str, text: Any, *, version: bool) -> Errors:
-    if version and not _VERSION.fullmatch(str(text)):
-        why = "must be a string compatible with semver.org spec 2.0.0"
-        yield fielderrors.bad_value(path, text, why)
-    if isinstance(text, str) and len(text.encode()) > _MAX_BYTES:
-        yield fielderrors.too_many_bytes(path, _MAX_BYTES)
+    if version and (wrong := validation.semantic_version(str(text))):
+        yield fielderrors.bad_value(path, text, wrong)
+    if isinstance(text, str) and len(text.encode()) > MAX_VALUE_BYTES:
+        yield fielderrors.too_many_bytes(path, MAX_VALUE_BYTES)
 
 
 def taint_errors(path: str, taint: Any) -> Errors:
     """Return what is wrong with the taint of a device."""
     yield from qualified_errors(f"{path}.key", taint.get("key"))
-    if wrong := names.label_value(taint.get("value") or ""):
+    if wrong := validation.label_value(taint.get("value") or ""):
         yield fielderrors.bad_value(f"{path}.value", taint["value"], wrong)
     if not taint.get("effect"):
         yield fielderrors.required(f"{path}.effect")
@@ -126,7 +117,7 @@ def condition_errors(path: str, holder: JSON) -> Errors:
     wanted, failing = (holder.get(field) or [] for field in fields)
     for field in fields:
         here = f"{path}.{field}"
-        yield from set_errors(here, holder.get(field), _MAX_CONDITIONS, qualified_errors)
+        yield from set_errors(here, holder.get(field), MAX_CONDITIONS, qualified_errors)
     for index, each in enumerate(failing):
         if each in wanted:
             why = "bindingFailureConditions must not overlap with bindingConditions"

@@ -6,8 +6,9 @@ Source: kubernetes pkg/apis/resource/validation/validation.go, pkg/registry/reso
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
+from api.limits import MAX_ADVANCED_DEVICES, MAX_DEVICES
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.clock import Clock, timestamp
@@ -20,9 +21,6 @@ from devcluster.apiserver.rules.gates import SLICE, drop_disabled
 from devcluster.apiserver.rules.nodeselection import slice_selection_errors
 from devcluster.apiserver.rules.publisheddevices import device_errors, has_list
 from devcluster.apiserver.strategy import Strategy
-
-_MAX_DEVICES: Final = 128
-_MAX_ADVANCED_DEVICES: Final = 64
 
 
 def slice_strategy(api: ResourceApi, clock: Clock) -> Strategy:
@@ -67,7 +65,7 @@ def _most_devices(spec: JSON, minor: int) -> int:
         each.get("taints") or each.get("consumesCounters") or has_list(each)
         for each in spec.get("devices") or ()
     )
-    return _MAX_ADVANCED_DEVICES if advanced else _MAX_DEVICES
+    return MAX_ADVANCED_DEVICES if advanced else MAX_DEVICES
 
 
 def _pool_errors(pool: JSON) -> Errors:

@@ -10,17 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
 from itertools import islice
-from typing import Final
 
+from api.limits import MAX_ADVANCED_DEVICES, MAX_COUNTER_SETS, MAX_DEVICES, MAX_TAINTS
 from api.objects import JSON
 from api.quantities import quantity
 from dra.errors import LimitExceeded
 from dra.inventory import Attribute, Capacity, Device, Effect, Pool, RequestPolicy, Taint, Version
-
-DEVICES: Final = 64
-SETS: Final = 8
-DEVICES_TOGETHER: Final = 128
-TAINTS: Final = 16
 
 
 class Style(Enum):
@@ -139,25 +134,25 @@ def contents(offer: Offer, style: Style) -> tuple[JSON, ...]:
 
 
 def _apart(offer: Offer) -> Iterator[JSON]:
-    for devices in _parts(offer.devices, DEVICES):
+    for devices in _parts(offer.devices, MAX_ADVANCED_DEVICES):
         yield {"devices": devices}
     used = {name for each in offer.devices for name in _consumed(each)}
-    for sets in _parts((each for each in offer.sets if each["name"] in used), SETS):
+    for sets in _parts((each for each in offer.sets if each["name"] in used), MAX_COUNTER_SETS):
         yield {"sharedCounters": sets}
 
 
 def _together(offer: Offer) -> Iterator[JSON]:
     sets = {each["name"]: each for each in offer.sets}
     for names, devices in _groups(offer.devices):
-        if len(devices) > DEVICES_TOGETHER:
+        if len(devices) > MAX_DEVICES:
             problem = (
                 f"{len(devices)} devices use the counter set {min(names)!r}, at most "
-                f"{DEVICES_TOGETHER} can on Kubernetes 1.33 and 1.34"
+                f"{MAX_DEVICES} can on Kubernetes 1.33 and 1.34"
             )
             raise LimitExceeded((problem,))
         yield {"sharedCounters": [sets[name] for name in sorted(names)], "devices": devices}
     free = [each for each in offer.devices if not _consumed(each)]
-    for part in _parts(free, DEVICES):
+    for part in _parts(free, MAX_ADVANCED_DEVICES):
         yield {"devices": part}
 
 
@@ -195,7 +190,7 @@ def _all(stored: Sequence[JSON], field: str) -> Iterator[JSON]:
 
 def _other_taints(device: JSON, key: str) -> list[JSON]:
     others = [each for each in device.get("taints") or [] if each["key"] != key]
-    return others[: TAINTS - 1]
+    return others[: MAX_TAINTS - 1]
 
 
 def _device(device: Device, own_node: str | None) -> JSON:

@@ -6,12 +6,12 @@ and `<driver>/model` a selector sees, and a consumed counter has to exist, since
 otherwise gives out nothing of the pool.
 """
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from fractions import Fraction
 from typing import Final
 
+from api import limits, validation
 from api.quantities import quantity
 from dra.errors import LimitExceeded
 from dra.inventory import (
@@ -27,25 +27,6 @@ from dra.inventory import (
     Version,
 )
 
-_LABEL: Final = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN: Final = re.compile(rf"{_LABEL.pattern}(?:\.{_LABEL.pattern})*")
-_IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LABEL_VALUE: Final = re.compile(r"(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?)?")
-_PART: Final = r"(?:0|[1-9][0-9]*|[0-9]*[A-Za-z-][0-9A-Za-z-]*)"
-_SEMVER: Final = re.compile(
-    r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*)){2}"
-    rf"(?:-{_PART}(?:\.{_PART})*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
-)
-_NAME: Final = 63
-_TEXT: Final = 64
-_KEY: Final = 32
-_KEYS: Final = 32
-_POOL: Final = 253
-_SETS: Final = 2
-_COUNTERS: Final = 32
-_TAINTS: Final = 16
-_CONDITIONS: Final = 4
-_VALUES: Final = 10
 _INT64: Final = 2**63
 
 
@@ -61,8 +42,7 @@ def check(inventory: Inventory, driver: str, node: str) -> None:
 
 
 def _problems(inventory: Inventory, driver: str, node: str) -> Iterator[str]:
-    if not (len(driver) <= _NAME and _SUBDOMAIN.fullmatch(driver.lower())):
-        yield f"driver name {driver!r} is no DNS subdomain of at most {_NAME} characters"
+    yield from _domain(driver, f"driver name {driver!r}")
     names = [pool.name or node for pool in inventory.pools]
     yield from _repeated("pool", names)
     for pool, name in zip(inventory.pools, names, strict=True):
@@ -71,9 +51,9 @@ def _problems(inventory: Inventory, driver: str, node: str) -> Iterator[str]:
 
 def _pool(pool: Pool, name: str, driver: str) -> Iterator[str]:
     at = f"pool {name}"
-    parts = name.split("/")
-    if len(name) > _POOL or not all(_SUBDOMAIN.fullmatch(part) for part in parts):
-        yield f"{at}: the name is no DNS subdomains, joined by /, of at most {_POOL} characters"
+    if len(name) > limits.MAX_POOL_NAME or any(map(validation.subdomain, name.split("/"))):
+        most = f"of at most {limits.MAX_POOL_NAME} characters"
+        yield f"{at}: the name is no DNS subdomains, joined by /, {most}"
     yield from _repeated(f"{at}: device", [device.name for device in pool.devices])
     yield from _repeated(f"{at}: counter set", [each.name for each in pool.counters])
     for each in pool.counters:
@@ -85,8 +65,8 @@ def _pool(pool: Pool, name: str, driver: str) -> Iterator[str]:
 
 def _counter_set(counters: CounterSet, at: str) -> Iterator[str]:
     yield from _label(counters.name, f"{at}: name")
-    if not 1 <= len(counters.counters) <= _COUNTERS:
-        yield f"{at}: {len(counters.counters)} counters, 1 to {_COUNTERS} are possible"
+    if not 1 <= len(counters.counters) <= limits.MAX_COUNTERS:
+        yield f"{at}: {len(counters.counters)} counters, 1 to {limits.MAX_COUNTERS} are possible"
     for name, value in counters.counters.items():
         yield from _label(name, f"{at}: counter {name!r}")
         yield from _amount(value, f"{at}: counter {name!r}")
@@ -95,8 +75,7 @@ def _counter_set(counters: CounterSet, at: str) -> Iterator[str]:
 def _device(device: Device, at: str, driver: str, sets: Mapping[str, CounterSet]) -> Iterator[str]:
     yield from _label(device.name, f"{at}: name")
     keys = [*device.attributes, *device.capacity]
-    if len(keys) > _KEYS:
-        yield f"{at}: {len(keys)} attributes and capacities, at most {_KEYS} are possible"
+    yield from _most(keys, limits.MAX_ENTRIES, at, "attributes and capacities")
     for key in keys:
         yield from _key(key, at)
     for kind, names in (("attribute", device.attributes), ("capacity", device.capacity)):
@@ -112,10 +91,11 @@ def _device(device: Device, at: str, driver: str, sets: Mapping[str, CounterSet]
 
 def _key(key: str, at: str) -> Iterator[str]:
     domain, slash, name = key.rpartition("/")
-    if slash and not (len(domain) <= _NAME and _SUBDOMAIN.fullmatch(domain.lower())):
-        yield f"{at}: {key!r}: {domain!r} is no DNS subdomain of at most {_NAME} characters"
-    if not (len(name) <= _KEY and _IDENTIFIER.fullmatch(name)):
-        yield f"{at}: {key!r}: {name!r} is no C identifier of at most {_KEY} characters"
+    if slash:
+        yield from _domain(domain, f"{at}: {key!r}: {domain!r}")
+    if len(name) > limits.MAX_IDENTIFIER or validation.identifier(name):
+        most = f"of at most {limits.MAX_IDENTIFIER} characters"
+        yield f"{at}: {key!r}: {name!r} is no C identifier {most}"
 
 
 def _spellings(names: Iterable[str], what: str, driver: str) -> Iterator[str]:
@@ -132,9 +112,8 @@ def _attribute(value: Attribute, at: str) -> Iterator[str]:
         if not -_INT64 <= value < _INT64:
             yield f"{at}: {value} has more than 64 bits"
         return
-    if len(value.encode()) > _TEXT:
-        yield f"{at}: {len(value.encode())} bytes, at most {_TEXT} are possible"
-    if isinstance(value, Version) and not _SEMVER.fullmatch(value):
+    yield from _most(value.encode(), limits.MAX_VALUE_BYTES, at, "bytes")
+    if isinstance(value, Version) and validation.semantic_version(value):
         yield f"{at}: {str(value)!r} is no semantic version such as 1.2.3"
 
 
@@ -170,8 +149,7 @@ def _policy(policy: RequestPolicy, value: Fraction, at: str) -> Iterator[str]:
 
 def _valid_values(policy: RequestPolicy, value: Fraction, at: str) -> Iterator[str]:
     numbers = [quantity(each) for each in policy.valid_values]
-    if len(numbers) > _VALUES:
-        yield f"{at}: {len(numbers)} valid values, at most {_VALUES} are possible"
+    yield from _most(numbers, limits.MAX_VALID_VALUES, at, "valid values")
     if numbers != sorted(set(numbers)):
         yield f"{at}: valid values are not ascending"
     if max(numbers) > value:
@@ -200,16 +178,15 @@ def _range(policy: RequestPolicy, value: Fraction, at: str) -> Iterator[str]:
 def _consumptions(
     consumed: Sequence[Consumption], at: str, sets: Mapping[str, CounterSet]
 ) -> Iterator[str]:
-    if len(consumed) > _SETS:
-        yield f"{at}: consumes of {len(consumed)} counter sets, at most {_SETS} are possible"
+    yield from _most(consumed, limits.MAX_CONSUMED_SETS, f"{at}: consumed", "counter sets")
     yield from _repeated(f"{at}: consumed counter set", [each.counter_set for each in consumed])
     for each in consumed:
         here = f"{at}: counter set {each.counter_set!r}"
         if each.counter_set not in sets:
             yield f"{here} is not one of the pool"
             continue
-        if not 1 <= len(each.counters) <= _COUNTERS:
-            yield f"{here}: {len(each.counters)} counters, 1 to {_COUNTERS} are possible"
+        if not 1 <= len(each.counters) <= limits.MAX_COUNTERS:
+            yield f"{here}: {len(each.counters)} counters, 1 to {limits.MAX_COUNTERS} are possible"
         for name, value in each.counters.items():
             if name not in sets[each.counter_set].counters:
                 yield f"{here} has no counter {name!r}"
@@ -217,22 +194,20 @@ def _consumptions(
 
 
 def _taints(taints: Sequence[Taint], at: str) -> Iterator[str]:
-    if len(taints) > _TAINTS:
-        yield f"{at}: {len(taints)} taints, at most {_TAINTS} are possible"
+    yield from _most(taints, limits.MAX_TAINTS, at, "taints")
     for taint in taints:
-        if not _is_label_name(taint.key):
+        if validation.qualified(taint.key):
             yield f"{at}: taint {taint.key!r}: the key is no label name"
-        if not (len(taint.value) <= _NAME and _LABEL_VALUE.fullmatch(taint.value)):
+        if validation.label_value(taint.value):
             yield f"{at}: taint {taint.key!r}: {taint.value!r} is no label value"
 
 
 def _conditions(device: Device, at: str) -> Iterator[str]:
     good, bad = device.binding_conditions, device.binding_failure_conditions
     for name, given in (("binding conditions", good), ("binding failure conditions", bad)):
-        if len(given) > _CONDITIONS:
-            yield f"{at}: {len(given)} {name}, at most {_CONDITIONS} are possible"
+        yield from _most(given, limits.MAX_CONDITIONS, at, name)
         for each in given:
-            if not _is_label_name(each):
+            if validation.qualified(each):
                 yield f"{at}: {name}: {each!r} is no label name"
     if bool(good) != bool(bad):
         yield f"{at}: binding conditions and binding failure conditions need each other"
@@ -240,16 +215,9 @@ def _conditions(device: Device, at: str) -> Iterator[str]:
         yield f"{at}: {each!r} is a binding condition and a binding failure condition"
 
 
-def _is_label_name(text: str) -> bool:
-    domain, slash, name = text.rpartition("/")
-    if slash and not (len(domain) <= _POOL and _SUBDOMAIN.fullmatch(domain)):
-        return False
-    return 0 < len(name) <= _NAME and _LABEL_VALUE.fullmatch(name) is not None
-
-
 def _label(text: str, at: str) -> Iterator[str]:
-    if not (len(text) <= _NAME and _LABEL.fullmatch(text)):
-        yield f"{at} is no DNS label of at most {_NAME} characters"
+    if validation.label(text):
+        yield f"{at} is no DNS label of at most {validation.LABEL_LENGTH} characters"
 
 
 def _amount(text: str, at: str) -> Iterator[str]:
@@ -263,3 +231,13 @@ def _repeated(what: str, names: Sequence[str]) -> Iterator[str]:
     for name, number in Counter(names).items():
         if number > 1:
             yield f"{what} {name!r} is there {number} times"
+
+
+def _most(given: Sized, most: int, at: str, what: str) -> Iterator[str]:
+    if len(given) > most:
+        yield f"{at}: {len(given)} {what}, at most {most} are possible"
+
+
+def _domain(name: str, at: str) -> Iterator[str]:
+    if len(name) > limits.MAX_DRIVER_NAME or validation.subdomain(name.lower()):
+        yield f"{at} is no DNS subdomain of at most {limits.MAX_DRIVER_NAME} characters"

@@ -6,10 +6,10 @@ from unittest.mock import create_autospec
 import pytest
 
 from api.objects import Key
+from bench.concurrency import concurrently, timed
 from bench.counting import Meter, OwnRequests
 from bench.errors import NotSeen, NotStarted
 from bench.floor import Span, joined, summary
-from bench.lanes import concurrently, timed
 from bench.procfs import Usage
 from bench.programs import Program
 from bench.watching import Expectation
@@ -35,7 +35,7 @@ def test_what_does_not_happen_is_told_with_its_key():
         Expectation(KEY, bool).wait(0)
 
 
-def test_lanes_keep_the_order_and_pass_errors_on():
+def test_concurrent_actions_keep_the_order_and_pass_errors_on():
     assert concurrently(lambda n: n * n, range(20), 4) == [n * n for n in range(20)]
     with pytest.raises(ZeroDivisionError):
         concurrently(lambda n: 1 / n, [1, 0], 2)
@@ -84,7 +84,7 @@ def test_spans_of_processes_last_from_the_first_beginning_to_the_last_end():
     assert joined(spans) == Span(1.0, 5.0, 0.75, {"state": [1.0, 2.0], "status": [3.0]})
 
 
-def test_rates_come_from_all_lanes_and_latencies_from_one():
+def test_rates_come_from_all_at_once_and_latencies_from_one_at_a_time():
     alone = (
         Span(0.0, 9.0, 9.0, {"status": [0.5], "state": [0.25]}),
         Span(0.0, 9.0, 9.0, {"state": [9.0]}),

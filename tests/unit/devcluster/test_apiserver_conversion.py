@@ -49,10 +49,10 @@ def test_what_is_no_json(text: str) -> None:
 
 
 CONFIG = {"opaque": {"driver": "gpu.example.com", "parameters": {"b": 1, "a": [1.5, None]}}}
-WISH = {"deviceClassName": "gpu", "count": 2}
+EXACT = {"deviceClassName": "gpu", "count": 2}
 SPEC = {
     "devices": {
-        "requests": [{"name": "a", "exactly": WISH}, {"name": "b", "firstAvailable": [WISH]}],
+        "requests": [{"name": "a", "exactly": EXACT}, {"name": "b", "firstAvailable": [EXACT]}],
         "config": [CONFIG],
     }
 }

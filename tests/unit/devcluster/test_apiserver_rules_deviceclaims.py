@@ -7,13 +7,13 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.resourceapi import ResourceApi, structured
 from tests.support.apiserverrig import Rig, refusals
-from tests.support.structuredobjects import DRIVER, WISH, claim_body, config, request
+from tests.support.structuredobjects import DRIVER, EXACT, claim_body, config, request
 
 TODAY = structured(37)
 
 
 def exactly(**fields: Any) -> JSON:
-    return request(exactly={**WISH, **fields})
+    return request(exactly={**EXACT, **fields})
 
 
 def refused(kind: str, body: JSON, api: ResourceApi = TODAY) -> list[str]:
@@ -33,11 +33,11 @@ WRONG = {
         "requests[0]: Required value: exactly one of `exactly` or `firstAvailable` is required",
     ),
     "both": (
-        claim_body(request(exactly=WISH, firstAvailable=[{"name": "s", **WISH}])),
+        claim_body(request(exactly=EXACT, firstAvailable=[{"name": "s", **EXACT}])),
         "requests[0]: Invalid value: null: exactly one of `exactly` or `firstAvailable`",
     ),
     "9-alternatives": (
-        claim_body(request(firstAvailable=[{"name": f"s{n}", **WISH} for n in range(9)])),
+        claim_body(request(firstAvailable=[{"name": f"s{n}", **EXACT} for n in range(9)])),
         "requests[0].firstAvailable: Too many: 9: must have at most 8 items",
     ),
     "no-class": (
@@ -123,7 +123,7 @@ RIGHT = {
     "32-requests": claim_body(*(request(f"r{n}") for n in range(32))),
     "no-requests": {"metadata": {"name": "c"}},
     "choice-of-a-request": claim_body(
-        request(firstAvailable=[{"name": "s", **WISH}]), config=[config(requests=["r/s", "r"])]
+        request(firstAvailable=[{"name": "s", **EXACT}]), config=[config(requests=["r/s", "r"])]
     ),
     "10-KiB": claim_body(config=[config({"a": "x" * (10240 - 8)})]),
 }
@@ -145,7 +145,7 @@ def test_defaults() -> None:
 
 
 def test_request_of_a_gate_that_is_off_is_refused_as_empty() -> None:
-    body = claim_body(request(firstAvailable=[{"name": "s", **WISH}]))
+    body = claim_body(request(firstAvailable=[{"name": "s", **EXACT}]))
     found = refused("ResourceClaim", body, structured(33, off=["DRAPrioritizedList"]))
     assert found == [f"spec.devices.{WRONG['neither'][1]}"]
 

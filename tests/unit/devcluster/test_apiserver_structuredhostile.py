@@ -13,7 +13,7 @@ from api.objects import JSON
 from devcluster.apiserver.resourceapi import structured
 from tests.support.apiserverweb import Web
 from tests.support.mutation import mutated
-from tests.support.structuredobjects import WISH, claim_body, config, device, request, slice_body
+from tests.support.structuredobjects import EXACT, claim_body, config, device, request, slice_body
 
 API = structured(37, *STRUCTURED, on=["DRAListTypeAttributes"])
 VALUE = {"value": "1"}
@@ -31,7 +31,7 @@ TAINTED = device(
 )
 CLAIM = claim_body(
     request(),
-    request("s", firstAvailable=[{"name": "t", **WISH, "tolerations": [{"key": "a"}]}]),
+    request("s", firstAvailable=[{"name": "t", **EXACT, "tolerations": [{"key": "a"}]}]),
     constraints=[{"matchAttribute": "a/b"}],
     config=[config({"a": 1}, requests=["r"])],
 )

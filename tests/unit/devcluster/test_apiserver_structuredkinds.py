@@ -74,8 +74,8 @@ def test_devices_of_v1beta1_are_basic() -> None:
     ]
 
 
-WISH = {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1}
-OTHERS = {"name": "b", "firstAvailable": [{"name": "c", **WISH}]}
+EXACT = {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1}
+OTHERS = {"name": "b", "firstAvailable": [{"name": "c", **EXACT}]}
 
 
 def test_requests_of_v1beta1_are_flat() -> None:
@@ -89,9 +89,9 @@ def test_requests_of_v1beta1_are_flat() -> None:
         assert code == 201, made
         _, found = web.json("GET", f"{GROUP}/v1/namespaces/default/{plural}/c")
         spec = found["spec"].get("spec") or found["spec"]
-        assert spec["devices"]["requests"] == [{"name": "a", "exactly": WISH}, OTHERS]
+        assert spec["devices"]["requests"] == [{"name": "a", "exactly": EXACT}, OTHERS]
         spec = made["spec"].get("spec") or made["spec"]
-        assert spec["devices"]["requests"] == [{"name": "a", **WISH}, OTHERS]
+        assert spec["devices"]["requests"] == [{"name": "a", **EXACT}, OTHERS]
 
 
 def test_both_forms_of_a_request_are_refused() -> None:

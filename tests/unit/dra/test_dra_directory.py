@@ -9,7 +9,7 @@ import pytest
 from api.contract import FAKE
 from api.objects import ClaimUID
 from dra.devicestate import cdi
-from dra.devicestate.directory import CdiDirectory, Survey
+from dra.devicestate.directory import CdiDirectory, Differences
 from dra.driver import Edits, PreparedClaim, PreparedDevice
 from dra.errors import CdiWriteFailed, InvalidCdiSpec
 
@@ -98,7 +98,7 @@ def test_claim_that_edits_nothing_has_no_file(directory: CdiDirectory, root: Pat
     directory.ensure(CLAIM)
     assert not directory.ensure(BARE)
     assert names(root) == [cdi.common_file(FAKE)]
-    assert directory.survey([BARE]) == Survey((), (), ())
+    assert directory.compare([BARE]) == Differences((), (), ())
 
 
 def test_driver_without_a_common_device(root: Path, directory: CdiDirectory) -> None:
@@ -106,7 +106,7 @@ def test_driver_without_a_common_device(root: Path, directory: CdiDirectory) -> 
     bare = CdiDirectory(root, FAKE)
     bare.ensure_common()
     bare.ensure(CLAIM)
-    assert bare.survey([CLAIM]) == Survey((), (), (cdi.common_file(FAKE),))
+    assert bare.compare([CLAIM]) == Differences((), (), (cdi.common_file(FAKE),))
     bare.collect([CLAIM])
     assert names(root) == [cdi.claim_file(FAKE, UID)]
 

@@ -38,11 +38,11 @@ DRY = Options(repair=True, dry_run=True, settle=2.0)
 
 
 def findings(
-    server: Server, wish: Options = LOOK, files: Mapping[NodeName, Any] | None = None
+    server: Server, options: Options = LOOK, files: Mapping[NodeName, Any] | None = None
 ) -> list[Finding]:
     client: Any = server
     return inspect(
-        client, "fake-system", lambda: files or {}, wish, FAKE, sleep=lambda _: None
+        client, "fake-system", lambda: files or {}, options, FAKE, sleep=lambda _: None
     ).findings
 
 
@@ -73,10 +73,10 @@ def test_a_finalizer_is_given_back() -> None:
     ]
 
 
-@pytest.mark.parametrize(("wish", "told"), [(LOOK, ""), (DRY, "would be repaired")])
-def test_nothing_is_written_unless_it_is_wished(wish: Options, told: str) -> None:
+@pytest.mark.parametrize(("options", "told"), [(LOOK, ""), (DRY, "would be repaired")])
+def test_nothing_is_written_unless_it_is_asked_for(options: Options, told: str) -> None:
     server = Server(ORPHANS)
-    assert kinds(findings(server, wish)) == [(Fault.ORPHANED, told)] * 2
+    assert kinds(findings(server, options)) == [(Fault.ORPHANED, told)] * 2
     assert server.writes() == []
 
 

@@ -12,7 +12,7 @@ from api.devices import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import FILE_NAME, checksum
-from dra.devicestate.directory import Survey
+from dra.devicestate.directory import Differences
 from dra.driver import Edits, PreparedClaim
 from plugin.fakes import env_label, find_label, find_node
 from tests.support.pluginrig import FAKES, NODE, PluginRig
@@ -94,7 +94,7 @@ def test_file_of_a_former_release_is_not_wrong_but_renewed(
     former = {**spec(made), "cdiVersion": "0.5.0"}
     path.write_text(json.dumps(_without_uid(former) if fewer else former))
     directory.ensure_common()
-    assert directory.survey([made]) == Survey((), (), ())
+    assert directory.compare([made]) == Differences((), (), ())
     directory.ensure(made)
     assert json.loads(path.read_text()) == spec(made)
 

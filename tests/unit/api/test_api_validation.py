@@ -1,6 +1,6 @@
 from collections.abc import Callable
 
-from devcluster.apiserver import names
+from api import validation
 from tests.support.tables import cases
 
 Check = Callable[[str], str | None]
@@ -10,21 +10,21 @@ Check = Callable[[str], str | None]
     ("check", "good", "bad"),
     {
         "label": (
-            names.label,
+            validation.label,
             ["a", "a-1", "0", "x" * 63],
             ["", "A", "-a", "a-", "a.b", "a_b", "x" * 64, "a\n"],
         ),
         "subdomain": (
-            names.subdomain,
+            validation.subdomain,
             ["a", "a.b-c.d", "x" * 253],
             ["", "a..b", ".a", "a.", "A.b", "a/b", "x" * 254, "a\n"],
         ),
         "qualified": (
-            names.qualified,
+            validation.qualified,
             ["a", "A_b.c", "example.com/Name", "x" * 63],
             ["", "a/", "/a", "Ex.com/a", "a/b/c", "-a", "x" * 64],
         ),
-        "label value": (names.label_value, ["", "A.b_c-d", "x" * 63], ["-", "a b", "x" * 64]),
+        "label value": (validation.label_value, ["", "A.b_c-d", "x" * 63], ["-", "a b", "x" * 64]),
     },
 )
 def test_names(check: Check, good: list[str], bad: list[str]) -> None:

@@ -9,9 +9,9 @@ _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 
-def concurrently(action: Callable[[_T], _R], items: Iterable[_T], lanes: int) -> list[_R]:
+def concurrently(action: Callable[[_T], _R], items: Iterable[_T], concurrency: int) -> list[_R]:
     """Return the results in order; the first error ends everything."""
-    with ThreadPoolExecutor(lanes) as pool:
+    with ThreadPoolExecutor(concurrency) as pool:
         return list(pool.map(action, items))
 
 
