@@ -1,18 +1,14 @@
 """Whether a parsed CDI file follows the specification, as strictly as CRI runtimes check it.
 
-Source: tags.cncf.io/container-device-interface v1.0.1, SPEC.md, pkg/cdi/{spec,version}.go and
-pkg/parser/parser.go.
+Source: tags.cncf.io/container-device-interface v1.0.1, SPEC.md, pkg/cdi/spec.go.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from api.cdi import VERSIONS, is_device_name, is_kind, lowest_version
 from api.objects import JSON
 
-_VERSIONS: Final = ("0.3.0", "0.4.0", "0.5.0", "0.6.0", "0.7.0", "0.8.0", "1.0.0")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]")
-_DEVICE_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?")
 _SPEC_KEYS = frozenset({"cdiVersion", "kind", "annotations", "containerEdits", "devices"})
 _DEVICE_KEYS = frozenset({"name", "annotations", "containerEdits"})
 _EDIT_KEYS = frozenset({"env", "deviceNodes", "mounts", "hooks", "additionalGids", "intelRdt"})
@@ -36,17 +32,13 @@ def check_spec(raw: object) -> str | None:
     return next(_problems(raw), None)
 
 
-def required_version(spec: JSON) -> str:
-    """Return the lowest cdiVersion that may declare this content."""
-    return max(_needs(spec), key=_VERSIONS.index, default=_VERSIONS[0])
-
-
 def _problems(spec: JSON) -> Iterator[str]:
     yield from _unknown("", spec, _SPEC_KEYS)
     version = spec.get("cdiVersion")
-    if version not in _VERSIONS:
+    if version not in VERSIONS:
         yield f"cdiVersion {version!r} is unknown"
-    yield from _kind_problems(spec.get("kind"))
+    if not is_kind(kind := spec.get("kind")):
+        yield f"kind {kind!r} is not vendor/class"
     yield from _edit_problems("containerEdits", spec.get("containerEdits") or {})
     devices = spec.get("devices")
     if not isinstance(devices, list) or not devices:
@@ -57,15 +49,9 @@ def _problems(spec: JSON) -> Iterator[str]:
     names = [device["name"] for device in devices]
     if len(set(names)) != len(names):
         yield "duplicate device names"
-    needed = required_version(spec)
-    if _VERSIONS.index(version) < _VERSIONS.index(needed):
+    needed = lowest_version(spec)
+    if VERSIONS.index(version) < VERSIONS.index(needed):
         yield f"cdiVersion {version} is too low, the content needs {needed}"
-
-
-def _kind_problems(kind: Any) -> Iterator[str]:
-    vendor, _, class_ = kind.partition("/") if isinstance(kind, str) else ("", "", "")
-    if not _NAME.fullmatch(vendor) or not _NAME.fullmatch(class_):
-        yield f"kind {kind!r} is not vendor/class"
 
 
 def _device_problems(where: str, device: Any) -> Iterator[str]:
@@ -74,7 +60,7 @@ def _device_problems(where: str, device: Any) -> Iterator[str]:
         return
     yield from _unknown(where, device, _DEVICE_KEYS)
     name = device.get("name")
-    if not isinstance(name, str) or not _DEVICE_NAME.fullmatch(name):
+    if not is_device_name(name):
         yield f"{where}.name {name!r} is invalid"
     edits = device.get("containerEdits")
     if not edits:
@@ -116,24 +102,3 @@ def _entry_problems(
 def _unknown(where: str, value: JSON, known: frozenset[str]) -> Iterator[str]:
     prefix = f"{where}." if where else ""
     yield from (f"{prefix}{key} is unknown" for key in value if key not in known)
-
-
-def _needs(spec: JSON) -> Iterator[str]:
-    if spec.get("annotations") or "." in str(spec["kind"]).partition("/")[2]:
-        yield "0.6.0"
-    for device in spec["devices"]:
-        if device.get("annotations"):
-            yield "0.6.0"
-        if device["name"][0].isdigit():
-            yield "0.5.0"
-        yield from _edits_need(device["containerEdits"])
-    yield from _edits_need(spec.get("containerEdits") or {})
-
-
-def _edits_need(edits: JSON) -> Iterator[str]:
-    if edits.get("additionalGids") or edits.get("intelRdt"):
-        yield "0.7.0"
-    if any(node.get("hostPath") for node in edits.get("deviceNodes") or []):
-        yield "0.5.0"
-    if any(mount.get("type") for mount in edits.get("mounts") or []):
-        yield "0.4.0"

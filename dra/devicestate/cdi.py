@@ -13,10 +13,11 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any, Final
 
+from api.cdi import lowest_version
 from api.contract import Contract
 from api.names import CDI_COMMON_DEVICE
 from api.objects import JSON, ClaimUID
-from dra.devicestate.cdirules import lowest_version, validate
+from dra.devicestate.cdirules import validate
 from dra.driver import DeviceNode, Edits, Hook, Mount, PreparedClaim, PreparedDevice
 from dra.errors import InvalidCdiSpec, InvalidClaimUid
 

@@ -1,10 +1,10 @@
-"""Whether container runtimes load a CDI spec, and from which version on. Pure.
+"""Whether container runtimes load a CDI spec. Pure.
 
 Runtimes refuse a whole file for one entry that they do not understand, and a file of an unusual
 kind has ended one. So this is stricter than they are: nothing passes but what the driver's port can
 say, in the types of the specification.
-Source: container-device-interface SPEC.md, schema/defs.json, specs-go/version.go (v1.1.0),
-pkg/parser/parser.go, pkg/cdi/container-edits.go; runtime-spec config.md for hooks.
+Source: container-device-interface SPEC.md, schema/defs.json, pkg/cdi/container-edits.go (v1.1.0);
+runtime-spec config.md for hooks.
 """
 
 import re
@@ -12,11 +12,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from api.cdi import is_device_name, is_kind, lowest_version
 from api.objects import JSON
 from dra.errors import InvalidCdiSpec
 
-_VENDOR_OR_CLASS: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*[A-Za-z0-9]", re.ASCII)
-_DEVICE_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.:-]*[A-Za-z0-9])?", re.ASCII)
 _ENTRY: Final = re.compile(r"[^=]+=.*", re.DOTALL)
 _HOOKS: Final = frozenset(
     {"prestart", "createRuntime", "createContainer", "startContainer", "poststart", "poststop"}
@@ -35,11 +34,6 @@ class Rule(NamedTuple):
     text: str
 
 
-def lowest_version(spec: JSON) -> str:
-    """Return the lowest cdiVersion that may declare a spec; old runtimes refuse higher ones."""
-    return max(_needed(spec), default="0.3.0")
-
-
 def validate(spec: JSON) -> None:
     """Check a spec by the rules that runtimes load it with.
 
@@ -51,26 +45,9 @@ def validate(spec: JSON) -> None:
         raise InvalidCdiSpec(f"CDI spec of kind {spec.get('kind')!r} is invalid: {found}")
 
 
-def _needed(spec: JSON) -> Iterator[str]:
-    if "." in str(spec.get("kind")).partition("/")[2]:
-        yield "0.6.0"
-    for device in spec["devices"]:
-        edits = device["containerEdits"]
-        if device["name"][:1].isdigit():
-            yield "0.5.0"
-        if edits.get("additionalGids"):
-            yield "0.7.0"
-        if any(node.get("hostPath") for node in edits.get("deviceNodes", ())):
-            yield "0.5.0"
-        if any(mount.get("type") for mount in edits.get("mounts", ())):
-            yield "0.4.0"
-
-
 def _faults(spec: JSON) -> Iterator[str]:
     yield from _unknown("", spec, {"cdiVersion", "kind", "devices"})
-    vendor, slash, kind_class = str(spec.get("kind", "")).partition("/")
-    parts = (vendor, kind_class)
-    if not (slash and all(_VENDOR_OR_CLASS.fullmatch(part) for part in parts)):
+    if not is_kind(spec.get("kind")):
         yield "kind must be vendor/class, both of two or more letters, digits, '-', '_', '.'"
     devices = spec.get("devices")
     if not isinstance(devices, list) or not devices:
@@ -94,7 +71,7 @@ def _device_faults(device: Any) -> Iterator[str]:
     name, edits = device.get("name"), device.get("containerEdits")
     where = f"device {name!r}"
     yield from _unknown(where, device, {"name", "containerEdits"})
-    if not isinstance(name, str) or not _DEVICE_NAME.fullmatch(name):
+    if not is_device_name(name):
         yield f"device name {name!r} has characters other than letters, digits, '_', '.', ':', '-'"
     if not isinstance(edits, dict) or not any(edits.values()):
         yield f"{where} edits nothing"
