@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from api.cdi import lowest_version
 from api.claims.view import ClaimView, Result
 from api.objects import JSON, ClaimUID
-from dra.devicestate.cdirules import lowest_version, validate
+from dra.devicestate.cdirules import validate
 from dra.driver import Metadata
 
 CONTAINER_DIRECTORY: Final = Path("/var/run/kubernetes.io/dra-device-attributes")

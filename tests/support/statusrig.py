@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from api.claims.v1 import converted
 from api.claims.versions import STRUCTURED
 from api.claims.view import ClaimView, Result
+from api.conversion import converted
 from api.objects import JSON, ClaimUID, Key
 from api.rawjson import RawJson
 from api.resources import STRUCTURED_VERSIONS, Resource
@@ -70,7 +70,7 @@ class StatusRig:
     def give(self, parameters: str = '{"a":1}', *shown: JSON, name: str = "c") -> PublishStatus:
         """Store an allocated claim with parameters as they were sent; return what shows it."""
         claim = allocated_claim(parameters, *shown, name=name)
-        self.api.put(self.claims, converted(claim, self.claims.version))
+        self.api.put(self.claims, converted(claim, self.claims))
         publish = self.publisher.of(self.read(name))
         self.api.calls.clear()
         return publish

@@ -9,6 +9,7 @@ pkg/registry/resource/resourceclaim/strategy.go, dropDeallocatedStatusDevices.
 import ipaddress
 from typing import Any, Final
 
+from api.limits import MAX_IPS, MAX_NETWORK_BYTES, MAX_STATUS_CONDITIONS
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.resourceapi import ResourceApi
@@ -28,9 +29,6 @@ from devcluster.apiserver.rules.publisheddevices import condition_errors
 from devcluster.apiserver.strategy import Strategy
 
 MAX_CONSUMERS: Final = 256
-_MAX_CONDITIONS: Final = 8
-_MAX_IPS: Final = 16
-_LENGTHS: Final = {"interfaceName": 256, "hardwareAddress": 128}
 _ID: Final = ("driver", "pool", "device", "shareID")
 _SOURCES: Final = ("FromClaim", "FromClass")
 _UNLIMITED: Final = 10**9
@@ -139,16 +137,16 @@ def _device_errors(path: str, entry: JSON) -> Errors:
 def _entry_errors(path: str, entry: JSON) -> Errors:
     yield from _device_errors(path, entry)
     conditions = entry.get("conditions") or []
-    if len(conditions) > _MAX_CONDITIONS:
+    if len(conditions) > MAX_STATUS_CONDITIONS:
         here = f"{path}.conditions"
-        yield fielderrors.too_many(here, len(conditions), _MAX_CONDITIONS)
+        yield fielderrors.too_many(here, len(conditions), MAX_STATUS_CONDITIONS)
     if entry.get("data") is not None:
         yield from raw_errors(f"{path}.data", entry["data"])
     network = entry.get("networkData") or {}
-    for field, most in _LENGTHS.items():
+    for field, most in MAX_NETWORK_BYTES.items():
         if len((network.get(field) or "").encode()) > most:
             yield fielderrors.too_many_bytes(f"{path}.networkData.{field}", most)
-    yield from set_errors(f"{path}.networkData.ips", network.get("ips"), _MAX_IPS, _ip_errors)
+    yield from set_errors(f"{path}.networkData.ips", network.get("ips"), MAX_IPS, _ip_errors)
 
 
 def _ip_errors(path: str, address: Any) -> Errors:

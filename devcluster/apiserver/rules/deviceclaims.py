@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from api import validation
+from api.limits import MAX_RAW_BYTES
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.fielderrors import FieldError
@@ -30,7 +31,6 @@ from devcluster.apiserver.strategy import Strategy
 MOST: Final = 32
 """Requests, constraints, configurations and selectors; also results of an allocation."""
 
-MAX_RAW: Final = 10 * 1024
 _MAX_CHOICES: Final = 8
 _MAX_TOLERATIONS: Final = 16
 _MODES: Final = ("All", "ExactCount")
@@ -81,8 +81,8 @@ def raw_errors(path: str, text: str | None, *, old: bool = False) -> Iterator[Fi
     """Return what is wrong with the text of a raw extension."""
     if text is None or text.strip() == "null":
         yield fielderrors.required(path)
-    elif len(text.encode()) > MAX_RAW and not old:
-        yield fielderrors.too_many_bytes(path, MAX_RAW)
+    elif len(text.encode()) > MAX_RAW_BYTES and not old:
+        yield fielderrors.too_many_bytes(path, MAX_RAW_BYTES)
     elif not isinstance(json.loads(text), dict):
         yield fielderrors.bad_value(path, "<value omitted>", "must be a valid JSON object")
 
@@ -133,8 +133,8 @@ def _exact_errors(path: str, exact: Any) -> Errors:
 def _selector_errors(path: str, selector: Any) -> Errors:
     if selector.get("cel") is None:
         yield fielderrors.required(f"{path}.cel")
-    elif len(str(selector["cel"].get("expression")).encode()) > MAX_RAW:
-        yield fielderrors.too_many_bytes(f"{path}.cel.expression", MAX_RAW)
+    elif len(str(selector["cel"].get("expression")).encode()) > MAX_RAW_BYTES:
+        yield fielderrors.too_many_bytes(f"{path}.cel.expression", MAX_RAW_BYTES)
 
 
 def toleration_errors(path: str, toleration: Any) -> Errors:

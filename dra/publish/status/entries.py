@@ -11,19 +11,15 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from api.claims.view import ClaimView, Result
+from api.limits import MAX_IPS, MAX_NETWORK_BYTES, MAX_RAW_BYTES, MAX_STATUS_CONDITIONS
 from api.objects import JSON
 from dra.errors import InvalidDeviceStatus
-
-LONGEST_DATA: Final = 10 * 1024
-MOST_CONDITIONS: Final = 8
-MOST_IPS: Final = 16
 
 Identity: TypeAlias = tuple[Any, ...]
 """Driver, pool, device and share of an entry."""
 
 _ID: Final = ("driver", "pool", "device", "shareID")
 _STATUSES: Final = ("True", "False", "Unknown")
-_LENGTHS: Final = {"interfaceName": 256, "hardwareAddress": 128}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +151,10 @@ def _dated(condition: JSON, before: JSON, now: str) -> JSON:
 
 
 def _condition_faults(conditions: Sequence[JSON]) -> list[str]:
-    if len(conditions) > MOST_CONDITIONS:
-        return [f"conditions has {len(conditions)} entries, at most {MOST_CONDITIONS} are allowed"]
+    if len(conditions) > MAX_STATUS_CONDITIONS:
+        return [
+            f"conditions has {len(conditions)} entries, at most {MAX_STATUS_CONDITIONS} are allowed"
+        ]
     wrong: list[str] = []
     for index, each in enumerate(conditions):
         wrong += [
@@ -181,17 +179,17 @@ def _data_faults(data: Any) -> list[str]:
     except (TypeError, ValueError, RecursionError) as error:
         return [f"data is not JSON: {error}"]
     size = len(text.encode())
-    return [f"data has {size} bytes, at most {LONGEST_DATA} are allowed"] * (size > LONGEST_DATA)
+    return [f"data has {size} bytes, at most {MAX_RAW_BYTES} are allowed"] * (size > MAX_RAW_BYTES)
 
 
 def _network_faults(network: JSON) -> list[str]:
     ips = network.get("ips") or ()
-    wrong = [f"networkData.ips has {len(ips)} entries, at most {MOST_IPS} are allowed"]
+    wrong = [f"networkData.ips has {len(ips)} entries, at most {MAX_IPS} are allowed"]
     return [
-        *(wrong if len(ips) > MOST_IPS else ()),
+        *(wrong if len(ips) > MAX_IPS else ()),
         *(
             f"networkData.{name} has more than {most} bytes"
-            for name, most in _LENGTHS.items()
+            for name, most in MAX_NETWORK_BYTES.items()
             if len(str(network.get(name) or "").encode()) > most
         ),
     ]

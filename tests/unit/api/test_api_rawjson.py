@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.rawjson import RawJson, encoded
+from api.rawjson import RawJson, encoded, rewritten
 
 values = st.recursive(
     st.none()
