@@ -5,14 +5,13 @@ Called by `plugin.driver` before every prepare and by `dra.garbage` to find out 
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from api.claims.versions import CLAIMS, READERS, choose
 from api.claims.view import ClaimView
 from api.errors import UnsupportedVersion
 from api.names import RESOURCE_GROUP
-from api.objects import JSON, ClaimUID, NodeName
-from api.resources import Resource
+from api.objects import ClaimUID, NodeName
 from api.selectors import selects
 from api.validation import subdomain
 from dra.errors import (
@@ -23,6 +22,7 @@ from dra.errors import (
     NotAllocatedHere,
     UnsupportedServer,
 )
+from kube.client import Client
 from kube.errors import NotFound
 
 _LONGEST_SHOWN: Final = 80
@@ -70,20 +70,10 @@ def verify(claim: ClaimView, ref: ClaimRef, node: NodeName, driver_name: str) ->
         )
 
 
-class ObjectReader(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
-        """Read an object."""
-
-    def versions(self, group: str) -> list[str]:
-        """Return the served versions of an API group."""
-
-
 class ClaimReader:
     """Fetches claims in the version that the API server has at present."""
 
-    def __init__(self, client: ObjectReader, versions: Collection[str]) -> None:
+    def __init__(self, client: Client, versions: Collection[str]) -> None:
         """Read with `client` in one of some versions, which is looked up at the first claim."""
         self._client = client
         self._versions = versions

@@ -6,8 +6,9 @@ repairs: `dra.devicestate.state`, `plugin.sync`, `dra.garbage` and the sockets.
 
 from collections.abc import Callable
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
+from api.events import Events
 from api.objects import JSON
 from ops.logs import get_logger
 
@@ -31,16 +32,6 @@ class Repair(StrEnum):
 
 Report: TypeAlias = Callable[[Repair, str], None]
 """Takes what was wrong, and a sentence that says with what and what became of it."""
-
-
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Record that something went as it should."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
 
 
 def reporter(events: Events, count: Callable[[str], None], about: JSON) -> Report:

@@ -8,6 +8,7 @@ newer than they are. Each program wraps its writes of such objects, and says wha
 from collections.abc import Iterator
 from typing import Final, Protocol
 
+from api.events import Events
 from api.names import NAS_GROUP, NAS_PLURAL
 from api.objects import JSON, key_of
 from api.resources import Resource
@@ -37,13 +38,6 @@ class Api(Protocol):
         self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
     ) -> JSON:
         """Apply a merge patch, or a JSON patch if it is a list."""
-
-
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
 
 
 class ComparedWrites:

@@ -14,7 +14,7 @@ from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import status_patch
 from api.objects import NodeName
 from api.resources import STATES
-from dra.publish.nodestate import ObjectClient, find_node_uid, get_or_create
+from dra.publish.nodestate import find_node_uid, get_or_create
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
 from ops.apiserver import still_waiting
@@ -70,7 +70,7 @@ def main(status: str, node_name: str, kubeconfig: str, **values: object) -> int:
     return 0
 
 
-def set_status(client: ObjectClient, node: NodeName, namespace: str, status: str) -> None:
+def set_status(client: Client, node: NodeName, namespace: str, status: str) -> None:
     """Set the status of the NAS of `node`, `Ready` or `NotReady`; make the NAS if needed.
 
     Nothing else of the NAS is written, so nobody's write can be in conflict with it.
@@ -91,7 +91,7 @@ def set_status(client: ObjectClient, node: NodeName, namespace: str, status: str
             return
 
 
-def _set_once(client: ObjectClient, node: NodeName, namespace: str, status: str) -> None:
+def _set_once(client: Client, node: NodeName, namespace: str, status: str) -> None:
     get_or_create(client, node, namespace, find_node_uid(client, node))
     client.patch(STATES, node, status_patch(status), namespace=namespace)
 

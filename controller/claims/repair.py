@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.contract import Contract
+from api.events import Events
 from api.invariants import Fault, Violation, entry_faults, lost, misplaced, whole
 from api.nas import AllocatedClaim, Device, NodeAllocationState
 from api.objects import JSON, DeviceID, Key, NodeName, device_name, uid_of
@@ -51,14 +52,6 @@ class Caches(Protocol):
 
     claims: Store
     states: Store
-
-
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
-        ...
 
 
 class Observer(Protocol):

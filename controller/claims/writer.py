@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView, with_status
 from api.contract import Contract
+from api.events import Events
 from api.nas import AllocatedClaim, NodeAllocationState
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
@@ -47,14 +47,6 @@ class StillPrepared:
 
     node: NodeName
     seconds_left: float
-
-
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Normal event about an object."""
-        ...
 
 
 class ClaimWriter:

@@ -18,14 +18,14 @@ from api.claims.view import ClaimView
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState, allocated_patch
 from api.nasvalues import Allocated
-from api.objects import JSON, ClaimUID, NodeName
+from api.objects import ClaimUID, NodeName
 from api.resources import Resource
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes.infos import NodeInfos, NodeView, view_of
-from kube.calls import Patch
 from kube.errors import Conflict, NotFound
 from kube.keylocks import KeyLocks
+from ops.pruning import Api
 
 NAS_ATTEMPTS: Final = 5
 
@@ -58,7 +58,6 @@ class Edit(Protocol[R_co]):
         Raises:
             DriverError: the edit cannot be applied.
         """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,24 +138,10 @@ class _Waiting:
     settled: bool = False
 
 
-class StateClient(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
-        """Read an object."""
-
-    def patch(
-        self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
-    ) -> JSON:
-        """Apply a merge patch, or a JSON patch if it is a list."""
-
-
 class NodeCommits:
     """Thread-safe."""
 
-    def __init__(
-        self, client: StateClient, states: Resource, device_key: str, infos: NodeInfos
-    ) -> None:
+    def __init__(self, client: Api, states: Resource, device_key: str, infos: NodeInfos) -> None:
         """Write `states`, the NAS objects of the nodes in `infos`, and feed the answers to it."""
         self._client = client
         self._states = states

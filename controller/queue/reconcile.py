@@ -10,9 +10,9 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 from api.errors import DriverError, UserError
+from api.events import Events
 from api.objects import JSON, Key
 from controller.claims.scheduling import RECHECK_SECONDS
 from controller.errors import StaleWorld
@@ -26,14 +26,6 @@ SCHEDULING = "psc"
 STATE = "nas"
 
 _LOG = get_logger("reconcile")
-
-
-class Events(Protocol):
-    """Tells the readers of an object."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning event."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,12 @@
 """Asks the API server for its versions of resource.k8s.io until one can be chosen."""
 
 import threading
-from typing import Final, Protocol
+from typing import Final
 
 from api.claims.versions import CLASSIC, choose
 from api.errors import UnsupportedVersion
 from api.names import RESOURCE_GROUP
-from api.objects import JSON
+from kube.client import Client
 from kube.errors import KubeError
 from ops.errors import ConfigError
 from ops.logs import get_logger
@@ -16,19 +16,7 @@ RETRY_SECONDS: Final = 2.0
 _LOG = get_logger("controller")
 
 
-class Discovery(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def versions(self, group: str) -> list[str]:
-        """Return the served versions of an API group."""
-        ...
-
-    def server_version(self) -> JSON:
-        """Return `GET /version`."""
-        ...
-
-
-def served_version(client: Discovery, stop: threading.Event) -> str | None:
+def served_version(client: Client, stop: threading.Event) -> str | None:
     """Return the version of resource.k8s.io to use; waits for an API server that is away.
 
     Returns:

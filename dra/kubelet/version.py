@@ -8,11 +8,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
-from api.objects import JSON, NodeName
-from api.resources import NODES, Resource
+from api.objects import NodeName
+from api.resources import NODES
 from dra.errors import UnknownKubelet
+from kube.client import Client
 from kube.errors import NotFound
 from ops.logs import get_logger
 
@@ -23,19 +24,12 @@ _VERSION: Final = re.compile(r"v?(\d+)\.(\d+)(?:\D.*)?")
 _LOG = get_logger("kubelet")
 
 
-class ObjectReader(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
-        """Read an object."""
-
-
 class Kubelet:
     """The kubelet of our node; its version is kept for a while."""
 
     def __init__(
         self,
-        client: ObjectReader,
+        client: Client,
         node: NodeName,
         *,
         clock: Callable[[], float] = time.monotonic,

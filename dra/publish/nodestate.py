@@ -8,7 +8,7 @@ watch cache is fed with the answers to our writes. Called by `nas`, `plugin.sync
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from api.names import NAS_KIND
 from api.nas import (
@@ -25,7 +25,7 @@ from api.nas import (
     status_patch,
 )
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
-from api.resources import NODES, STATES, Resource
+from api.resources import NODES, STATES
 from dra.devicestate.publisher import Precondition
 from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from kube.cache import revision
@@ -33,27 +33,13 @@ from kube.calls import Patch
 from kube.errors import Conflict, Invalid, NotFound
 from kube.store import Store
 from ops.logs import get_logger
+from ops.pruning import Api
 
 Devices: TypeAlias = tuple[PreparedDevice, ...]
 """The prepared devices of a claim as a NAS shows them."""
 
 _ATTEMPTS: Final = 5
 _LOG = get_logger("nodestate")
-
-
-class ObjectClient(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
-        """Read an object."""
-
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
-        """Store a new object."""
-
-    def patch(
-        self, resource: Resource, name: str, patch: Patch, *, namespace: str | None = None
-    ) -> JSON:
-        """Apply a merge patch, or a JSON patch if it is a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +60,7 @@ class NodeState:
 
     def __init__(
         self,
-        client: ObjectClient,
+        client: Api,
         cache: Store,
         node: NodeName,
         namespace: str,
@@ -252,7 +238,7 @@ class NodeState:
         return stored
 
 
-def find_node_uid(client: ObjectClient, node: NodeName) -> str:
+def find_node_uid(client: Api, node: NodeName) -> str:
     """Return the uid of a Node.
 
     Raises:
@@ -268,7 +254,7 @@ def find_node_uid(client: ObjectClient, node: NodeName) -> str:
         ) from error
 
 
-def get_or_create(client: ObjectClient, node: NodeName, namespace: str, owner: str) -> JSON:
+def get_or_create(client: Api, node: NodeName, namespace: str, owner: str) -> JSON:
     """Return the stored NAS of a node; makes one, owned by the Node with uid `owner`, if needed.
 
     Raises:

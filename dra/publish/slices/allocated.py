@@ -1,24 +1,15 @@
 """Which devices ResourceClaims have, as the API server knows it: prepared on the node or not."""
 
-from typing import Protocol
-
 from api.objects import JSON
-from api.resources import STRUCTURED_VERSIONS, Resource
+from api.resources import STRUCTURED_VERSIONS
 from dra.publish.slices.server import SliceServer
-from kube.pages import ListPage, Transform
-
-
-class Api(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def list(self, resource: Resource, *, transform: Transform) -> ListPage:
-        """Return the objects of all namespaces."""
+from kube.client import Client
 
 
 class ClaimedDevices:
     """Lists all ResourceClaims whenever it is asked, since a cache may be behind."""
 
-    def __init__(self, api: Api, server: SliceServer, driver: str) -> None:
+    def __init__(self, api: Client, server: SliceServer, driver: str) -> None:
         """Ask in the version of `server` for the devices of a driver."""
         self._api = api
         self._server = server

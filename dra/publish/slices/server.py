@@ -3,53 +3,20 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from api.claims.versions import STRUCTURED, choose
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, uid_of
 from api.resources import NODES, STRUCTURED_VERSIONS, Resource
+from kube.client import Client
 from kube.errors import NotFound
-
-
-class Api(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def versions(self, group: str) -> list[str]:
-        """Return the versions of a group that are served."""
-
-    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
-        """Read an object."""
-
-    def create(
-        self,
-        resource: Resource,
-        body: JSON,
-        namespace: str | None = None,
-        *,
-        dry_run: bool = False,
-    ) -> JSON:
-        """Store a new object."""
-
-    def update(self, resource: Resource, body: JSON) -> JSON:
-        """Replace an object."""
-
-    def delete(
-        self,
-        resource: Resource,
-        name: str,
-        *,
-        uid: str | None = None,
-        resource_version: str | None = None,
-    ) -> None:
-        """Delete an object."""
 
 
 class SliceServer:
     """The API server; thread-safe."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Client) -> None:
         """Find out at the first use which version is served."""
         self._api = api
         self._lock = threading.Lock()

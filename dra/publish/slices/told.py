@@ -1,10 +1,11 @@
 """Tells people what the API server does with ResourceSlices: each thing once, until it changes."""
 
 from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from api.events import Events
 from api.objects import JSON
 from dra.publish.slices.features import GATES, dropped, explain, fields_of
 from ops.logs import get_logger
@@ -13,13 +14,6 @@ REASON: Final = "FieldsNotStored"
 """Of the event."""
 
 _LOG: Final = get_logger("slices")
-
-
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
 
 
 class Told:

@@ -18,43 +18,19 @@ from api.claims.view import ClaimView, Result, with_status
 from api.errors import DriverError
 from api.objects import JSON, ClaimUID
 from api.rawjson import encoded
-from api.resources import Resource
 from api.times import timestamp
 from dra.claims import ClaimRef
 from dra.driver import PublishStatus
 from dra.errors import InvalidDeviceStatus, NotForThisNode
 from dra.publish.status import entries, senttexts
 from dra.publish.status.told import Refusal, Told
-from kube.calls import Patch
+from kube.client import Client
 from kube.errors import Conflict, Forbidden, Invalid, NotFound
 from kube.lru import LRU
 
 _TRIES: Final = 5
 _REMEMBERED: Final = 4096
 _RESOURCES: Final = {each.api_version: each for each in CLAIMS.values()}
-
-
-class Server(Protocol):
-    """What is needed of kube.client.Client."""
-
-    def get_protobuf(self, resource: Resource, name: str, namespace: str | None = None) -> bytes:
-        """Read an object in protobuf."""
-
-    def patch(
-        self,
-        resource: Resource,
-        name: str,
-        patch: Patch,
-        *,
-        namespace: str | None = None,
-        subresource: str | None = None,
-    ) -> JSON:
-        """Change parts of an object."""
-
-    def update_verbatim(
-        self, resource: Resource, body: JSON, text: str, *, subresource: str | None = None
-    ) -> JSON:
-        """Replace an object by a text."""
 
 
 class Claims(Protocol):
@@ -86,7 +62,7 @@ class StatusPublisher:
 
     def __init__(
         self,
-        server: Server,
+        server: Client,
         claims: Claims,
         driver: str,
         told: Told,
@@ -190,7 +166,7 @@ class _ClaimStatus:
 class _Writer:
     """Finds out how each claim can be written."""
 
-    def __init__(self, server: Server, driver: str) -> None:
+    def __init__(self, server: Client, driver: str) -> None:
         self._server = server
         self._driver = driver
         self._verbatim = LRU[ClaimUID, bool](_REMEMBERED)

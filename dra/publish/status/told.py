@@ -2,12 +2,13 @@
 
 import enum
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
 
 from api.claims.view import ClaimView
-from api.objects import JSON, ClaimUID
+from api.events import Events
+from api.objects import ClaimUID
 from kube.lru import LRU
 from ops.logs import get_logger
 
@@ -45,13 +46,6 @@ _ADVICE: Final = {
 }
 _OF_ALL_CLAIMS: Final = (Refusal.FORBIDDEN, Refusal.NOT_STORED)
 _FINAL: Final = (*_OF_ALL_CLAIMS, Refusal.FORBIDDEN_DEVICE, Refusal.UNPUBLISHABLE)
-
-
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
 
 
 class Told:
