@@ -6,49 +6,46 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry
 
-from api.names import RESOURCE_GROUP
+from allocation.pools import readable
 from api.objects import JSON
 from api.resources import NODES, STRUCTURED_VERSIONS, Resource
-from devcluster.apiserver.kinds import Kind
-from devcluster.apiserver.strategy import Strategy
+from devcluster.apiserver.resourceapi import ResourceApi, structured
+from devcluster.apiserver.structuredkinds import structured_kinds
 from dra.inventory import Device, Inventory
 from dra.publish.slices.publisher import Site, SlicePublisher, StaticLayout
 from dra.publish.slices.server import SliceServer, as_v1
 from dra.publish.slices.told import Told
 from kube.client import Client
-from kube.errors import KubeError
 from kube.store import Store
 from kube.workqueue import WorkQueue
-from testing.apiserver import MemoryApi
+from testing.apiserver import NOW, MemoryApi
 from testing.clock import Clock
-from tests.support.slicereader import device_names, newest
 
 DRIVER: Final = "gpu.example.com"
 NODE: Final = "node-1"
 SLICES: Final = STRUCTURED_VERSIONS["v1"].slices
-KEEP: Final[Callable[[JSON], None]] = lambda _body: None  # noqa: E731
+NEWEST: Final = structured()
 
 
-class ServedSlices(MemoryApi):
-    """An API server with ResourceSlices.
+class SliceApi(MemoryApi):
+    """An API server behind an admission webhook, of which rules and versions can change.
 
     Attributes:
         admit: changes, or refuses, what is to be stored.
-        lost: with what creates fail from now on that were carried out.
+        now: what time it is there.
     """
 
-    def __init__(self, *versions: str) -> None:
-        super().__init__("v1alpha3")
-        self.admit = KEEP
-        self.lost: list[KubeError] = []
-        self.serve(*versions)
+    def __init__(self, api: ResourceApi) -> None:
+        super().__init__(api=api)
+        self.admit: Callable[[JSON], None] = lambda _body: None
+        self.now = NOW
+        self.serve(api)
         self.put(NODES, {"metadata": {"name": NODE, "uid": "uid-node-1"}})
 
-    def serve(self, *versions: str) -> None:
-        known = [STRUCTURED_VERSIONS[version] for version in versions]
-        slices, claims = [x.slices for x in known], [x.claims for x in known]
-        for plural, resources in (("resourceslices", slices), ("resourceclaims", claims)):
-            self._registry.replace((RESOURCE_GROUP, plural), [_kind(each) for each in resources])
+    def serve(self, api: ResourceApi) -> None:
+        """Be of another minor, or have other gates and versions, from now on."""
+        self._structured = list(structured_kinds(api, lambda: self.now))
+        self.served = api.versions
 
     def create(
         self,
@@ -58,10 +55,7 @@ class ServedSlices(MemoryApi):
         *,
         dry_run: bool = False,
     ) -> JSON:
-        stored = super().create(resource, self._admitted(body), namespace, dry_run=dry_run)
-        if self.lost and not dry_run:
-            raise self.lost.pop()
-        return stored
+        return super().create(resource, self._admitted(body), namespace, dry_run=dry_run)
 
     def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
         return super().update(resource, self._admitted(body), subresource=subresource)
@@ -85,8 +79,8 @@ class Events:
 class SliceRig:
     """A publisher whose watch is the test itself: `look` lists, as a reflector does."""
 
-    def __init__(self, *versions: str, static: StaticLayout | None = None) -> None:
-        self.api = ServedSlices(*(versions or ("v1",)))
+    def __init__(self, api: ResourceApi = NEWEST, *, static: StaticLayout | None = None) -> None:
+        self.api = SliceApi(api)
         self.events = Events()
         self.registry = CollectorRegistry()
         self.allocated: set[tuple[str, str]] = set()
@@ -151,8 +145,8 @@ class SliceRig:
 
     @property
     def devices(self) -> list[str]:
-        """Devices of the newest generation, as a scheduler sees them."""
-        return device_names(newest(self.slices))
+        """Devices of the pools, as a scheduler sees them."""
+        return [each["name"] for pool in readable(self.slices) for each in pool.devices]
 
     def device(self, name: str) -> JSON:
         found = [x for each in self.slices for x in each["spec"].get("devices") or []]
@@ -165,20 +159,16 @@ class SliceRig:
         return found
 
 
+def completes(slices: Sequence[JSON]) -> list[list[str]]:
+    """Return the devices of a pool for each reader who calls it complete.
+
+    Where slices do not agree on their number, it matters which of them a reader sees first.
+    """
+    views = [readable([*slices[at:], *slices[:at]]) for at in range(len(slices))]
+    complete = [pool for view in views for pool in view if pool.complete]
+    assert [pool.problem for pool in complete if pool.problem] == []
+    return [[each["name"] for each in pool.devices] for pool in complete]
+
+
 def named(names: Sequence[str]) -> list[Device]:
     return [Device(each) for each in names]
-
-
-def _kind(resource: Resource) -> Kind:
-    return Kind(
-        group=resource.group,
-        version=resource.version,
-        plural=resource.plural,
-        singular=resource.kind.lower(),
-        kind=resource.kind,
-        namespaced=resource.namespaced,
-        strategy=Strategy(),
-        schema={"type": "object", "x-kubernetes-preserve-unknown-fields": True},
-        columns=(),
-        selectable={name: name for name in ("spec.driver", "spec.nodeName")},
-    )

@@ -1,16 +1,15 @@
 """Devices that overlap: never published without the counters that keep them apart."""
 
-from collections.abc import Callable
-
 import pytest
 
 from api.objects import JSON
+from devcluster.apiserver.resourceapi import ResourceApi, structured
 from dra.inventory import Consumption, CounterSet, Device, Effect, Inventory, Pool, Taint
-from kube.errors import Invalid
 from tests.support.slicerig import NODE, SliceRig
 
 UNITS = {"full": "16", "half": "8", "quarter": "4"}
 GATE = "DRAPartitionableDevices"
+UNCOUNTED = structured(off=[GATE])
 SICK = (Taint("sick", Effect.NO_SCHEDULE),)
 
 
@@ -34,19 +33,6 @@ def drop_counters(body: JSON) -> None:
         device.pop("consumesCounters", None)
 
 
-def refuse_apart(body: JSON) -> None:
-    """Want sets in the slice of the devices, as Kubernetes 1.33 and 1.34 do.
-
-    They take sets without devices.
-    """
-    known = {each["name"] for each in body["spec"].get("sharedCounters") or []}
-    for device in body["spec"].get("devices") or []:
-        for each in device.get("consumesCounters") or []:
-            if each["counterSet"] not in known:
-                text = "must reference a counterSet defined in the ResourceSlice sharedCounters"
-                raise Invalid(422, "Invalid", text, {})
-
-
 def overlapping(rig: SliceRig) -> bool:
     """Tell whether two devices of a card are published without counters."""
     bare = [
@@ -58,10 +44,10 @@ def overlapping(rig: SliceRig) -> bool:
     return len(bare) != len(set(bare))
 
 
-def watched(rig: SliceRig, admit: Callable[[JSON], None]) -> list[bool]:
-    """Have every stored object admitted; return, filled later, whether devices ever overlapped."""
+def watched(rig: SliceRig, api: ResourceApi) -> list[bool]:
+    """Have other rules kept; return, filled later, whether devices ever overlapped."""
     seen: list[bool] = []
-    rig.api.admit = admit
+    rig.api.serve(api)
     rig.api.answered = lambda: seen.append(overlapping(rig))
     return seen
 
@@ -78,8 +64,7 @@ def test_counters_have_slices_of_their_own_after_those_of_devices() -> None:
 
 
 def test_a_server_that_wants_them_together_gets_a_slice_for_each_set() -> None:
-    rig = SliceRig()
-    rig.api.admit = refuse_apart
+    rig = SliceRig(structured(34, on=[GATE]))
     rig.offer(split("card0", "card1", plain=(Device("nic"),)))
     found = [
         (
@@ -93,15 +78,14 @@ def test_a_server_that_wants_them_together_gets_a_slice_for_each_set() -> None:
 
 def test_without_counters_only_what_does_not_overlap_is_published() -> None:
     rig = SliceRig()
-    seen = watched(rig, drop_counters)
+    seen = watched(rig, UNCOUNTED)
     rig.offer(split("card0", "card1", plain=(Device("nic"),)))
     assert rig.devices == ["card0-full-0", "card1-full-0", "nic"]
     assert not any(seen)
 
 
 def test_dropped_counters_are_told_with_the_gate_once() -> None:
-    rig = SliceRig()
-    rig.api.admit = drop_counters
+    rig = SliceRig(UNCOUNTED)
     rig.offer(split("card0"))
     rig.publisher.republish()
     rig.work()
@@ -116,10 +100,9 @@ def test_dropped_counters_are_told_with_the_gate_once() -> None:
 
 
 def test_a_gate_that_is_switched_on_is_found_at_the_next_registration() -> None:
-    rig = SliceRig()
-    rig.api.admit = drop_counters
+    rig = SliceRig(UNCOUNTED)
     rig.offer(split("card0"))
-    rig.api.admit = lambda _body: None
+    rig.api.serve(structured())
     rig.publisher.republish()
     rig.work()
     assert len(rig.devices) == 7
@@ -130,7 +113,7 @@ def test_a_gate_that_is_switched_on_is_found_at_the_next_registration() -> None:
 def test_a_gate_that_is_switched_off_is_found_before_anything_is_written() -> None:
     rig = SliceRig()
     rig.offer(split("card0"))
-    seen = watched(rig, drop_counters)
+    seen = watched(rig, UNCOUNTED)
     rig.offer(split("card0", "card1"))
     assert rig.devices == ["card0-full-0", "card1-full-0"]
     assert not any(seen)
@@ -149,7 +132,7 @@ def test_with_an_allocated_part_nothing_else_of_its_card_is_published() -> None:
     rig = SliceRig()
     rig.offer(split("card0", "card1"))
     rig.allocated = {(NODE, "card0-half-1")}
-    rig.api.admit = drop_counters
+    rig.api.serve(UNCOUNTED)
     rig.publisher.republish()
     rig.offer(split("card0", "card1", plain=(Device("nic"),)))
     assert rig.devices == ["card1-full-0", "card0-half-1", "nic"]
@@ -167,8 +150,7 @@ class Halves:
 
 
 def test_a_driver_says_what_it_prefers_without_counters() -> None:
-    rig = SliceRig(static=Halves())
-    rig.api.admit = drop_counters
+    rig = SliceRig(UNCOUNTED, static=Halves())
     rig.offer(split("card0"))
     assert rig.devices == ["card0-half-0", "card0-half-1"]
 
@@ -184,21 +166,10 @@ def test_a_removed_part_keeps_its_counters_while_it_is_allocated() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "gate"),
-    [
-        ("taints", "DRADeviceTaints"),
-        ("allowMultipleAllocations", "DRAConsumableCapacity"),
-        ("bindingConditions", "DRADeviceBindingConditions"),
-    ],
+    "gate", ["DRADeviceTaints", "DRAConsumableCapacity", "DRADeviceBindingConditions"]
 )
-def test_other_dropped_fields_are_told_and_not_written_again(field: str, gate: str) -> None:
-    rig = SliceRig()
-
-    def drop(body: JSON) -> None:
-        for device in body["spec"]["devices"]:
-            device.pop(field, None)
-
-    rig.api.admit = drop
+def test_other_dropped_fields_are_told_and_not_written_again(gate: str) -> None:
+    rig = SliceRig(structured(off=[gate]))
     device = Device(
         "gpu-0",
         shared=True,

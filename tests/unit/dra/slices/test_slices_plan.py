@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from api.objects import JSON
 from dra.publish.slices.compare import content_of, same
 from dra.publish.slices.plan import Create, Delete, Identity, Update, Write, plan
-from tests.support.slicereader import called_complete, device_names, newest
+from tests.support.slicerig import completes
 
 OWNER = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "uid-1", "controller": True}
 POOL = Identity("gpu.example.com", "node-1", "pool-1", OWNER)
@@ -94,7 +94,7 @@ def test_a_pool_that_shrinks_is_complete_all_the_time() -> None:
     assert verbs(writes) == ["Update", "Delete"]
     for write in writes:
         server.do(write)
-        assert called_complete(newest(server.slices()))
+        assert [*"ab"] in completes(server.slices())
 
 
 def test_a_deleted_slice_is_created_anew_in_the_same_generation() -> None:
@@ -166,18 +166,14 @@ def test_no_reader_is_misled_after_any_single_write(
     server = Server()
     for wanted, size, done, deleted in history:
         contents = layout(wanted, size)
-        before = newest(server.slices())
+        before = completes(server.slices())
         for number, write in enumerate(server.plan(contents)):
             if number == done:
                 break
             server.do(write)
-            shown = newest(server.slices())
-            found = device_names(shown)
-            assert len(found) == len(set(found))
-            if called_complete(shown):
-                assert shown == before or found == wanted
+            assert all(each == wanted or each in before for each in completes(server.slices()))
         else:
-            assert device_names(server.slices()) == wanted
+            assert completes(server.slices()) == [wanted] * len(contents)
             assert server.plan(contents) == []
         for at in deleted:
             server.stored.pop(([*server.stored][at : at + 1] or [""])[0], None)

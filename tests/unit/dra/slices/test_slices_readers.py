@@ -5,12 +5,11 @@ import random
 from api.objects import JSON
 from devcluster.apiserver.storage import Event
 from dra.inventory import Device, Inventory
-from tests.support.slicereader import called_complete, device_names, newest
-from tests.support.slicerig import SliceRig, named
+from tests.support.slicerig import SliceRig, completes, named
 
 
 class Reader:
-    """Applies the rule of the newest generation and its count after each write.
+    """Looks at the pool after each write.
 
     Attributes:
         offered: the devices that are right from now on.
@@ -21,7 +20,7 @@ class Reader:
         self._slices: dict[str, JSON] = {}
         self.offered: list[str] = []
         self.complete = 0
-        self.misled: list[str] = []
+        self.misled: list[list[str]] = []
         rig.api.listen(self._hear)
 
     def _hear(self, event: Event) -> None:
@@ -36,14 +35,9 @@ class Reader:
         self._read()
 
     def _read(self) -> None:
-        shown = newest(self._slices.values())
-        found = device_names(shown)
-        if len(found) != len(set(found)):
-            self.misled.append(f"devices twice in {found}")
-        if called_complete(shown):
-            self.complete += 1
-            if found != self.offered:
-                self.misled.append(f"{found} called complete")
+        found = completes([*self._slices.values()])
+        self.complete += bool(found)
+        self.misled += [each for each in found if each != self.offered]
 
 
 def test_a_pool_that_changes_a_thousand_times_misleads_no_reader() -> None:

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from api.objects import JSON
 from api.resources import NODES
+from devcluster.apiserver.resourceapi import structured
 from dra.inventory import Consumption, CounterSet, Device, Inventory
 from dra.publish.slices.publisher import Site
 from dra.publish.slices.watching import selector
 from dra.publish.slices.wiring import build
 from kube.errors import ConnectFailed, Forbidden
 from testing.apiserver import WAIT_SECONDS
-from tests.support.slicerig import DRIVER, KEEP, NODE, SLICES, SliceRig, named
+from tests.support.slicerig import DRIVER, NODE, SLICES, SliceRig, named
 
 
 class Living:
@@ -95,14 +95,14 @@ def test_what_is_of_no_pool_any_more_goes_after_a_restart(living: Living) -> Non
 
 def test_the_version_is_looked_up_again_when_it_is_served_no_more(living: Living) -> None:
     rig = living.rig
-    served = iter([lambda: rig.api.serve("v1")])
+    served = iter([lambda: rig.api.serve(structured())])
 
     def change(verb: str, plural: str, _body: object) -> None:
         """Serve another version once the first one was chosen."""
         if (verb, plural) == ("list", "resourceslices"):
             next(served, lambda: None)()
 
-    rig.api.serve("v1beta1")
+    rig.api.serve(structured(37, "v1beta1"))
     rig.api.fault = change
     living.start()
     living.publisher.update(Inventory.of(*named(["gpu-0"])))
@@ -114,14 +114,14 @@ def test_a_server_without_slices_is_told_once_and_asked_again(
     living: Living, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = living.rig
-    rig.api.serve()
+    rig.api.served = ()
     living.start()
     living.publisher.update(Inventory.of(*named(["gpu-0"])))
     for _ in range(7):
         assert living.pausing.acquire(timeout=WAIT_SECONDS)
     assert living.paused[:7] == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert [r.message for r in caplog.records] == ["Failed, trying again"]
-    rig.api.serve("v1")
+    rig.api.serve(structured())
     living.published("gpu-0")
 
 
@@ -141,19 +141,15 @@ def test_what_the_server_stores_is_asked_again_after_the_watch_has_failed(living
     devices = [Device(name, consumes=taken) for name in ("full", "part")]
     failed: list[str] = []
 
-    def drop(body: JSON) -> None:
-        for device in body["spec"].get("devices") or []:
-            device.pop("consumesCounters", None)
-
     def upgrade(verb: str, plural: str, _body: object) -> ConnectFailed | None:
         if (verb, plural) != ("watch", "resourceslices") or failed:
             return None
         failed.append(verb)
         living.published("full")
-        rig.api.admit = KEEP
+        rig.api.serve(structured())
         return ConnectFailed("the API server was stopped")
 
-    rig.api.admit = drop
+    rig.api.serve(structured(off=["DRAPartitionableDevices"]))
     rig.api.fault = upgrade
     counters = (CounterSet("card", {"units": "1"}),)
     living.publisher.update(Inventory.of(*devices, counters=counters))
