@@ -30,8 +30,8 @@ def joined(resource: Resource, pages: Iterable[JSON], transform: Transform) -> L
     version = ""
     for found in pages:
         version = (found.get("metadata") or {}).get("resourceVersion") or version
-        items += map(transform, found.get("items") or [])
-    for item in items:
-        item.setdefault("apiVersion", resource.api_version)
-        item.setdefault("kind", resource.kind)
+        for item in found.get("items") or []:
+            item.setdefault("apiVersion", resource.api_version)
+            item.setdefault("kind", resource.kind)
+            items.append(transform(item))
     return ListPage(items, version)

@@ -191,6 +191,15 @@ class TestList:
         assert [item["metadata"]["name"] for item in found.items] == ["A", "B", "C"]
         assert asked == [[], ["a", "b"]]
 
+    def test_says_of_what_version_an_object_is_to_who_makes_less_of_it(
+        self, client, transport
+    ) -> None:
+        transport.send.return_value = self.page("a")
+        seen: list[dict] = []
+        client.list(NODES, transform=lambda item: seen.append(dict(item)) or item)
+        typed = {"apiVersion": "v1", "kind": "Node"}
+        assert seen == [{"metadata": {"name": "a"}, **typed}]
+
     def test_may_be_empty(self, client, transport) -> None:
         transport.send.return_value = {"metadata": {"resourceVersion": "9"}, "items": None}
         assert client.list(NODES) == ListPage([], "9")
