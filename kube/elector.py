@@ -13,28 +13,10 @@ from contextlib import suppress
 from typing import Protocol
 
 from api.objects import JSON
-from api.resources import LEASES, Resource
+from api.resources import LEASES
+from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
 from kube.leases import ElectionState, Timing
-
-
-class LeaseApi(Protocol):
-    """What is needed of kube.client.Client.
-
-    It should answer well within a renew deadline or fail, and leave retries to the elector.
-    """
-
-    def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
-        """Return one object; NotFound if there is none."""
-        ...
-
-    def create(self, resource: Resource, body: JSON, namespace: str | None = None) -> JSON:
-        """Create an object and return it as stored."""
-        ...
-
-    def update(self, resource: Resource, body: JSON, *, subresource: str | None = None) -> JSON:
-        """Replace an object and return it as stored; Conflict if it has changed."""
-        ...
 
 
 class Listener(Protocol):
@@ -62,7 +44,7 @@ class Elector:
 
     def __init__(
         self,
-        api: LeaseApi,
+        api: Client,
         listener: Listener,
         *,
         namespace: str,

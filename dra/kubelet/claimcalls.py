@@ -19,6 +19,7 @@ from dra.claims import ClaimRef
 from dra.errors import ClaimBusy
 from dra.kubelet.wire import MARGIN_SECONDS
 from kube import deadlines
+from kube.keylocks import KeyBusy, KeyLocks
 
 T = TypeVar("T")
 
@@ -29,27 +30,13 @@ _LATE_SECONDS: Final = MARGIN_SECONDS / 2
 """After the deadline, for what keeps to it and fails with a reason of its own."""
 
 
-@dataclass(slots=True)
-class _Turn:
-    """Who may serve a claim.
-
-    Attributes:
-        lock: held by the call that does.
-        calls: that hold it or wait for it.
-    """
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    calls: int = 0
-
-
 class ClaimCalls:
     """Serves the claims of all calls of a plugin; thread-safe."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Keep to deadlines by a clock of monotonic seconds."""
         self._clock = clock
-        self._guard = threading.Lock()
-        self._turns: dict[ClaimUID, _Turn] = {}
+        self._locks = KeyLocks[ClaimUID]()
 
     def each(self, refs: Sequence[ClaimRef], serve: Callable[[ClaimRef], T]) -> list["Served[T]"]:
         """Serve claims, and return what came of each until the deadline of the present call."""
@@ -91,21 +78,11 @@ class ClaimCalls:
         Raises:
             ClaimBusy: another call does, for longer than the present one may take.
         """
-        with self._guard:
-            turn = self._turns.setdefault(ref.uid, _Turn())
-            turn.calls += 1
         try:
-            if not turn.lock.acquire(timeout=min(max(self._left(), 0.0), threading.TIMEOUT_MAX)):
-                raise _busy(ref)
-            try:
+            with self._locks.holding([ref.uid], max(self._left(), 0.0)):
                 yield
-            finally:
-                turn.lock.release()
-        finally:
-            with self._guard:
-                turn.calls -= 1
-                if not turn.calls:
-                    del self._turns[ref.uid]
+        except KeyBusy:
+            raise _busy(ref) from None
 
     def _left(self) -> float:
         return deadlines.seconds_left(self._clock())

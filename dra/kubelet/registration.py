@@ -10,12 +10,13 @@ Source: kubernetes pkg/kubelet/pluginmanager; k8s.io/kubelet/pkg/apis/pluginregi
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from google.protobuf.message import Message
 
 from dra.kubelet.protocol import pluginregistration_pb2 as messages
 from dra.kubelet.services import Service, kubelets, supported_versions
+from dra.kubelet.version import Kubelet
 from dra.kubelet.wire import REGISTRATION, Handler, Method, service, shorten
 from dra.metrics import PluginMetrics
 from ops.logs import get_logger
@@ -23,13 +24,6 @@ from ops.logs import get_logger
 PLUGIN_TYPE: Final = "DRAPlugin"
 _UNKNOWN: Final = "the kubelet has not registered the plugin yet"
 _LOG = get_logger("registration")
-
-
-class Kubelet(Protocol):
-    """What is needed of dra.kubelet.version.Kubelet."""
-
-    def forget(self) -> None:
-        """Ask for the kubelet's version anew: it may have been replaced."""
 
 
 class Registration:

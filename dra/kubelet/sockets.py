@@ -9,9 +9,10 @@ Source: kubernetes pkg/kubelet/pluginmanager/pluginwatcher; a removed socket unr
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from api.errors import DriverError
+from dra.kubelet.server import UnixServer
 from dra.repairs import Repair, Report
 from ops.logs import get_logger
 
@@ -21,17 +22,10 @@ PERIOD_SECONDS: Final = 1.0
 _LOG = get_logger("sockets")
 
 
-class Server(Protocol):
-    """What is needed of dra.kubelet.server.UnixServer."""
-
-    def mend(self, grace: float) -> bool:
-        """Serve on a new socket if somebody removed the present one; tell whether."""
-
-
 class Sockets:
     """The sockets of a plugin."""
 
-    def __init__(self, servers: Mapping[Path, Server], *, grace: float, report: Report) -> None:
+    def __init__(self, servers: Mapping[Path, UnixServer], *, grace: float, report: Report) -> None:
         """Keep sockets.
 
         Args:

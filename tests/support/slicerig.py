@@ -1,7 +1,7 @@
 """The publisher of ResourceSlices on the API server of all tests, worked by hand."""
 
 import copy
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from prometheus_client import CollectorRegistry
@@ -24,6 +24,7 @@ from testing.clock import Clock
 DRIVER: Final = "gpu.example.com"
 NODE: Final = "node-1"
 SLICES: Final = STRUCTURED_VERSIONS["v1"].slices
+CLAIMS: Final = STRUCTURED_VERSIONS["v1"].claims
 NEWEST: Final = structured()
 
 
@@ -83,7 +84,6 @@ class SliceRig:
         self.api = SliceApi(api)
         self.events = Events()
         self.registry = CollectorRegistry()
-        self.allocated: set[tuple[str, str]] = set()
         self.static = static
         self.start()
 
@@ -102,14 +102,20 @@ class SliceRig:
             self.queue,
             self.told,
             Site(DRIVER, NODE),
-            allocated=self._allocated,
             static=self.static,
         )
         self.store.subscribe(self.publisher.on_change)
         self.look()
 
-    def _allocated(self) -> Collection[tuple[str, str]]:
-        return self.allocated
+    def allocate(self, *devices: tuple[str, str]) -> None:
+        """Have a claim with these devices of pools, and no other one."""
+        results = [
+            {"request": "r", "driver": DRIVER, "pool": pool, "device": device}
+            for pool, device in devices
+        ]
+        claim = {"metadata": {"name": "claim", "namespace": "default"}}
+        status = {"allocation": {"devices": {"results": results}}}
+        self.api.put(CLAIMS, {**claim, "status": status})
 
     def look(self) -> None:
         page = Client.list(self.api, self.server.slices, field_selector=f"spec.driver={DRIVER}")

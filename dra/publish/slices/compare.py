@@ -54,32 +54,16 @@ def _taint_key(device: JSON, taint: JSON) -> tuple[str, ...]:
     return (device["name"], taint["key"], taint.get("value", ""), taint["effect"])
 
 
-def _normal(content: JSON) -> JSON:
-    return {
-        **content,
-        "devices": [_normal_device(each) for each in content.get("devices") or []],
-        "sharedCounters": [_normal_counters(x) for x in content.get("sharedCounters") or []],
-    }
-
-
-def _normal_device(device: JSON) -> JSON:
-    taints = [
-        {name: value for name, value in each.items() if name != "timeAdded"}
-        for each in device.get("taints") or []
-    ]
-    capacity = {name: _numbers(each) for name, each in (device.get("capacity") or {}).items()}
-    consumed = [_normal_counters(each) for each in device.get("consumesCounters") or []]
-    return {**device, "taints": taints, "capacity": capacity, "consumesCounters": consumed}
-
-
-def _normal_counters(counters: JSON) -> JSON:
-    return {**counters, "counters": _numbers(counters.get("counters") or {})}
-
-
-def _numbers(value: Any) -> Any:
-    """Return a structure of which all texts are quantities, with numbers in their place."""
-    if isinstance(value, dict):
-        return {name: _numbers(each) for name, each in value.items()}
+def _normal(value: Any, *, amounts: bool = False) -> Any:
+    """Return a structure without times and what is empty, with numbers in place of quantities."""
     if isinstance(value, list):
-        return [_numbers(each) for each in value]
-    return quantity(value) if isinstance(value, str) else value
+        return [_normal(each, amounts=amounts) for each in value]
+    if not isinstance(value, dict):
+        return quantity(value) if amounts and isinstance(value, str) else value
+    return {
+        name: each
+        if name == "attributes"
+        else _normal(each, amounts=amounts or name in ("capacity", "counters"))
+        for name, each in value.items()
+        if each and (amounts or name != "timeAdded")
+    }

@@ -6,9 +6,9 @@ What fails is told once and tried again.
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 
 from api.errors import DriverError
 from api.objects import JSON, uid_of
@@ -17,7 +17,7 @@ from dra.publish.slices.compare import content_of, same
 from dra.publish.slices.features import COUNTERS
 from dra.publish.slices.layout import Offer, Style
 from dra.publish.slices.limits import check
-from dra.publish.slices.plan import Create, Delete, Identity, Update, Write, plan
+from dra.publish.slices.plan import Create, Delete, Identity, Write, plan
 from dra.publish.slices.server import SliceServer
 from dra.publish.slices.style import ask
 from dra.publish.slices.told import Told
@@ -38,12 +38,6 @@ LOOK_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.1
 
 _LOG: Final = get_logger("slices")
-
-Allocated: TypeAlias = Callable[[], Collection[tuple[str, str]]]
-"""Returns pool and device of each device that a ResourceClaim has, prepared or not.
-
-Raises DriverError where that is not known; nothing is changed then.
-"""
 
 
 @runtime_checkable
@@ -77,7 +71,6 @@ class SlicePublisher:
         told: Told,
         site: Site,
         *,
-        allocated: Allocated,
         static: StaticLayout | None = None,
     ) -> None:
         """Publish nothing until there is an inventory.
@@ -89,7 +82,6 @@ class SlicePublisher:
             queue: of pools; shutting it down ends `run`.
             told: hears what goes wrong.
             site: whose slices.
-            allocated: devices that have to stay published.
             static: of the driver; None publishes of its inventory what does not overlap.
         """
         self._server = server
@@ -97,7 +89,6 @@ class SlicePublisher:
         self._queue = queue
         self._told = told
         self._site = site
-        self._allocated = allocated
         self._static = static
         self._lock = threading.Lock()
         self._pools: Mapping[str, Pool] | None = None
@@ -219,7 +210,8 @@ class SlicePublisher:
         view = View(identity, pool, self._static_pool(name), stored, frozenset())
         if self._style is not Style.NONE and not view.leaving():
             return view
-        return replace(view, allocated={x for there, x in self._allocated() if there == name})
+        allocated = self._server.allocated(self._site.driver)
+        return replace(view, allocated={device for pool, device in allocated if pool == name})
 
     def _static_pool(self, name: str) -> Pool | None:
         if self._style is not Style.NONE or self._static is None:
@@ -251,7 +243,9 @@ class SlicePublisher:
         if isinstance(write, Delete):
             self._delete(write.stored)
             return True
-        stored = self._create(write) if isinstance(write, Create) else self._update(write)
+        stored = (
+            self._create(write) if isinstance(write, Create) else self._server.update(write.body)
+        )
         self._take(stored)
         sent, kept = content_of(write.body), content_of(stored)
         found = self._told.compared(write.body, stored)
@@ -274,9 +268,6 @@ class SlicePublisher:
             # the answer to an earlier try was lost, or another instance on the node was faster
             self._take(self._server.get(write.body["metadata"]["name"]))
             raise
-
-    def _update(self, write: Update) -> JSON:
-        return self._server.update(write.body)
 
     def _take(self, stored: JSON) -> None:
         self._own[stored["metadata"]["name"]] = revision(stored)

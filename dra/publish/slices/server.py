@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from api.claims.versions import STRUCTURED, choose
+from api.claims.versions import STRUCTURED, choose, read_claim
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, uid_of
@@ -66,6 +66,22 @@ class SliceServer:
         except NotFound as error:
             if not _names_object(error):
                 raise
+
+    def allocated(self, driver: str) -> frozenset[tuple[str, str]]:
+        """Return pool and device of each device of a driver that a ResourceClaim has.
+
+        All are listed, prepared on the node or not, since a cache may be behind.
+        """
+
+        def results(claim: JSON) -> JSON:
+            """Return of a claim no more than is needed, since there may be many."""
+            found = read_claim(claim).allocation
+            entries = found.entries if found else []
+            return {"results": [each for each in entries if each.get("driver") == driver]}
+
+        claims = STRUCTURED_VERSIONS[self.slices.version].claims
+        listed = self._api.list(claims, transform=results).items
+        return frozenset((x["pool"], x["device"]) for each in listed for x in each["results"])
 
     @contextmanager
     def _found(self) -> Iterator[Resource]:

@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dra.publish.slices.allocated import ClaimedDevices
 from dra.publish.slices.publisher import Site, SlicePublisher, StaticLayout
 from dra.publish.slices.server import SliceServer
 from dra.publish.slices.told import Told
@@ -57,8 +56,7 @@ def build(
         sleep: waits some seconds, less if the event is set.
     """
     server, store, queue = SliceServer(client), Store(), WorkQueue()
-    allocated = ClaimedDevices(client, server, site.driver)
-    publisher = SlicePublisher(server, store, queue, told, site, allocated=allocated, static=static)
+    publisher = SlicePublisher(server, store, queue, told, site, static=static)
     store.subscribe(publisher.on_change)
 
     def failed(error: KubeError) -> None:

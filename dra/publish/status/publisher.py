@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from api.claims.versions import CLAIMS, read_claim
 from api.claims.view import ClaimView, Result, with_status
@@ -19,7 +19,7 @@ from api.errors import DriverError
 from api.objects import JSON, ClaimUID
 from api.rawjson import encoded
 from api.times import timestamp
-from dra.claims import ClaimRef
+from dra.claims import ClaimReader, ClaimRef
 from dra.driver import PublishStatus
 from dra.errors import InvalidDeviceStatus, NotForThisNode
 from dra.publish.status import entries, senttexts
@@ -33,13 +33,6 @@ _REMEMBERED: Final = 4096
 _RESOURCES: Final = {each.api_version: each for each in CLAIMS.values()}
 
 
-class Claims(Protocol):
-    """What is needed of dra.claims.ClaimReader."""
-
-    def read(self, ref: ClaimRef) -> ClaimView:
-        """Return the stored claim of that namespace and name, whatever its uid."""
-
-
 class _Refused(Exception):
     """The API server does not store a status."""
 
@@ -51,7 +44,7 @@ class _Refused(Exception):
 @dataclass(frozen=True, slots=True)
 class _Means:
     writer: "_Writer"
-    claims: Claims
+    claims: ClaimReader
     driver: str
     told: Told
     now: Callable[[], float]
@@ -63,7 +56,7 @@ class StatusPublisher:
     def __init__(
         self,
         server: Client,
-        claims: Claims,
+        claims: ClaimReader,
         driver: str,
         told: Told,
         *,

@@ -1,9 +1,5 @@
 from api.objects import JSON
-from api.resources import STRUCTURED_VERSIONS
-from dra.publish.slices.allocated import ClaimedDevices
-from tests.support.slicerig import DRIVER, SliceRig
-
-CLAIMS = STRUCTURED_VERSIONS["v1"].claims
+from tests.support.slicerig import CLAIMS, DRIVER, SliceRig
 
 
 def claim(name: str, *results: JSON) -> JSON:
@@ -21,5 +17,4 @@ def test_the_devices_of_all_claims_are_those_of_the_driver() -> None:
     own, other = result(DRIVER, "node-1", "gpu-0"), result("other.example.com", "node-1", "x")
     rig.api.put(CLAIMS, claim("mixed", own, other))
     rig.api.put(CLAIMS, claim("second", result(DRIVER, "node-2", "gpu-0")))
-    claimed = ClaimedDevices(rig.api, rig.server, DRIVER)
-    assert claimed() == {("node-1", "gpu-0"), ("node-2", "gpu-0")}
+    assert rig.server.allocated(DRIVER) == {("node-1", "gpu-0"), ("node-2", "gpu-0")}

@@ -131,12 +131,12 @@ def test_a_server_that_stores_less_than_it_said_is_answered_at_once() -> None:
 def test_with_an_allocated_part_nothing_else_of_its_card_is_published() -> None:
     rig = SliceRig()
     rig.offer(split("card0", "card1"))
-    rig.allocated = {(NODE, "card0-half-1")}
+    rig.allocate((NODE, "card0-half-1"))
     rig.api.serve(UNCOUNTED)
     rig.publisher.republish()
     rig.offer(split("card0", "card1", plain=(Device("nic"),)))
     assert rig.devices == ["card1-full-0", "card0-half-1", "nic"]
-    rig.allocated = set()
+    rig.allocate()
     rig.publisher.allocation_changed()
     rig.work()
     assert rig.devices == ["card0-full-0", "card1-full-0", "nic"]
@@ -158,7 +158,7 @@ def test_a_driver_says_what_it_prefers_without_counters() -> None:
 def test_a_removed_part_keeps_its_counters_while_it_is_allocated() -> None:
     rig = SliceRig()
     rig.offer(split("card0", "card1"))
-    rig.allocated = {(NODE, "card1-half-0")}
+    rig.allocate((NODE, "card1-half-0"))
     rig.offer(split("card0"))
     assert rig.device("card1-half-0")["consumesCounters"][0]["counterSet"] == "card1"
     sets = [x["name"] for each in rig.slices for x in each["spec"].get("sharedCounters") or []]

@@ -193,12 +193,12 @@ def test_an_inventory_beyond_a_limit_is_refused_and_the_old_one_stays(rig: Slice
 
 def test_an_allocated_device_stays_with_a_taint_until_it_is_free(rig: SliceRig) -> None:
     rig.publish(*named(["gpu-0", "gpu-1"]))
-    rig.allocated = {(NODE, "gpu-1")}
+    rig.allocate((NODE, "gpu-1"))
     rig.publish(Device("gpu-0"))
     assert rig.devices == ["gpu-0", "gpu-1"]
     (taint,) = rig.device("gpu-1")["taints"]
     assert (taint["key"], taint["effect"]) == (f"{DRIVER}/removed", "NoSchedule")
-    rig.allocated = set()
+    rig.allocate()
     rig.publisher.allocation_changed()
     rig.work()
     assert rig.devices == ["gpu-0"]
@@ -206,9 +206,9 @@ def test_an_allocated_device_stays_with_a_taint_until_it_is_free(rig: SliceRig) 
 
 def test_a_device_that_was_kept_goes_without_a_word_too(rig: SliceRig) -> None:
     rig.publish(*named(["gpu-0", "gpu-1"]))
-    rig.allocated = {(NODE, "gpu-1")}
+    rig.allocate((NODE, "gpu-1"))
     rig.publish(Device("gpu-0"))
-    rig.allocated = set()
+    rig.allocate()
     rig.clock.advance(LOOK_SECONDS)
     rig.queue.add_after("nothing", 0)
     rig.work()
@@ -216,25 +216,24 @@ def test_a_device_that_was_kept_goes_without_a_word_too(rig: SliceRig) -> None:
 
 
 def test_claims_are_not_listed_while_no_device_leaves(rig: SliceRig) -> None:
-    asked = []
-    rig.publisher._allocated = lambda: asked.append(1) or set()
     rig.publish(Device("gpu-0"))
     rig.publish(Device("gpu-0", {"index": 1}), Device("gpu-1"))
-    assert asked == []
+    lists = ("list", "resourceclaims", "")
+    assert lists not in rig.api.calls
     rig.publish(Device("gpu-1"))
-    assert asked == [1]
+    assert rig.api.calls.count(lists) == 1
 
 
 def test_an_allocated_device_keeps_its_pool(rig: SliceRig) -> None:
     rig.offer(Inventory((Pool("one", (Device("a"), Device("b"))),)))
-    rig.allocated = {("one", "b")}
+    rig.allocate(("one", "b"))
     rig.offer(Inventory())
     assert rig.devices == ["b"]
 
 
 def test_a_device_that_comes_back_loses_the_taint(rig: SliceRig) -> None:
     rig.publish(Device("gpu-0"))
-    rig.allocated = {(NODE, "gpu-0")}
+    rig.allocate((NODE, "gpu-0"))
     rig.publish()
     rig.publish(Device("gpu-0"))
     assert "taints" not in rig.device("gpu-0")
@@ -242,11 +241,8 @@ def test_a_device_that_comes_back_loses_the_taint(rig: SliceRig) -> None:
 
 def test_nothing_is_written_while_it_is_not_known_what_is_allocated(rig: SliceRig) -> None:
     rig.publish(*named(["gpu-0", "gpu-1"]))
-
-    def unknown() -> set[tuple[str, str]]:
-        raise Forbidden(403, "Forbidden", "list resourceclaims")
-
-    rig.publisher._allocated = unknown
+    refused = Forbidden(403, "Forbidden", "list resourceclaims")
+    rig.api.fault = lambda _verb, plural, _body: refused if plural == "resourceclaims" else None
     rig.publish(Device("gpu-0"))
     assert rig.devices == ["gpu-0", "gpu-1"]
 
@@ -254,14 +250,15 @@ def test_nothing_is_written_while_it_is_not_known_what_is_allocated(rig: SliceRi
 def test_an_error_in_the_driver_is_told_and_what_failed_is_tried_again(
     rig: SliceRig, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def broken() -> set[tuple[str, str]]:
-        raise RuntimeError("bug")
+    def broken(_verb: str, plural: str, _body: object) -> None:
+        if plural == "resourceclaims":
+            raise RuntimeError("bug")
 
     rig.publish(Device("gpu-0"), Device("gpu-1"))
-    rig.publisher._allocated, allocated = broken, rig.publisher._allocated
+    rig.api.fault = broken
     rig.publish(Device("gpu-0"))
     assert [r.exc_info is not None for r in caplog.records if r.levelname == "ERROR"] == [True]
-    rig.publisher._allocated = allocated
+    rig.api.fault = lambda *_: None
     rig.retry()
     assert rig.devices == ["gpu-0"]
 
