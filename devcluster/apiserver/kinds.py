@@ -6,9 +6,11 @@ Kinds are values; `devcluster.apiserver.registry` holds those that are served no
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Self
 
 from api.objects import JSON
 from api.rawjson import Path
+from api.resources import Resource
 from devcluster.apiserver.conversion import Conversion
 from devcluster.apiserver.strategy import Strategy
 
@@ -89,6 +91,24 @@ class Kind:
     custom: bool = False
     generation: bool = False
     conversion: Conversion | None = None
+
+    @classmethod
+    def of(cls, resource: Resource, **others: Any) -> Self:
+        """Return the kind of a resource.
+
+        Args:
+            resource: gives the names and the scope.
+            others: all other attributes.
+        """
+        return cls(
+            group=resource.group,
+            version=resource.version,
+            plural=resource.plural,
+            singular=resource.kind.lower(),
+            kind=resource.kind,
+            namespaced=resource.namespaced,
+            **others,
+        )
 
     @property
     def resource_id(self) -> tuple[str, str]:

@@ -5,17 +5,15 @@ ResourcePoolStatusRequest.
 Source: kubernetes pkg/registry/resource/resourceslice.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
-from api.rawjson import Path
-from api.resources import STRUCTURED_VERSIONS, Resource, StructuredResources
+from api.resources import STRUCTURED_VERSIONS, StructuredResources
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.clock import Clock
 from devcluster.apiserver.columns import structured_columns_of
 from devcluster.apiserver.conversion import Conversion
-from devcluster.apiserver.kinds import STATUS, Kind, Subresource
+from devcluster.apiserver.kinds import STATUS, Kind
 from devcluster.apiserver.resourceapi import ResourceApi
 from devcluster.apiserver.rules.claimstatus import status_strategy
 from devcluster.apiserver.rules.deviceclaims import (
@@ -24,7 +22,6 @@ from devcluster.apiserver.rules.deviceclaims import (
     template_strategy,
 )
 from devcluster.apiserver.rules.slices import slice_strategy
-from devcluster.apiserver.strategy import Strategy
 
 _POOL_NAME_SELECTED: Final = 37
 _PARAMETERS: Final = ("config", "*", "opaque", "parameters")
@@ -35,66 +32,45 @@ _CLAIM_TEXTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Structured:
-    resource: Callable[[StructuredResources], Resource]
-    strategy: Strategy
-    subresources: tuple[Subresource, ...] = ()
-    generation: bool = False
-    selectable: Mapping[str, str] = field(default_factory=dict)
-    texts: tuple[Path, ...] = ()
-
-
 def structured_kinds(api: ResourceApi, clock: Clock) -> Iterator[Kind]:
     """Return the kinds in the order of discovery; the clock stamps taints of devices."""
     for version in api.versions:
-        for each in _kinds(api, clock) if version in STRUCTURED_VERSIONS else ():
-            yield _kind(version, each)
+        if version in STRUCTURED_VERSIONS:
+            yield from _kinds(api, clock, STRUCTURED_VERSIONS[version])
 
 
-def _kinds(api: ResourceApi, clock: Clock) -> tuple[_Structured, ...]:
-    selected = ("spec.driver", "spec.nodeName", "spec.pool.name")
-    return (
-        _Structured(
-            resource=lambda known: known.classes,
-            strategy=class_strategy(api),
-            generation=True,
-            texts=(("spec", *_PARAMETERS),),
-        ),
-        _Structured(
-            resource=lambda known: known.claims,
-            strategy=claim_strategy(api, status_strategy(api)),
-            subresources=(STATUS,),
-            texts=_CLAIM_TEXTS,
-        ),
-        _Structured(
-            resource=lambda known: known.templates,
-            strategy=template_strategy(api),
-            texts=(("spec", "spec", "devices", *_PARAMETERS),),
-        ),
-        _Structured(
-            resource=lambda known: known.slices,
-            strategy=slice_strategy(api, clock),
-            generation=True,
-            selectable={p: p for p in selected[: 3 if api.minor >= _POOL_NAME_SELECTED else 2]},
-        ),
+def _kinds(api: ResourceApi, clock: Clock, known: StructuredResources) -> Iterator[Kind]:
+    stored = STRUCTURED_VERSIONS["v1"]
+    named = ("spec.pool.name",) if api.minor >= _POOL_NAME_SELECTED else ()
+    selected = ("spec.driver", "spec.nodeName", *named)
+    yield _kind(
+        Conversion(known.classes, stored.classes, (("spec", *_PARAMETERS),)),
+        strategy=class_strategy(api),
+        generation=True,
+    )
+    yield _kind(
+        Conversion(known.claims, stored.claims, _CLAIM_TEXTS),
+        strategy=claim_strategy(api, status_strategy(api)),
+        subresources=(STATUS,),
+    )
+    yield _kind(
+        Conversion(known.templates, stored.templates, (("spec", "spec", "devices", *_PARAMETERS),)),
+        strategy=template_strategy(api),
+    )
+    yield _kind(
+        Conversion(known.slices, stored.slices),
+        strategy=slice_strategy(api, clock),
+        generation=True,
+        selectable={path: path for path in selected},
     )
 
 
-def _kind(version: str, each: _Structured) -> Kind:
-    resource = each.resource(STRUCTURED_VERSIONS[version])
-    return Kind(
-        group=resource.group,
-        version=version,
-        plural=resource.plural,
-        singular=resource.kind.lower(),
-        kind=resource.kind,
-        strategy=each.strategy,
-        schema=schema_of(resource.group, version, resource.kind),
+def _kind(conversion: Conversion, **others: Any) -> Kind:
+    resource = conversion.served
+    return Kind.of(
+        resource,
+        schema=schema_of(resource.group, resource.version, resource.kind),
         columns=structured_columns_of(resource.kind),
-        namespaced=resource.namespaced,
-        subresources=each.subresources,
-        selectable=each.selectable,
-        generation=each.generation,
-        conversion=Conversion(resource, each.resource(STRUCTURED_VERSIONS["v1"]), each.texts),
+        conversion=conversion,
+        **others,
     )
