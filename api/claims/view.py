@@ -96,6 +96,11 @@ class Result:
     config: tuple[Config, ...] = ()
 
 
+def device_of(entry: JSON) -> tuple[str | None, ...]:
+    """Return driver, pool, device and share of a result, or of an entry of `status.devices`."""
+    return tuple(entry.get(field) or None for field in ("driver", "pool", "device", "shareID"))
+
+
 @dataclass(frozen=True, slots=True)
 class Allocation:
     """`status.allocation` of a claim.

@@ -9,6 +9,7 @@ pkg/registry/resource/resourceclaim/strategy.go, dropDeallocatedStatusDevices.
 import ipaddress
 from typing import Any, Final
 
+from api.claims.view import device_of
 from api.limits import MAX_IPS, MAX_NETWORK_BYTES, MAX_STATUS_CONDITIONS
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
@@ -29,7 +30,6 @@ from devcluster.apiserver.rules.publisheddevices import condition_errors
 from devcluster.apiserver.strategy import Strategy
 
 MAX_CONSUMERS: Final = 256
-_ID: Final = ("driver", "pool", "device", "shareID")
 _SOURCES: Final = ("FromClaim", "FromClass")
 _UNLIMITED: Final = 10**9
 
@@ -47,7 +47,7 @@ def status_strategy(api: ResourceApi) -> Strategy:
 def _drop_deallocated(status: JSON, before: JSON) -> None:
     """Take away what is told about devices that were allocated and are not any more."""
     gone = _allocated(before) - _allocated(status)
-    kept = [each for each in status.get("devices") or () if _id(each) not in gone]
+    kept = [each for each in status.get("devices") or () if device_of(each) not in gone]
     status.pop("devices", None)
     if kept:
         status["devices"] = kept
@@ -55,11 +55,7 @@ def _drop_deallocated(status: JSON, before: JSON) -> None:
 
 def _allocated(status: JSON) -> frozenset[tuple[Any, ...]]:
     devices = (status.get("allocation") or {}).get("devices") or {}
-    return frozenset(_id(result) for result in devices.get("results") or ())
-
-
-def _id(entry: JSON) -> tuple[Any, ...]:
-    return tuple(entry.get(field) for field in _ID)
+    return frozenset(device_of(result) for result in devices.get("results") or ())
 
 
 def _errors(new: JSON, old: JSON) -> Errors:
@@ -71,8 +67,8 @@ def _errors(new: JSON, old: JSON) -> Errors:
 
     def check(path: str, entry: Any) -> Errors:
         yield from _entry_errors(path, entry)
-        if _id(entry) not in allocated:
-            shown = "/".join(str(part) for part in _id(entry) if part)
+        if device_of(entry) not in allocated:
+            shown = "/".join(str(part) for part in device_of(entry) if part)
             yield fielderrors.bad_value(path, shown, "must be an allocated device in the claim")
 
     yield from item_errors("status.devices", status.get("devices"), _UNLIMITED, check)

@@ -8,17 +8,13 @@ pkg/api/meta/conditions.go for when a condition changed.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-from api.claims.view import ClaimView, Result
+from api.claims.view import ClaimView, Result, device_of
 from api.limits import MAX_IPS, MAX_NETWORK_BYTES, MAX_RAW_BYTES, MAX_STATUS_CONDITIONS
 from api.objects import JSON
 from dra.errors import InvalidDeviceStatus
 
-Identity: TypeAlias = tuple[Any, ...]
-"""Driver, pool, device and share of an entry."""
-
-_ID: Final = ("driver", "pool", "device", "shareID")
 _STATUSES: Final = ("True", "False", "Unknown")
 
 
@@ -37,11 +33,6 @@ class Shown:
     conditions: tuple[JSON, ...] = ()
     data: JSON | None = None
     network: JSON | None = None
-
-    @property
-    def identity(self) -> Identity:
-        """Which entry it is."""
-        return identity(self.device)
 
     def entry(self, before: JSON, now: str) -> JSON | None:
         """Return the entry, None if there is nothing to show.
@@ -112,21 +103,16 @@ def shown(
     return Shown(found, tuple(conditions), data, network)
 
 
-def identity(entry: JSON) -> Identity:
-    """Return which device of which driver an entry, or a result of an allocation, is about."""
-    return tuple(entry.get(field) or None for field in _ID)
-
-
 def is_allocated(claim: ClaimView, wanted: Shown) -> bool:
     """Tell whether a device is allocated to the claim."""
     entries = claim.allocation.entries if claim.allocation else ()
-    return any(identity(entry) == wanted.identity for entry in entries)
+    return any(device_of(entry) == device_of(wanted.device) for entry in entries)
 
 
 def edit(claim: JSON, wanted: Shown, now: str) -> Edit | None:
     """Return the change that shows a device, None if nothing is to be changed."""
     devices = devices_of(claim)
-    places = (i for i, each in enumerate(devices) if identity(each) == wanted.identity)
+    places = (i for i, each in enumerate(devices) if device_of(each) == device_of(wanted.device))
     index = next(places, len(devices))
     # the server shows fields that nobody has set
     before = _filled(devices[index]) if index < len(devices) else None

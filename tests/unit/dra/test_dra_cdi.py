@@ -47,45 +47,20 @@ def spec(made: PreparedClaim, contract: Contract = FAKE) -> JSON:
 
 
 def test_spec_of_a_claim_has_everything_that_edits_say() -> None:
+    mount = {"hostPath": "/host", "containerPath": "/container", "options": ["ro", "bind"]}
+    node = {"path": "/dev/x", "hostPath": "/dev/y", "type": "c", "major": 1, "minor": 0}
+    hook = {"hookName": "poststop", "path": "/bin/true", "args": ["true", "x"], "env": ["B="]}
+    edits = {
+        "env": ["A=b=c"],
+        "mounts": [{**mount, "type": "ext4"}],
+        "deviceNodes": [{**node, "permissions": "rw"}],
+        "hooks": [{**hook, "timeout": 5}],
+        "additionalGids": [7],
+    }
     assert spec(claim(device("a", FULL), device("b", Edits()))) == {
         "cdiVersion": "0.7.0",
         "kind": KIND,
-        "devices": [
-            {
-                "name": "uid-a",
-                "containerEdits": {
-                    "env": ["A=b=c"],
-                    "mounts": [
-                        {
-                            "hostPath": "/host",
-                            "containerPath": "/container",
-                            "options": ["ro", "bind"],
-                            "type": "ext4",
-                        }
-                    ],
-                    "deviceNodes": [
-                        {
-                            "path": "/dev/x",
-                            "hostPath": "/dev/y",
-                            "type": "c",
-                            "major": 1,
-                            "minor": 0,
-                            "permissions": "rw",
-                        }
-                    ],
-                    "hooks": [
-                        {
-                            "hookName": "poststop",
-                            "path": "/bin/true",
-                            "args": ["true", "x"],
-                            "env": ["B="],
-                            "timeout": 5,
-                        }
-                    ],
-                    "additionalGids": [7],
-                },
-            }
-        ],
+        "devices": [{"name": "uid-a", "containerEdits": edits}],
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.claims.view import Result
+from api.claims.view import Result, device_of
 from api.objects import JSON
 from devcluster.apiserver.patch import json_patch
 from dra.errors import InvalidDeviceStatus
@@ -60,7 +60,7 @@ listed = st.lists(
         st.integers(0, 1),
     ),
     max_size=5,
-    unique_by=lambda each: str(entries.identity(each)),
+    unique_by=lambda each: str(device_of(each)),
 )
 
 
@@ -71,12 +71,12 @@ def test_patch_and_list_say_the_same_and_leave_all_others(
     claim: Any = {"metadata": {"resourceVersion": "7"}, "status": {"devices": devices}}
     wanted = entries.shown(DRIVER, DEVICE, (), data, None)
     edit = entries.edit(claim, wanted, "now")
-    own = [each for each in devices if entries.identity(each) == wanted.identity]
+    own = [each for each in devices if device_of(each) == device_of(wanted.device)]
     if edit is None:
         assert own == ([{**wanted.device, "data": data}] if data else [])
         return
     patched = json_patch(copy.deepcopy(claim), edit.patch(claim))
     assert patched["status"]["devices"] == edit.applied(devices)
     kept = [each for each in devices if each not in own]
-    assert [x for x in edit.applied(devices) if entries.identity(x) != wanted.identity] == kept
+    assert [x for x in edit.applied(devices) if device_of(x) != device_of(wanted.device)] == kept
     assert entries.edit(patched, wanted, "later") is None
