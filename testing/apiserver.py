@@ -289,13 +289,8 @@ def _loose(strategy: Strategy) -> Strategy:
 
 
 def _kind(resource: Resource, *subresources: Subresource) -> Kind:
-    return Kind(
-        group=resource.group,
-        version=resource.version,
-        plural=resource.plural,
-        singular=resource.kind.lower(),
-        kind=resource.kind,
-        namespaced=resource.namespaced,
+    return Kind.of(
+        resource,
         strategy=Strategy(),
         schema=_ANYTHING,
         columns=(),

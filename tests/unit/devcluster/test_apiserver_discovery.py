@@ -5,17 +5,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from api.resources import PODS
 from devcluster.apiserver import discovery
 from devcluster.apiserver.kinds import CORE_VERBS, STATUS, Kind, Subresource
 from devcluster.apiserver.strategy import Strategy
 
 VERBS = list(CORE_VERBS)
-POD = Kind(
-    group="",
-    version="v1",
-    plural="pods",
-    singular="pod",
-    kind="Pod",
+POD = Kind.of(
+    PODS,
     strategy=Strategy(),
     schema={},
     columns=(),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from api.resources import PODS
 from devcluster.apiserver.builtinschemas import meta_properties, schema_of
 from devcluster.apiserver.kinds import STATUS, Kind
 from devcluster.apiserver.openapi import component_name, openapi_v2, openapi_v3, openapi_v3_index
@@ -14,12 +15,8 @@ from tests.support.tables import cases
 
 JSON = dict[str, Any]
 
-POD = Kind(
-    group="",
-    version="v1",
-    plural="pods",
-    singular="pod",
-    kind="Pod",
+POD = Kind.of(
+    PODS,
     strategy=Strategy(),
     schema=schema_of("", "v1", "Pod"),
     columns=(),

@@ -3,18 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from api.resources import Resource
 from devcluster.apiserver.kinds import Column, Kind
 from devcluster.apiserver.strategy import Strategy
 from devcluster.apiserver.table import table
 from tests.support.tables import cases
 
 NOW = datetime(2024, 5, 6, 12, 0, 0, tzinfo=UTC)
-KIND = Kind(
-    group="example.com",
-    version="v1",
-    plural="things",
-    singular="thing",
-    kind="Thing",
+KIND = Kind.of(
+    Resource("example.com", "v1", "things", "Thing"),
     strategy=Strategy(),
     schema={},
     columns=(
