@@ -170,7 +170,9 @@ def completes(slices: Sequence[JSON]) -> list[list[str]]:
 
     Where slices do not agree on their number, it matters which of them a reader sees first.
     """
-    views = [readable([*slices[at:], *slices[:at]]) for at in range(len(slices))]
+    pools = [each["spec"]["pool"] for each in slices]
+    firsts = {(x["generation"], x["resourceSliceCount"]): at for at, x in enumerate(pools)}
+    views = [readable([*slices[at:], *slices[:at]]) for at in firsts.values()]
     complete = [pool for view in views for pool in view if pool.complete]
     assert [pool.problem for pool in complete if pool.problem] == []
     return [[each["name"] for each in pool.devices] for pool in complete]
