@@ -4,6 +4,7 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -12,7 +13,8 @@ import yaml
 from api.errors import DriverError
 from dra.driver import Driver
 from dra.errors import NoDriver
-from dra.manifests import Installation, manifests
+from dra.manifests import API_VERSIONS, Installation, manifests
+from dra.newproject import create
 from dra.run import program_of
 
 _METHODS: Final = ("contract", "discover", "prepare", "unprepare")
@@ -28,6 +30,28 @@ def console() -> None:
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 def main() -> None:
     """Work with a resource driver that is one class in a Python module."""
+
+
+@main.command()
+@click.argument("name")
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    help="To make the project in; by default one of that name, here.",
+)
+def new(name: str, directory: Path | None) -> None:
+    """Make the project of a new driver, with a test that passes.
+
+    NAME is what the devices are called, such as gpu or serial-port: the driver becomes
+    NAME.example.com until you give it a domain of yours.
+    """
+    where = directory or Path(name)
+    try:
+        made = create(name, where)
+    except DriverError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"made in {where}: {', '.join(path.name for path in made)}")
+    click.echo(f"next: cd {where} && python -m pytest")
 
 
 @main.command(
@@ -47,10 +71,26 @@ def run(context: click.Context, target: str, settings: tuple[str, ...]) -> None:
 
 @main.command("manifests")
 @_TARGET
-@click.option("--image", required=True, help="Image with the driver's program.")
-@click.option("--name", help="Of the objects, and label `app` of the pods; by default the class's.")
+@click.option("--image", required=True, help="Image that has the driver and the command dra.")
+@click.option(
+    "--name",
+    help="Of the objects, and label app of the pods; by default the class of the devices, and "
+    "-driver.",
+)
 @click.option("--namespace", default="dra-system", show_default=True, help="To install into.")
-@click.option("--class", "device_class", help="Name of the DeviceClass; by default the CDI class.")
+@click.option(
+    "--class",
+    "device_class",
+    help="Name of the DeviceClass that users' claims name; by default the class of the devices.",
+)
+@click.option(
+    "--api-version",
+    type=click.Choice(API_VERSIONS),
+    default=API_VERSIONS[0],
+    show_default=True,
+    help="Of the DeviceClass; Kubernetes 1.32 and 1.33 need v1beta1. The driver finds out by "
+    "itself what is served.",
+)
 @click.option(
     "--host-path",
     "host_paths",
@@ -63,7 +103,14 @@ def run(context: click.Context, target: str, settings: tuple[str, ...]) -> None:
     "settings",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Environment variable of the driver's own settings; may be repeated.",
+    help="Setting of the driver by its environment variable, such as FILES=3; may be repeated.",
+)
+@click.option(
+    "--publish-status",
+    "publishes_status",
+    is_flag=True,
+    help="Allow the driver to call publish_status: to write status.devices of claims, from "
+    "Kubernetes 1.36 on only its own entries in claims of its node.",
 )
 @click.option(
     "--rolling-update",
@@ -71,20 +118,31 @@ def run(context: click.Context, target: str, settings: tuple[str, ...]) -> None:
     help="Start a new pod before the old one ends; for Kubernetes 1.33 and later.",
 )
 def print_manifests(target: str, settings: tuple[str, ...], **values: Any) -> None:
-    """Print the objects that install a driver: kubectl apply -f - takes them."""
+    r"""Print the objects that install a driver: kubectl apply -f - takes them.
+
+    \b
+    Namespace                    for the driver; pods with directories of the host may run there
+    ServiceAccount, ClusterRole  what the driver may do, and its binding
+    ValidatingAdmissionPolicy    it may write the ResourceSlices of its own node only
+    DeviceClass                  all devices of the driver
+    DaemonSet                    the driver on every Linux node
+
+    \b
+    Example:
+      dra manifests gpu_driver:GpuDriver --image gpu-driver:0.1.0 | kubectl apply -f -
+    """
     make = _loaded(target)
     contract = make.contract  # type: ignore[attr-defined]
-    default = contract.device_key
+    kind = contract.device_key
     wanted = Installation(
         contract,
-        name=values["name"] or f"{default}-driver",
-        namespace=values["namespace"],
-        image=values["image"],
         command=("dra", "run", target),
-        device_class=values["device_class"] or default,
-        host_paths=values["host_paths"],
         settings=tuple(_pair(each) for each in settings),
-        rolling_update=values["rolling_update"],
+        **{
+            **values,
+            "name": values["name"] or f"{kind}-driver",
+            "device_class": values["device_class"] or kind,
+        },
     )
     click.echo(yaml.safe_dump_all(manifests(wanted), sort_keys=False), nl=False)
 

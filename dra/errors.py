@@ -27,6 +27,7 @@ DriverError                     (api.errors)
 ├─ HealthUnknown                the driver cannot report the health of its devices
 ├─ LimitExceeded                the driver offers what no ResourceSlice can say
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
+├─ CannotCreate                 the project of a new driver cannot be made as it was asked for
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
 └─ CannotServe                  the plugin cannot run on this machine as it is configured
    ├─ NoDriver                  what was named is no driver, or declares what no flag can say
@@ -158,6 +159,10 @@ class CheckpointCorrupt(DriverError):
 
 class CannotServe(DriverError):
     """The plugin cannot run here until somebody changes the machine or a flag."""
+
+
+class CannotCreate(DriverError):
+    """The name or directory of a new driver's project will not do."""
 
 
 class NoDriver(CannotServe):

@@ -15,6 +15,9 @@ from api.names import RESOURCE_GROUP
 from api.objects import JSON
 
 HTTP_PORT: Final = 8080
+API_VERSIONS: Final = ("v1", "v1beta2", "v1beta1")
+"""Of resource.k8s.io; v1 is served from Kubernetes 1.34 on, v1beta1 from 1.32 on."""
+
 KUBELET_ROOT: Final = "/var/lib/kubelet"
 CDI_ROOT: Final = "/var/run/cdi"
 _NODE_NAME: Final = "authentication.kubernetes.io/node-name"
@@ -33,6 +36,8 @@ class Installation:
         device_class: name of a DeviceClass for all of its devices.
         host_paths: directories of the host that it works on, at the same path in the pod.
         settings: environment variables of the driver's own.
+        api_version: of the DeviceClass; the driver itself finds out what is served.
+        publishes_status: whether it shows the state of devices in claims.
         rolling_update: whether a new pod serves before the old one ends (Kubernetes 1.33).
     """
 
@@ -44,13 +49,15 @@ class Installation:
     device_class: str
     host_paths: tuple[str, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
+    api_version: str = API_VERSIONS[0]
+    publishes_status: bool = False
     rolling_update: bool = False
 
 
 def manifests(wanted: Installation) -> list[JSON]:
     """Return the objects in the order in which they are created."""
     return [
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": wanted.namespace}},
+        _namespace(wanted),
         {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(wanted)},
         _role(wanted),
         _binding(wanted),
@@ -61,11 +68,18 @@ def manifests(wanted: Installation) -> list[JSON]:
     ]
 
 
+def _namespace(wanted: Installation) -> JSON:
+    # Directories of the host are refused by every other standard of pod security.
+    labels = {"pod-security.kubernetes.io/enforce": "privileged"}
+    metadata = {"name": wanted.namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
 def device_class(wanted: Installation) -> JSON:
     """Return the class of all devices of a driver."""
     expression = f"device.driver == '{wanted.contract.driver_name}'"
     return {
-        "apiVersion": f"{RESOURCE_GROUP}/v1",
+        "apiVersion": f"{RESOURCE_GROUP}/{wanted.api_version}",
         "kind": "DeviceClass",
         "metadata": {"name": wanted.device_class},
         "spec": {"selectors": [{"cel": {"expression": expression}}]},
@@ -95,6 +109,9 @@ def _pod(wanted: Installation) -> JSON:
         "enableServiceLinks": False,
         # The kubelet's directories, and those of devices, belong to root.
         "securityContext": {"runAsUser": 0, "seccompProfile": {"type": "RuntimeDefault"}},
+        "nodeSelector": {"kubernetes.io/os": "linux"},
+        # On every node, and not before the pods that use its devices: without the driver their
+        # claims are not unprepared, and they do not go.
         "tolerations": [{"operator": "Exists"}],
         "priorityClassName": "system-node-critical",
         "containers": [_container(wanted, paths)],
@@ -143,7 +160,6 @@ def _paths(wanted: Installation) -> Iterator[tuple[str, str, str]]:
 
 
 def _role(wanted: Installation) -> JSON:
-    driver = [wanted.contract.driver_name]
     rules = [
         # the uid of the node, which becomes the owner of its slices
         _rule("", "nodes", ["get"]),
@@ -153,17 +169,8 @@ def _role(wanted: Installation) -> JSON:
             ["get", "list", "watch", "create", "update", "delete"],
         ),
         # get before a claim is prepared; list tells which devices may not be withdrawn
-        _rule(RESOURCE_GROUP, "resourceclaims", ["get", "list", "watch"]),
-        _rule(RESOURCE_GROUP, "resourceclaims/status", ["update", "patch"]),
-        # from Kubernetes 1.36 on: only for this driver's devices on the pod's own node
-        {
-            **_rule(
-                RESOURCE_GROUP,
-                "resourceclaims/driver",
-                ["associated-node:update", "associated-node:patch"],
-            ),
-            "resourceNames": driver,
-        },
+        _rule(RESOURCE_GROUP, "resourceclaims", ["get", "list"]),
+        *(_status_rules(wanted) if wanted.publishes_status else ()),
         _rule("", "events", ["create", "patch"]),
     ]
     return {
@@ -172,6 +179,14 @@ def _role(wanted: Installation) -> JSON:
         "metadata": {"name": wanted.name},
         "rules": rules,
     }
+
+
+def _status_rules(wanted: Installation) -> Iterator[JSON]:
+    yield _rule(RESOURCE_GROUP, "resourceclaims/status", ["update", "patch"])
+    # from Kubernetes 1.36 on: only for this driver's devices on the pod's own node
+    verbs = ["associated-node:update", "associated-node:patch"]
+    rule = _rule(RESOURCE_GROUP, "resourceclaims/driver", verbs)
+    yield {**rule, "resourceNames": [wanted.contract.driver_name]}
 
 
 def _rule(group: str, resource: str, verbs: Sequence[str]) -> JSON:

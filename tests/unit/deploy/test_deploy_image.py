@@ -117,6 +117,10 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
     }
 
 
+def test_the_image_can_make_the_project_of_a_driver(wheels: Mapping[str, Wheel]) -> None:
+    assert "dra/templates/driver.py.tmpl" in wheels["programs"].files
+
+
 def test_only_what_is_for_developers_is_left_out(wheels: Mapping[str, Wheel]) -> None:
     whole, image = wheels["all"], wheels["programs"]
     left_out = {"devcluster", "testing"}
