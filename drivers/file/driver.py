@@ -23,16 +23,15 @@ class FileDriver:
     contract = Contract("file.dra.example.com", "file")
 
     def __init__(self, files: int = 1, directory: Path = Path("/etc/dra")) -> None:
-        self._numbers = range(1, files + 1)
+        self._devices = [Device(f"file{n}", {"index": n}) for n in range(1, files + 1)]
         self._directory = directory
 
     def discover(self) -> Inventory:
         """Return one device for each file; missing ones are made."""
         self._directory.mkdir(parents=True, exist_ok=True)
-        devices = [Device(f"file{number}", {"index": number}) for number in self._numbers]
-        for device in devices:
-            self._path(device.name).touch()
-        return Inventory.of(*devices)
+        for device in self._devices:
+            (self._directory / device.name).touch()
+        return Inventory.of(*self._devices)
 
     def prepare(self, claim: PreparingClaim) -> Sequence[PreparedDevice]:
         """Write the names of the claim's pods into its files."""
@@ -42,19 +41,16 @@ class FileDriver:
         """Take the names of the claim's pods out of its files again."""
         gone = pods(claim.consumers)
         for result in claim.results:
-            path = self._path(result.device)
+            path = self._directory / result.device
             if path.exists():
                 write(path, [name for name in read(path) if name not in gone])
 
     def _lend(self, result: Result, names: Sequence[str]) -> PreparedDevice:
-        path = self._path(result.device)
+        path = self._directory / result.device
         present = read(path) if path.exists() else []
         write(path, [*present, *(name for name in names if name not in present)])
         mount = Mount(str(path), str(path), ("bind", "ro"))
         return PreparedDevice.of(result, Edits(mounts=(mount,)))
-
-    def _path(self, name: str) -> Path:
-        return self._directory / name
 
 
 def pods(consumers: Iterable[Consumer]) -> list[str]:
