@@ -56,8 +56,9 @@ bench: $(VENV)/.run ## Measure the driver against what the API server can do (AR
 reliability: $(VENV)/.test $(TOOLS) ## Make every fault happen and renew the table of docs/reliability.md
 	$(BIN)/python -m tests.reliability $(ARGS)
 
-docs: $(VENV)/.test ## Renew the outputs in the README from a run
+docs: $(VENV)/.test ## Renew the outputs in the README and the tutorial from a run
 	$(BIN)/python -m tests.support.readme
+	$(BIN)/python -m tests.support.tutorial
 
 chart: ## Copy the CRDs of api/ into the chart
 	cp api/*_crd.yaml deploy/helm/fake-dra-driver/crds/

@@ -1,8 +1,8 @@
 """Follows docs/tutorial.md: writes its files, runs its commands, and notes what they print.
 
 A line before a block says what the reader does with it: `<!-- write: FILE -->`, `append: FILE`,
-`change: FILE [CLASS]` for functions that replace those of their names, and `by hand: REASON` for what
-is not run. `python -m tests.support.tutorial` renews the outputs.
+`change: FILE [CLASS]` for functions that replace those of their names, and `by hand: REASON` for
+what is not run. `python -m tests.support.tutorial` renews the outputs.
 """
 
 import ast

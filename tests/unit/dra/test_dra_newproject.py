@@ -41,8 +41,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "gpu"
 
 
-def test_its_own_test_passes(project: Path) -> None:
-    assert "2 passed" in run("python", "-m", "pytest", where=project)
+def test_the_commands_of_our_readme_run(root: Path, tmp_path: Path) -> None:
+    section = (root / "README.md").read_text("utf-8").partition("## Write your own driver\n")[2]
+    commands = section.partition("```sh\n")[2].partition("```")[0]
+    assert "2 passed" in run("bash", "-ec", commands, where=tmp_path)
+    assert (tmp_path / "gpu/gpu.yaml").stat().st_size
 
 
 def test_its_commands_run(project: Path) -> None:
