@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from api import limits, validation
 from dra.kubelet.services import HEALTH_SERVICES, STRUCTURED_SERVICES
-from dra.publish.slices import layout, limits
 from dra.publish.slices.features import GATES
 
 ROOT = Path(__file__).parents[3]
@@ -55,22 +55,22 @@ def table(heading: str) -> list[list[str]]:
 
 
 LIMITS = {
-    "name of a device, counter set or counter": limits._NAME,
-    "name of a pool": limits._POOL,
-    "attributes and capacities of a device together": limits._KEYS,
-    "name of an attribute or capacity, without its domain": limits._KEY,
-    "text of an attribute, or a version": limits._TEXT,
-    "counter sets that a device consumes": limits._SETS,
-    "counters of a set": limits._COUNTERS,
-    "taints of a device": limits._TAINTS,
-    "binding conditions of a device, and as many failure conditions": limits._CONDITIONS,
-    "valid values of a request policy": limits._VALUES,
+    "name of a device, counter set or counter": validation.LABEL_LENGTH,
+    "name of a pool": limits.MAX_POOL_NAME,
+    "attributes and capacities of a device together": limits.MAX_ENTRIES,
+    "name of an attribute or capacity, without its domain": limits.MAX_IDENTIFIER,
+    "text of an attribute, or a version": limits.MAX_VALUE_BYTES,
+    "counter sets that a device consumes": limits.MAX_CONSUMED_SETS,
+    "counters of a set": limits.MAX_COUNTERS,
+    "taints of a device": limits.MAX_TAINTS,
+    "binding conditions of a device, and as many failure conditions": limits.MAX_CONDITIONS,
+    "valid values of a request policy": limits.MAX_VALID_VALUES,
 }
 
 
 def test_the_limits_are_those_that_are_checked() -> None:
     assert {what: int(most.split()[0]) for what, most in table("### Limits")} == LIMITS
-    assert f"ResourceSlices of {layout.DEVICES}" in PAGE
+    assert f"ResourceSlices of {limits.MAX_ADVANCED_DEVICES}" in PAGE
 
 
 def test_the_gates_are_those_that_are_told() -> None:

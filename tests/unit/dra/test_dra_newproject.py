@@ -15,6 +15,7 @@ from dra.errors import CannotCreate
 from dra.newproject import create
 from tests.support.apiserverweb import Web
 
+ROOT = Path(__file__).parents[3]
 SCRIPTS = Path(sys.executable).parent
 NAMES = {
     "gpu": ("gpu_driver", "GpuDriver"),
@@ -41,8 +42,8 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "gpu"
 
 
-def test_the_commands_of_our_readme_run(root: Path, tmp_path: Path) -> None:
-    section = (root / "README.md").read_text("utf-8").partition("## Write your own driver\n")[2]
+def test_the_commands_of_our_readme_run(tmp_path: Path) -> None:
+    section = (ROOT / "README.md").read_text("utf-8").partition("## Write your own driver\n")[2]
     commands = section.partition("```sh\n")[2].partition("```")[0]
     assert "2 passed" in run("bash", "-ec", commands, where=tmp_path)
     assert (tmp_path / "gpu/gpu.yaml").stat().st_size
