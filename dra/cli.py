@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -51,7 +52,7 @@ def new(name: str, directory: Path | None) -> None:
     except DriverError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"made in {where}: {', '.join(path.name for path in made)}")
-    click.echo(f"next: cd {where} && python -m pytest")
+    click.echo(f"next: cd {shlex.quote(str(where))} && python -m pytest")
 
 
 @main.command(
