@@ -42,6 +42,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "gpu"
 
 
+@pytest.mark.timeout(120)
 def test_the_commands_of_our_readme_run(tmp_path: Path) -> None:
     section = (ROOT / "README.md").read_text("utf-8").partition("## Write your own driver\n")[2]
     commands = section.partition("```sh\n")[2].partition("```")[0]
