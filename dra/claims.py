@@ -1,6 +1,6 @@
 """ResourceClaims as the node sees them: fetched live, in the version that the API server has.
 
-Called by `plugin.driver` before every prepare and by `dra.garbage` to find out what is out of date.
+Called by `dra.node` before every prepare and by `dra.garbage` to find out what is out of date.
 """
 
 from collections.abc import Collection

@@ -104,6 +104,7 @@ class PublishStatus(Protocol):
     def __call__(
         self,
         device: Result,
+        /,
         *,
         conditions: Sequence[JSON] = (),
         data: JSON | None = None,

@@ -3,7 +3,7 @@
 A kubelet that dies between our answer and its own checkpoint never sends the unprepare, and a
 machine that was down misses what happened to its pods. So prepared claims are compared with the
 ResourceClaims now and then. Only a clear answer counts: while the API server is away nothing is
-collected. Called by `plugin.sync`.
+collected. Called by `dra.sync`.
 Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plugin's answer.
 """
 

@@ -12,12 +12,13 @@ from typing import Protocol
 
 from api.claims.view import ClaimView, Result
 from api.errors import DriverError
-from api.objects import JSON, NodeName
+from api.events import Events
+from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
 from dra.devicestate.prepared import described
 from dra.devicestate.publisher import Precondition
 from dra.devicestate.state import CheckpointEntry, State
-from dra.driver import Driver, PreparedClaim, PreparingClaim, PublishStatus
+from dra.driver import Driver, PreparedClaim, PreparedDevice, PreparingClaim, PublishStatus
 from dra.errors import DriverFailed, NodeError, WrongDevices
 from dra.kubelet.answers import Answer, appended
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
@@ -35,10 +36,12 @@ class Allocation:
     Attributes:
         results: of the driver, in order.
         precondition: under which they are right; None if they are certain.
+        devices: as they are prepared, if that is all that is known of them.
     """
 
     results: tuple[Result, ...]
     precondition: Precondition | None = None
+    devices: tuple[PreparedDevice, ...] = ()
 
 
 class Allocations(Protocol):
@@ -69,21 +72,19 @@ class FromClaims:
         yield Allocation(claim.results(self._driver_name))
 
 
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Record that something went as it should."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
-
-
 class StatusPublisher(Protocol):
     """What is needed of dra.publish.status."""
 
     def of(self, claim: ClaimView) -> PublishStatus:
         """Return what shows the state of devices in a claim."""
+
+
+class NoStatus:
+    """Shows nothing: classic claims have no status of devices."""
+
+    def of(self, _claim: ClaimView) -> PublishStatus:
+        """Return what shows nothing."""
+        return _show_nothing
 
 
 class NodeDriver:
@@ -137,7 +138,7 @@ class NodeDriver:
         Raises:
             DriverError: naming the claim, what is wrong, and what helps.
         """
-        before = self._state.find(ref.uid)
+        before = self._state.entry(ref.uid)
         read: list[ClaimView] = []
 
         def attempt() -> PreparedClaim:
@@ -152,7 +153,7 @@ class NodeDriver:
                 if read and read[-1].uid == ref.uid:
                     self._events.warning(read[-1].raw, "PrepareFailed", str(error))
                 raise
-        if before is None or before.devices != prepared.devices:
+        if not (before and before.shown and _named(before.claim) == _named(prepared)):
             told = described(prepared.devices)
             self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
         _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
@@ -200,12 +201,13 @@ class NodeDriver:
         """Prepare a claim with what it was given; its consumers are those of the first time."""
         identity = (claim.uid, claim.namespace, claim.name, claim.label)
         begun = self._begin(PreparedClaim(*identity, (), allocation.results, claim.consumers))
-        status = self._status.of(claim)
-        preparing = PreparingClaim(*identity, begun.consumers, allocation.results, status)
-        with _driver_code(PREPARE):
-            devices = tuple(self._driver.prepare(preparing))
-        prepared = replace(begun, devices=devices, results=allocation.results)
-        check_devices(prepared)
+        prepared = replace(begun, devices=allocation.devices, results=allocation.results)
+        if not prepared.devices:
+            status = self._status.of(claim)
+            preparing = PreparingClaim(*identity, begun.consumers, allocation.results, status)
+            with _driver_code(PREPARE):
+                prepared = replace(prepared, devices=tuple(self._driver.prepare(preparing)))
+            check_devices(prepared)
         self._state.prepare(prepared, allocation.precondition)
         return prepared
 
@@ -214,8 +216,7 @@ class NodeDriver:
         begun = self._state.begin(wanted)
         if begun.results and _allocated(begun) != _allocated(wanted):
             self._undo(begun)
-            self._state.unprepare(begun.uid)
-            begun = self._state.begin(wanted)
+            begun = self._state.begin(wanted, undone=begun)
         return begun
 
     def _unprepare(self, ref: ClaimRef) -> None:
@@ -254,6 +255,11 @@ def _allocated(claim: PreparedClaim) -> set[tuple[str, str, str | None]]:
     return {(result.pool, result.device, result.share_id) for result in claim.results}
 
 
+def _named(claim: PreparedClaim) -> list[tuple[str, str, str | None, str]]:
+    """Return what tells the prepared devices of a claim from others, whatever their edits are."""
+    return [(d.pool, d.device, d.share_id, d.name) for d in claim.devices]
+
+
 def _names(devices: Iterable[tuple[str, str, str | None]]) -> str:
     found = sorted(
         f"{pool}/{device}" + (f"/{share}" if share else "") for pool, device, share in devices
@@ -278,3 +284,7 @@ def _driver_code(what: str) -> Iterator[None]:
         raise DriverFailed(
             f"the driver raised {type(error).__name__} in {what}: {error}"
         ) from error
+
+
+def _show_nothing(_device: Result, **_shown: object) -> None:
+    return None

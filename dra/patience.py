@@ -2,7 +2,7 @@
 
 After a call that failed a kubelet comes back in 60 to 90 seconds only, while it gives 45 to each
 call (10 in 1.27). So an API server that is away for a second, or a conflict, costs the call that
-second; what does not pass fails at once. Called by `dra.kubelet.service` and `plugin.driver`.
+second; what does not pass fails at once. Called by `dra.kubelet.service` and `dra.node`.
 Source: kubernetes pkg/kubelet/pod_workers.go; pkg/kubelet/cm/dra/plugin, timeouts of its clients.
 """
 

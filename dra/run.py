@@ -5,25 +5,17 @@ The program has the settings of every plugin and those that the driver declares,
 /metrics. Exit code 0 after a signal, 1 if it cannot go on, 2 for settings with which nothing runs.
 """
 
-import gc
 import inspect
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from api import __version__
-from api.objects import NodeName
+from dra import startup
 from dra.driver import Driver
-from dra.patience import Patience
-from dra.places import NodeLock
-from dra.settings import NodeConfig, arguments, driver_options, node_options
+from dra.settings import NodeConfig, arguments, driver_options, node_options, rolling_option
 from dra.structured import structured
-from dra.wiring import Surroundings
 from ops.config import ServingConfig, serving_config, serving_options
-from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
-from ops.metrics import Metrics
-from ops.serving import connect, serve_http
 from ops.settings import Program, program
 
 
@@ -52,7 +44,7 @@ def program_of(make: Callable[..., Driver]) -> Program:
             return serve(life, make(**arguments(make, values)), NodeConfig.read(values), common)
 
     main.__doc__ = (inspect.getdoc(make) or "").partition("\nArgs:\n")[0]
-    decorated = node_options(driver_options(make)(serving_options(main)))
+    decorated = node_options(rolling_option(driver_options(make)(serving_options(main))))
     return program(getattr(make, "__name__", "driver"))(decorated)
 
 
@@ -63,20 +55,8 @@ def serve(life: Lifecycle, driver: Driver, config: NodeConfig, common: ServingCo
         ConfigError: of kube or ops; nothing can run with these settings.
         CannotServe: nothing can run on this machine as it is, or with such devices.
     """
-    name, node = driver.contract.driver_name, NodeName(config.node_name)
-    places = config.places(driver.contract)
-    places.make_usable()
-    lock = NodeLock(places.directory, shared=bool(config.rolling_update))
-    life.on_stop("node lock", lock.release)
-    metrics = Metrics()
-    client = connect(life, common, metrics, user_agent=f"{name}/{__version__}", logger="plugin")
-    events = event_recorder(client, common, name, host=config.node_name)
-    patience = Patience(life.stop.wait)
-    around = Surroundings(client, events, metrics, node, places, patience)
+    contract = driver.contract
+    around, lock = startup.surroundings(life, contract, config, common, contract.driver_name)
     plugin = structured(around, driver, rolling=bool(config.rolling_update))
-    serve_http(life, common, metrics, plugin.readiness_checks())
-    events.start()
-    life.on_stop("events", events.stop)
-    plugin.start(life, lock)
-    gc.freeze()
-    return life.wait()
+    checks = plugin.readiness_checks()
+    return startup.run(life, around, common, checks, lambda: plugin.start(life, lock))

@@ -59,12 +59,13 @@ class NodeConfig:
     cdi_root: str
     kubelet_registrar_directory_path: str
     kubelet_plugins_directory_path: str
-    rolling_update: str
+    rolling_update: str = ""
 
     @classmethod
     def read(cls, values: Mapping[str, Any]) -> "NodeConfig":
         """Make the value of the keywords that click passes to the program."""
-        return cls(**{name: values[name] for name in cls.__dataclass_fields__})
+        names = cls.__dataclass_fields__.keys() & values.keys()
+        return cls(**{name: values[name] for name in names})
 
     def places(self, contract: Contract) -> Places:
         """Return the files and sockets of a driver.
@@ -122,22 +123,25 @@ _NODE_OPTIONS: Final = (
         "socket is.",
         remedy="give a directory that is the same for plugin and kubelet",
     ),
-    option(
-        "--rolling-update",
-        "ROLLING_UPDATE",
-        section=NODE,
-        metavar="UID",
-        default="",
-        show_default="off",
-        help="Uid of the pod, by the field metadata.uid: a new instance of the driver then serves "
-        "before the old one ends, in a DaemonSet with maxSurge 1. Needs Kubernetes 1.33 or later.",
-        remedy="give the uid of the pod, or nothing",
-    ),
 )
 
 
+rolling_option: Final = option(
+    "--rolling-update",
+    "ROLLING_UPDATE",
+    section=NODE,
+    metavar="UID",
+    default="",
+    show_default="off",
+    help="Uid of the pod, by the field metadata.uid: a new instance of the driver then serves "
+    "before the old one ends, in a DaemonSet with maxSurge 1. Needs Kubernetes 1.33 or later.",
+    remedy="give the uid of the pod, or nothing",
+)
+"""Decorator that adds --rolling-update."""
+
+
 def node_options(command: F) -> F:
-    """Add every setting of NodeConfig."""
+    """Add every setting of NodeConfig but --rolling-update."""
     return _add(command, _NODE_OPTIONS)
 
 

@@ -6,21 +6,84 @@ go unless a claim is prepared. Called by the composition roots.
 Source: k8s.io/dynamic-resource-allocation kubeletplugin, which starts and stops in this order.
 """
 
+import gc
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
+from api import __version__
+from api.contract import Contract
 from api.errors import DriverError
+from api.objects import NodeName
 from dra.errors import CannotServe
-from dra.wiring import GRACE_SECONDS, Plugin
+from dra.patience import Patience
+from dra.places import NodeLock
+from dra.settings import NodeConfig
+from dra.wiring import GRACE_SECONDS, Plugin, Surroundings
 from kube.backoff import Backoff
 from kube.errors import ConfigError
+from ops.checks import Check
+from ops.config import ServingConfig
+from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
+from ops.metrics import Metrics
+from ops.serving import connect, serve_http
 
 BACKOFF: Final = Backoff(first=0.5, longest=15.0)
 
 _LOG = get_logger("plugin")
+
+
+def surroundings(
+    life: Lifecycle, contract: Contract, config: NodeConfig, common: ServingConfig, program: str
+) -> tuple[Surroundings, NodeLock]:
+    """Make the node's directories usable, lock them, and find a way to the API server.
+
+    Args:
+        life: of the program, whose end unlocks them.
+        contract: of the driver.
+        config: of the node.
+        common: of the API server.
+        program: name of it.
+
+    Raises:
+        ConfigError: of kube or ops; nothing can run with these settings.
+        CannotServe: nothing can run on this machine as it is.
+    """
+    places = config.places(contract)
+    places.make_usable()
+    lock = NodeLock(places.directory, shared=bool(config.rolling_update))
+    life.on_stop("node lock", lock.release)
+    metrics, agent = Metrics(), f"{program}/{__version__}"
+    client = connect(life, common, metrics, user_agent=agent, logger="plugin")
+    events = event_recorder(client, common, contract.driver_name, host=config.node_name)
+    node, patience = NodeName(config.node_name), Patience(life.stop.wait)
+    return Surroundings(client, events, metrics, node, places, patience), lock
+
+
+def run(
+    life: Lifecycle,
+    around: Surroundings,
+    common: ServingConfig,
+    checks: Mapping[str, Check],
+    start: Callable[[], None],
+) -> int:
+    """Run a plugin until a signal or a crashed thread; return the exit code.
+
+    Args:
+        life: of the program.
+        around: what the plugin works with.
+        common: of the HTTP endpoint.
+        checks: what /readyz asks.
+        start: starts the plugin.
+    """
+    serve_http(life, common, around.metrics, checks)
+    around.events.start()
+    life.on_stop("events", around.events.stop)
+    start()
+    gc.freeze()
+    return life.wait()
 
 
 def serve(life: Lifecycle, plugin: Plugin) -> None:

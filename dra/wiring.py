@@ -99,6 +99,7 @@ class Plugin:
 
     Attributes:
         state: the prepared claims.
+        node: prepares and unprepares.
         registration: what the kubelet made of us.
         plugin_server: serves calls for claims.
         registration_server: serves the registration.
@@ -108,6 +109,7 @@ class Plugin:
     """
 
     state: State
+    node: NodeDriver
     registration: Registration
     plugin_server: UnixServer
     registration_server: UnixServer
@@ -165,6 +167,7 @@ def build(around: Surroundings, driver: Driver, kind: Kind, state: State, watch:
     collector = Collector(state, discard, kind.claims, node, name, measured, watch.report)
     return Plugin(
         state,
+        served,
         registration,
         plugin_server=servers[around.places.plugin_socket.path],
         registration_server=servers[around.places.registration_socket.path],

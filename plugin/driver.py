@@ -1,186 +1,118 @@
-"""Prepares and unprepares claims on request of the kubelet, whichever protocol carries it.
+"""The fake driver: devices by name only, which containers get as variables.
 
-Everything slow or doubtful comes first and without a lock: the claim is read live and checked, and
-the allocation is taken from the watch cache, or read live if that does not do. Then
-`dra.devicestate.state` does the rest. What passes by itself is waited for, and all of that is done
-again. Called by `dra.kubelet.service`.
+What a claim was given stands in the node's NAS, with the split of each device. Called by
+`dra.node`.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Protocol
 
-from api.claims.view import ClaimView, Result
+from api.claims.view import ClaimView, Config, Result
 from api.contract import Contract
-from api.errors import DriverError
-from api.nas import AllocatedClaim, NodeAllocationState
-from api.objects import JSON, ClaimUID, DeviceID, NodeName, device_name
-from dra.claims import ClaimReader, ClaimRef, verify
+from api.nas import AllocatedDevice
+from api.nas import Device as OfferedDevice
+from api.objects import DeviceID, NodeName, device_name
 from dra.devicestate import cdi
-from dra.devicestate.prepared import described
-from dra.devicestate.state import State
-from dra.driver import PreparedClaim
-from dra.errors import NodeError
+from dra.driver import PreparedClaim, PreparedDevice, PreparingClaim
+from dra.inventory import Device, Inventory
 from dra.kubelet.answers import Answer, AnsweredDevice
-from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
-from dra.patience import Patience
-from dra.publish.nas import shown_devices
-from dra.publish.nodestate import CachedAllocation, Devices
-from ops.logs import get_logger
+from dra.node import Allocation
+from dra.publish.nodestate import NodeState
 from plugin.devices import DeviceSource, prepared_devices
 from plugin.errors import NotInNodeState
 from plugin.fakes import Fakes
 
-_LOG = get_logger("driver")
 
+@dataclass(frozen=True, slots=True)
+class FakeDriver:
+    """A dra.driver.Driver without side effects.
 
-class NodeStateReader(Protocol):
-    """Where allocations are read."""
+    Attributes:
+        fakes: what containers get.
+        source: of the devices.
+    """
 
-    def cached_allocation(self, uid: ClaimUID) -> CachedAllocation | None:
-        """Return a claim's allocation as the watch cache has it."""
+    fakes: Fakes
+    source: DeviceSource
 
-    def read(self) -> NodeAllocationState:
-        """Return the node's NAS as it is stored now."""
+    @property
+    def contract(self) -> Contract:
+        """Who the driver is."""
+        return self.fakes.contract
 
-    def current(self) -> NodeAllocationState:
-        """Return the node's NAS from the watch cache, with every write of ours in it."""
+    def discover(self) -> Inventory:
+        """Return the whole devices of the node."""
+        return Inventory.of(
+            *(
+                Device(device_name(device.id), {"uuid": device.id, "model": device.model})
+                for device in self.source.devices()
+            )
+        )
 
+    def prepare(self, claim: PreparingClaim) -> Sequence[PreparedDevice]:
+        """Return the variables of the devices, or of their children.
 
-class Events(Protocol):
-    """What is needed of kube.events.EventRecorder."""
-
-    def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Record that something went as it should."""
-
-    def warning(self, obj: JSON, reason: str, message: str) -> None:
-        """Record a Warning about an object."""
-
-
-class NodeDriver:
-    """Serves one claim at a time; calls may come from several threads."""
-
-    def __init__(
-        self,
-        node: NodeName,
-        contract: Contract,
-        claims: ClaimReader,
-        node_state: NodeStateReader,
-        source: DeviceSource,
-        state: State,
-        *,
-        patience: Patience,
-        metrics: PluginMetrics,
-        events: Events,
-    ) -> None:
-        """Put the parts together.
-
-        Args:
-            node: that this plugin runs on.
-            contract: of the driver.
-            claims: reads ResourceClaims.
-            node_state: reads the node's NAS.
-            source: the node's devices.
-            state: the prepared claims.
-            patience: waits for what passes by itself.
-            metrics: counts and times each call.
-            events: tells users of failures, and of success unless it was shown before.
+        Raises:
+            MalformedState: a split that no claim can ask for.
+            DeviceGone: the node does not have a device any more.
         """
-        self._node = node
-        self._contract = contract
-        self._fakes = Fakes(contract, node)
-        self._claims = claims
+        given = [AllocatedDevice(DeviceID(r.device), _split(r)) for r in claim.results]
+        devices = prepared_devices(self.source, given)
+        identity = (claim.uid, claim.namespace, claim.name, claim.label)
+        return self.fakes.claim(*identity, devices).devices
+
+    def unprepare(self, claim: PreparedClaim) -> None:
+        """Undo nothing, since nothing was done."""
+
+    def answer(self, claim: PreparedClaim, view: ClaimView) -> Answer:
+        """Return a prepared claim, and as it was read, in the form that kubelets get."""
+        results = view.results(self.contract.driver_name)
+        return answer(self.contract, claim, results, self.fakes.node)
+
+
+def offered(inventory: Inventory) -> tuple[OfferedDevice, ...]:
+    """Return devices as a NAS offers them."""
+    found = (device.attributes for pool in inventory.pools for device in pool.devices)
+    return tuple(OfferedDevice(DeviceID(str(a["uuid"])), str(a["model"])) for a in found)
+
+
+class FromNodeState:
+    """Finds in the node's NAS what claims were given; a dra.node.Allocations."""
+
+    def __init__(self, node_state: NodeState, node: NodeName) -> None:
+        """Look into the NAS of a node."""
         self._node_state = node_state
-        self._source = source
-        self._state = state
-        self._patience = patience
-        self._metrics = metrics
-        self._events = events
+        self._node = node
 
-    def prepare(self, ref: ClaimRef) -> Answer:
-        """Prepare a claim; any number of times, also after a restart of plugin or machine.
-
-        Raises:
-            DriverError: naming the claim, what is wrong, and what helps.
-        """
-        read: list[ClaimView] = []
-        shown: list[Devices | None] = []
-
-        def attempt() -> PreparedClaim:
-            read.append(self._claims.read(ref))
-            shown.append(self._node_state.current().prepared.get(ref.uid))
-            return self._prepare(read[-1], ref)
-
-        with self._metrics.timed(PREPARE):
-            try:
-                prepared = self._patience.persist(ref, attempt)
-            except DriverError as error:
-                if read and read[-1].uid == ref.uid:
-                    self._events.warning(read[-1].raw, "PrepareFailed", str(error))
-                raise
-        if shown[0] != shown_devices(prepared):
-            told = described(prepared.devices)
-            self._events.normal(read[-1].raw, "Prepared", f"{told} on node {self._node}")
-        _LOG.info("Prepared", claim=prepared, devices=len(prepared.devices))
-        results = read[-1].results(self._contract.driver_name)
-        return answer(self._contract, prepared, results, self._node)
-
-    def unprepare(self, ref: ClaimRef) -> None:
-        """Unprepare a claim; one that is not prepared, or does not exist any more, is fine.
-
-        Raises:
-            DriverError: the claim may still be prepared.
-        """
-        with self._metrics.timed(UNPREPARE):
-            self._patience.persist(ref, lambda: self._state.unprepare(ref.uid))
-        _LOG.info("Unprepared", claim=ref, uid=ref.uid)
-
-    def _prepare(self, claim: ClaimView, ref: ClaimRef) -> PreparedClaim:
-        verify(claim, ref, self._node, self._contract.driver_name)
-        prepared = self._prepare_cached(claim, ref)
-        if prepared is None:
-            prepared = self._wanted(claim, ref)
-            self._state.prepare(prepared)
-        return prepared
-
-    def _prepare_cached(self, claim: ClaimView, ref: ClaimRef) -> PreparedClaim | None:
-        """Prepare a claim as the watch cache has it, which saves a request.
-
-        The cache may be behind: what it says is only good for success. Without that nothing was
-        changed, and None is returned.
-        """
-        cached = self._node_state.cached_allocation(ref.uid)
-        if cached is None or not cached.claim.devices or self._state.find(ref.uid) is not None:
-            return None
-        try:
-            wanted = self._allocated(claim, ref, cached.claim)
-            self._state.prepare(wanted, cached.precondition)
-        except NodeError as error:
-            _LOG.debug("Reading the allocation live", claim=ref, err=str(error))
-            return None
-        return wanted
-
-    def _wanted(self, claim: ClaimView, ref: ClaimRef) -> PreparedClaim:
-        """Return what the claim should be prepared as, by a live look.
+    def of(self, claim: ClaimView, held: PreparedClaim | None) -> Iterator[Allocation]:
+        """Yield what the watch cache says, which saves a request but may be behind; then live.
 
         A NAS that was deleted loses its allocations; a claim that is prepared keeps its devices.
-        """
-        allocated = self._node_state.read().allocated.get(ref.uid)
-        if allocated is not None and allocated.devices:
-            return self._allocated(claim, ref, allocated)
-        held = self._state.find(ref.uid)
-        if held is None:
-            raise NotInNodeState(
-                f"{ref} has no devices in NodeAllocationState {self._node}; if this lasts, delete "
-                "the pod and the claim so that the controller allocates it again"
-            )
-        return held
 
-    def _allocated(
-        self, claim: ClaimView, ref: ClaimRef, allocated: AllocatedClaim
-    ) -> PreparedClaim:
-        devices = prepared_devices(self._source, allocated.devices)
-        return self._fakes.claim(ref.uid, ref.namespace, ref.name, claim.label, devices)
+        Raises:
+            NotInNodeState: the NAS has none for the claim.
+            KubeError: the NAS cannot be read.
+        """
+        cached = self._node_state.cached_allocation(claim.uid) if held is None else None
+        if cached is not None and cached.claim.devices:
+            yield Allocation(self._results(cached.claim.devices), cached.precondition)
+        allocated = self._node_state.read().allocated.get(claim.uid)
+        if allocated is not None and allocated.devices:
+            yield Allocation(self._results(allocated.devices))
+        elif held is not None:
+            yield Allocation(held.results, devices=held.devices)
+        else:
+            raise NotInNodeState(
+                f"ResourceClaim {claim.key} has no devices in NodeAllocationState {self._node}; if "
+                "this lasts, delete the pod and the claim so that the controller allocates it again"
+            )
+
+    def _results(self, devices: Sequence[AllocatedDevice]) -> tuple[Result, ...]:
+        return tuple(
+            Result("", self._node, each.id, config=(_config(each),) if each.split else ())
+            for each in devices
+        )
 
 
 def answer(
@@ -225,3 +157,11 @@ def _answered(
         device=name,
         cdi_ids=(common, *ids),
     )
+
+
+def _config(device: AllocatedDevice) -> Config:
+    return Config("NodeAllocationState", "spec.allocatedClaims", {"split": device.split})
+
+
+def _split(result: Result) -> int:
+    return int(result.config[-1].parameters["split"]) if result.config else 0

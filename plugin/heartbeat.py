@@ -2,7 +2,7 @@
 
 A plugin that hangs cannot say so, and neither can one whose machine has died; so the controller
 takes one for silent whose next heartbeat is overdue, see controller.nodes.infos. Called by
-`plugin.sync`, whose thread has to work for that, and when the program ends.
+`dra.sync`, whose thread has to work for that, and when the program ends.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Ready means that the sockets serve and that the kubelet has not refused to register them. It is
 written when that changes and when the NAS was made anew, and not otherwise, so that somebody who
-sets a node NotReady by hand is not overruled. Called by `plugin.sync` and when the program ends.
+sets a node NotReady by hand is not overruled. Called by `dra.sync` and when the program ends.
 """
 
 import threading

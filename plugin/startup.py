@@ -7,25 +7,15 @@ composition root.
 Source: k8s.io/dynamic-resource-allocation kubeletplugin, which starts and stops in this order.
 """
 
-import threading
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Mapping
 
-from api.errors import DriverError
-from dra.errors import CannotServe
-from kube.backoff import Backoff
-from kube.errors import ConfigError
+from dra.startup import persist, serve
 from ops.checks import Check
 from ops.lifecycle import Lifecycle
-from ops.logs import get_logger
-from plugin.wiring import GRACE_SECONDS, Plugin
-
-BACKOFF: Final = Backoff(first=0.5, longest=15.0)
-
-_LOG = get_logger("plugin")
+from plugin.wiring import STATUS, ClassicPlugin
 
 
-def start(life: Lifecycle, plugin: Plugin) -> None:
+def start(life: Lifecycle, plugin: ClassicPlugin) -> None:
     """Start everything; returns early, with parts not started, when `life` stops meanwhile.
 
     Raises:
@@ -38,19 +28,15 @@ def start(life: Lifecycle, plugin: Plugin) -> None:
         return
     life.on_stop("heartbeat", plugin.heartbeats.end)
     life.on_stop("status", plugin.readiness.end)
-    life.on_stop("files", plugin.state.leave)
+    life.on_stop("files", plugin.plugin.state.leave)
     life.on_stop("sync", plugin.queue.shutdown)
     life.spawn("sync", plugin.sync.run)
-    plugin.plugin_server.start()
-    life.on_stop("plugin socket", lambda: plugin.plugin_server.stop(GRACE_SECONDS))
-    plugin.registration_server.start()
-    life.on_stop("registration socket", lambda: plugin.registration_server.stop(0))
-    life.spawn("sockets", lambda: plugin.sockets.run(life.stop))
+    serve(life, plugin.plugin)
     plugin.readiness.serving(True)
-    plugin.sync.status_changed()
+    plugin.sync.request(STATUS)
 
 
-def recover(plugin: Plugin) -> None:
+def recover(plugin: ClassicPlugin) -> None:
     """Make the NAS and take up what an earlier process left; may be repeated.
 
     An earlier process that was killed has left the node Ready, which it is not.
@@ -61,40 +47,13 @@ def recover(plugin: Plugin) -> None:
     plugin.node_state.ensure()
     if plugin.node_state.current().ready:
         plugin.readiness.write()
-    plugin.state.recover()
+    plugin.plugin.state.recover()
 
 
-def persist(action: Callable[[], None], stop: threading.Event) -> bool:
-    """Repeat an action until it succeeds, with growing pauses; each reason is logged once.
-
-    Returns:
-        False when `stop` was set first.
-
-    Raises:
-        CannotServe: trying again is of no use.
-        ConfigError: of kube; likewise.
-    """
-    failures, reason = 0, ""
-    while not stop.is_set():
-        try:
-            action()
-        except (CannotServe, ConfigError):
-            raise
-        except DriverError as error:
-            if str(error) != reason:
-                reason = str(error)
-                _LOG.warning("Not started yet, trying again", err=reason)
-        else:
-            return True
-        failures += 1
-        stop.wait(BACKOFF.pause(failures))
-    return False
-
-
-def readiness_checks(plugin: Plugin) -> Mapping[str, Check]:
+def readiness_checks(plugin: ClassicPlugin) -> Mapping[str, Check]:
     """Return what /readyz asks."""
 
     def watch() -> str | None:
         return None if plugin.cache.has_synced() else "no list yet of the NodeAllocationState"
 
-    return {"watch": watch, "registration": lambda: plugin.registration.problem}
+    return {"watch": watch, "registration": lambda: plugin.plugin.registration.problem}

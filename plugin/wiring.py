@@ -1,55 +1,36 @@
 """Puts the plugin together: node state, files, services, and the sync; nothing runs yet."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
 
 from api.claims.versions import CLASSIC
 from api.contract import Contract
-from api.objects import JSON, NodeName
 from api.resources import STATES
 from dra.claims import ClaimReader
 from dra.devicestate.state import State
-from dra.garbage import Collector
-from dra.kubelet.claimcalls import ClaimCalls
-from dra.kubelet.registration import Registration
-from dra.kubelet.server import UnixServer
-from dra.kubelet.service import NodeService
 from dra.kubelet.services import CLASSIC_SERVICES
-from dra.kubelet.sockets import Sockets
-from dra.kubelet.version import Kubelet
-from dra.metrics import PluginMetrics
-from dra.patience import Patience
-from dra.places import Places
+from dra.node import NoStatus
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
-from dra.repairs import Repair, Report, reporter
-from kube.client import Client
-from kube.events import EventRecorder
+from dra.sync import NodeSync, Task
+from dra.wiring import Kind, Plugin, Surroundings, Watch
+from dra.wiring import build as build_plugin
 from kube.reflector import Reflector
 from kube.store import Store
 from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
-from ops.metrics import Metrics
 from ops.pruning import ComparedWrites
 from plugin.devices import DeviceSource
-from plugin.driver import NodeDriver
+from plugin.driver import FakeDriver, FromNodeState, offered
 from plugin.fakes import Fakes
 from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.readiness import Readiness
-from plugin.sync import NodeSync
+from plugin.repairs import Repairs
 
-CALLS: Final = 32
-"""How many calls of the kubelet are served at the same time; it has one per pod under way.
-
-More than a node is busy with, since those that wait must not keep others from being served.
-"""
-
-REGISTRATION_CALLS: Final = 2
-
-GRACE_SECONDS: Final = 8.0
-"""For calls under way when a server ends; they end by themselves, or the kubelet retries."""
+REPAIR = "repair"
+STATUS = "status"
+HEARTBEAT = "heartbeat"
 
 _LOG = get_logger("plugin")
 
@@ -60,149 +41,114 @@ class Site:
 
     Attributes:
         contract: of the driver.
-        node: name of the Node.
         namespace: of its NAS.
         source: of its devices.
-        places: of files and sockets.
         heartbeat_period: seconds.
     """
 
     contract: Contract
-    node: NodeName
     namespace: str
     source: DeviceSource
-    places: Places
     heartbeat_period: float = PERIOD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
-class Plugin:
+class ClassicPlugin:
     """The parts that the program starts and stops.
 
     Attributes:
+        plugin: what every plugin has.
         cache: of the node's NAS.
         reflector: fills it.
         node_state: the node's NAS.
-        state: the prepared claims.
+        publisher: shows the prepared claims there.
         readiness: the status of the NAS.
         heartbeats: in the NAS.
         queue: of the sync.
         sync: keeps the NAS.
-        registration: what the kubelet made of us.
-        plugin_server: serves calls for claims.
-        registration_server: serves the registration.
-        sockets: keeps the sockets of both.
     """
 
+    plugin: Plugin
     cache: Store
     reflector: Reflector
     node_state: NodeState
-    state: State
+    publisher: NasPublisher
     readiness: Readiness
     heartbeats: Heartbeats
     queue: WorkQueue
     sync: NodeSync
-    registration: Registration
-    plugin_server: UnixServer
-    registration_server: UnixServer
-    sockets: Sockets
 
 
-def build(
-    client: Client, events: EventRecorder, metrics: Metrics, site: Site, patience: Patience
-) -> Plugin:
+def build(around: Surroundings, site: Site, watch: Watch) -> ClassicPlugin:
     """Return the plugin of a node, not yet running.
 
     Args:
-        client: the API server.
-        events: where events go.
-        metrics: for what the plugin measures.
+        around: what it works with.
         site: the node.
-        patience: waits inside calls of the kubelet.
+        watch: how it tells what it does.
     """
-    node, places, name = site.node, site.places, site.contract.driver_name
-    cache, queue = Store(), WorkQueue(observer=metrics.queue("node"))
-    node_state = _node_state(ComparedWrites(client, events), cache, site)
-    measured = PluginMetrics(metrics.registry)
-    report = reporter(events, measured.repaired, node_object(node))
-    publisher = NasPublisher(node_state, report=report)
-    state = _state(site, publisher, report, measured)
-    claims, kubelet = ClaimReader(client, CLASSIC), Kubelet(client, node)
-    socket = places.plugin_socket.path
-    registration = Registration(
-        *(name, socket, kubelet, measured),
+    cache, queue = Store(), WorkQueue(observer=around.metrics.queue("node"))
+    driver = FakeDriver(Fakes(site.contract, around.node), site.source)
+    node_state = NodeState(
+        *(ComparedWrites(around.client, around.events), cache, around.node, site.namespace),
+        offered(driver.discover()),
+        site.contract.device_key,
+    )
+    publisher = NasPublisher(node_state, report=watch.report)
+    kind = _kind(around, driver, node_state, lambda: sync.request(STATUS))
+    plugin = build_plugin(around, driver, kind, _state(around, driver, publisher, watch), watch)
+    readiness = Readiness(node_state, plugin.registration)
+    heartbeats = Heartbeats(node_state, site.heartbeat_period, watch.measured.beat)
+    repairs = Repairs(node_state, publisher, lambda: sync.request(STATUS), watch.report)
+    tasks = {
+        REPAIR: Task(repairs.run),
+        STATUS: Task(readiness.write, periodic=False),
+        **plugin.tasks,
+        HEARTBEAT: Task(heartbeats.beat),
+    }
+    sync = NodeSync(tasks, queue)
+    cache.subscribe(lambda _old, _new: sync.request(REPAIR))
+    reflector = _reflector(around, cache, site)
+    kept = (node_state, publisher, readiness, heartbeats)
+    return ClassicPlugin(plugin, cache, reflector, *kept, queue, sync)
+
+
+def _kind(
+    around: Surroundings,
+    driver: FakeDriver,
+    node_state: NodeState,
+    status_changed: Callable[[], None],
+) -> Kind:
+    return Kind(
         services=CLASSIC_SERVICES,
-        on_change=lambda: sync.status_changed(),
-    )
-    readiness = Readiness(node_state, registration)
-    heartbeats = Heartbeats(node_state, site.heartbeat_period, measured.beat)
-    collector = Collector(state, state.discard, claims, node, name, measured, report)
-    parts = (node_state, publisher, state, collector, readiness.write, heartbeats, queue)
-    sync = NodeSync(*parts, report=report)
-    cache.subscribe(sync.on_change)
-    asked = (node, site.contract, claims, node_state, site.source, state)
-    driver = NodeDriver(*asked, patience=patience, metrics=measured, events=events)
-    service = NodeService(driver, kubelet, patience, CLASSIC_SERVICES, ClaimCalls())
-    servers = _servers(places, service, registration, report)
-    reflector = _reflector(client, cache, site, metrics)
-    return Plugin(
-        *(cache, reflector, node_state, state, readiness, heartbeats, queue, sync, registration),
-        plugin_server=servers[socket],
-        registration_server=servers[places.registration_socket.path],
-        sockets=Sockets(servers, grace=GRACE_SECONDS, report=report),
+        claims=ClaimReader(around.client, CLASSIC),
+        allocations=FromNodeState(node_state, around.node),
+        status=NoStatus(),
+        answer=driver.answer,
+        registration_changed=status_changed,
     )
 
 
-def _reflector(client: Client, cache: Store, site: Site, metrics: Metrics) -> Reflector:
+def _reflector(around: Surroundings, cache: Store, site: Site) -> Reflector:
     return Reflector(
-        client,
+        around.client,
         STATES,
         cache,
         namespace=site.namespace,
-        field_selector=f"metadata.name={site.node}",
-        on_error=watch_failures(_LOG, STATES, metrics),
+        field_selector=f"metadata.name={around.node}",
+        on_error=watch_failures(_LOG, STATES, around.metrics),
     )
 
 
-def _node_state(writes: ComparedWrites, cache: Store, site: Site) -> NodeState:
-    return NodeState(
-        writes, cache, site.node, site.namespace, site.source.devices(), site.contract.device_key
-    )
-
-
-def _state(site: Site, publisher: NasPublisher, report: Report, metrics: PluginMetrics) -> State:
-    fakes = Fakes(site.contract, site.node)
-    state = State(
-        fakes.directory(site.places.cdi_root.path),
-        fakes.checkpoint(site.places.directory.path),
+def _state(
+    around: Surroundings, driver: FakeDriver, publisher: NasPublisher, watch: Watch
+) -> State:
+    fakes = driver.fakes
+    return State(
+        fakes.directory(around.places.cdi_root.path),
+        fakes.checkpoint(around.places.directory.path),
         publisher,
-        report=report,
+        report=watch.report,
         write_ahead=False,
         remake=fakes.remake,
     )
-    metrics.count_prepared(lambda: len(state.entries()))
-    return state
-
-
-def _servers(
-    places: Places, service: NodeService, registration: Registration, report: Report
-) -> dict[Path, UnixServer]:
-    def stale(path: Path) -> None:
-        report(Repair.STALE_SOCKET, f"socket {path} of a process that was killed, replaced")
-
-    served = (
-        (places.plugin_socket, service.handlers(), CALLS),
-        (places.registration_socket, registration.handlers(), REGISTRATION_CALLS),
-    )
-    return {
-        place.path: UnixServer(place, handlers, workers=workers, on_stale=stale)
-        for place, handlers, workers in served
-    }
-
-
-def node_object(node: NodeName) -> JSON:
-    """Return a Node as the object of an event; kubelets give its name as the uid there.
-
-    Source: kubernetes pkg/kubelet/kubelet.go, nodeRef.
-    """
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "uid": node}}

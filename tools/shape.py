@@ -27,8 +27,8 @@ GENERATED: Final = ("_pb2.py", "_pb2_grpc.py")
 APART: Final = frozenset({"tests", "tools", "testing", "devcluster", ".venv", "build"})
 """Rooms whose files are no part of a walk."""
 
-CLIENT: Final = "kube/client.py"
-"""What it calls belongs to the request, not to the walk."""
+ENDS: Final = frozenset({"kube/client.py", "ops/logs.py"})
+"""What they call belongs to the request or to the log, not to the walk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def walk_of(act: Callable[[], object]) -> Walk:
         if event != "call" or not own_file(frame.f_code.co_filename):
             return
         walked = list(_own_files(frame))
-        if CLIENT not in walked[1:]:
+        if ENDS.isdisjoint(walked[1:]):
             files.add(walked[0])
             depths.append(len(walked))
 

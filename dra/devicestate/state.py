@@ -10,8 +10,8 @@ after any single write is put right by the kubelet's retry or by the next start:
 A file without prepared entry is therefore rubbish, and a prepared entry without file lost its file.
 An entry that is only preparing has no devices: its driver may have begun, and has to undo that. The
 files change under one lock, under which the publisher is told too; the calls wait for it after
-that, and for the driver outside of it. Called by `plugin.driver` for the kubelet, by `plugin.sync`
-and `dra.garbage` on their own.
+that, and for the driver outside of it. Called by `dra.node` for the kubelet, by `dra.sync` and
+`dra.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
 
@@ -49,11 +49,13 @@ class CheckpointEntry:
         claim: with its devices; none while it is only preparing.
         call: number of the call that changed it last.
         certain: whether its devices are; if not, it is prepared once it was published.
+        shown: whether the publisher took it; if not, the call that prepared it has failed.
     """
 
     claim: PreparedClaim
     call: int
     certain: bool = True
+    shown: bool = True
 
     @property
     def prepared(self) -> bool:
@@ -115,11 +117,12 @@ class State:
             }
         self._publisher.restore(claim for claim in claims.values() if claim.devices)
 
-    def begin(self, claim: PreparedClaim) -> PreparedClaim:
+    def begin(self, claim: PreparedClaim, *, undone: PreparedClaim | None = None) -> PreparedClaim:
         """Write down that the driver is about to prepare a claim, before it changes anything.
 
         Args:
             claim: with results and consumers.
+            undone: the claim as an earlier call returned it, and the driver has unprepared it.
 
         Returns:
             The claim as the checkpoint has it, with devices if it was prepared before. Its
@@ -135,17 +138,20 @@ class State:
         with self._changing():
             self._check_open(claim)
             entry = self._entries.get(claim.uid)
-            if entry is not None and entry.claim.name:
-                return entry.claim
-            self._publisher.check()
             # without name it is from a corrupt checkpoint, and only its devices are known
-            devices = entry.claim.devices if entry is not None else ()
+            if entry is not None and entry.claim.name and entry.claim != undone:
+                return entry.claim
+            if not self._write_ahead:
+                return claim
+            self._publisher.check()
+            devices = entry.claim.devices if entry is not None and undone is None else ()
             begun, others = checked(replace(claim, devices=devices)), self._others(claim.uid)
             check_free(begun, others)
             self._directory.check_uid(claim.uid)
-            if self._write_ahead:
-                self._checkpoint.save([*others, begun])
-                self._entries[claim.uid] = CheckpointEntry(begun, next(self._calls))
+            if undone is not None:
+                self._directory.remove(claim.uid)
+            self._checkpoint.save([*others, begun])
+            self._entries[claim.uid] = CheckpointEntry(begun, next(self._calls))
             return begun
 
     def prepare(self, claim: PreparedClaim, precondition: Precondition | None = None) -> None:
@@ -330,7 +336,11 @@ class State:
         """Forget a claim whose precondition does not hold; leave others to the next call."""
         with self._changing():
             entry = self._entries.get(change.uid)
-            if entry is not None and entry.call == change.call and not entry.certain:
+            if entry is None or entry.call != change.call:
+                return
+            if entry.certain:
+                self._entries[change.uid] = replace(entry, shown=False)
+            else:
                 self._forget(change.uid)
 
     def _others(self, uid: ClaimUID) -> list[PreparedClaim]:

@@ -29,7 +29,7 @@ _LOG = get_logger("service")
 
 
 class Driver(Protocol):
-    """What prepares the claims, such as plugin.driver.NodeDriver."""
+    """What prepares the claims, such as dra.node.NodeDriver."""
 
     def prepare(self, ref: ClaimRef) -> Answer:
         """Prepare a claim."""

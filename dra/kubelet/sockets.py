@@ -2,7 +2,7 @@
 
 Without its registration socket the plugin is unregistered by the kubelet, and without its plugin
 socket nobody reaches it once the kubelet connects anew; neither would change before a restart. A
-thread of its own, since `plugin.sync` may wait for the API server. Called by `plugin.startup`.
+thread of its own, since `dra.sync` may wait for the API server. Called by `dra.startup`.
 Source: kubernetes pkg/kubelet/pluginmanager/pluginwatcher; a removed socket unregisters its plugin.
 """
 

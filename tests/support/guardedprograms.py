@@ -8,23 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry
-
-from api.claims.versions import CLASSIC
 from api.contract import FAKE
 from api.objects import NodeName
 from api.resources import DRA_VERSIONS, NODES, PODS, STATES
 from controller.election import take_part
 from controller.wiring import build
-from dra.claims import ClaimReader
-from dra.metrics import PluginMetrics
 from dra.places import Places
+from dra.wiring import Surroundings, Watch
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leases import Timing
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
-from plugin.driver import NodeDriver
 from plugin.startup import recover
 from plugin.wiring import Site
 from plugin.wiring import build as build_plugin
@@ -53,20 +48,10 @@ class PluginProgram:
         places = Places.of(FAKE, str(root / "cdi"), str(root / "registry"), str(root / "plugins"))
         for place in (places.cdi_root, places.directory):
             place.path.mkdir(parents=True)
-        source = FakeDeviceSource(FAKE, NODE, 2, "M")
-        site = Site(FAKE, NODE, SYSTEM, source, places)
-        self.parts = build_plugin(client, self.events, Metrics(), site, IMPATIENT)
-        self.driver = NodeDriver(
-            NODE,
-            FAKE,
-            ClaimReader(client, CLASSIC),
-            self.parts.node_state,
-            source,
-            self.parts.state,
-            patience=IMPATIENT,
-            metrics=PluginMetrics(CollectorRegistry()),
-            events=self.events,
-        )
+        around = Surroundings(client, self.events, Metrics(), NODE, places, IMPATIENT)
+        site = Site(FAKE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"))
+        self.parts = build_plugin(around, site, Watch.over(around))
+        self.driver = self.parts.plugin.node
 
     def watch(self) -> None:
         """Let the cache see its state, and what has changed since."""

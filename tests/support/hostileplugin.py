@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,24 +17,17 @@ from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import FILE_NAME, checksum
-from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.protocol import pluginregistration_pb2 as registration
-from dra.kubelet.registration import Registration
-from dra.kubelet.server import UnixServer
-from dra.kubelet.service import NodeService
-from dra.kubelet.services import CLASSIC_SERVICES
-from dra.kubelet.version import Kubelet
-from dra.places import Place
 from testing.apiserver import MemoryApi
 from testing.kubeletcalls import KubeletCalls
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.hostile import Canaries, Wrong, survives
 from tests.support.mutation import damaged, mutated, text
 from tests.support.nodeprogram import NodeProgram
-from tests.support.pluginrig import IMPATIENT, NODE, node_object
+from tests.support.pluginrig import NODE, node_object
 
 _DEVICES = 8
 _SPARE = 7
@@ -273,23 +267,18 @@ class Calls:
 
     def __init__(self, root: Path) -> None:
         self._node = Node(root)
-        client: Any = self._node.api
-        kubelet = Kubelet(client, NODE)
-        handlers = NodeService(
-            self._node.program.driver, kubelet, IMPATIENT, CLASSIC_SERVICES, ClaimCalls()
-        ).handlers()
-        place = Place(root / "plugin.sock", "--x")
-        told = Registration(
-            FAKE.driver_name,
-            place.path,
-            kubelet,
-            self._node.program.metrics,
-            services=CLASSIC_SERVICES,
-            on_change=lambda: None,
+        program = self._node.program
+        self._stack = ExitStack()
+        for server in (
+            program.program.plugin.plugin_server,
+            program.program.plugin.registration_server,
+        ):
+            server.start()
+            self._stack.callback(server.stop, 0)
+        self._claims, self._registration = (
+            self._stack.enter_context(KubeletCalls(place.path))
+            for place in (program.places.plugin_socket, program.places.registration_socket)
         )
-        self._server = UnixServer(place, [*handlers, *told.handlers()], workers=4)
-        self._server.start()
-        self._calls = KubeletCalls(place.path)
         self._node.canaries = Canaries(root, *self._node.directories)
 
     def feed(self, chance: Random) -> None:
@@ -307,12 +296,12 @@ class Calls:
 
     def close(self) -> None:
         """Stop the server."""
-        self._calls.__exit__(None, None, None)
-        self._server.stop(0)
+        self._stack.close()
 
     def _send(self, path: str, content: bytes) -> None:
         try:
-            answer = self._calls.send(path, content).decode(errors="replace")
+            calls = self._registration if path.startswith("/pluginreg") else self._claims
+            answer = calls.send(path, content).decode(errors="replace")
         except grpc.RpcError as error:
             refusal: Any = error
             if refusal.code() in _DEFECTS:

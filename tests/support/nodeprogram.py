@@ -4,33 +4,26 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
 
-from api.claims.versions import CLASSIC
 from api.contract import FAKE
 from api.invariants import Violation, check_files
 from api.nas import NodeAllocationState
 from api.objects import NodeName, object_key
 from api.resources import STATES
-from dra.claims import ClaimReader, ClaimRef
-from dra.devicestate.state import State
-from dra.garbage import Collector
+from dra.claims import ClaimRef
+from dra.kubelet.protocol.pluginregistration_pb2 import RegistrationStatus
 from dra.metrics import PluginMetrics
-from dra.publish.nas import NasPublisher
-from dra.publish.nodestate import NodeState
+from dra.places import PLUGIN_SOCKET
 from dra.repairs import Repair
+from dra.wiring import COLLECT, FILES, Surroundings, Watch
 from fsck.nodefiles import read_files
 from kube.events import EventRecorder
-from kube.store import Store
-from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
-from plugin.driver import NodeDriver
-from plugin.fakes import Fakes
-from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
-from plugin.readiness import Readiness
-from plugin.sync import COLLECT, FILES, REPAIR, NodeSync
+from plugin.startup import recover
+from plugin.wiring import REPAIR, Site, build
 from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM
-from tests.support.pluginrig import IMPATIENT
+from tests.support.pluginrig import IMPATIENT, places_of
 
 
 class NodeProgram:
@@ -42,6 +35,7 @@ class NodeProgram:
         self.cdi_root = root / name / "cdi"
         self.directory = root / name / "plugin"
         self.directory.mkdir(parents=True)
+        self.places = places_of(self.directory, self.cdi_root, self.directory / PLUGIN_SOCKET)
         self.source = FakeDeviceSource(FAKE, self.name, devices, "M")
         self.running: dict[str, ClaimRef] = {}
         self.present = True
@@ -51,57 +45,22 @@ class NodeProgram:
     def start(self) -> None:
         """Start a process, up to the point where it serves."""
         client: Any = self.api
-        self.metrics = PluginMetrics(Metrics().registry)
-        self.cache = Store()
+        events: Any = Mock(spec_set=EventRecorder)
+        metrics = Metrics()
+        self.metrics = PluginMetrics(metrics.registry)
+        around = Surroundings(client, events, metrics, self.name, self.places, IMPATIENT)
+        site = Site(FAKE, SYSTEM, self.source)
+        self.program = build(around, site, Watch(self.metrics, self._report))
+        self.cache, self.queue = self.program.cache, self.program.queue
+        self.node_state = self.program.node_state
+        self.sync = self.program.sync
+        self.state = self.program.plugin.state
+        self.driver = self.program.plugin.node
+        self.program.plugin.registration.notify(RegistrationStatus(plugin_registered=True))
         self.see()
-        self.node_state = NodeState(
-            client, self.cache, self.name, SYSTEM, self.source.devices(), FAKE.device_key
-        )
-        events = Mock(spec_set=EventRecorder)
-        fakes = Fakes(FAKE, self.name)
-        publisher = NasPublisher(self.node_state, report=self._report)
-        self.state = State(
-            fakes.directory(self.cdi_root),
-            fakes.checkpoint(self.directory),
-            publisher,
-            report=self._report,
-            write_ahead=False,
-            remake=fakes.remake,
-        )
-        claims = ClaimReader(client, CLASSIC)
-        collector = Collector(
-            self.state,
-            self.state.discard,
-            claims,
-            self.name,
-            FAKE.driver_name,
-            self.metrics,
-            self._report,
-        )
-        registration: Any = type("Registered", (), {"problem": None, "refused": False})
-        readiness = Readiness(self.node_state, registration)
-        self.queue = Mock(spec_set=WorkQueue)
-        heartbeats = Heartbeats(self.node_state, PERIOD_SECONDS, self.metrics.beat)
-        self.sync = NodeSync(
-            *(self.node_state, publisher, self.state),
-            *(collector, readiness.write, heartbeats, self.queue),
-            report=self._report,
-        )
-        self.driver = NodeDriver(
-            self.name,
-            FAKE,
-            claims,
-            self.node_state,
-            self.source,
-            self.state,
-            patience=IMPATIENT,
-            metrics=self.metrics,
-            events=events,
-        )
-        self.node_state.ensure()
-        self.state.recover()
-        readiness.serving(True)
-        readiness.write()
+        recover(self.program)
+        self.program.readiness.serving(True)
+        self.program.readiness.write()
 
     def see(self) -> None:
         """Let the watch cache see what the API server has."""
@@ -113,9 +72,9 @@ class NodeProgram:
         self.see()
         for task in (REPAIR, COLLECT, FILES):
             self.sync.handle(task)
-        for queued in self.queue.add.call_args_list:
-            self.sync.handle(*queued.args)
-        self.queue.reset_mock()
+        while len(self.queue) and (key := self.queue.get()):
+            self.sync.handle(key)
+            self.queue.done(key)
 
     def violations(self, state: NodeAllocationState) -> list[Violation]:
         return check_files(state, read_files(FAKE, self.cdi_root, self.directory, self.name))

@@ -11,17 +11,11 @@ from typing import Any
 import grpc
 
 from dra.claims import ClaimRef
-from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-from dra.kubelet.server import UnixServer
-from dra.kubelet.service import NodeService
-from dra.kubelet.services import CLASSIC_SERVICES
-from dra.kubelet.version import Kubelet
-from dra.places import Place
 from testing.kubeletcalls import SECONDS, KubeletCalls
 from testing.waiting import until
 from tests.support.hostile import defects
-from tests.support.pluginrig import NODE, PluginRig
+from tests.support.pluginrig import PluginRig
 
 THREADS = 8
 _CLAIMS = 4
@@ -44,24 +38,13 @@ class Overlapping:
         """Allocate some claims, and serve them on a socket below `root`."""
         self.rig = PluginRig(root)
         self.refs = [self.rig.allocate(f"c{n}", n, split=n) for n in range(_CLAIMS)]
-        client: Any = self.rig.api
-        service = NodeService(
-            self.rig.driver,
-            Kubelet(client, NODE),
-            self.rig.patience,
-            CLASSIC_SERVICES,
-            ClaimCalls(),
-        )
-        self._socket = root / "overlapping.sock"
-        self._server = UnixServer(Place(self._socket, "--x"), service.handlers(), workers=THREADS)
+        self._socket = self.rig.socket
 
     def wrong(self, calls: int, seed: int) -> list[str]:
         """Make that many calls; return what was wrong with the answers, or at the end."""
         with ExitStack() as stack:
             logged = stack.enter_context(defects())
-            self._server.start()
-            stack.callback(self._server.stop, SECONDS)
-            first = self._answers()
+            first = self._answers(stack.enter_context(self.rig.serving()))
             with ThreadPoolExecutor(THREADS) as pool:
                 work = [(calls // THREADS, Random(f"{seed}/{n}"), first) for n in range(THREADS)]
                 found = [each for some in pool.map(self._calls, work) for each in some]
@@ -70,11 +53,11 @@ class Overlapping:
 
     def _idle(self) -> bool:
         """Tell whether no thread serves a call any more: nobody waits for one that is cancelled."""
-        return not any(t.name.startswith(f"{self._socket.stem}_") for t in threading.enumerate())
+        serving = (f"{self._socket.stem}_", "claim")
+        return not any(t.name.startswith(serving) for t in threading.enumerate())
 
-    def _answers(self) -> dict[str, list[str]]:
-        with KubeletCalls(self._socket) as calls:
-            return {uid: list(a.cdi_devices) for uid, a in calls.prepare(*self.refs).items()}
+    def _answers(self, calls: KubeletCalls) -> dict[str, list[str]]:
+        return {uid: list(a.cdi_devices) for uid, a in calls.prepare(*self.refs).items()}
 
     def _calls(self, work: tuple[int, Random, dict[str, list[str]]]) -> list[str]:
         number, chance, first = work

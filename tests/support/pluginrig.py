@@ -1,31 +1,31 @@
 """The node's side of the plugin on real directories; it can be killed and restarted."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
 
 from prometheus_client import CollectorRegistry
 
-from api.claims.versions import CLASSIC
 from api.contract import FAKE
 from api.nas import Device
 from api.objects import JSON, ClaimUID, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES
-from dra.claims import ClaimReader, ClaimRef
+from dra.claims import ClaimRef
 from dra.devicestate import cdi
-from dra.devicestate.state import State
-from dra.garbage import Collector
 from dra.metrics import PluginMetrics
 from dra.patience import Patience
-from dra.publish.nas import NasPublisher
-from dra.publish.nodestate import NodeState
+from dra.places import CDI_SETTING, PLUGIN_SOCKET, PLUGINS_SETTING, Place, Places
 from dra.repairs import Repair
+from dra.wiring import COLLECT, Surroundings, Watch
 from kube.events import EventRecorder
-from kube.store import Store
+from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
-from plugin.driver import NodeDriver
 from plugin.fakes import Fakes
+from plugin.wiring import Site, build
+from testing.kubeletcalls import KubeletCalls
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.tripwire import Tripwire, TripwireApi
 
@@ -57,6 +57,7 @@ class PluginRig:
         self.cdi_root = root / "cdi"
         self.directory = root / "plugin"
         self.directory.mkdir()
+        self.socket = root / PLUGIN_SOCKET
         self.source = FakeDeviceSource(FAKE, NODE, devices, "M")
         self.warnings: list[str] = []
         self.repairs: list[Repair] = []
@@ -74,41 +75,33 @@ class PluginRig:
         self.registry = CollectorRegistry()
         self.metrics = PluginMetrics(self.registry)
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
-        self.cache = Store()
         client: Any = self.api
-        self.node_state = NodeState(
-            client, self.cache, NODE, SYSTEM, self.source.devices(), FAKE.device_key
-        )
-        self.publisher = NasPublisher(self.node_state, report=self.report)
-        self.state = State(
-            FAKES.directory(self.cdi_root),
-            FAKES.checkpoint(self.directory),
-            self.publisher,
-            report=self.report,
-            write_ahead=False,
-            remake=FAKES.remake,
-        )
-        self.claims = ClaimReader(client, CLASSIC)
-        self.collector = Collector(
-            self.state,
-            self.state.discard,
-            self.claims,
-            NODE,
-            FAKE.driver_name,
-            self.metrics,
-            self.report,
-        )
-        self.driver = NodeDriver(
-            NODE,
-            FAKE,
-            self.claims,
-            self.node_state,
-            self.source,
-            self.state,
-            patience=self.patience,
-            metrics=self.metrics,
-            events=self.events,
-        )
+        metrics = create_autospec(Metrics, instance=True)
+        places = places_of(self.directory, self.cdi_root, self.socket)
+        around = Surroundings(client, self.events, metrics, NODE, places, self.patience)
+        site = Site(FAKE, SYSTEM, self.source)
+        program = build(around, site, Watch(self.metrics, self.report))
+        self.program = program
+        self.cache = program.cache
+        self.node_state = program.node_state
+        self.publisher = program.publisher
+        self.state = program.plugin.state
+        self.driver = program.plugin.node
+
+    @contextmanager
+    def serving(self) -> Iterator[KubeletCalls]:
+        """Serve on a socket, whose path has to be short; yield a kubelet's connection to it."""
+        server = self.program.plugin.plugin_server
+        server.start()
+        try:
+            with KubeletCalls(self.socket) as calls:
+                yield calls
+        finally:
+            server.stop(0)
+
+    def collect(self) -> None:
+        """Unprepare what is not for this node any more."""
+        self.program.plugin.tasks[COLLECT].run()
 
     def report(self, kind: Repair, text: str) -> None:
         self.repairs.append(kind)
@@ -175,6 +168,13 @@ class PluginRig:
     def assert_agreed(self) -> None:
         """Files, checkpoint and NAS name the same claims with the same devices."""
         assert self.injected() == self.saved() == self.shown()
+
+
+def places_of(directory: Path, cdi_root: Path, socket: Path) -> Places:
+    """Return the places of a plugin whose sockets are side by side."""
+    own, registration = Place(directory, PLUGINS_SETTING), socket.with_name("registration.sock")
+    sockets = (Place(path, PLUGINS_SETTING) for path in (socket, registration))
+    return Places(Place(cdi_root, CDI_SETTING), own, own, *sockets)
 
 
 def node_object(version: str = "v1.30.14") -> JSON:

@@ -14,8 +14,8 @@ import controller.__main__ as controller_program
 import plugin.__main__ as plugin_program
 from api.contract import FAKE
 from api.objects import JSON
-from dra.places import Places, check_length
-from plugin.__main__ import PluginConfig
+from dra.places import check_length
+from dra.settings import NodeConfig
 from tests.support.helm import Helm, HelmFailed
 
 Find = Callable[[list[JSON], str, str], JSON]
@@ -126,13 +126,8 @@ def programs(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(program, "Lifecycle", MagicMock())
     monkeypatch.setattr(controller_program, "run", lambda *_: 0)
 
-    def check_places(_life: object, config: PluginConfig, _common: object) -> int:
-        places = Places.of(
-            FAKE,
-            config.cdi_root,
-            config.kubelet_registrar_directory_path,
-            config.kubelet_plugins_directory_path,
-        )
+    def check_places(_life: object, on: NodeConfig, *_rest: object) -> int:
+        places = on.places(FAKE)
         for socket in (places.plugin_socket, places.registration_socket):
             check_length(socket)
         return 0

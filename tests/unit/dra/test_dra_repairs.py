@@ -114,5 +114,5 @@ def test_an_edited_nas_is_told(rig: PluginRig) -> None:
 def test_a_claim_that_is_collected_is_told(rig: PluginRig) -> None:
     rig.driver.prepare(rig.allocate("a", 0))
     rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
-    rig.collector.collect()
+    rig.collect()
     assert rig.repairs == [Repair.STALE_CLAIM]

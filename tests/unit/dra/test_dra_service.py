@@ -12,13 +12,7 @@ from api.objects import ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
-from dra.kubelet.claimcalls import ClaimCalls
-from dra.kubelet.server import UnixServer
-from dra.kubelet.service import NodeService
-from dra.kubelet.services import CLASSIC_SERVICES
-from dra.kubelet.version import Kubelet
 from dra.kubelet.wire import LONGEST_TEXT
-from dra.places import Place
 from kube.errors import ConnectFailed
 from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from tests.support.pluginrig import NODE, PluginRig, node_object
@@ -37,29 +31,9 @@ HOSTILE = [
 
 
 @pytest.fixture
-def calls(rig: PluginRig, short_path: Path) -> Iterator[KubeletCalls]:
-    with served(rig, short_path / "plugin.sock") as calls:
+def calls(rig: PluginRig) -> Iterator[KubeletCalls]:
+    with rig.serving() as calls:
         yield calls
-
-
-class served:  # noqa: N801 - reads as a word
-    """Serves a rig while the context lasts."""
-
-    def __init__(self, rig: PluginRig, socket: Path) -> None:
-        client: Any = rig.api
-        service = NodeService(
-            rig.driver, Kubelet(client, NODE), rig.patience, CLASSIC_SERVICES, ClaimCalls()
-        )
-        self.server = UnixServer(Place(socket, "--x"), service.handlers(), workers=8)
-        self.calls = KubeletCalls(socket)
-
-    def __enter__(self) -> KubeletCalls:
-        self.server.start()
-        return self.calls
-
-    def __exit__(self, *_: object) -> None:
-        self.calls.__exit__(None, None, None)
-        self.server.stop(0)
 
 
 def ids(rig: PluginRig, ref: ClaimRef) -> list[str]:
@@ -163,7 +137,7 @@ def test_defect_is_told_without_its_text(
     rig: PluginRig, calls: KubeletCalls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ref = rig.allocate("a", 0)
-    monkeypatch.setattr(rig.state, "prepare", lambda _: 1 // 0)
+    monkeypatch.setattr(rig.state, "prepare", lambda *_: 1 // 0)
     error = calls.prepare(ref)[ref.uid].error
     assert error == "ZeroDivisionError in the plugin, which is a defect; see its log"
     with pytest.raises(grpc.RpcError, match="defect in the plugin"):

@@ -48,6 +48,14 @@ class TestWriteAhead:
         assert rig.state.find(claim(1).uid) == prepared
         assert rig.memory.claims == {claim(1).uid: prepared}
 
+    def test_what_the_driver_has_undone_begins_anew(self, rig: StateRig) -> None:
+        former = replace(rig.state.begin(begun(1, "first")), devices=claim(1).devices)
+        rig.state.prepare(former)
+        wanted = replace(begun(1, "second"), results=begun(1, device="d7").results)
+        assert rig.state.begin(wanted, undone=former) == wanted
+        assert list(rig.directory.claims()) == []
+        assert rig.prepared() == Checkpoint(rig.root, FAKE).load() == {claim(1).uid: wanted}
+
     def test_a_claim_that_only_began_holds_its_devices(self, rig: StateRig) -> None:
         rig.state.begin(begun(1))
         with pytest.raises(DeviceInUse, match=r"device d1 of .*c2"):

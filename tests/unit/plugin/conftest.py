@@ -6,5 +6,5 @@ from tests.support.pluginrig import PluginRig
 
 
 @pytest.fixture
-def rig(tmp_path: Path) -> PluginRig:
-    return PluginRig(tmp_path)
+def rig(short_path: Path) -> PluginRig:
+    return PluginRig(short_path)

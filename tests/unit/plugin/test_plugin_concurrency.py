@@ -81,7 +81,7 @@ def test_calls_beside_sync_and_garbage_collection(rig: PluginRig, refs: list[Cla
     rig.api.put(DRA_V1ALPHA2.claims, claim("c0"))
     calls: list[Callable[[], object]] = []
     calls += [lambda ref=ref: rig.driver.prepare(ref) for ref in refs[1:6]]  # type: ignore[misc]
-    together([*calls, rig.collector.collect, rig.publisher.reconcile, rig.state.entries])
+    together([*calls, rig.collect, rig.publisher.reconcile, rig.state.entries])
     rig.assert_agreed()
     assert set(rig.saved()) == {ref.uid for ref in refs[1:6]}
 

@@ -72,6 +72,21 @@ def test_killed_while_the_cache_is_behind(
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
+def test_killed_while_prepared_for_another_allocation(watched: PluginRig, moment: int) -> None:
+    ref = watched.allocate("a", 0)
+    watched.driver.prepare(ref)
+    watched.allocate("a", 3)
+    killed(watched, moment)
+    with pytest.raises(Killed):
+        watched.driver.prepare(ref)
+    watched.restart()
+    watched.assert_agreed()
+    watched.driver.prepare(ref)
+    watched.assert_agreed()
+    assert watched.saved() == {ref.uid: [watched.device(3).id]}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_killed_during_unprepare(watched: PluginRig, moment: int) -> None:
     other, ref = watched.allocate("other", 7), watched.allocate("a", 0, split=2)
     watched.driver.prepare(other)
@@ -88,9 +103,14 @@ def test_killed_during_unprepare(watched: PluginRig, moment: int) -> None:
 
 def test_prepare_and_unprepare_have_as_many_moments_as_are_tried(watched: PluginRig) -> None:
     ref = watched.allocate("a", 0)
-    for call in (watched.driver.prepare, watched.driver.unprepare):
+    calls: list[Callable[[], object]] = [
+        lambda: watched.driver.prepare(ref),
+        lambda: watched.driver.prepare(watched.allocate("a", 3)),
+        lambda: watched.driver.unprepare(ref),
+    ]
+    for call in calls:
         killed(watched, len(MOMENTS) + 1)
-        call(ref)
+        call()
         assert watched.tripwire.left == 1
         watched.tripwire.disarm()
 

@@ -10,13 +10,20 @@ from api.objects import JSON, ClaimUID, DeviceID
 from api.resources import DRA_V1ALPHA2, STATES
 from dra.claims import ClaimRef
 from dra.devicestate import cdi
+from dra.devicestate.checkpoint import FILE_NAME
 from dra.errors import CdiWriteFailed, ClaimNotFound, ClaimUidMismatch, NodeStateMissing
 from dra.kubelet.answers import AnsweredDevice, flat
 from kube.errors import BrokenAnswer
-from plugin.driver import answer
+from plugin.devices import FakeDeviceSource
+from plugin.driver import FakeDriver, answer, offered
 from plugin.errors import DeviceGone, NotInNodeState
 from tests.support.build import SYSTEM, allocated, claim
 from tests.support.pluginrig import FAKES, NODE, PluginRig
+
+
+def test_whole_devices_are_offered_in_their_order() -> None:
+    source = FakeDeviceSource(FAKE, NODE, 3, "M")
+    assert offered(FakeDriver(FAKES, source).discover()) == source.devices()
 
 
 def test_answer_names_the_common_device_and_the_children_of_each_device(rig: PluginRig) -> None:
@@ -192,6 +199,17 @@ def test_success_is_told_once_however_often_the_kubelet_calls(
     assert successes(rig) == []
 
 
+def test_devices_that_only_the_nas_knew_are_told_once(rig: PluginRig) -> None:
+    ref = rig.allocate("a", 0, split=2)
+    rig.driver.prepare(ref)
+    (rig.directory / FILE_NAME).write_bytes(b"")
+    for path in rig.cdi_root.iterdir():
+        path.unlink()
+    rig.restart()
+    rig.driver.prepare(ref)
+    assert successes(rig) == []
+
+
 @pytest.mark.parametrize("cached", [False, True])
 def test_success_after_a_failure_is_told_once(rig: PluginRig, cached: bool) -> None:
     rig.watching = cached
@@ -240,5 +258,5 @@ def test_calls_are_counted_by_result(
         assert rig.registry.get_sample_value(name, {"result": result}) == 1
 
 
-def _fail(_: object) -> None:
+def _fail(*_: object) -> None:
     raise CdiWriteFailed("full")

@@ -3,7 +3,7 @@ from collections.abc import Callable
 import pytest
 
 from api.resources import DRA_V1ALPHA2
-from dra.claims import ClaimRef
+from dra.claims import ClaimReader, ClaimRef
 from dra.devicestate.checkpoint import FILE_NAME
 from kube.errors import ConnectFailed
 from tests.support.build import allocated, claim
@@ -47,13 +47,13 @@ def test_claim_that_is_out_of_date_is_unprepared(
     rig: PluginRig, ref: ClaimRef, change: Callable[[PluginRig], object]
 ) -> None:
     change(rig)
-    rig.collector.collect()
+    rig.collect()
     assert rig.saved() == rig.injected() == rig.shown() == {}
     assert collected(rig) == 1
 
 
 def test_claim_in_use_is_kept(rig: PluginRig, ref: ClaimRef) -> None:
-    rig.collector.collect()
+    rig.collect()
     assert list(rig.saved()) == [ref.uid]
     assert collected(rig) == 0
 
@@ -66,7 +66,7 @@ def test_nothing_is_collected_without_a_clear_answer(
     rig.api.served = []
     if away:
         rig.api.fault = lambda *_: ConnectFailed("away")
-    rig.collector.collect()
+    rig.collect()
     assert list(rig.saved()) == [ref.uid]
 
 
@@ -74,16 +74,16 @@ def test_claim_that_was_prepared_again_meanwhile_is_kept(
     rig: PluginRig, ref: ClaimRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
-    read = rig.claims.read
+    read = ClaimReader.read
 
-    def read_and_prepare(asked: ClaimRef) -> object:
+    def read_and_prepare(reader: ClaimReader, asked: ClaimRef) -> object:
         """The kubelet comes between the look at the claim and the unprepare."""
         (entry,) = rig.state.entries()
         rig.state.prepare(entry.claim)
-        return read(asked)
+        return read(reader, asked)
 
-    monkeypatch.setattr(rig.claims, "read", read_and_prepare)
-    rig.collector.collect()
+    monkeypatch.setattr(ClaimReader, "read", read_and_prepare)
+    rig.collect()
     assert list(rig.saved()) == [ref.uid]
 
 
@@ -92,7 +92,7 @@ def test_claim_whose_name_is_lost_is_kept(rig: PluginRig, ref: ClaimRef) -> None
     rig.edit_nas({"allocatedClaims": None})
     (rig.directory / FILE_NAME).write_bytes(b"")
     rig.restart()
-    rig.collector.collect()
+    rig.collect()
     assert list(rig.saved()) == [ref.uid]
 
 
@@ -100,6 +100,6 @@ def test_one_claim_does_not_keep_the_others(rig: PluginRig, ref: ClaimRef) -> No
     kept = rig.allocate("b", 1)
     rig.driver.prepare(kept)
     rig.api.remove(DRA_V1ALPHA2.claims, "a", "default")
-    rig.collector.collect()
+    rig.collect()
     assert list(rig.saved()) == [kept.uid]
     rig.assert_agreed()

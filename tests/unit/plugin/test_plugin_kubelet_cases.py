@@ -20,18 +20,14 @@ from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2, NODES
 from api.selectors import only_node
 from dra.claims import ClaimRef
-from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
 from dra.kubelet.protocol.pluginregistration_pb2 import RegistrationStatus
 from dra.kubelet.registration import Registration
-from dra.kubelet.server import UnixServer
-from dra.kubelet.service import NodeService
 from dra.kubelet.services import CLASSIC_SERVICES, supported_versions
 from dra.kubelet.version import Kubelet
 from dra.metrics import PluginMetrics
-from dra.places import Place
 from kube.errors import ServerError
-from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
+from testing.kubeletcalls import V1ALPHA2, V1ALPHA4
 from tests.support.build import allocated, claim
 from tests.support.pluginrig import NODE, PluginRig, node_object
 
@@ -40,20 +36,12 @@ class Node:
     """A plugin with both sockets, and a kubelet's connection to its plugin socket."""
 
     def __init__(self, root: Path) -> None:
-        self.root = root
         self.rig = PluginRig(root)
         self.serve()
 
     def serve(self) -> None:
-        client: Any = self.rig.api
-        kubelet = Kubelet(client, NODE)
-        socket = Place(self.root / "plugin.sock", "--plugins")
-        service = NodeService(
-            self.rig.driver, kubelet, self.rig.patience, CLASSIC_SERVICES, ClaimCalls()
-        )
-        self.server = UnixServer(socket, service.handlers(), workers=8)
-        self.server.start()
-        self.calls = KubeletCalls(socket.path)
+        self._serving = self.rig.serving()
+        self.calls = self._serving.__enter__()
 
     def restart(self) -> None:
         """Restart the plugin."""
@@ -62,8 +50,7 @@ class Node:
         self.serve()
 
     def stop(self) -> None:
-        self.calls.__exit__(None, None, None)
-        self.server.stop(0)
+        self._serving.__exit__(None, None, None)
 
     def upgrade(self) -> None:
         """Make the kubelet one of 1.31, after a restart of the plugin."""

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import create_autospec
@@ -8,8 +8,8 @@ from click.testing import CliRunner, Result
 
 import plugin.__main__ as program
 from dra.errors import CannotServe
+from dra.settings import NodeConfig
 from kube.errors import ConfigError
-from ops.config import CommonConfig
 from ops.lifecycle import Lifecycle
 from plugin.__main__ import PluginConfig, main, run
 from tests.support.settings import DEFAULTS
@@ -18,12 +18,12 @@ ENV = {"NODE_NAME": "node-1", "POD_NAMESPACE": "ns", "KUBECONFIG": "/none"}
 
 
 @pytest.fixture
-def ran(monkeypatch: pytest.MonkeyPatch) -> list[PluginConfig]:
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """Let the program end as soon as its settings are known."""
-    found: list[PluginConfig] = []
+    found: list[dict[str, Any]] = []
 
-    def note(_life: Lifecycle, config: PluginConfig, _common: Any) -> int:
-        found.append(config)
+    def note(_life: Lifecycle, on: NodeConfig, config: PluginConfig, _common: Any) -> int:
+        found.append(asdict(on) | asdict(config))
         return 0
 
     monkeypatch.setattr(program, "run", note)
@@ -36,18 +36,19 @@ def invoke(*arguments: str, **env: str) -> Result:
     return CliRunner().invoke(main, arguments, env={**ENV, **env})
 
 
-def test_defaults_are_those_of_a_node(ran: list[PluginConfig]) -> None:
+def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
     assert invoke().exit_code == 0
     assert ran == [
-        PluginConfig(
-            node_name="node-1",
-            num_devices=8,
-            device_model="LATEST-FAKE-MODEL",
-            cdi_root="/etc/cdi",
-            kubelet_registrar_directory_path="/var/lib/kubelet/plugins_registry",
-            kubelet_plugins_directory_path="/var/lib/kubelet/plugins",
-            heartbeat_period=60.0,
-        )
+        {
+            "node_name": "node-1",
+            "num_devices": 8,
+            "device_model": "LATEST-FAKE-MODEL",
+            "cdi_root": "/etc/cdi",
+            "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
+            "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
+            "rolling_update": "",
+            "heartbeat_period": 60.0,
+        }
     ]
 
 
@@ -76,11 +77,11 @@ def test_defaults_are_those_of_a_node(ran: list[PluginConfig]) -> None:
     ],
 )
 def test_flag_and_variable_set_the_same(
-    ran: list[PluginConfig], flag: str, env: str, value: str, field: str, read: object
+    ran: list[dict[str, Any]], flag: str, env: str, value: str, field: str, read: object
 ) -> None:
     assert invoke(flag, value).exit_code == 0
     assert invoke(**{env: value}).exit_code == 0
-    assert [getattr(config, field) for config in ran] == [read, read]
+    assert [config[field] for config in ran] == [read, read]
 
 
 @pytest.mark.parametrize(
@@ -93,10 +94,10 @@ def test_flag_and_variable_set_the_same(
     ],
 )
 def test_every_model_that_selectors_can_name_is_offered(
-    ran: list[PluginConfig], model: str
+    ran: list[dict[str, Any]], model: str
 ) -> None:
     assert invoke("--device-model", model).exit_code == 0
-    assert [config.device_model for config in ran] == [model]
+    assert [config["device_model"] for config in ran] == [model]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_every_model_that_selectors_can_name_is_offered(
     ],
 )
 def test_wrong_setting_is_one_line_and_exit_code_2(
-    ran: list[PluginConfig], arguments: list[str], text: str
+    ran: list[dict[str, Any]], arguments: list[str], text: str
 ) -> None:
     result = invoke(*arguments)
     assert result.exit_code == 2
@@ -132,26 +133,22 @@ def test_help_names_every_variable() -> None:
         assert f"env var: {name}" in " ".join(text.split())
 
 
-def config(root: Path) -> PluginConfig:
-    return PluginConfig(
-        *("node-1", 1, "M"),
-        *(str(root / "cdi"), str(root / "registry"), str(root / "plugins")),
-        60.0,
-    )
-
-
-def common() -> CommonConfig:
-    return replace(DEFAULTS, kubeconfig="/none/kubeconfig", namespace="ns")
+def start(root: Path) -> None:
+    """Run the program with directories below `root`, and without an API server."""
+    on = NodeConfig("node-1", *(str(root / name) for name in ("cdi", "registry", "plugins")))
+    common = replace(DEFAULTS, kubeconfig="/none/kubeconfig", namespace="ns")
+    with Lifecycle() as life:
+        run(life, on, PluginConfig(1, "M", 60.0), common)
 
 
 def test_machine_is_looked_at_before_the_api_server(short_path: Path) -> None:
     """A wrong directory is told even where there is no kubeconfig."""
-    with pytest.raises(CannotServe), Lifecycle() as life:
-        run(life, config(short_path), common())
+    with pytest.raises(CannotServe):
+        start(short_path)
 
 
 def test_lock_is_released_when_the_program_cannot_run(short_path: Path) -> None:
     (short_path / "registry").mkdir()
     for _ in range(2):
-        with pytest.raises(ConfigError, match="kubeconfig"), Lifecycle() as life:
-            run(life, config(short_path), common())
+        with pytest.raises(ConfigError, match="kubeconfig"):
+            start(short_path)

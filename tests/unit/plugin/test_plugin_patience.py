@@ -82,6 +82,8 @@ LASTS = (
     CheckpointWriteFailed,
     ClaimBusy,
     StateBusy,
+    DriverFailed,
+    WrongDevices,
 )
 MODULES = ("api.errors", "kube.errors", "dra.errors", "plugin.errors")
 WAITS = {

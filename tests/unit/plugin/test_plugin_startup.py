@@ -19,13 +19,15 @@ from dra.devicestate.checkpoint import FILE_NAME
 from dra.errors import CannotServe, NodeUnknown, SocketUnusable
 from dra.patience import Patience
 from dra.places import Places
+from dra.startup import persist
+from dra.wiring import Surroundings, Watch
 from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
 from plugin.fakes import Fakes
-from plugin.startup import persist, readiness_checks, start
+from plugin.startup import readiness_checks, start
 from plugin.wiring import Site, build
 from testing.apiserver import MemoryApi
 from testing.kubeletcalls import KubeletCalls
@@ -55,8 +57,10 @@ class Node:
         self.metrics = Metrics()
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.life = Lifecycle(budget=SECONDS)
-        site = Site(FAKE, NODE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"), self.places)
-        self.plugin = build(client, self.events, self.metrics, site, Patience(self.life.stop.wait))
+        patience = Patience(self.life.stop.wait)
+        around = Surroundings(client, self.events, self.metrics, NODE, self.places, patience)
+        site = Site(FAKE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"))
+        self.plugin = build(around, site, Watch.over(around))
 
     def start(self) -> None:
         start(self.life, self.plugin)
@@ -202,14 +206,14 @@ def test_stop_with_a_claim_leaves_its_files(node: Node) -> None:
     device = PreparedDevice(FakeDeviceSource(FAKE, NODE, 2, "M").devices()[0].id, None)
     node.api.put(DRA_V1ALPHA2.claims, allocated(claim("a")))
     prepared = Fakes(FAKE, NODE).claim(ClaimUID("uid-a"), NAMESPACE, "a", "label", [device])
-    node.plugin.state.prepare(prepared)
+    node.plugin.plugin.state.prepare(prepared)
     before = files(node)
     node.stop()
     assert files(node) == before
     assert set(before) == {common_file(FAKE), claim_file(FAKE, prepared.uid), FILE_NAME}
     node.boot()
     node.start()
-    assert node.plugin.state.find(prepared.uid) == prepared
+    assert node.plugin.plugin.state.find(prepared.uid) == prepared
 
 
 def test_stop_before_the_node_was_recovered_leaves_what_an_earlier_process_left(
@@ -317,7 +321,7 @@ def test_sockets_that_somebody_removed_come_back(
     node.wait_status(STATUS_READY)
     for place in (node.places.registration_socket, node.places.plugin_socket):
         place.path.unlink()
-    node.plugin.sockets.look()
+    node.plugin.plugin.sockets.look()
     assert node.sockets() == [True, True]
     with KubeletCalls(node.places.registration_socket.path) as calls:
         endpoint = calls.get_info().endpoint

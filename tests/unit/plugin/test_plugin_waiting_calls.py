@@ -11,22 +11,16 @@ import pytest
 
 from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimRef
-from dra.kubelet.claimcalls import ClaimCalls
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-from dra.kubelet.server import UnixServer
-from dra.kubelet.service import NodeService
-from dra.kubelet.services import CLASSIC_SERVICES
-from dra.kubelet.version import Kubelet
 from dra.kubelet.wire import usable
 from dra.patience import Patience
-from dra.places import Place
 from kube import deadlines
 from kube.calls import Patch
 from kube.errors import Conflict, ConnectFailed, KubeError, ReadTimeout, ServerError
 from testing.kubeletcalls import V1ALPHA2, V1ALPHA4, KubeletCalls
 from testing.waiting import until
 from tests.support.build import allocated, claim
-from tests.support.pluginrig import NODE, PluginRig, node_object
+from tests.support.pluginrig import PluginRig, node_object
 
 OUTAGE_SECONDS = 1.0
 
@@ -47,26 +41,13 @@ class Skipping(threading.local):
 class Node:
     """A plugin that waits, with a kubelet's connection to it."""
 
+    calls: KubeletCalls
+
     def __init__(self, root: Path) -> None:
         self.clock = Skipping()
         self.ending = False
         self.rig = PluginRig(root, patience=Patience(self._sleep, clock=self.clock))
-        client: Any = self.rig.api
-        service = NodeService(
-            self.rig.driver,
-            Kubelet(client, NODE),
-            self.rig.patience,
-            CLASSIC_SERVICES,
-            ClaimCalls(),
-        )
-        self.socket = root / "plugin.sock"
-        self.server = UnixServer(Place(self.socket, "--x"), service.handlers(), workers=4)
-        self.server.start()
-        self.calls = KubeletCalls(self.socket)
-
-    def close(self) -> None:
-        self.calls.__exit__(None, None, None)
-        self.server.stop(0)
+        self.socket = self.rig.socket
 
     def outage(self, *faults: KubeError, of: str = "") -> None:
         """Have a second of faults from the first request on, of one verb or of all."""
@@ -94,8 +75,8 @@ class Node:
 @pytest.fixture
 def node(short_path: Path) -> Iterator[Node]:
     made = Node(short_path)
-    yield made
-    made.close()
+    with made.rig.serving() as made.calls:
+        yield made
 
 
 AWAY = ConnectFailed("away")

@@ -6,6 +6,7 @@ from api.contract import FAKE
 from api.resources import NODES, STATES
 from dra.patience import Patience
 from dra.places import Places
+from dra.wiring import Surroundings, Watch
 from kube.events import EventRecorder
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
@@ -22,9 +23,10 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
     api, metrics, stop = MemoryApi(), Metrics(), threading.Event()
     api.put(NODES, node_object())
     places = Places.of(FAKE, *(str(tmp_path / name) for name in ("cdi", "registry", "plugins")))
-    site = Site(FAKE, NODE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"), places)
+    site = Site(FAKE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"))
     events = create_autospec(EventRecorder, instance=True)
-    plugin = build(api, events, metrics, site, Patience(stop.wait))
+    around = Surroundings(api, events, metrics, NODE, places, Patience(stop.wait))
+    plugin = build(around, site, Watch.over(around))
     plugin.node_state.ensure()
     seen = threading.Condition()
     statuses: list[str] = []

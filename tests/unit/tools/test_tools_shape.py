@@ -1,7 +1,10 @@
 import re
+from collections.abc import Callable
+
+import pytest
 
 from testing.waiting import until
-from tools.shape import ROOT, allocating, lines, preparing, walk_of
+from tools.shape import ROOT, Walk, allocating, lines, preparing, walk_of
 
 
 def test_walk_has_the_files_of_the_project_that_ran_and_no_others() -> None:
@@ -20,12 +23,19 @@ def test_claim_is_allocated_and_prepared() -> None:
     assert min(allocated.frames, prepared.frames) > 1
 
 
-def test_a_walk_is_no_longer_than_the_documentation_says() -> None:
+@pytest.mark.parametrize(
+    ("said", "walk"),
+    [("Allocating one claim", allocating), ("Preparing one", preparing)],
+    ids=["allocating", "preparing"],
+)
+def test_a_walk_is_no_longer_than_the_documentation_says(
+    said: str, walk: Callable[[], Walk]
+) -> None:
     page = (ROOT / "docs/architecture.md").read_text("utf-8")
-    said = re.search(r"Allocating one claim runs (\d+) files and is (\d+) frames deep", page)
-    assert said is not None
-    files, frames = map(int, said.groups())
-    found = allocating()
+    counts = re.search(rf"{said} runs (\d+) files and is (\d+) frames deep", page)
+    assert counts is not None
+    files, frames = map(int, counts.groups())
+    found = walk()
     assert len(found.files) <= files
     assert found.frames <= frames
 

@@ -1,0 +1,48 @@
+"""Undoes what people and other programs do to the node's NAS. Called by the sync of the plugin."""
+
+from collections.abc import Callable
+
+from dra.publish.nas import NasPublisher
+from dra.publish.nodestate import NodeState
+from dra.repairs import Repair, Report
+
+
+class Repairs:
+    """Keeps the NAS as the plugin needs it."""
+
+    def __init__(
+        self,
+        node_state: NodeState,
+        publisher: NasPublisher,
+        status_changed: Callable[[], None],
+        report: Report,
+    ) -> None:
+        """Repair what is wrong.
+
+        Args:
+            node_state: the node's NAS.
+            publisher: shows the prepared claims there.
+            status_changed: has the status written again, which a NAS made anew does not have.
+            report: tells people what had to be repaired.
+        """
+        self._node_state = node_state
+        self._publisher = publisher
+        self._status_changed = status_changed
+        self._report = report
+
+    def run(self) -> None:
+        """Make the NAS exist, offer our devices, and show the prepared claims.
+
+        Raises:
+            DriverError: it could not be made so.
+        """
+        if not self._node_state.intact():
+            missing = not self._node_state.current().resource_version
+            if missing:
+                self._status_changed()
+            self._node_state.ensure()
+            if missing:
+                self._report(Repair.STATE_MISSING, "NodeAllocationState was gone, made anew")
+            else:
+                self._report(Repair.STATE_CHANGED, "allocatableDevice was changed, written anew")
+        self._publisher.reconcile()
