@@ -28,7 +28,7 @@ from dra.publish.status.told import Told as StatusTold
 from dra.startup import persist, serve
 from dra.statelock import StateLock
 from dra.sync import NodeSync
-from dra.wiring import Kind, Plugin, Surroundings, Watch, build, node_object
+from dra.wiring import AllocationModel, Plugin, Surroundings, Telemetry, build, node_object
 from kube.workqueue import WorkQueue
 from ops.checks import Check
 from ops.lifecycle import Lifecycle
@@ -109,7 +109,7 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
         driver: the driver.
         rolling: whether another instance may be on the node while the driver is updated.
     """
-    watch, name = Watch.over(around), driver.contract.driver_name
+    telemetry, name = Telemetry.over(around), driver.contract.driver_name
     told = Told(around.events, node_object(around.node), around.metrics.registry)
     slices = build_slices(
         around.client,
@@ -120,7 +120,7 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
     )
     claims = ClaimReader(around.client, STRUCTURED)
     refused = StatusTold(around.events, around.metrics.registry, clock=time.monotonic)
-    kind = Kind(
+    model = AllocationModel(
         services=served(driver, structured=True, classic=False),
         claims=claims,
         allocations=FromClaims(name),
@@ -129,10 +129,12 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
         metadata=_metadata(around, driver),
         registered=slices.publisher.republish,
     )
-    plugin = build(around, driver, kind, _state(around, driver, watch, rolling=rolling), watch)
+    plugin = build(
+        around, driver, model, _state(around, driver, telemetry, rolling=rolling), telemetry
+    )
     queue = WorkQueue(observer=around.metrics.queue("node"))
     return StructuredPlugin(
-        driver, plugin, kind.metadata, slices, queue, NodeSync(plugin.tasks, queue)
+        driver, plugin, model.metadata, slices, queue, NodeSync(plugin.tasks, queue)
     )
 
 
@@ -144,7 +146,7 @@ def _metadata(around: Surroundings, driver: Driver) -> MetadataFiles | None:
     return MetadataFiles(name, driver, places.directory.path, places.cdi_root.path)
 
 
-def _state(around: Surroundings, driver: Driver, watch: Watch, *, rolling: bool) -> State:
+def _state(around: Surroundings, driver: Driver, telemetry: Telemetry, *, rolling: bool) -> State:
     places = around.places
     directory = CdiDirectory(places.cdi_root.path, driver.contract)
     lock = StateLock(places.directory.path) if rolling else None
@@ -152,7 +154,7 @@ def _state(around: Surroundings, driver: Driver, watch: Watch, *, rolling: bool)
         directory,
         Checkpoint(places.directory.path, driver.contract),
         Nothing(directory),
-        report=watch.report,
+        report=telemetry.report,
         guard=None if lock is None else lambda: lock,
     )
 

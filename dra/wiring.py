@@ -69,7 +69,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class AllocationModel:
     """What the claims of a plugin are like.
 
     Attributes:
@@ -119,7 +119,7 @@ class Plugin:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Telemetry:
     """How a plugin tells what it does.
 
     Attributes:
@@ -131,47 +131,49 @@ class Watch:
     report: Report
 
     @classmethod
-    def over(cls, around: Surroundings) -> "Watch":
+    def over(cls, around: Surroundings) -> "Telemetry":
         """Return that of a plugin."""
         measured = PluginMetrics(around.metrics.registry)
         about = node_object(around.node)
         return cls(measured, reporter(around.events, measured.repaired, about))
 
 
-def build(around: Surroundings, driver: Driver, kind: Kind, state: State, watch: Watch) -> Plugin:
+def build(
+    around: Surroundings, driver: Driver, model: AllocationModel, state: State, telemetry: Telemetry
+) -> Plugin:
     """Return the plugin of a driver, not yet running."""
-    name, node, measured = driver.contract.driver_name, around.node, watch.measured
+    name, node, measured = driver.contract.driver_name, around.node, telemetry.measured
     measured.count_prepared(lambda: len(state.entries()))
     kubelet, calls = Kubelet(around.client, node), ClaimCalls()
     served = NodeDriver(
-        *(node, driver, kind.claims, kind.allocations, state),
-        status=kind.status,
-        answer=kind.answer,
-        metadata=kind.metadata,
+        *(node, driver, model.claims, model.allocations, state),
+        status=model.status,
+        answer=model.answer,
+        metadata=model.metadata,
         patience=around.patience,
         metrics=measured,
         events=around.events,
     )
     registration = Registration(
         *(name, around.places.plugin_socket.path, kubelet, measured),
-        services=kind.services,
-        on_change=kind.registration_changed,
-        on_registered=kind.registered,
+        services=model.services,
+        on_change=model.registration_changed,
+        on_registered=model.registered,
     )
     health = Health(driver, node) if isinstance(driver, ReportsHealth) else None
-    claim_services = [each for each in kind.services if each.for_claims]
+    claim_services = [each for each in model.services if each.for_claims]
     service = NodeService(served, kubelet, around.patience, claim_services, calls)
     handlers = [*service.handlers(), *(health.handlers() if health else ())]
-    servers = _servers(around.places, handlers, registration, watch.report)
+    servers = _servers(around.places, handlers, registration, telemetry.report)
     discard = _discarder(served, calls.turn)
-    collector = Collector(state, discard, kind.claims, node, name, measured, watch.report)
+    collector = Collector(state, discard, model.claims, node, name, measured, telemetry.report)
     return Plugin(
         state,
         served,
         registration,
         plugin_server=servers[around.places.plugin_socket.path],
         registration_server=servers[around.places.registration_socket.path],
-        sockets=Sockets(servers, grace=GRACE_SECONDS, report=watch.report),
+        sockets=Sockets(servers, grace=GRACE_SECONDS, report=telemetry.report),
         health=health,
         tasks={COLLECT: Task(collector.collect), FILES: Task(state.mend_files)},
     )

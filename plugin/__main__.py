@@ -9,7 +9,7 @@ from api.names import DEFAULT_MODEL
 from api.parameters import LONGEST_MODEL
 from dra import startup
 from dra.settings import NODE, NodeConfig, node_options
-from dra.wiring import Watch
+from dra.wiring import Telemetry
 from ops.config import CommonConfig, common_config, common_options
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
@@ -109,7 +109,7 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
     around, _lock = startup.surroundings(life, contract, on, common, "fake-dra-kubeletplugin")
     source = FakeDeviceSource(contract, around.node, config.num_devices, config.device_model)
     site = Site(contract, common.namespace, source, config.heartbeat_period)
-    plugin = build(around, site, Watch.over(around))
+    plugin = build(around, site, Telemetry.over(around))
     checks = readiness_checks(plugin)
     return startup.run(life, around, common, checks, lambda: start(life, plugin))
 

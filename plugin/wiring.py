@@ -13,7 +13,7 @@ from dra.node import NoStatus
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.sync import NodeSync, Task
-from dra.wiring import Kind, Plugin, Surroundings, Watch
+from dra.wiring import AllocationModel, Plugin, Surroundings, Telemetry
 from dra.wiring import build as build_plugin
 from kube.reflector import Reflector
 from kube.store import Store
@@ -79,13 +79,13 @@ class ClassicPlugin:
     sync: NodeSync
 
 
-def build(around: Surroundings, site: Site, watch: Watch) -> ClassicPlugin:
+def build(around: Surroundings, site: Site, telemetry: Telemetry) -> ClassicPlugin:
     """Return the plugin of a node, not yet running.
 
     Args:
         around: what it works with.
         site: the node.
-        watch: how it tells what it does.
+        telemetry: how it tells what it does.
     """
     cache, queue = Store(), WorkQueue(observer=around.metrics.queue("node"))
     driver = FakeDriver(Fakes(site.contract, around.node), site.source)
@@ -94,12 +94,14 @@ def build(around: Surroundings, site: Site, watch: Watch) -> ClassicPlugin:
         offered(driver.discover()),
         site.contract.device_key,
     )
-    publisher = NasPublisher(node_state, report=watch.report)
-    kind = _kind(around, driver, node_state, lambda: sync.request(STATUS))
-    plugin = build_plugin(around, driver, kind, _state(around, driver, publisher, watch), watch)
+    publisher = NasPublisher(node_state, report=telemetry.report)
+    model = _allocation_model(around, driver, node_state, lambda: sync.request(STATUS))
+    plugin = build_plugin(
+        around, driver, model, _state(around, driver, publisher, telemetry), telemetry
+    )
     readiness = Readiness(node_state, plugin.registration)
-    heartbeats = Heartbeats(node_state, site.heartbeat_period, watch.measured.beat)
-    repairs = Repairs(node_state, publisher, lambda: sync.request(STATUS), watch.report)
+    heartbeats = Heartbeats(node_state, site.heartbeat_period, telemetry.measured.beat)
+    repairs = Repairs(node_state, publisher, lambda: sync.request(STATUS), telemetry.report)
     tasks = {
         REPAIR: Task(repairs.run),
         STATUS: Task(readiness.write, periodic=False),
@@ -113,13 +115,13 @@ def build(around: Surroundings, site: Site, watch: Watch) -> ClassicPlugin:
     return ClassicPlugin(plugin, cache, reflector, *kept, queue, sync)
 
 
-def _kind(
+def _allocation_model(
     around: Surroundings,
     driver: FakeDriver,
     node_state: NodeState,
     status_changed: Callable[[], None],
-) -> Kind:
-    return Kind(
+) -> AllocationModel:
+    return AllocationModel(
         services=CLASSIC_SERVICES,
         claims=ClaimReader(around.client, CLASSIC),
         allocations=FromNodeState(node_state, around.node),
@@ -141,14 +143,14 @@ def _reflector(around: Surroundings, cache: Store, site: Site) -> Reflector:
 
 
 def _state(
-    around: Surroundings, driver: FakeDriver, publisher: NasPublisher, watch: Watch
+    around: Surroundings, driver: FakeDriver, publisher: NasPublisher, telemetry: Telemetry
 ) -> State:
     fakes = driver.fakes
     return State(
         fakes.directory(around.places.cdi_root.path),
         fakes.checkpoint(around.places.directory.path),
         publisher,
-        report=watch.report,
+        report=telemetry.report,
         write_ahead=False,
         remake=fakes.remake,
     )

@@ -14,7 +14,7 @@ from api.resources import DRA_VERSIONS, NODES, PODS, STATES
 from controller.election import take_part
 from controller.wiring import build
 from dra.places import Places
-from dra.wiring import Surroundings, Watch
+from dra.wiring import Surroundings, Telemetry
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leases import Timing
@@ -50,7 +50,7 @@ class PluginProgram:
             place.path.mkdir(parents=True)
         around = Surroundings(client, self.events, Metrics(), NODE, places, IMPATIENT)
         site = Site(FAKE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"))
-        self.parts = build_plugin(around, site, Watch.over(around))
+        self.parts = build_plugin(around, site, Telemetry.over(around))
         self.driver = self.parts.plugin.node
 
     def watch(self) -> None:

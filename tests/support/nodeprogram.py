@@ -14,7 +14,7 @@ from dra.kubelet.protocol.pluginregistration_pb2 import RegistrationStatus
 from dra.metrics import PluginMetrics
 from dra.places import PLUGIN_SOCKET
 from dra.repairs import Repair
-from dra.wiring import COLLECT, FILES, Surroundings, Watch
+from dra.wiring import COLLECT, FILES, Surroundings, Telemetry
 from fsck.nodefiles import read_files
 from kube.events import EventRecorder
 from ops.metrics import Metrics
@@ -50,7 +50,7 @@ class NodeProgram:
         self.metrics = PluginMetrics(metrics.registry)
         around = Surroundings(client, events, metrics, self.name, self.places, IMPATIENT)
         site = Site(FAKE, SYSTEM, self.source)
-        self.program = build(around, site, Watch(self.metrics, self._report))
+        self.program = build(around, site, Telemetry(self.metrics, self._report))
         self.cache, self.queue = self.program.cache, self.program.queue
         self.node_state = self.program.node_state
         self.sync = self.program.sync

@@ -19,7 +19,7 @@ from dra.metrics import PluginMetrics
 from dra.patience import Patience
 from dra.places import CDI_SETTING, PLUGIN_SOCKET, PLUGINS_SETTING, Place, Places
 from dra.repairs import Repair
-from dra.wiring import COLLECT, Surroundings, Watch
+from dra.wiring import COLLECT, Surroundings, Telemetry
 from kube.events import EventRecorder
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
@@ -80,7 +80,7 @@ class PluginRig:
         places = places_of(self.directory, self.cdi_root, self.socket)
         around = Surroundings(client, self.events, metrics, NODE, places, self.patience)
         site = Site(FAKE, SYSTEM, self.source)
-        program = build(around, site, Watch(self.metrics, self.report))
+        program = build(around, site, Telemetry(self.metrics, self.report))
         self.program = program
         self.cache = program.cache
         self.node_state = program.node_state

@@ -20,7 +20,7 @@ from dra.errors import CannotServe, NodeUnknown, SocketUnusable
 from dra.patience import Patience
 from dra.places import Places
 from dra.startup import persist
-from dra.wiring import Surroundings, Watch
+from dra.wiring import Surroundings, Telemetry
 from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
 from ops.lifecycle import Lifecycle
@@ -60,7 +60,7 @@ class Node:
         patience = Patience(self.life.stop.wait)
         around = Surroundings(client, self.events, self.metrics, NODE, self.places, patience)
         site = Site(FAKE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"))
-        self.plugin = build(around, site, Watch.over(around))
+        self.plugin = build(around, site, Telemetry.over(around))
 
     def start(self) -> None:
         start(self.life, self.plugin)

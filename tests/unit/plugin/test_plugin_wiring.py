@@ -6,7 +6,7 @@ from api.contract import FAKE
 from api.resources import NODES, STATES
 from dra.patience import Patience
 from dra.places import Places
-from dra.wiring import Surroundings, Watch
+from dra.wiring import Surroundings, Telemetry
 from kube.events import EventRecorder
 from ops.metrics import Metrics
 from plugin.devices import FakeDeviceSource
@@ -26,7 +26,7 @@ def test_watch_follows_an_api_server_that_was_restored(tmp_path: Path) -> None:
     site = Site(FAKE, SYSTEM, FakeDeviceSource(FAKE, NODE, 2, "M"))
     events = create_autospec(EventRecorder, instance=True)
     around = Surroundings(api, events, metrics, NODE, places, Patience(stop.wait))
-    plugin = build(around, site, Watch.over(around))
+    plugin = build(around, site, Telemetry.over(around))
     plugin.node_state.ensure()
     seen = threading.Condition()
     statuses: list[str] = []
