@@ -2,7 +2,9 @@
 
 import dataclasses
 import shlex
+import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from contextlib import AbstractContextManager, closing
@@ -13,7 +15,7 @@ import click
 from api.contract import FAKE
 from api.errors import DriverError
 from api.names import NAS_GROUP
-from bench import apiservers, freeing, kubelet, negotiating, report, scaling
+from bench import apiservers, freeing, kubelet, negotiating, report, scaling, structured
 from bench.apiservers import ApiServer
 from bench.counting import OwnRequests
 from bench.figures import Figures
@@ -22,6 +24,7 @@ from bench.objects import Driver
 from bench.procfs import Neighbours
 from bench.settings import DEVICES, QUICK, Amount, Subject
 from bench.site import Site
+from bench.structured import Rivals
 from kube.client import Client
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -36,8 +39,9 @@ _PARTS = ("negotiation", "freed", "scale", "plugin")
     envvar="BENCH_API_SERVER",
     show_envvar=True,
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="kube-apiserver of Kubernetes 1.27 to 1.30. Without it the embedded cluster serves, which "
-    "is so slow that it hides much of what a driver costs, and counts no requests.",
+    help="kube-apiserver. That of Kubernetes 1.27 to 1.30 has classic claims; that of a newer one "
+    "measures plugins of the framework instead. Without it the embedded cluster serves, which is "
+    "so slow that it hides much of what a driver costs, and counts no requests.",
 )
 @click.option("--etcd", metavar="BINARY", default="etcd", show_default=True, help="For that.")
 @click.option(
@@ -55,6 +59,21 @@ _PARTS = ("negotiation", "freed", "scale", "plugin")
     "the chart uses.",
 )
 @click.option(
+    "--peer",
+    metavar="COMMAND",
+    default="",
+    envvar="BENCH_PEER",
+    show_envvar=True,
+    help="Plugin that one of the framework is compared with; it finds its settings as the example "
+    "driver of kubernetes-sigs does, and is given -vmodule to log its requests.",
+)
+@click.option(
+    "--former",
+    metavar="COMMIT",
+    help="Version of this project whose plugin's memory one of the framework is compared with.",
+)
+@click.option("--runs", type=click.IntRange(1), help="Instead of 3, of plugins of the framework.")
+@click.option(
     "--driver-name", default=FAKE.driver_name, show_default=True, help="For ResourceClasses."
 )
 @click.option("--nas-group", default=NAS_GROUP, show_default=True, help="Of the node states.")
@@ -69,7 +88,7 @@ _PARTS = ("negotiation", "freed", "scale", "plugin")
     "--only",
     type=click.Choice(_PARTS),
     multiple=True,
-    help="Only this part; may be given several times.",
+    help="Only this part, of those with classic claims; may be given several times.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Result as JSON."
@@ -84,6 +103,9 @@ def main(
     etcd: str,
     controller: str,
     plugin: str,
+    peer: str,
+    former: str | None,
+    runs: int | None,
     driver_name: str,
     nas_group: str,
     nas_namespace: str,
@@ -102,7 +124,7 @@ def main(
     signal.signal(signal.SIGTERM, lambda number, _frame: sys.exit(128 + number))
     driver = Driver(FAKE.renamed(driver_name), nas_group, nas_namespace, class_name)
     neighbours = Neighbours()
-    amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale)
+    amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale, runs)
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         directory = (logs or Path(temporary)).absolute()
         subject = Subject(
@@ -110,7 +132,8 @@ def main(
         )
         try:
             with _server(api_server, etcd, directory) as server:
-                figures = run(server, subject, amount, set(only or _PARTS), directory)
+                rivals = Rivals(tuple(shlex.split(peer)), _sources(former, directory))
+                figures = run(server, subject, rivals, amount, set(only or _PARTS), directory)
         except DriverError as error:
             raise click.ClickException(str(error)) from error
     figures.others = neighbours.share()
@@ -122,11 +145,12 @@ def main(
 def run(
     server: ApiServer,
     subject: Subject,
+    rivals: Rivals,
     amount: Amount,
     parts: set[str],
     directory: Path,
 ) -> Figures:
-    """Measure the parts that were asked for.
+    """Measure a driver of classic claims, or plugins of the framework where there are none.
 
     Raises:
         DriverError: something did not start, or did not do what it should.
@@ -138,22 +162,34 @@ def run(
     )
     with closing(client):
         site = Site(server, subject.driver, client, own)
-        site.prepare()
-        nodes = site.add_nodes(range(amount.nodes), DEVICES)
-        stage = Stage(site, subject, amount, nodes)
-        if "negotiation" in parts:
-            for potential in amount.potential:
-                _say(f"{potential} potential nodes")
-                figures.negotiations.append(negotiating.measure(stage, potential))
-        if "freed" in parts:
-            _say("freed devices")
-            figures.freed = freeing.measure(stage)
-        if "plugin" in parts and subject.plugin:
-            _say("kubelet plugin")
-            figures.node = kubelet.measure(site, subject, amount, directory / "node")
-        if "scale" in parts:
-            _scales(stage, figures)
+        if server.classic:
+            _classic(site, subject, amount, parts, figures)
+            return figures
+        for number in range(1, amount.runs + 1):
+            _say(f"run {number} of {amount.runs}")
+            place = directory / f"run-{number}"
+            figures.structured.append(structured.measure(site, rivals, amount, place))
     return figures
+
+
+def _classic(
+    site: Site, subject: Subject, amount: Amount, parts: set[str], figures: Figures
+) -> None:
+    site.prepare()
+    nodes = site.add_nodes(range(amount.nodes), DEVICES)
+    stage = Stage(site, subject, amount, nodes)
+    if "negotiation" in parts:
+        for potential in amount.potential:
+            _say(f"{potential} potential nodes")
+            figures.negotiations.append(negotiating.measure(stage, potential))
+    if "freed" in parts:
+        _say("freed devices")
+        figures.freed = freeing.measure(stage)
+    if "plugin" in parts and subject.plugin:
+        _say("kubelet plugin")
+        figures.node = kubelet.measure(site, subject, amount, subject.logs / "node")
+    if "scale" in parts:
+        _scales(stage, figures)
 
 
 def _scales(stage: Stage, figures: Figures) -> None:
@@ -177,14 +213,35 @@ def _server(binary: Path | None, etcd: str, directory: Path) -> AbstractContextM
     return apiservers.real(binary, etcd, directory)
 
 
+def _sources(commit: str | None, directory: Path) -> Path | None:
+    """Unpack the sources of a commit; return where they are."""
+    if commit is None:
+        return None
+    place = directory / "former"
+    place.mkdir(parents=True)
+    git = ["git", "archive", "--output", str(directory / "former.tar"), commit]
+    try:
+        subprocess.run(git, check=True)  # noqa: S603 - the user's own commit
+    except subprocess.CalledProcessError as error:
+        raise click.BadParameter(f"--former {commit}: no commit of this checkout") from error
+    shutil.unpack_archive(directory / "former.tar", place, filter="data")
+    return place
+
+
 def _amount(
-    amount: Amount, nodes: int | None, claims: int | None, potential: str | None, scale: str | None
+    amount: Amount,
+    nodes: int | None,
+    claims: int | None,
+    potential: str | None,
+    scale: str | None,
+    runs: int | None,
 ) -> Amount:
     """Return what to measure: the default, changed by what was given."""
     return dataclasses.replace(
         amount,
         nodes=amount.nodes if nodes is None else nodes + nodes % 2,
         claims=claims or amount.claims,
+        runs=runs or amount.runs,
         potential=amount.potential if potential is None else _numbers(potential),
         scale=amount.scale if scale is None else _numbers(scale),
     )

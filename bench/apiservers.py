@@ -27,6 +27,11 @@ from bench.programs import Program
 
 _START_SECONDS: Final = 60.0
 _HOST: Final = "127.0.0.1"
+_CLASSIC: Final = (
+    f"--runtime-config={RESOURCE_GROUP}/v1alpha2=true",
+    "--feature-gates=DynamicResourceAllocation=true",
+)
+_LAST_CLASSIC: Final = 30
 _TOKEN: Final = "bench"  # noqa: S105 - of a server that lives for minutes on the loopback
 
 
@@ -38,16 +43,18 @@ class ApiServer:
         name: for the report.
         way: how programs find it.
         metrics: returns the text of /metrics; None if the server counts no requests.
+        classic: whether it has classic claims; else it has those that kube-scheduler allocates.
     """
 
     name: str
     way: Way
     metrics: Callable[[], str] | None
+    classic: bool = True
 
 
 @contextmanager
 def real(binary: Path, etcd: str, directory: Path) -> Iterator[ApiServer]:
-    """Run a kube-apiserver of Kubernetes 1.27 to 1.30 on an etcd of its own.
+    """Run a kube-apiserver of Kubernetes 1.27 or newer on an etcd of its own.
 
     Args:
         binary: kube-apiserver.
@@ -74,7 +81,8 @@ def real(binary: Path, etcd: str, directory: Path) -> Iterator[ApiServer]:
         version = json.loads(get("/version"))["gitVersion"]
         kubeconfig = _kubeconfig(directory, f"https://{_HOST}:{port}", certificate)
         way = Way(kubeconfig, _account(directory, port, certificate))
-        yield ApiServer(f"kube-apiserver {version}", way, lambda: get("/metrics"))
+        classic = _is_classic(binary)
+        yield ApiServer(f"kube-apiserver {version}", way, lambda: get("/metrics"), classic)
 
 
 @contextmanager
@@ -121,9 +129,14 @@ def _kube_apiserver(binary: Path, directory: Path, etcd: int, port: int) -> list
         f"--service-account-signing-key-file={directory / 'service-account.key'}",
         # nobody makes service accounts here
         "--disable-admission-plugins=ServiceAccount",
-        f"--runtime-config={RESOURCE_GROUP}/v1alpha2=true",
-        "--feature-gates=DynamicResourceAllocation=true",
+        *(_CLASSIC if _is_classic(binary) else ()),
     ]
+
+
+def _is_classic(binary: Path) -> bool:
+    command = [str(binary), "--version"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+    return int(text.split(".")[1]) <= _LAST_CLASSIC
 
 
 def _make_keys(directory: Path) -> None:

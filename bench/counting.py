@@ -18,6 +18,7 @@ COUNTED: Final = frozenset(
         "resourceclaims",
         "podschedulingcontexts",
         "resourceclasses",
+        "resourceslices",
         "nodeallocationstates",
         "fakeclaimparameters",
         "deviceclassparameters",

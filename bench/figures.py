@@ -139,6 +139,71 @@ class Node:
     peak_rss_mib: float
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The start of a plugin.
+
+    Attributes:
+        socket: seconds until it answered the kubelet.
+        slices: seconds until its devices were published.
+        rss_mib: when it had nothing more to do.
+    """
+
+    socket: float
+    slices: float
+    rss_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """A plugin with 8 devices, whose claims kube-scheduler allocates.
+
+    Attributes:
+        start: from the start of the program.
+        calls: one at a time, and more.
+        fast: of the prepares one at a time those whose GET of the claim took less than 10 ms, by
+            the log of client-go; None if there were none, or it does not log them.
+        cpu_ms: CPU time per call.
+        reads: gets and lists of a prepare.
+        writes: of a prepare, events apart.
+        reads_down: gets and lists of an unprepare.
+        rss_mib: after the calls.
+    """
+
+    start: Start
+    calls: Sequence[Calls]
+    fast: Latency | None
+    cpu_ms: float
+    reads: float
+    writes: float
+    reads_down: float
+    rss_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Structured:
+    """One run of what concerns plugins whose claims kube-scheduler allocates.
+
+    Attributes:
+        ours: as in a pod, if it can be.
+        outside: ours with a kubeconfig.
+        peer: another driver; None if none was given.
+        former_rss_mib: of a former version after its start, as in a pod and with a kubeconfig;
+            nothing if none was given.
+        unavoidable: one GET of a claim and two writes that are forced to the disk.
+        grown: seconds to publish 5,000 devices.
+        plain: seconds of a plain client for the same writes.
+    """
+
+    ours: Plugin
+    outside: Plugin
+    peer: Plugin | None
+    former_rss_mib: Sequence[float]
+    unavoidable: Latency
+    grown: float
+    plain: float
+
+
 @dataclass(slots=True)
 class Figures:
     """All of one run; parts that were not asked for are missing.
@@ -156,4 +221,5 @@ class Figures:
     freed: Freed | None = None
     scales: list[Scale] = field(default_factory=list)
     node: Node | None = None
+    structured: list[Structured] = field(default_factory=list)
     others: float = 0.0

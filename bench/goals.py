@@ -4,10 +4,11 @@ Where it can be, a bound is a ratio to the floor or to a single write of the sam
 means the same on every machine.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.comparing import Compared, compared
 from bench.figures import (
     UNAVOIDABLE_DOWN,
     UNAVOIDABLE_UP,
@@ -55,6 +56,7 @@ def goals(figures: Figures) -> list[Goal]:
         found += _scale(scale)
     if figures.node is not None:
         found += _node(figures.node)
+    found += _compared(compared(figures.structured))
     return found
 
 
@@ -84,6 +86,13 @@ def _scale(figures: Scale) -> Iterator[Goal]:
     yield Goal(f"first answer after start, s, {of}", "at most", 10.0, figures.first_answer)
     if figures.reads is not None:
         yield Goal(f"reads per answer, {of}", "at most", 0.0, figures.reads)
+
+
+def _compared(found: Sequence[Compared]) -> Iterator[Goal]:
+    for each in found:
+        if each.bound is not None:
+            name = f"{each.name} ÷ {each.to}" if each.to else each.name
+            yield Goal(name, "at most", each.bound, each.ratio)
 
 
 def _node(figures: Node) -> Iterator[Goal]:

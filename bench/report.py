@@ -4,6 +4,7 @@ import dataclasses
 import json
 from collections.abc import Iterator, Sequence
 
+from bench.comparing import Compared, compared
 from bench.figures import Figures, Freed, Negotiation, Node, Scale
 from bench.goals import goals
 from bench.statistics import Latency, ratio
@@ -16,7 +17,7 @@ def text(figures: Figures) -> str:
     others = f"other programs used {100 * figures.others:.0f} % of the machine"
     parts = [f"measured on {where}; {others}\n"]
     rows = list(_rows(figures))
-    parts.append(markdown(("figure", "driver", "floor", "ratio"), rows))
+    parts.append(markdown(("figure", "driver", "reference", "ratio"), rows))
     parts.append(markdown(("goal", "bound", "value", "met"), list(_goals(figures))))
     return "\n".join(parts)
 
@@ -42,13 +43,16 @@ def _rows(figures: Figures) -> Iterator[Row]:
         yield from _scale(scale)
     if figures.node is not None:
         yield from _node(figures.node)
+    if figures.structured:
+        yield _title(f"plugin of the framework, 8 devices; medians of {len(figures.structured)}")
+        yield from map(_structured, compared(figures.structured))
 
 
 def _negotiation(figures: Negotiation) -> Iterator[Row]:
     floor = figures.floor
     yield _title(f"{figures.potential} potential nodes")
     yield _latency(
-        "unsuitableNodes p50/p99, ms; floor: status write", figures.ask, floor.status_write
+        "unsuitableNodes p50/p99, ms; reference: status write", figures.ask, floor.status_write
     )
     yield _latency("allocation p50/p99, ms", figures.allocate)
     yield _latency("deallocation p50/p99, ms", figures.free)
@@ -58,7 +62,7 @@ def _negotiation(figures: Negotiation) -> Iterator[Row]:
     yield _alone("reads per claim", figures.reads)
     for request, count in figures.requests.items():
         yield _alone(f"- {request}", count)
-    yield _compared("CPU per claim, ms; floor: all 11 writes", figures.cpu_ms, floor.cpu_ms)
+    yield _compared("CPU per claim, ms; reference: all 11 writes", figures.cpu_ms, floor.cpu_ms)
     yield _alone("CPU of the benchmark per claim, ms", figures.bench_cpu_ms)
     yield _alone("first answer after start, s", figures.first_answer)
     yield _alone("peak RSS, MiB", figures.peak_rss_mib)
@@ -85,12 +89,19 @@ def _scale(figures: Scale) -> Iterator[Row]:
 def _node(figures: Node) -> Iterator[Row]:
     yield _title("kubelet plugin, 8 devices")
     for calls in figures.calls:
-        at = f"{calls.concurrency} at a time p50/p99, ms; floor: NAS write"
+        at = f"{calls.concurrency} at a time p50/p99, ms; reference: NAS write"
         yield _latency(f"prepare, {at}", calls.prepare, figures.state_write)
         yield _latency(f"unprepare, {at}", calls.unprepare, figures.state_write)
     yield _alone("CPU per call, ms", figures.cpu_ms)
     yield _alone("cold start, s", figures.first_answer)
     yield _alone("peak RSS, MiB", figures.peak_rss_mib)
+
+
+def _structured(each: Compared) -> Row:
+    if each.other is None:
+        return _alone(each.name, each.value)
+    name = f"{each.name}; reference: {each.to}"
+    return name, _number(each.value), _number(each.other), _number(each.ratio)
 
 
 def _title(name: str) -> Row:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.objects import Driver
+from devcluster.kubelet.layout import NodeDirectories
 
 DEVICES: Final = 8
 """Of every node."""
@@ -30,19 +31,37 @@ class Subject:
     logs: Path
 
     def environment(self) -> Mapping[str, str]:
-        """Return the settings of both programs, as in image and chart, and without a rate limit.
-
-        In the image all modules are compiled; here the first start compiles them.
-        """
+        """Return the settings of both programs."""
         return {
-            "HTTP_ENDPOINT": "127.0.0.1:0",
-            "MALLOC_ARENA_MAX": "1",
-            "PYTHONDONTWRITEBYTECODE": "",
+            **environment(),
             "POD_NAMESPACE": self.driver.namespace,
             "DRIVER_NAME": self.driver.contract.driver_name,
-            "KUBE_API_QPS": _MORE_THAN_ENOUGH,
-            "KUBE_API_BURST": _MORE_THAN_ENOUGH,
         }
+
+
+def environment() -> Mapping[str, str]:
+    """Return settings of every program, as in image and chart, and without a rate limit.
+
+    In the image all modules are compiled; here the first start compiles them.
+    """
+    return {
+        "HTTP_ENDPOINT": "127.0.0.1:0",
+        "MALLOC_ARENA_MAX": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "KUBE_API_QPS": _MORE_THAN_ENOUGH,
+        "KUBE_API_BURST": _MORE_THAN_ENOUGH,
+    }
+
+
+def node_settings(name: str, node: NodeDirectories) -> Mapping[str, str]:
+    """Return settings of a plugin of a node, by the names that charts use."""
+    return {
+        "NODE_NAME": name,
+        "NUM_DEVICES": str(DEVICES),
+        "CDI_ROOT": str(node.cdi),
+        "KUBELET_REGISTRAR_DIRECTORY_PATH": str(node.registry),
+        "KUBELET_PLUGINS_DIRECTORY_PATH": str(node.plugins),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +79,8 @@ class Amount:
         stored: claims in large stores.
         events: changes of node states in large stores.
         calls: prepares and unprepares at each concurrency.
+        runs: of everything that concerns plugins of structured claims; medians are reported.
+        many: devices that are published.
     """
 
     nodes: int = 128
@@ -72,6 +93,8 @@ class Amount:
     stored: int = 10_000
     events: int = 500
     calls: int = 160
+    runs: int = 3
+    many: int = 5000
 
 
-QUICK: Final = Amount(samples=25, claims=120, freed=10, scale=(), events=100, calls=40)
+QUICK: Final = Amount(samples=25, claims=120, freed=10, scale=(), events=100, calls=40, runs=1)

@@ -36,9 +36,7 @@ class Site:
 
     def prepare(self) -> None:
         """Create definitions, namespaces and classes; the driver's own where it is ours."""
-        for resource, obj in driver_objects(self.driver.contract.driver_name):
-            if resource in (DEFINITIONS, NAMESPACES):
-                self._create(resource, obj)
+        self.define()
         for namespace in (NAMESPACE, self.driver.namespace):
             self._create(NAMESPACES, {"metadata": {"name": namespace}})
         for name, driver in (
@@ -46,6 +44,12 @@ class Site:
             (objects.FLOOR, objects.FLOOR),
         ):
             self._create(DRA_V1ALPHA2.classes, objects.resource_class(name, driver))
+
+    def define(self) -> None:
+        """Create the definitions and the namespace of the driver that is ours."""
+        for resource, obj in driver_objects(self.driver.contract.driver_name):
+            if resource in (DEFINITIONS, NAMESPACES):
+                self._create(resource, obj)
 
     def add_nodes(self, numbers: Iterable[int], devices: int) -> list[str]:
         """Publish node states; return the names of the nodes."""

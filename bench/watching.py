@@ -46,8 +46,8 @@ class Expectation:
 class Watched:
     """Watches one resource for as long as the context lasts."""
 
-    def __init__(self, client: Client, resource: Resource, namespace: str) -> None:
-        """Watch the objects of a namespace."""
+    def __init__(self, client: Client, resource: Resource, namespace: str | None = None) -> None:
+        """Watch the objects of a namespace, or those that have none."""
         self._store = Store()
         self._reflector = Reflector(client, resource, self._store, namespace=namespace)
         self._stop = threading.Event()
@@ -81,6 +81,10 @@ class Watched:
     def get(self, key: Key) -> JSON | None:
         """Return an object as it was seen last."""
         return self._store.get(key)
+
+    def list(self) -> list[JSON]:
+        """Return all objects as they were seen last."""
+        return list(self._store.list())
 
     def _changed(self, old: JSON | None, new: JSON | None) -> None:
         now = time.monotonic()
