@@ -16,7 +16,7 @@ from pathlib import Path
 
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.together import together
-from dra.devicestate.files import write_atomically
+from dra.devicestate.files import Keep, write_atomically
 from kube.backoff import Backoff
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
@@ -200,4 +200,4 @@ def _spawn(module: str, env: Mapping[str, str], log_file: Path) -> "subprocess.P
 
 def _write_pid(path: Path, pid: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, b"%d\n" % pid, mode=0o644, durable=False)
+    write_atomically(path, b"%d\n" % pid, mode=0o644, keep=Keep.ANYTHING)

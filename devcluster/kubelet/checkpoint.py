@@ -15,7 +15,7 @@ from types import MappingProxyType
 from api.objects import JSON
 from devcluster.kubelet.draclient import CdiDevice
 from devcluster.kubelet.errors import CheckpointCorrupt
-from dra.devicestate.files import write_atomically
+from dra.devicestate.files import Keep, write_atomically
 
 _VERSION = "v1"
 
@@ -82,7 +82,7 @@ class Checkpoint:
         entries = [_entry(claim) for claim in claims]
         content = {"version": _VERSION, "claims": entries, "checksum": _checksum(entries)}
         data = json.dumps(content).encode()
-        write_atomically(self._path, data, mode=0o600, durable=True)
+        write_atomically(self._path, data, mode=0o600, keep=Keep.NEW)
 
 
 def _checksum(entries: object) -> int:

@@ -19,7 +19,7 @@ from api.contract import Contract
 from api.objects import JSON, ClaimUID
 from dra.devicestate import cdi
 from dra.devicestate.codec import from_json, to_json
-from dra.devicestate.files import read_regular, remove_temporaries, write_atomically
+from dra.devicestate.files import Keep, read_regular, remove_temporaries, write_atomically
 from dra.devicestate.prepared import Remake, unedited
 from dra.driver import PreparedClaim
 from dra.errors import (
@@ -102,17 +102,20 @@ class Checkpoint:
         """Tell whether there is another file than was read or written last."""
         return self._identity() not in ((), self._known)
 
-    def save(self, claims: Iterable[PreparedClaim]) -> None:
+    def save(self, claims: Iterable[PreparedClaim], keep: Keep = Keep.NEW) -> None:
         """Replace the file.
+
+        Args:
+            claims: all of them.
+            keep: what a power cut may leave; not ANYTHING.
 
         Raises:
             CheckpointWriteFailed: the old file is still there.
         """
         # most claims are those of the last time
         self._entries = {claim.uid: self._entry(claim) for claim in claims}
-        self._write(
-            self._path, _document({uid: entry for uid, (_, entry) in self._entries.items()})
-        )
+        content = _document({uid: entry for uid, (_, entry) in self._entries.items()})
+        self._write(self._path, content, keep)
         self._known = self._identity()
 
     def remove(self) -> None:
@@ -177,9 +180,9 @@ class Checkpoint:
             "(KUBELET_PLUGINS_DIRECTORY_PATH) to another directory"
         )
 
-    def _write(self, path: Path, content: bytes) -> None:
+    def _write(self, path: Path, content: bytes, keep: Keep = Keep.NEW) -> None:
         try:
-            write_atomically(path, content, mode=_MODE, durable=True)
+            write_atomically(path, content, mode=_MODE, keep=keep)
         except OSError as error:
             raise CheckpointWriteFailed(
                 f"checkpoint {path} cannot be written: {error.strerror or error}; make its "

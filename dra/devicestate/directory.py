@@ -14,7 +14,7 @@ from api.contract import Contract
 from api.objects import JSON, ClaimUID
 from dra.devicestate import cdi
 from dra.devicestate.cdirules import validate
-from dra.devicestate.files import TEMPORARY_SUFFIX, read_regular, write_atomically
+from dra.devicestate.files import TEMPORARY_SUFFIX, Keep, read_regular, write_atomically
 from dra.driver import Edits, PreparedClaim
 from dra.errors import CdiWriteFailed
 
@@ -224,7 +224,7 @@ class CdiDirectory:
         try:
             self._root.mkdir(mode=0o755, parents=True, exist_ok=True)
             # after a power cut it is made anew from the checkpoint, as on nodes that empty /run
-            write_atomically(path, cdi.render(spec), mode=_MODE, durable=False)
+            write_atomically(path, cdi.render(spec), mode=_MODE, keep=Keep.ANYTHING)
         except OSError as error:
             raise self._failed(path, "written", error) from error
         return True

@@ -9,6 +9,7 @@ import errno
 import os
 import stat
 import tempfile
+from enum import Enum
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,15 @@ def read_regular(path: Path) -> bytes:
         return file.read()
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int, durable: bool) -> None:
+class Keep(Enum):
+    """What a power cut leaves of a write; each costs one more wait for the disk than the last."""
+
+    ANYTHING = "the old file, none, or an empty one"
+    EITHER = "the old file or the new one"
+    NEW = "the new file"
+
+
+def write_atomically(path: Path, data: bytes, *, mode: int, keep: Keep) -> None:
     """Replace a file in one step.
 
     The temporary file stands beside the final one: a rename within a directory is the one event
@@ -39,8 +48,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int, durable: bool) -> No
         path: of the file.
         data: its content.
         mode: its permissions.
-        durable: whether the new version is on the disk before this returns. If not, a power cut may
-            leave the old one, none, or an empty file; it costs two waits for the disk.
+        keep: what a power cut leaves after this has returned.
 
     Raises:
         OSError: nothing was replaced and no temporary file is left, unless the process was killed.
@@ -54,13 +62,13 @@ def write_atomically(path: Path, data: bytes, *, mode: int, durable: bool) -> No
             file.write(data)
             file.flush()
             os.fchmod(file.fileno(), mode)
-            if durable:
+            if keep is not Keep.ANYTHING:
                 os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
-    if durable:
+    if keep is Keep.NEW:
         _sync_directory(path.parent)
 
 

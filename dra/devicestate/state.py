@@ -26,6 +26,7 @@ from api.errors import DriverError
 from api.objects import ClaimUID
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.files import Keep
 from dra.devicestate.mending import Mender
 from dra.devicestate.prepared import Remake, check_free, checked
 from dra.devicestate.publisher import Change, Precondition, Publisher
@@ -35,7 +36,6 @@ from dra.repairs import Report
 from ops.logs import get_logger
 
 _LOG = get_logger("state")
-
 
 Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Keeps other processes from changing the same files."""
@@ -297,7 +297,9 @@ class State:
             check_free(claim, others)
             self._directory.ensure(claim)
             if entry is None or entry.claim != claim:
-                self._checkpoint.save([*others, claim])
+                # in its place a power cut may leave that the claim is being prepared
+                keep = Keep.NEW if entry is None else Keep.EITHER
+                self._checkpoint.save([*others, claim], keep)
             change = Change(next(self._calls), claim.uid, claim, precondition)
             certain = precondition is None
             self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)
@@ -322,7 +324,8 @@ class State:
     def _forget(self, uid: ClaimUID) -> None:
         self._directory.remove(uid)
         if uid in self._entries:
-            self._checkpoint.save(self._others(uid))
+            # a claim too many is unprepared once more
+            self._checkpoint.save(self._others(uid), Keep.EITHER)
             del self._entries[uid]
 
     def _confirm(self, change: Change) -> None:

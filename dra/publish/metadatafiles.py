@@ -15,7 +15,7 @@ from typing import Final
 from api.claims.view import ClaimView
 from api.objects import JSON, ClaimUID
 from dra.devicestate import cdi
-from dra.devicestate.files import TEMPORARY_SUFFIX, read_regular, write_atomically
+from dra.devicestate.files import TEMPORARY_SUFFIX, Keep, read_regular, write_atomically
 from dra.driver import Metadata, PreparedClaim
 from dra.errors import CdiWriteFailed, InvalidCdiSpec
 from dra.publish import devicemetadata
@@ -115,7 +115,7 @@ class MetadataFiles:
         spec = cdi_spec(self._driver, said, self._directory)
         if had is None or said.content() != had.content():
             path.parent.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
-            write_atomically(path, said.content(), mode=_MODE, durable=False)
+            write_atomically(path, said.content(), mode=_MODE, keep=Keep.ANYTHING)
         self._mount(said, spec)
         return devicemetadata.cdi_id(self._driver, said.uid, said.base)
 
@@ -125,7 +125,7 @@ class MetadataFiles:
         path, content = self._cdi_root / name, cdi.render(spec)
         if _content(path) != content:
             self._cdi_root.mkdir(_DIRECTORY_MODE, parents=True, exist_ok=True)
-            write_atomically(path, content, mode=_MODE, durable=False)
+            write_atomically(path, content, mode=_MODE, keep=Keep.ANYTHING)
         return name
 
     def _cdi_files(self) -> list[Path]:

@@ -36,6 +36,18 @@ class TestWriteAhead:
         assert rig.memory.claims == {}
         assert rig.reports == []
 
+    def test_the_disk_is_waited_for_where_a_power_cut_would_lose_what_a_driver_did(
+        self, rig: StateRig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[int] = []
+        monkeypatch.setattr("os.fsync", waits.append)
+        rig.state.begin(begun(1))
+        assert len(waits) == 2, "the file and its name"
+        rig.state.prepare(claim(1))
+        assert len(waits) == 3, "the file; without its name the claim is being prepared"
+        rig.state.unprepare(claim(1).uid)
+        assert len(waits) == 4, "likewise; the claim is unprepared once more"
+
     def test_a_repeated_call_gets_the_consumers_of_the_first_one(self, rig: StateRig) -> None:
         rig.state.begin(begun(1, "first"))
         assert rig.state.begin(begun(1, "second")) == begun(1, "first")
