@@ -5,7 +5,7 @@ from files that others can write to, and from drivers. Called by the checkpoint 
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, NewType, TypeVar, Union, get_args, get_origin
 
@@ -14,8 +14,10 @@ T = TypeVar("T")
 
 def to_json(value: Any) -> Any:
     """Return a value of dataclasses, mappings, tuples and plain values as JSON."""
-    if is_dataclass(value):
-        found = ((field, getattr(value, field.name)) for field in fields(value))
+    # what `fields` looks up, and much faster, which each call of the kubelet waits for
+    known = getattr(type(value), "__dataclass_fields__", None)
+    if known is not None:
+        found = ((field, getattr(value, name)) for name, field in known.items())
         return {f.name: to_json(v) for f, v in found if v or not _is_default(f, v)}
     if isinstance(value, Mapping):
         return {key: to_json(each) for key, each in value.items()}
@@ -58,7 +60,7 @@ def _read(kind: Any, value: Any, where: str) -> Any:
 
 
 def _object(kind: Any, value: Any, where: str) -> Any:
-    hints = {field.name: field.type for field in fields(kind)}
+    hints = {name: field.type for name, field in kind.__dataclass_fields__.items()}
     entries = _of(dict, value, where)
     unknown = entries.keys() - hints.keys()
     if unknown:
