@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
-from dra.devicestate.state import CheckpointEntry, State
+from dra.devicestate.entries import CheckpointEntry
+from dra.devicestate.state import State
 from dra.driver import PreparedClaim
 from dra.errors import NodeError, NotForThisNode
 from dra.metrics import PluginMetrics

@@ -15,9 +15,10 @@ from api.errors import DriverError
 from api.events import Events
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
+from dra.devicestate.entries import CheckpointEntry
 from dra.devicestate.prepared import described
 from dra.devicestate.publisher import Precondition
-from dra.devicestate.state import CheckpointEntry, State
+from dra.devicestate.state import State
 from dra.driver import Driver, PreparedClaim, PreparedDevice, PreparingClaim, PublishStatus
 from dra.errors import DriverFailed, NodeError, WrongDevices
 from dra.kubelet.answers import Answer, appended

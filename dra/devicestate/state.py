@@ -10,7 +10,8 @@ after any single write is put right by the kubelet's retry or by the next start:
 A file without prepared entry is therefore rubbish, and a prepared entry without file lost its file.
 An entry that is only preparing has no devices: its driver may have begun, and has to undo that. The
 files change under one lock, under which the publisher is told too; the calls wait for it after
-that, and for the driver outside of it. Called by `dra.node` for the kubelet, by `dra.sync` and
+that, and for the driver outside of it. Calls that come at the same time share a write of the
+checkpoint. Called by `dra.node` for the kubelet, by `dra.sync` and
 `dra.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
@@ -19,14 +20,16 @@ import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from api.errors import DriverError
 from api.objects import ClaimUID
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.entries import CheckpointEntry
 from dra.devicestate.files import Keep
+from dra.devicestate.groupcommit import GroupCommit
 from dra.devicestate.mending import Mender
 from dra.devicestate.prepared import Remake, check_free, checked
 from dra.devicestate.publisher import Change, Precondition, Publisher
@@ -39,28 +42,6 @@ _LOG = get_logger("state")
 
 Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 """Keeps other processes from changing the same files."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckpointEntry:
-    """A claim in the checkpoint.
-
-    Attributes:
-        claim: with its devices; none while it is only preparing.
-        call: number of the call that changed it last.
-        certain: whether its devices are; if not, it is prepared once it was published.
-        shown: whether the publisher took it; if not, the call that prepared it has failed.
-    """
-
-    claim: PreparedClaim
-    call: int
-    certain: bool = True
-    shown: bool = True
-
-    @property
-    def prepared(self) -> bool:
-        """Whether the claim is prepared, and not only about to be."""
-        return self.certain and bool(self.claim.devices)
 
 
 class State:
@@ -96,8 +77,11 @@ class State:
         self._write_ahead = write_ahead
         self._guard = guard
         self._lock = threading.Lock()
+        self._group = GroupCommit(self._changing)
         self._calls = itertools.count(1)
         self._entries: dict[ClaimUID, CheckpointEntry] = {}
+        self._keep: Keep | None = None
+        self._told: list[Change] = []
         self._left = False
 
     def recover(self) -> None:
@@ -135,24 +119,7 @@ class State:
             NodeError: the claim cannot be written down.
             DriverError: of the publisher.
         """
-        with self._changing():
-            self._check_open(claim)
-            entry = self._entries.get(claim.uid)
-            # without name it is from a corrupt checkpoint, and only its devices are known
-            if entry is not None and entry.claim.name and entry.claim != undone:
-                return entry.claim
-            if not self._write_ahead:
-                return claim
-            self._publisher.check()
-            devices = entry.claim.devices if entry is not None and undone is None else ()
-            begun, others = checked(replace(claim, devices=devices)), self._others(claim.uid)
-            check_free(begun, others)
-            self._directory.check_uid(claim.uid)
-            if undone is not None:
-                self._directory.remove(claim.uid)
-            self._checkpoint.save([*others, begun])
-            self._entries[claim.uid] = CheckpointEntry(begun, next(self._calls))
-            return begun
+        return self._group.run(lambda: self._begin(claim, undone))
 
     def prepare(self, claim: PreparedClaim, precondition: Precondition | None = None) -> None:
         """Make the claim prepared with exactly these devices; any number of times.
@@ -172,7 +139,7 @@ class State:
             DriverError: of the publisher; the next call goes on from there.
         """
         claim = checked(claim)
-        change = self._take(claim, precondition)
+        change = self._group.run(lambda: self._take(claim, precondition))
         try:
             self._publisher.flush(change)
         except DriverError:
@@ -192,9 +159,7 @@ class State:
             NodeError: a file cannot be written or removed.
             DriverError: of the publisher; the next call goes on from there.
         """
-        with self._changing():
-            change = self._drop(uid)
-        self._publisher.flush(change)
+        self._publisher.flush(self._group.run(lambda: self._drop(uid)))
 
     def discard(self, entry: CheckpointEntry) -> bool:
         """Unprepare a claim, unless it was prepared again since its entry was read.
@@ -202,14 +167,10 @@ class State:
         Returns:
             Whether the claim is gone.
         """
-        uid = entry.claim.uid
-        with self._changing():
-            present = self._entries.get(uid)
-            if present is None or present.call != entry.call:
-                return False
-            change = self._drop(uid)
-        self._publisher.flush(change)
-        return True
+        change = self._group.run(lambda: self._drop_if(entry))
+        if change is not None:
+            self._publisher.flush(change)
+        return change is not None
 
     def mend_files(self) -> None:
         """Make the checkpoint and the CDI files say again what is prepared, if others changed them.
@@ -261,11 +222,26 @@ class State:
 
     @contextmanager
     def _changing(self) -> Iterator[None]:
-        """Let nobody else change the files, and look at what another process made of them."""
+        """Let nobody else change the files, and write down what was changed at the end."""
         with self._lock, self._guarded():
             if self._guard is not None and self._checkpoint.changed():
                 self._take_up()
-            yield
+            before = dict(self._entries)
+            try:
+                yield
+                if self._keep is not None:
+                    self._checkpoint.save((x.claim for x in self._entries.values()), self._keep)
+                told = self._told
+            except BaseException:
+                self._entries = before
+                raise
+            finally:
+                self._keep, self._told = None, []
+            for change in told:
+                self._publisher.submit(change)
+
+    def _to_be_saved(self, keep: Keep) -> None:
+        self._keep = keep if self._keep is not Keep.NEW else self._keep
 
     def _guarded(self) -> AbstractContextManager[object]:
         return nullcontext() if self._guard is None else self._guard()
@@ -285,26 +261,42 @@ class State:
             for uid, claim in claims.items()
         }
 
+    def _begin(self, claim: PreparedClaim, undone: PreparedClaim | None) -> PreparedClaim:
+        self._check_open(claim)
+        entry = self._entries.get(claim.uid)
+        # without name it is from a corrupt checkpoint, and only its devices are known
+        if entry is not None and entry.claim.name and entry.claim != undone:
+            return entry.claim
+        if not self._write_ahead:
+            return claim
+        self._publisher.check()
+        devices = entry.claim.devices if entry is not None and undone is None else ()
+        begun = checked(replace(claim, devices=devices))
+        check_free(begun, self._others(claim.uid))
+        self._directory.check_uid(claim.uid)
+        if undone is not None:
+            self._directory.remove(claim.uid)
+        self._to_be_saved(Keep.NEW)
+        self._entries[claim.uid] = CheckpointEntry(begun, next(self._calls))
+        return begun
+
     def _take(self, claim: PreparedClaim, precondition: Precondition | None) -> Change:
         """Write the files of a claim."""
-        with self._changing():
-            self._check_open(claim)
-            entry = self._entries.get(claim.uid)
-            if precondition is not None and entry is not None:
-                raise AllocationChanged(f"{claim} was prepared by another call; try again")
-            self._publisher.check()
-            others = self._others(claim.uid)
-            check_free(claim, others)
-            self._directory.ensure(claim)
-            if entry is None or entry.claim != claim:
-                # in its place a power cut may leave that the claim is being prepared
-                keep = Keep.NEW if entry is None else Keep.EITHER
-                self._checkpoint.save([*others, claim], keep)
-            change = Change(next(self._calls), claim.uid, claim, precondition)
-            certain = precondition is None
-            self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)
-            self._publisher.submit(change)
-            return change
+        self._check_open(claim)
+        entry = self._entries.get(claim.uid)
+        if precondition is not None and entry is not None:
+            raise AllocationChanged(f"{claim} was prepared by another call; try again")
+        self._publisher.check()
+        check_free(claim, self._others(claim.uid))
+        self._directory.ensure(claim)
+        if entry is None or entry.claim != claim:
+            # in its place a power cut may leave that the claim is being prepared
+            self._to_be_saved(Keep.NEW if entry is None else Keep.EITHER)
+        change = Change(next(self._calls), claim.uid, claim, precondition)
+        certain = precondition is None
+        self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)
+        self._told.append(change)
+        return change
 
     def _check_open(self, claim: PreparedClaim) -> None:
         if self._left:
@@ -314,18 +306,25 @@ class State:
             )
 
     def _drop(self, uid: ClaimUID) -> Change:
-        """Remove the files of a claim; called with the lock."""
+        """Remove the files of a claim."""
         self._publisher.check()
         self._forget(uid)
         change = Change(next(self._calls), uid)
-        self._publisher.submit(change)
+        self._told.append(change)
         return change
+
+    def _drop_if(self, entry: CheckpointEntry) -> Change | None:
+        """Remove the files of a claim unless a later call has changed it."""
+        present = self._entries.get(entry.claim.uid)
+        if present is None or present.call != entry.call:
+            return None
+        return self._drop(entry.claim.uid)
 
     def _forget(self, uid: ClaimUID) -> None:
         self._directory.remove(uid)
         if uid in self._entries:
             # a claim too many is unprepared once more
-            self._checkpoint.save(self._others(uid), Keep.EITHER)
+            self._to_be_saved(Keep.EITHER)
             del self._entries[uid]
 
     def _confirm(self, change: Change) -> None:
