@@ -18,6 +18,7 @@ DriverError                     (api.errors)
 │  ├─ StateBusy                 another instance of the driver changes the state for too long
 │  ├─ DriverFailed              the driver raised something
 │  ├─ WrongDevices              the driver prepared what was not allocated
+│  ├─ UnknownDevice             an allocated device is none that the driver offers
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
 │  ├─ PluginStopped             the plugin ends, its successor will prepare the claim
 │  ├─ InvalidCdiSpec            the spec would be refused by the container runtime
@@ -26,6 +27,7 @@ DriverError                     (api.errors)
 ├─ InvalidDeviceStatus          what a driver shows of a device breaks the limits of the API
 ├─ HealthUnknown                the driver cannot report the health of its devices
 ├─ LimitExceeded                the driver offers what no ResourceSlice can say
+├─ WrongInventory               the driver offers what is no inventory
 ├─ NodeUnknown                  there is no Node of the configured name, or not yet
 ├─ CannotCreate                 the project of a new driver cannot be made as it was asked for
 ├─ CheckpointCorrupt            the checkpoint is not what this driver wrote; it is rebuilt
@@ -107,6 +109,10 @@ class WrongDevices(NodeError):
     """The driver returned devices other than those that were allocated."""
 
 
+class UnknownDevice(NodeError):
+    """A device that was allocated is none that the driver offers on this node."""
+
+
 class DeviceInUse(NodeError):
     """A device that was allocated is prepared for another claim at present."""
 
@@ -147,6 +153,10 @@ class LimitExceeded(DriverError):
         self.problems = problems
         more = f"; and {len(problems) - 20} more" if len(problems) > 20 else ""
         super().__init__(f"the devices cannot be published: {'; '.join(problems[:20])}{more}")
+
+
+class WrongInventory(DriverError):
+    """The driver returned something else than an inventory of its devices."""
 
 
 class NodeUnknown(DriverError):

@@ -9,6 +9,7 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go; the checkpoint follows the plu
 
 from collections.abc import Callable
 
+from api.errors import DriverError
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
 from dra.devicestate.entries import CheckpointEntry
@@ -52,14 +53,23 @@ class Collector:
         """Unprepare every claim that is gone, deallocated, or allocated elsewhere.
 
         Raises:
-            DriverError: a claim that has to go could not be unprepared.
+            DriverError: a claim that has to go could not be unprepared; the others are.
         """
+        failed: DriverError | None = None
         for entry in self._state.entries():
-            reason = self._why_stale(entry.claim)
-            if reason is not None and self._discard(entry):
-                self._metrics.collected()
-                text = f"{entry.claim} was unprepared without the kubelet: {reason}"
-                self._report(Repair.STALE_CLAIM, text)
+            try:
+                self._collect(entry)
+            except DriverError as error:
+                failed = error
+        if failed is not None:
+            raise failed
+
+    def _collect(self, entry: CheckpointEntry) -> None:
+        reason = self._why_stale(entry.claim)
+        if reason is not None and self._discard(entry):
+            self._metrics.collected()
+            text = f"{entry.claim} was unprepared without the kubelet: {reason}"
+            self._report(Repair.STALE_CLAIM, text)
 
     def _why_stale(self, claim: PreparedClaim) -> NotForThisNode | None:
         if not claim.name:

@@ -6,9 +6,8 @@ is waited for, and all of that is done again. Called by `dra.kubelet.service` an
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from api.claims.view import ClaimView, Result
 from api.errors import DriverError
@@ -16,16 +15,20 @@ from api.events import Events
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
 from dra.devicestate.entries import CheckpointEntry
-from dra.devicestate.prepared import described
+from dra.devicestate.prepared import checked, described
 from dra.devicestate.publisher import Precondition
 from dra.devicestate.state import State
 from dra.driver import Driver, PreparedClaim, PreparedDevice, PreparingClaim, PublishStatus
-from dra.errors import DriverFailed, NodeError, WrongDevices
+from dra.drivercode import driver_code
+from dra.errors import NodeError, UnknownDevice, WrongDevices
 from dra.kubelet.answers import Answer, appended
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
 from dra.patience import Patience
 from dra.publish.metadatafiles import MetadataFiles
 from ops.logs import get_logger
+
+_Key: TypeAlias = tuple[str, str, str | None]
+"""Pool, device and share."""
 
 _LOG = get_logger("driver")
 
@@ -64,13 +67,32 @@ class Allocations(Protocol):
 class FromClaims:
     """Allocations of kube-scheduler, which stand in the claims themselves."""
 
-    def __init__(self, driver_name: str) -> None:
-        """Find those of a driver."""
-        self._driver_name = driver_name
+    def __init__(self, driver_name: str, offered: Callable[[Result], bool]) -> None:
+        """Find those of a driver.
 
-    def of(self, claim: ClaimView, _held: PreparedClaim | None) -> Iterator[Allocation]:
-        """Yield the results of the claim."""
-        yield Allocation(claim.results(self._driver_name))
+        Args:
+            driver_name: of it.
+            offered: tells whether a device is one that it offers on this node.
+        """
+        self._driver_name = driver_name
+        self._offered = offered
+
+    def of(self, claim: ClaimView, held: PreparedClaim | None) -> Iterator[Allocation]:
+        """Yield the results of the claim.
+
+        Raises:
+            UnknownDevice: one is not offered, and not prepared for the claim either.
+        """
+        results = claim.results(self._driver_name)
+        kept = _allocated(held) if held else set()
+        unknown = {key for r in results if (key := _key(r)) not in kept and not self._offered(r)}
+        if unknown:
+            raise UnknownDevice(
+                f"device {_names(unknown)} of ResourceClaim {claim.key} is none that driver "
+                f"{self._driver_name} offers on this node; see whether it has left, and delete the "
+                "pod so that it gets another one"
+            )
+        yield Allocation(results)
 
 
 class StatusPublisher(Protocol):
@@ -206,8 +228,9 @@ class NodeDriver:
         if not prepared.devices:
             status = self._status.of(claim)
             preparing = PreparingClaim(*identity, begun.consumers, allocation.results, status)
-            with _driver_code(PREPARE):
-                prepared = replace(prepared, devices=tuple(self._driver.prepare(preparing)))
+            with driver_code(PREPARE, begun):
+                devices = listed(self._driver.prepare(preparing), begun)
+            prepared = checked(replace(prepared, devices=devices))
             check_devices(prepared)
         self._state.prepare(prepared, allocation.precondition)
         return prepared
@@ -227,10 +250,27 @@ class NodeDriver:
         self._state.unprepare(ref.uid)
 
     def _undo(self, claim: PreparedClaim) -> None:
-        with _driver_code(UNPREPARE):
+        with driver_code(UNPREPARE, claim):
             self._driver.unprepare(claim)
         if self._metadata is not None:
             self._metadata.removed(claim)
+
+
+def listed(returned: object, claim: PreparedClaim) -> tuple[PreparedDevice, ...]:
+    """Return what a driver returned from `prepare`.
+
+    Raises:
+        WrongDevices: it is no sequence of prepared devices.
+    """
+    found = tuple(returned) if isinstance(returned, Iterable) else ()
+    wrong = {type(each).__name__ for each in found if not isinstance(each, PreparedDevice)}
+    if isinstance(returned, Iterable) and not wrong:
+        return found
+    what = " and ".join(sorted(wrong)) or type(returned).__name__
+    raise WrongDevices(
+        f"the driver returned {what} from prepare of {claim}: it has to return a PreparedDevice "
+        "for each of claim.results"
+    )
 
 
 def check_devices(claim: PreparedClaim) -> None:
@@ -240,8 +280,9 @@ def check_devices(claim: PreparedClaim) -> None:
         WrongDevices: naming claim and devices.
     """
     allocated = _allocated(claim)
-    prepared = {(d.pool, d.device, d.share_id) for d in claim.devices}
+    prepared = {_key(device) for device in claim.devices}
     if allocated == prepared:
+        _check_requests(claim)
         return
     surplus, missing = _names(prepared - allocated), _names(allocated - prepared)
     what = " and ".join(
@@ -252,39 +293,37 @@ def check_devices(claim: PreparedClaim) -> None:
     )
 
 
-def _allocated(claim: PreparedClaim) -> set[tuple[str, str, str | None]]:
-    return {(result.pool, result.device, result.share_id) for result in claim.results}
+def _check_requests(claim: PreparedClaim) -> None:
+    """Check that containers, which name requests, get what serves these."""
+    for device in claim.devices:
+        served = {result.request for result in claim.results if _key(result) == _key(device)}
+        wrong = ", ".join(sorted(set(device.requests) - served))
+        if wrong:
+            raise WrongDevices(
+                f"the driver returned {_names([_key(device)])} of {claim} for request {wrong}, it "
+                f"was allocated for {', '.join(sorted(served))}; PreparedDevice.of(result, edits) "
+                "has the right one"
+            )
 
 
 def _named(claim: PreparedClaim) -> list[tuple[str, str, str | None, str]]:
     """Return what tells the prepared devices of a claim from others, whatever their edits are."""
-    return [(d.pool, d.device, d.share_id, d.name) for d in claim.devices]
+    return [(*_key(device), device.name) for device in claim.devices]
 
 
-def _names(devices: Iterable[tuple[str, str, str | None]]) -> str:
+def _allocated(claim: PreparedClaim) -> set[_Key]:
+    return {_key(result) for result in claim.results}
+
+
+def _key(device: Result | PreparedDevice) -> _Key:
+    return device.pool, device.device, device.share_id
+
+
+def _names(devices: Iterable[_Key]) -> str:
     found = sorted(
         f"{pool}/{device}" + (f"/{share}" if share else "") for pool, device, share in devices
     )
     return ", ".join(found)
-
-
-@contextmanager
-def _driver_code(what: str) -> Iterator[None]:
-    """Turn what a driver's own code raises, an exit included, into an error of the claim.
-
-    Raises:
-        DriverFailed: it raised something of its own.
-        DriverError: it raised this.
-    """
-    try:
-        yield
-    except DriverError:
-        raise
-    except BaseException as error:
-        _LOG.error("Driver failed", method=what, exc=error)
-        raise DriverFailed(
-            f"the driver raised {type(error).__name__} in {what}: {error}"
-        ) from error
 
 
 def _show_nothing(_device: Result, **_shown: object) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from api.errors import DriverError
-from dra.errors import DeviceInUse, Passing
+from dra.errors import ClaimNotFound, DeviceInUse, NotAllocated, Passing
 from kube import deadlines
 from kube.errors import (
     Conflict,
@@ -46,6 +46,9 @@ _DOUBTFUL: Final = (
     # an API server that has just started does not know all roles yet
     Unauthorized,
     Forbidden,
+    # one of several API servers may be behind what the kubelet has seen
+    ClaimNotFound,
+    NotAllocated,
     # by a claim that is being unprepared, or whose former allocation is being tested
     DeviceInUse,
 )

@@ -1,21 +1,27 @@
 """Puts together and starts a plugin whose claims kube-scheduler allocates: with ResourceSlices."""
 
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from api.claims.versions import STRUCTURED
+from api.errors import DriverError
 from dra.claims import ClaimReader
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
 from dra.driver import Driver, Metadata, PreparedClaim, Watches
-from dra.errors import CannotServe, LimitExceeded
+from dra.drivercode import driver_code
+from dra.errors import CannotServe
 from dra.inventory import Inventory
+from dra.kubelet.abandoned import remove_abandoned
 from dra.kubelet.answers import Answer, AnsweredDevice
 from dra.kubelet.services import served
 from dra.node import FromClaims
+from dra.offer import Offer
 from dra.places import NodeLock
 from dra.publish.metadatafiles import MetadataFiles
 from dra.publish.nothing import Nothing
@@ -27,11 +33,13 @@ from dra.publish.status.publisher import StatusPublisher
 from dra.publish.status.told import Told as StatusTold
 from dra.startup import persist, serve
 from dra.statelock import StateLock
-from dra.sync import NodeSync
+from dra.sync import NodeSync, Task
 from dra.wiring import AllocationModel, Plugin, Surroundings, Telemetry, build, node_object
 from kube.workqueue import WorkQueue
 from ops.checks import Check
 from ops.lifecycle import Lifecycle
+
+DEVICES: Final = "devices"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +48,29 @@ class StructuredPlugin:
 
     Attributes:
         driver: the driver.
+        offer: what it offers.
+        offered: what it offered first.
         plugin: what every plugin has.
         metadata: what containers are told of their devices.
         slices: keeps the ResourceSlices.
-        queue: of the sync.
         sync: does what no kubelet asks for.
+        clean: removes the sockets of instances that were killed.
     """
 
     driver: Driver
+    offer: Offer
+    offered: Inventory
     plugin: Plugin
     metadata: MetadataFiles | None
     slices: Slices
-    queue: WorkQueue
     sync: NodeSync
+    clean: Callable[[], None]
 
     def start(self, life: Lifecycle, lock: NodeLock) -> None:
         """Start everything; returns early when `life` stops meanwhile.
 
         Raises:
-            CannotServe: a socket or the checkpoint is unusable, or the devices cannot be published.
+            CannotServe: a socket or the checkpoint is unusable.
             ConfigError: of kube; there is no way to the API server.
         """
         life.on_stop("slices", self.slices.stop)
@@ -66,34 +78,48 @@ class StructuredPlugin:
         life.spawn("slices", lambda: self.slices.publisher.run(life.stop))
         if not persist(self._recover, life.stop):
             return
-        self.publish()
+        self.slices.publisher.update(self.offered)
         life.on_stop("files", lambda: self._leave(lock))
-        life.on_stop("sync", self.queue.shutdown)
+        life.on_stop("sync", self.sync.stop)
         life.spawn("sync", self.sync.run)
+        self.clean()
         serve(life, self.plugin)
         if isinstance(self.driver, Watches):
-            self.driver.start(self.publish)
+            self._watch(life, self.driver)
 
     def _recover(self) -> None:
-        self.plugin.state.recover()
-        if self.metadata is not None:
-            self.metadata.recover(entry.claim for entry in self.plugin.state.entries())
+        metadata = self.metadata
+        self.plugin.state.recover(metadata.recover if metadata else lambda _claims: None)
+
+    def _watch(self, life: Lifecycle, driver: Watches) -> None:
+        """Let the driver tell when its devices change, also if `start` does not return."""
+        devices = NodeSync({DEVICES: Task(self.publish, periodic=False)}, WorkQueue())
+        life.on_stop(DEVICES, devices.stop)
+        life.spawn(DEVICES, devices.run)
+
+        def watch() -> None:
+            try:
+                with driver_code("start", driver):
+                    driver.start(lambda: devices.request(DEVICES))
+            except DriverError as error:
+                life.fail("driver", error)
+
+        threading.Thread(target=watch, name="driver", daemon=True).start()
 
     def publish(self) -> None:
         """Publish what the driver offers now.
 
         Raises:
-            CannotServe: it is more than ResourceSlices can say.
+            DriverError: that cannot be; what was published stays.
         """
-        offered = self.driver.discover()
-        try:
-            self.slices.publisher.update(offered)
-        except LimitExceeded as error:
-            raise CannotServe(str(error)) from error
+        self.slices.publisher.update(self.offer.look())
 
     def readiness_checks(self) -> Mapping[str, Check]:
         """Return what /readyz asks."""
-        return {"registration": lambda: self.plugin.registration.problem}
+        return {
+            "registration": lambda: self.plugin.registration.problem,
+            "slices": lambda: self.slices.publisher.problem,
+        }
 
     def _leave(self, lock: NodeLock) -> None:
         """Take the node's files away, unless another instance of the driver needs them."""
@@ -108,7 +134,15 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
         around: what it works with.
         driver: the driver.
         rolling: whether another instance may be on the node while the driver is updated.
+
+    Raises:
+        CannotServe: it does not tell its devices, or more than can be published.
     """
+    offer = Offer(driver, around.node)
+    try:
+        offered = offer.look()
+    except DriverError as error:
+        raise CannotServe(str(error)) from error
     telemetry, name = Telemetry.over(around), driver.contract.driver_name
     told = Told(around.events, node_object(around.node), around.metrics.registry)
     slices = build_slices(
@@ -116,14 +150,14 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
         told,
         Site(name, around.node),
         static=driver if isinstance(driver, StaticLayout) else None,
-        any_node=_selects_nodes(driver.discover()),
+        any_node=_selects_nodes(offered),
     )
     claims = ClaimReader(around.client, STRUCTURED)
     refused = StatusTold(around.events, around.metrics.registry, clock=time.monotonic)
     model = AllocationModel(
         services=served(driver, structured=True, classic=False),
         claims=claims,
-        allocations=FromClaims(name),
+        allocations=FromClaims(name, offer.has),
         status=StatusPublisher(around.client, claims, name, refused),
         answer=lambda claim, _view: answer(driver, claim),
         metadata=_metadata(around, driver),
@@ -132,9 +166,10 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
     plugin = build(
         around, driver, model, _state(around, driver, telemetry, rolling=rolling), telemetry
     )
-    queue = WorkQueue(observer=around.metrics.queue("node"))
     return StructuredPlugin(
-        driver, plugin, model.metadata, slices, queue, NodeSync(plugin.tasks, queue)
+        *(driver, offer, offered, plugin, model.metadata, slices),
+        sync=NodeSync(plugin.tasks, WorkQueue(observer=around.metrics.queue("node"))),
+        clean=lambda: remove_abandoned(around.places, driver.contract, telemetry.stale_socket),
     )
 
 

@@ -45,6 +45,10 @@ class NodeSync:
         """Have a task done soon."""
         self._queue.add(name)
 
+    def stop(self) -> None:
+        """Let `run` end."""
+        self._queue.shutdown()
+
     def run(self) -> None:
         """Work until the queue is shut down."""
         for name, task in self._tasks.items():

@@ -1,7 +1,7 @@
 """Puts together what every plugin has, whichever kind its claims are of; nothing runs yet."""
 
+import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,7 @@ from dra.publish.metadatafiles import MetadataFiles
 from dra.repairs import Repair, Report, reporter
 from dra.sync import Task
 from kube.client import Client
+from kube.deadlines import Deadline, limited
 from kube.events import EventRecorder
 from ops.metrics import Metrics
 
@@ -43,6 +44,9 @@ REGISTRATION_CALLS: Final = 2
 
 GRACE_SECONDS: Final = 8.0
 """For calls under way when a server ends; they end by themselves, or the kubelet retries."""
+
+DISCARD_SECONDS: Final = 5.0
+"""For a driver to unprepare a claim that is gone; one that hangs keeps the others no longer."""
 
 COLLECT: Final = "collect"
 FILES: Final = "files"
@@ -138,6 +142,10 @@ class Telemetry:
         about = node_object(around.node)
         return cls(measured, reporter(around.events, measured.repaired, about))
 
+    def stale_socket(self, path: Path) -> None:
+        """Tell of a socket whose process was killed."""
+        self.report(Repair.STALE_SOCKET, f"socket {path} of a process that was killed, removed")
+
 
 def build(
     around: Surroundings, driver: Driver, model: AllocationModel, state: State, telemetry: Telemetry
@@ -165,8 +173,8 @@ def build(
     claim_services = [each for each in model.services if each.for_claims]
     service = NodeService(served, kubelet, around.patience, claim_services, calls)
     handlers = [*service.handlers(), *(health.handlers() if health else ())]
-    servers = _servers(around.places, handlers, registration, telemetry.report)
-    discard = _discarder(served, calls.turn)
+    servers = _servers(around.places, handlers, registration, telemetry.stale_socket)
+    discard = _discarder(served, calls)
     collector = Collector(state, discard, model.claims, node, name, measured, telemetry.report)
     return Plugin(
         state,
@@ -180,25 +188,22 @@ def build(
     )
 
 
-def _discarder(
-    served: NodeDriver, turn: Callable[[ClaimRef], AbstractContextManager[None]]
-) -> Callable[[CheckpointEntry], bool]:
-    """Return what unprepares a claim that nobody asks for, in its turn among the calls."""
+def _discarder(served: NodeDriver, calls: ClaimCalls) -> Callable[[CheckpointEntry], bool]:
+    """Return what unprepares a claim that nobody asks for, like a call that is soon over."""
 
     def discard(entry: CheckpointEntry) -> bool:
         claim = entry.claim
-        with turn(ClaimRef(claim.namespace, claim.name, claim.uid)):
-            return served.discard(entry)
+        ref = ClaimRef(claim.namespace, claim.name, claim.uid)
+        with limited(Deadline(time.monotonic() + DISCARD_SECONDS, lambda: True)):
+            (answered,) = calls.each((ref,), lambda _ref: served.discard(entry))
+        return answered.result()
 
     return discard
 
 
 def _servers(
-    places: Places, handlers: list[Any], registration: Registration, report: Report
+    places: Places, handlers: list[Any], registration: Registration, stale: Callable[[Path], None]
 ) -> dict[Path, UnixServer]:
-    def stale(path: Path) -> None:
-        report(Repair.STALE_SOCKET, f"socket {path} of a process that was killed, replaced")
-
     served = (
         (places.plugin_socket, handlers, CALLS),
         (places.registration_socket, registration.handlers(), REGISTRATION_CALLS),

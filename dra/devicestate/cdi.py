@@ -83,9 +83,12 @@ def check_claim(contract: Contract, claim: PreparedClaim) -> JSON | None:
             f"{claim} has a device whose name is longer than {_LONGEST_NAME} characters; see what "
             "the driver returns from prepare"
         )
-    spec = claim_spec(contract, claim)
-    if spec is not None:
-        validate(spec)
+    try:
+        spec = claim_spec(contract, claim)
+        if spec is not None:
+            validate(spec)
+    except InvalidCdiSpec as error:
+        raise InvalidCdiSpec(f"{claim} has edits that no container gets: {error}") from error
     return spec
 
 

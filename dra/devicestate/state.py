@@ -18,7 +18,7 @@ Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for wh
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TypeAlias
@@ -84,8 +84,13 @@ class State:
         self._told: list[Change] = []
         self._left = False
 
-    def recover(self) -> None:
+    def recover(
+        self, together: Callable[[Iterable[PreparedClaim]], None] = lambda _claims: None
+    ) -> None:
         """Take up what an earlier process left; call it before anything else, again if it fails.
+
+        Args:
+            together: given the claims while nobody changes them; recovers other files of theirs.
 
         Raises:
             DirectoryUnusable: the checkpoint cannot be read.
@@ -99,6 +104,7 @@ class State:
             self._entries = {
                 uid: CheckpointEntry(claim, next(self._calls)) for uid, claim in claims.items()
             }
+            together(claims.values())
         self._publisher.restore(claim for claim in claims.values() if claim.devices)
 
     def begin(self, claim: PreparedClaim, *, undone: PreparedClaim | None = None) -> PreparedClaim:

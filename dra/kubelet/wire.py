@@ -86,7 +86,11 @@ def text_of(error: DriverError) -> str:
 
 
 def shorten(text: str) -> str:
-    """Return at most LONGEST_TEXT characters of a text, with an ellipsis if some are missing."""
+    """Return at most LONGEST_TEXT characters of a text, with an ellipsis if some are missing.
+
+    What no message can say, such as a file name that is no UTF-8, is escaped.
+    """
+    text = text.encode(errors="backslashreplace").decode()
     return text if len(text) <= LONGEST_TEXT else f"{text[: LONGEST_TEXT - 3]}..."
 
 

@@ -26,6 +26,7 @@ from dra.inventory import (
     Taint,
     Version,
 )
+from dra.publish.slices.typed import wrong_types
 
 _INT64: Final = 2**63
 
@@ -36,7 +37,12 @@ def check(inventory: Inventory, driver: str, node: str) -> None:
     Raises:
         LimitExceeded: with each field and its limit.
     """
-    problems = tuple(_problems(inventory, driver, node))
+    try:
+        problems = tuple(_problems(inventory, driver, node))
+    except (AttributeError, TypeError):
+        problems = tuple(wrong_types(Inventory, inventory, "inventory"))
+        if not problems:
+            raise
     if problems:
         raise LimitExceeded(problems)
 

@@ -94,6 +94,7 @@ class SlicePublisher:
         self._pools: Mapping[str, Pool] | None = None
         self._anew = False
         self._owner: JSON | None = None
+        self._problems = {"devices": "not known yet"}
         self._own: dict[str, int] = {}
         self._deleting: set[str] = set()
         # what follows belongs to the thread of `run`
@@ -110,8 +111,18 @@ class SlicePublisher:
         check(inventory, self._site.driver, self._site.node)
         pools = {pool.name or self._site.node: pool for pool in inventory.pools}
         with self._lock:
-            before, self._pools = self._pools or {}, pools
-        self._add({*before, *pools})
+            before, self._pools = self._pools, pools
+            if before is None:
+                self._problems = {f"pool {pool}": "not published yet" for pool in pools}
+        self._add({*(before or {}), *pools})
+
+    @property
+    def problem(self) -> str | None:
+        """Why a pool is not published as it should be, None if all are; a health check."""
+        with self._lock:
+            return next(
+                (f"{pool}: {why}".lstrip(": ") for pool, why in self._problems.items()), None
+            )
 
     def republish(self) -> None:
         """Look at everything anew: slices, the Node, and what the API server can store.
@@ -163,12 +174,16 @@ class SlicePublisher:
             if not isinstance(error, DriverError):
                 _LOG.error("Publishing failed", exc=error, pool=pool)
             self._told.failed(f"ResourceSlices of pool {pool}", error)
+            with self._lock:
+                self._problems[f"pool {pool}"] = str(error) or type(error).__name__
             if self._queue.retries(pool) < _QUICK_TRIES:
                 self._queue.add_rate_limited(pool)
             else:
                 self._queue.add_after(pool, LONGEST_PAUSE)
         else:
             self._told.succeeded(f"ResourceSlices of pool {pool}")
+            with self._lock:
+                self._problems.pop(f"pool {pool}", None)
             self._queue.forget(pool)
 
     def _add(self, pools: Collection[str]) -> None:

@@ -27,6 +27,7 @@ from dra.errors import (
     Passing,
     PluginStopped,
     StateBusy,
+    UnknownDevice,
     UnknownKubelet,
     UnsupportedServer,
     WrongDevices,
@@ -55,7 +56,7 @@ PASSES = (
     AllocationChanged,
     UnknownKubelet,
 )
-MAY_PASS = (errors.Unauthorized, errors.Forbidden, DeviceInUse)
+MAY_PASS = (errors.Unauthorized, errors.Forbidden, ClaimNotFound, NotAllocated, DeviceInUse)
 LASTS = (
     api.errors.MalformedState,
     errors.KubeError,
@@ -67,10 +68,9 @@ LASTS = (
     NodeError,
     DriverFailed,
     WrongDevices,
+    UnknownDevice,
     NotForThisNode,
-    ClaimNotFound,
     ClaimUidMismatch,
-    NotAllocated,
     NotAllocatedHere,
     DeviceGone,
     PluginStopped,
