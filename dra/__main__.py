@@ -3,11 +3,11 @@
 import os
 import sys
 
-# A driver's own api.py or kube/ must not be taken for ours: the working directory comes last.
+# A driver's own api.py or kube/ must not be taken for ours, which are loaded by the next import.
 if sys.path[:1] in ([""], [os.getcwd()]):  # noqa: PTH109 - as Python itself puts it there
-    sys.path.append(sys.path.pop(0))
+    del sys.path[0]
 
-from dra.cli import main
+from dra.cli import console
 
 if __name__ == "__main__":
-    main(prog_name="python -m dra")
+    console()

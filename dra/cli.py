@@ -4,13 +4,16 @@ import importlib
 import os
 import shlex
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import click
 import yaml
 
+from api.contract import Contract
 from api.errors import DriverError
 from dra.driver import Driver
 from dra.errors import NoDriver
@@ -133,7 +136,9 @@ def print_manifests(target: str, settings: tuple[str, ...], **values: Any) -> No
       dra manifests gpu_driver:GpuDriver --image gpu-driver:0.1.0 | kubectl apply -f -
     """
     make = _loaded(target)
-    contract = make.contract  # type: ignore[attr-defined]
+    contract: object = make.contract  # type: ignore[attr-defined]
+    if not isinstance(contract, Contract):
+        raise click.ClickException(f"{target}.contract is not known without making the driver")
     kind = contract.device_key
     wanted = Installation(
         contract,
@@ -159,7 +164,7 @@ def _loaded(target: str) -> Callable[..., Driver]:
     try:
         return load(target)
     except DriverError as error:
-        raise click.ClickException(str(error)) from error
+        raise click.ClickException(" ".join(str(error).split())) from error
 
 
 def load(target: str) -> Callable[..., Driver]:
@@ -169,19 +174,36 @@ def load(target: str) -> Callable[..., Driver]:
         NoDriver: there is none; with what was found.
     """
     module, colon, name = target.partition(":")
-    if not (colon and module and name):
+    if not (colon and name and all(part.isidentifier() for part in module.split("."))):
         raise NoDriver(f"{target!r} is not MODULE:DRIVER, such as file_driver:FileDriver")
-    try:
-        found: Any = getattr(importlib.import_module(module), name, None)
-    except ModuleNotFoundError as error:
-        raise NoDriver(
-            f"there is no module {error.name} in {', '.join(p or '.' for p in sys.path[-2:])}; "
-            "run the command in the directory of the driver"
-        ) from error
+    loaded = _imported(module)
+    found: Any = getattr(loaded, name, None)
+    if found is None:
+        raise NoDriver(f"module {module} has no {name}")
     missing = [each for each in _METHODS if not hasattr(found, each)]
     if missing:
         raise NoDriver(
             f"{target} is no driver, it lacks {', '.join(missing)}; see dra.driver.Driver"
         )
+    if not isinstance(found.contract, Contract | property):
+        raise NoDriver(f"{target}.contract has to be a Contract, such as Contract('a.b', 'gpu')")
+    if not callable(found):
+        raise NoDriver(f"{target} is an object; name what makes it, class {type(found).__name__}")
     made: Callable[..., Driver] = found
     return made
+
+
+def _imported(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise NoDriver(
+            f"there is no module {error.name} in {', '.join(p or '.' for p in sys.path[-2:])}; "
+            "run the command in the directory of the driver"
+        ) from error
+    except (Exception, SystemExit) as error:
+        *_, place = traceback.extract_tb(error.__traceback__)
+        raise NoDriver(
+            f"module {module} cannot be loaded: {type(error).__name__}: {error} ({place.filename}, "
+            f"line {place.lineno})"
+        ) from error

@@ -11,7 +11,15 @@ from typing import Any, NoReturn
 
 from dra import startup
 from dra.driver import Driver
-from dra.settings import NodeConfig, arguments, driver_options, node_options, rolling_option
+from dra.drivercode import driver_code
+from dra.settings import (
+    NodeConfig,
+    arguments,
+    check_distinct,
+    driver_options,
+    node_options,
+    rolling_option,
+)
 from dra.structured import structured
 from ops.config import ServingConfig, serving_config, serving_options
 from ops.lifecycle import Lifecycle
@@ -41,11 +49,15 @@ def program_of(make: Callable[..., Driver]) -> Program:
         configure(common.logging_format, common.verbosity)
         with Lifecycle() as life:
             life.install_signals()
-            return serve(life, make(**arguments(make, values)), NodeConfig.read(values), common)
+            with driver_code("__init__", name):
+                driver = make(**arguments(make, values))
+            return serve(life, driver, NodeConfig.read(values), common)
 
+    name = getattr(make, "__name__", "driver")
     main.__doc__ = (inspect.getdoc(make) or "").partition("\nArgs:\n")[0]
     decorated = node_options(rolling_option(driver_options(make)(serving_options(main))))
-    return program(getattr(make, "__name__", "driver"))(decorated)
+    check_distinct(decorated)
+    return program(name)(decorated)
 
 
 def serve(life: Lifecycle, driver: Driver, config: NodeConfig, common: ServingConfig) -> int:

@@ -21,18 +21,26 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Final, Union, cast, get_args, get_origin, get_type_hints
 
 import click
 
 from api.contract import Contract
 from dra.errors import NoDriver
 from dra.places import Places
-from ops.settings import F, option
+from ops.settings import F, Setting, option
 
 NODE: Final = "Node"
 DIRECTORIES: Final = "Directories of the node"
+DRIVER: Final = "Driver"
 NODE_NAME: Final = "node_name"
+
+_EVERYWHERE: Final = (
+    *("EDITOR", "HOME", "HOSTNAME", "LANG", "LANGUAGE", "LOGNAME", "MAIL", "PAGER", "PATH", "PWD"),
+    *("SHELL", "TERM", "TMPDIR", "TZ", "USER"),
+)
+"""Variables that processes have without anybody meaning a driver by it. Source: environ(7)."""
 
 _REMEDIES: Final[Mapping[type, str]] = {
     bool: "give true or false",
@@ -155,7 +163,10 @@ def driver_options(make: Callable[..., object]) -> Callable[[F], F]:
         NoDriver: a parameter has neither a default nor a type that a flag can have.
     """
     described = _descriptions(make)
-    hints = get_type_hints(make.__init__ if inspect.isclass(make) else make)
+    try:
+        hints = get_type_hints(make.__init__ if inspect.isclass(make) else make)
+    except NameError as error:
+        raise NoDriver(f"the types of the driver's parameters are not known: {error}") from error
     added = [
         _setting(parameter, hints.get(name), described.get(name, ""))
         for name, parameter in _parameters(make).items()
@@ -169,26 +180,64 @@ def arguments(make: Callable[..., object], values: Mapping[str, Any]) -> dict[st
     return {name: values[name] for name in _parameters(make)}
 
 
+def check_distinct(command: Callable[..., Any]) -> None:
+    """Check that no setting of the driver is one of the program's too.
+
+    Raises:
+        NoDriver: naming the parameter.
+    """
+    settings: Sequence[Setting] = command.__click_params__  # type: ignore[attr-defined]
+    ours = {"--help", "--version", *_EVERYWHERE}
+    ours.update(each for s in settings if s.section != DRIVER for each in _names(s))
+    for setting in reversed(settings):
+        taken = sorted(ours.intersection(_names(setting))) if setting.section == DRIVER else []
+        if taken:
+            raise NoDriver(
+                f"parameter {setting.name} of the driver is a setting {' and '.join(taken)}, which "
+                "is there already and means something else; call it something else"
+            )
+
+
+def _names(setting: Setting) -> Sequence[str]:
+    """Return flags and variables of a setting."""
+    variables = setting.envvar or []
+    return [*setting.opts, *([variables] if isinstance(variables, str) else variables)]
+
+
 def _parameters(make: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
-    return inspect.signature(make).parameters
+    """Return what a driver can be made with; a class without constructor takes anything."""
+    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    found = inspect.signature(make).parameters
+    return {name: each for name, each in found.items() if each.kind not in variadic}
 
 
-def _setting(parameter: inspect.Parameter, kind: type | None, text: str) -> Callable[[F], F]:
+def _type(parameter: inspect.Parameter, hint: Any) -> type:
+    """Return the type of a setting; None may be its default all the same."""
+    alternatives = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+    kinds = [each for each in alternatives if each is not NoneType]
+    if hint is None and parameter.default is not inspect.Parameter.empty:
+        kinds = [type(parameter.default)]
+    if len(kinds) == 1 and kinds[0] in _REMEDIES:
+        return cast(type, kinds[0])
+    raise NoDriver(
+        f"parameter {parameter.name} of the driver is of type {hint or 'unknown'}, which no flag "
+        f"has; annotate it as one of {', '.join(each.__name__ for each in _REMEDIES)}"
+    )
+
+
+def _setting(parameter: inspect.Parameter, hint: Any, text: str) -> Callable[[F], F]:
     given = parameter.default is not inspect.Parameter.empty
-    wanted = kind or (type(parameter.default) if given else None)
-    if wanted is None or wanted not in _REMEDIES:
-        raise NoDriver(
-            f"parameter {parameter.name} of the driver is of type {wanted or 'unknown'}, which no "
-            f"flag has; annotate it as one of {', '.join(each.__name__ for each in _REMEDIES)}"
-        )
+    wanted = _type(parameter, hint)
     return option(
         f"--{parameter.name.replace('_', '-')}",
         parameter.name.upper(),
-        section="Driver",
+        section=DRIVER,
+        # alone it is true; a value is taken too, as a variable has one
+        **({"is_flag": False, "flag_value": True} if wanted is bool else {}),
+        **({"default": parameter.default} if given else {}),
         type=click.Path(path_type=Path) if wanted is Path else wanted,
-        default=parameter.default if given else None,
         required=not given,
-        show_default=given,
+        show_default=given and parameter.default is not None,
         help=text,
         remedy=_REMEDIES[wanted],
     )

@@ -15,7 +15,7 @@ from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
 from dra.driver import Driver, Metadata, PreparedClaim, Watches
 from dra.drivercode import driver_code
-from dra.errors import CannotServe
+from dra.errors import CannotServe, DirectoryUnusable
 from dra.inventory import Inventory
 from dra.kubelet.abandoned import remove_abandoned
 from dra.kubelet.answers import Answer, AnsweredDevice
@@ -184,7 +184,13 @@ def _metadata(around: Surroundings, driver: Driver) -> MetadataFiles | None:
 def _state(around: Surroundings, driver: Driver, telemetry: Telemetry, *, rolling: bool) -> State:
     places = around.places
     directory = CdiDirectory(places.cdi_root.path, driver.contract)
-    lock = StateLock(places.directory.path) if rolling else None
+    try:
+        lock = StateLock(places.directory.path) if rolling else None
+    except OSError as error:
+        raise DirectoryUnusable(
+            f"{error.filename} cannot be opened: {error.strerror}; remove it, or set "
+            f"{places.directory.setting} to another directory"
+        ) from error
     return State(
         directory,
         Checkpoint(places.directory.path, driver.contract),
