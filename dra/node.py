@@ -20,7 +20,7 @@ from dra.devicestate.publisher import Precondition
 from dra.devicestate.state import State
 from dra.driver import Driver, PreparedClaim, PreparedDevice, PreparingClaim, PublishStatus
 from dra.drivercode import driver_code
-from dra.errors import NodeError, UnknownDevice, WrongDevices
+from dra.errors import ClaimNotFound, NodeError, UnknownDevice, WrongDevices
 from dra.kubelet.answers import Answer, appended
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
 from dra.patience import Patience
@@ -86,6 +86,9 @@ class FromClaims:
         results = claim.results(self._driver_name)
         kept = _allocated(held) if held else set()
         unknown = {key for r in results if (key := _key(r)) not in kept and not self._offered(r)}
+        if held and not held.results:
+            # from a corrupt checkpoint, which does not tell the pools
+            unknown.clear()
         if unknown:
             raise UnknownDevice(
                 f"device {_names(unknown)} of ResourceClaim {claim.key} is none that driver "
@@ -245,9 +248,25 @@ class NodeDriver:
 
     def _unprepare(self, ref: ClaimRef) -> None:
         entry = self._state.entry(ref.uid)
-        never = PreparedClaim(ref.uid, ref.namespace, ref.name, ref.name)
-        self._undo(entry.claim if entry else never)
+        known = entry is not None and bool(entry.claim.name)
+        self._undo(entry.claim if entry and known else self._unknown(ref, entry))
         self._state.unprepare(ref.uid)
+
+    def _unknown(self, ref: ClaimRef, entry: CheckpointEntry | None) -> PreparedClaim:
+        """Return a claim of which the checkpoint does not know, as its checkpoint may be lost."""
+        claim = PreparedClaim(ref.uid, ref.namespace, ref.name, ref.name)
+        if entry is not None:
+            claim = replace(claim, devices=entry.claim.devices)
+        if not self._state.write_ahead:
+            return claim
+        try:
+            view = self._claims.read(ref)
+        except ClaimNotFound:
+            return claim
+        if view.uid != ref.uid:
+            return claim
+        results = view.results(self._driver.contract.driver_name)
+        return replace(claim, label=view.label, results=results, consumers=view.consumers)
 
     def _undo(self, claim: PreparedClaim) -> None:
         with driver_code(UNPREPARE, claim):

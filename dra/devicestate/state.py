@@ -84,6 +84,11 @@ class State:
         self._told: list[Change] = []
         self._left = False
 
+    @property
+    def write_ahead(self) -> bool:
+        """Whether claims are written down before their driver does something for them."""
+        return self._write_ahead
+
     def recover(
         self, together: Callable[[Iterable[PreparedClaim]], None] = lambda _claims: None
     ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import dra.devicestate.checkpoint
 import dra.devicestate.directory
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from kube.calls import Call
 from kube.errors import KubeError
 from testing.apiserver import READS, MemoryApi
@@ -63,8 +64,8 @@ class Tripwire:
 class TripwireApi(MemoryApi):
     """An API server whose writes pass a tripwire, and whose answers to them may get lost."""
 
-    def __init__(self, tripwire: Tripwire, *served: str) -> None:
-        super().__init__(*served)
+    def __init__(self, tripwire: Tripwire, *served: str, api: ResourceApi = CLASSIC) -> None:
+        super().__init__(*served, api=api)
         self._tripwire = tripwire
         self._answers_left: int | None = None
         self._lost: KubeError | None = None
