@@ -23,7 +23,7 @@ import click
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import seed as seeded
-from hypothesis.stateful import run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from ops.logs import configure
 from tests.support.anycluster import CONTROLLER, ROOT, plugin_of
@@ -39,6 +39,7 @@ from tests.support.reliabilityrows import (
     kubelet_row,
     outage_rows,
 )
+from tests.support.structuredmachine import structured_machine_in
 from tests.support.worldrig import World
 
 BEGIN, END = "<!-- begin of the table -->", "<!-- end of the table -->"
@@ -61,12 +62,11 @@ def main(
     chosen = random.randrange(2**32) if seed is None else seed
     began = time.monotonic()
     rows: list[Row] = []
-    lived = map(random_lives, [lives], [chosen])
     chance = random.Random(chosen)
     click.echo(f"--seed {chosen}")
     for row in chain(
         injected(),
-        lived,
+        random_lives(lives, chosen),
         hostile_rows(inputs, chosen),
         kubelet_row(calls, chosen),
         disk_rows(),
@@ -100,27 +100,42 @@ def _in_a_world(case: Case) -> list[str]:
             return [str(error) or "an assertion failed"]
 
 
-def random_lives(lives: int, chosen: int) -> Row:
-    """Let a cluster live through anything, many times."""
-    how = (
-        f"{LIFE_STEPS} random steps each: pods, errors, stalled watches, kills, nodes, edits, files"
+def random_lives(lives: int, chosen: int) -> Iterator[Row]:
+    """Let a cluster, and a driver of one class, live through anything, many times."""
+    machines: tuple[tuple[str, str, Callable[[Path], type[RuleBasedStateMachine]]], ...] = (
+        (
+            "anything, in any order",
+            "pods, errors, stalled watches, kills, nodes, edits, files",
+            machine_in,
+        ),
+        (
+            "anything, to a driver of `dra/`",
+            "pods, kills at writes and in the driver, lost and damaged files, forged slices, gates",
+            structured_machine_in,
+        ),
     )
-    row = Row("anything, in any order", how, lives)
-    with tempfile.TemporaryDirectory() as root:
-        profile = settings(
-            max_examples=lives,
-            stateful_step_count=LIFE_STEPS,
-            deadline=None,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        try:
-            run_state_machine_as_test(seeded(chosen)(machine_in(Path(root))), settings=profile)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the table
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            row.lost.append(f"{said(error)} ({Path(place.filename).name}: {place.line})")
-    return row
+    for fault, steps, make in machines:
+        row = Row(fault, f"{LIFE_STEPS} random steps each: {steps}", lives)
+        with tempfile.TemporaryDirectory() as root:
+            row.lost += _lived(make(Path(root)), lives, chosen)
+        yield row
+
+
+def _lived(machine: type[RuleBasedStateMachine], lives: int, chosen: int) -> list[str]:
+    profile = settings(
+        max_examples=lives,
+        stateful_step_count=LIFE_STEPS,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    try:
+        run_state_machine_as_test(seeded(chosen)(machine), settings=profile)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it goes into the table
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        return [f"{said(error)} ({Path(place.filename).name}: {place.line})"]
+    return []
 
 
 def real_kills(kills: int, chance: random.Random) -> Iterator[Row]:
