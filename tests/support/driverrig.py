@@ -1,5 +1,6 @@
 """A driver of one class in the framework, on real sockets and files and the API server of tests."""
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -94,6 +95,7 @@ class DriverRig:
 
     Attributes:
         waited: called by whoever waits inside a call, instead of sleeping.
+        slept: seconds that passed by that.
     """
 
     def __init__(self, root: Path, driver: Any = None, *, minor: int = 37) -> None:
@@ -102,6 +104,7 @@ class DriverRig:
         self.driver: Any = driver or Gpus()
         self.gpus: Gpus = self.driver
         self.waited: Callable[[], None] = lambda: None
+        self.slept = 0.0
         self.life = Lifecycle()
         self.life.stop.set()
         (root / "registry").mkdir()
@@ -133,7 +136,7 @@ class DriverRig:
         self.places.make_usable()
         lock = NodeLock(self.places.directory)
         self.life.on_stop("node lock", lock.release)
-        patience = Patience(self._wait)
+        patience = Patience(self._wait, clock=lambda: time.monotonic() + self.slept)
         around = Surroundings(self.api, events, self.metrics, NodeName(NODE), self.places, patience)
         self.plugin = structured(around, driver, rolling=False)
         self.plugin.start(self.life, lock)
@@ -181,7 +184,8 @@ class DriverRig:
         """Return the names of the CDI files."""
         return sorted(path.name for path in self.places.cdi_root.path.iterdir())
 
-    def _wait(self, _seconds: float) -> bool:
+    def _wait(self, seconds: float) -> bool:
+        self.slept += seconds
         self.waited()
         return False
 

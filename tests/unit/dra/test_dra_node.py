@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from dra.driver import Edits, Mount, PreparedDevice, PreparingClaim
+from dra.claims import ClaimRef
+from dra.devicestate.checkpoint import FILE_NAME
+from dra.driver import Edits, Mount, PreparedClaim, PreparedDevice, PreparingClaim
 from dra.errors import ClaimBusy, NodeError
 from dra.inventory import Device, Inventory
 from kube.errors import Conflict, ConnectFailed, KubeError, NotFound, ServerError
@@ -315,8 +317,87 @@ class TestFaultsThatPass:
         assert rig.prepare(ref)["a"].error == ""
         assert [kind for kind, _, _ in rig.events.told] == ["Normal"]
 
+    @pytest.mark.parametrize("seconds", [45.0, 10.0])
+    def test_that_last_are_told_before_the_call_is_over(
+        self, rig: DriverRig, seconds: float
+    ) -> None:
+        ref = rig.claim("a")
+        rig.api.fault = lambda *_: ConnectFailed("away")
+        assert rig.prepare(ref, seconds=seconds)["a"].error == "away"
+        assert seconds / 2 < rig.slept < seconds - 1
+
     def test_unprepare_needs_no_api_server(self, rig: DriverRig) -> None:
         ref = rig.claim("a")
         rig.prepare(ref)
         rig.api.fault = lambda *_: ConnectFailed("away")
         assert rig.unprepare(ref) == {"a": ""}
+
+
+class TestKills:
+    """Between the write-ahead and what the driver returns."""
+
+    @pytest.fixture
+    def begun(self, rig: DriverRig) -> ClaimRef:
+        """A claim for which the driver has begun when its process died."""
+        ref = rig.claim("a", "gpu-0", pods=["first"])
+        rig.gpus.does["prepare"] = raising(KeyboardInterrupt())
+        rig.prepare(ref)
+        rig.stop()
+        rig.gpus.does.clear()
+        assert rig.saved()[ref.uid].devices == ()
+        rig.api.put(CLAIMS, allocated("a", "gpu-0", pods=["second"]))
+        rig.start()
+        return ref
+
+    def test_the_next_prepare_goes_on(self, rig: DriverRig, begun: ClaimRef) -> None:
+        assert [device.device_name for device in rig.prepare(begun)["a"].devices] == ["gpu-0"]
+        assert rig.gpus.held == {"uid-a": ["first"]}
+
+    def test_the_next_unprepare_undoes(self, rig: DriverRig, begun: ClaimRef) -> None:
+        undone: list[PreparedClaim] = []
+        rig.gpus.does["unprepare"] = undone.append
+        assert rig.unprepare(begun) == {"a": ""}
+        (claim,) = undone
+        assert [result.device for result in claim.results] == ["gpu-0"]
+        assert [consumer.name for consumer in claim.consumers] == ["first"]
+        assert rig.saved() == rig.gpus.held == {}
+
+    def test_a_claim_that_is_gone_is_collected(self, rig: DriverRig, begun: ClaimRef) -> None:
+        rig.api.remove(CLAIMS, begun.name, begun.namespace)
+        rig.plugin.plugin.tasks["collect"].run()
+        assert rig.saved() == rig.gpus.held == {}
+
+
+class TestDamagedCheckpoint:
+    @pytest.fixture
+    def damaged(self, rig: DriverRig) -> ClaimRef:
+        """A prepared claim of which the checkpoint does not tell any more."""
+        ref = rig.claim("a", "gpu-0", pods=["first"])
+        rig.prepare(ref)
+        rig.stop()
+        (rig.places.directory.path / FILE_NAME).write_bytes(b"{")
+        rig.start()
+        return ref
+
+    def test_the_next_prepare_is_complete(self, rig: DriverRig, damaged: ClaimRef) -> None:
+        assert [device.device_name for device in rig.prepare(damaged)["a"].devices] == ["gpu-0"]
+        assert [claim.name for claim in rig.saved().values()] == ["a"]
+
+    def test_the_driver_is_told_what_the_claim_has(self, rig: DriverRig, damaged: ClaimRef) -> None:
+        undone: list[PreparedClaim] = []
+        rig.gpus.does["unprepare"] = undone.append
+        assert rig.unprepare(damaged) == {"a": ""}
+        (claim,) = undone
+        assert [result.device for result in claim.results] == ["gpu-0"]
+        assert [consumer.name for consumer in claim.consumers] == ["first"]
+        assert rig.cdi_files() == []
+
+    def test_a_claim_that_is_gone_as_well_has_its_devices(
+        self, rig: DriverRig, damaged: ClaimRef
+    ) -> None:
+        rig.api.remove(CLAIMS, damaged.name, damaged.namespace)
+        undone: list[PreparedClaim] = []
+        rig.gpus.does["unprepare"] = undone.append
+        assert rig.unprepare(damaged) == {"a": ""}
+        (claim,) = undone
+        assert [device.device for device in claim.devices] == ["gpu-0"]

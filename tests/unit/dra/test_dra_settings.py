@@ -10,13 +10,14 @@ from click.testing import CliRunner, Result
 from dra.driver import Driver, PreparedClaim, PreparingClaim
 from dra.errors import NoDriver
 from dra.run import program_of
+from ops.lifecycle import Lifecycle
 from tests.support.driverrig import CONTRACT, Gpus
 
 ENV = {"NODE_NAME": "node-1"}
 
 
-class Made(Exception):
-    """The driver was made, with these arguments."""
+MADE: list[tuple[Any, ...]] = []
+"""Arguments of the drivers that were made."""
 
 
 class Told(Gpus):
@@ -42,7 +43,14 @@ class Told(Gpus):
         limit: int | None = None,
         node_name: str = "",
     ) -> None:
-        raise Made(count, share, label, directory, fast, limit, node_name)
+        MADE.append((count, share, label, directory, fast, limit, node_name))
+        raise NoDriver("that is all")
+
+
+@pytest.fixture(autouse=True)
+def _own_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Lifecycle, "install_signals", lambda _life: None)
+    monkeypatch.setattr("dra.run.configure", lambda *_: None)
 
 
 def invoke(make: Callable[..., Driver], *arguments: str, **env: str) -> Result:
@@ -50,9 +58,10 @@ def invoke(make: Callable[..., Driver], *arguments: str, **env: str) -> Result:
 
 
 def made_with(*arguments: str, **env: str) -> tuple[Any, ...]:
-    with pytest.raises(Made) as found:
-        CliRunner().invoke(program_of(Told), arguments, env={**ENV, **env}, catch_exceptions=False)
-    return found.value.args
+    result = invoke(Told, *arguments, **env)
+    assert result.exit_code == 1
+    assert result.stderr.endswith("Error: that is all\n")
+    return MADE.pop()
 
 
 @pytest.mark.parametrize(
