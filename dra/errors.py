@@ -17,6 +17,7 @@ DriverError                     (api.errors)
 │  ├─ ClaimBusy                 the driver takes longer for the claim than the call
 │  ├─ StateBusy                 another instance of the driver changes the state for too long
 │  ├─ DriverFailed              the driver raised something
+│  ├─ InvalidParameters         the driver finds fault with the claim's parameters
 │  ├─ WrongDevices              the driver prepared what was not allocated
 │  ├─ UnknownDevice             an allocated device is none that the driver offers
 │  ├─ DeviceInUse               an allocated device is prepared for another claim
@@ -103,6 +104,10 @@ class StateBusy(NodeError):
 
 class DriverFailed(NodeError):
     """The driver raised an exception of its own."""
+
+
+class InvalidParameters(NodeError):
+    """The driver finds fault with the parameters of a claim or its class."""
 
 
 class WrongDevices(NodeError):

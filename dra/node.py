@@ -5,9 +5,9 @@ A claim is read live and checked; what it was given is found; the driver makes i
 is waited for, and all of that is done again. Called by `dra.kubelet.service` and `dra.garbage`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from api.claims.view import ClaimView, Result
 from api.errors import DriverError
@@ -18,17 +18,28 @@ from dra.devicestate.entries import CheckpointEntry
 from dra.devicestate.prepared import checked, described
 from dra.devicestate.publisher import Precondition
 from dra.devicestate.state import State
-from dra.driver import Driver, PreparedClaim, PreparedDevice, PreparingClaim, PublishStatus
-from dra.drivercode import driver_code
-from dra.errors import ClaimNotFound, NodeError, UnknownDevice, WrongDevices
+from dra.driver import (
+    Driver,
+    PreparedClaim,
+    PreparedDevice,
+    PreparingClaim,
+    PublishStatus,
+    Validates,
+)
+from dra.drivercode import (
+    allocated_of,
+    check_devices,
+    driver_code,
+    key_of,
+    listed,
+    names_of,
+)
+from dra.errors import ClaimNotFound, InvalidParameters, NodeError, UnknownDevice
 from dra.kubelet.answers import Answer, appended
 from dra.metrics import PREPARE, UNPREPARE, PluginMetrics
 from dra.patience import Patience
 from dra.publish.metadatafiles import MetadataFiles
 from ops.logs import get_logger
-
-_Key: TypeAlias = tuple[str, str, str | None]
-"""Pool, device and share."""
 
 _LOG = get_logger("driver")
 
@@ -84,14 +95,14 @@ class FromClaims:
             UnknownDevice: one is not offered, and not prepared for the claim either.
         """
         results = claim.results(self._driver_name)
-        kept = _allocated(held) if held else set()
-        unknown = {key for r in results if (key := _key(r)) not in kept and not self._offered(r)}
+        kept = allocated_of(held) if held else set()
+        unknown = {key for r in results if (key := key_of(r)) not in kept and not self._offered(r)}
         if held and not held.results:
             # from a corrupt checkpoint, which does not tell the pools
             unknown.clear()
         if unknown:
             raise UnknownDevice(
-                f"device {_names(unknown)} of ResourceClaim {claim.key} is none that driver "
+                f"device {names_of(unknown)} of ResourceClaim {claim.key} is none that driver "
                 f"{self._driver_name} offers on this node; see whether it has left, and delete the "
                 "pod so that it gets another one"
             )
@@ -226,7 +237,9 @@ class NodeDriver:
     def _prepare_as(self, claim: ClaimView, allocation: Allocation) -> PreparedClaim:
         """Prepare a claim with what it was given; its consumers are those of the first time."""
         identity = (claim.uid, claim.namespace, claim.name, claim.label)
-        begun = self._begin(PreparedClaim(*identity, (), allocation.results, claim.consumers))
+        wanted = PreparedClaim(*identity, (), allocation.results, claim.consumers)
+        self._check_parameters(wanted)
+        begun = self._begin(wanted)
         prepared = replace(begun, devices=allocation.devices, results=allocation.results)
         if not prepared.devices:
             status = self._status.of(claim)
@@ -238,10 +251,25 @@ class NodeDriver:
         self._state.prepare(prepared, allocation.precondition)
         return prepared
 
+    def _check_parameters(self, claim: PreparedClaim) -> None:
+        """Ask a driver that has parameters, once for each place where there are some."""
+        if not isinstance(self._driver, Validates):
+            return
+        given = {c.field: c.parameters for result in claim.results for c in result.config}
+        with driver_code("validate", claim):
+            found = [
+                f"{at}: {each}" for at, p in given.items() for each in self._driver.validate(p)
+            ]
+        if found:
+            raise InvalidParameters(
+                f"{claim} has parameters that are wrong: {'; '.join(found)}; correct them in its "
+                "template or its DeviceClass, and delete the pod"
+            )
+
     def _begin(self, wanted: PreparedClaim) -> PreparedClaim:
         """Write down that a claim is being prepared; one with a former allocation goes first."""
         begun = self._state.begin(wanted)
-        if begun.results and _allocated(begun) != _allocated(wanted):
+        if begun.results and allocated_of(begun) != allocated_of(wanted):
             self._undo(begun)
             begun = self._state.begin(wanted, undone=begun)
         return begun
@@ -275,74 +303,9 @@ class NodeDriver:
             self._metadata.removed(claim)
 
 
-def listed(returned: object, claim: PreparedClaim) -> tuple[PreparedDevice, ...]:
-    """Return what a driver returned from `prepare`.
-
-    Raises:
-        WrongDevices: it is no sequence of prepared devices.
-    """
-    found = tuple(returned) if isinstance(returned, Iterable) else ()
-    wrong = {type(each).__name__ for each in found if not isinstance(each, PreparedDevice)}
-    if isinstance(returned, Iterable) and not wrong:
-        return found
-    what = " and ".join(sorted(wrong)) or type(returned).__name__
-    raise WrongDevices(
-        f"the driver returned {what} from prepare of {claim}: it has to return a PreparedDevice "
-        "for each of claim.results"
-    )
-
-
-def check_devices(claim: PreparedClaim) -> None:
-    """Check that a driver prepared each device that was allocated, and no other.
-
-    Raises:
-        WrongDevices: naming claim and devices.
-    """
-    allocated = _allocated(claim)
-    prepared = {_key(device) for device in claim.devices}
-    if allocated == prepared:
-        _check_requests(claim)
-        return
-    surplus, missing = _names(prepared - allocated), _names(allocated - prepared)
-    what = " and ".join(
-        filter(None, (surplus and f"returned {surplus}", missing and f"left out {missing}"))
-    )
-    raise WrongDevices(
-        f"the driver {what} of {claim}: prepare has to return each device of claim.results"
-    )
-
-
-def _check_requests(claim: PreparedClaim) -> None:
-    """Check that containers, which name requests, get what serves these."""
-    for device in claim.devices:
-        served = {result.request for result in claim.results if _key(result) == _key(device)}
-        wrong = ", ".join(sorted(set(device.requests) - served))
-        if wrong:
-            raise WrongDevices(
-                f"the driver returned {_names([_key(device)])} of {claim} for request {wrong}, it "
-                f"was allocated for {', '.join(sorted(served))}; PreparedDevice.of(result, edits) "
-                "has the right one"
-            )
-
-
 def _named(claim: PreparedClaim) -> list[tuple[str, str, str | None, str]]:
     """Return what tells the prepared devices of a claim from others, whatever their edits are."""
-    return [(*_key(device), device.name) for device in claim.devices]
-
-
-def _allocated(claim: PreparedClaim) -> set[_Key]:
-    return {_key(result) for result in claim.results}
-
-
-def _key(device: Result | PreparedDevice) -> _Key:
-    return device.pool, device.device, device.share_id
-
-
-def _names(devices: Iterable[_Key]) -> str:
-    found = sorted(
-        f"{pool}/{device}" + (f"/{share}" if share else "") for pool, device, share in devices
-    )
-    return ", ".join(found)
+    return [(*key_of(device), device.name) for device in claim.devices]
 
 
 def _show_nothing(_device: Result, **_shown: object) -> None:

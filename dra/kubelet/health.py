@@ -56,7 +56,7 @@ class _Reports:
     told: int = 0
     devices: tuple[DeviceHealth, ...] = ()
     over: bool = False
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Health:
@@ -146,14 +146,14 @@ class Health:
             return self._reports
 
     def _read(self, reports: _Reports) -> None:
-        error = None
+        error: BaseException | None = None
         try:
             lists = iter(self._driver.health())
             while (devices := next(lists, None)) is not None and self._take(reports, devices):
                 continue
             # whoever listens next is told anew, and a generator gives up what it holds
             getattr(lists, "close", lambda: None)()
-        except Exception as raised:  # noqa: BLE001 - of the driver; kubelets are told
+        except BaseException as raised:  # noqa: BLE001 - of the driver; kubelets are told
             _LOG.error("Report of the health of devices failed", exc=raised)
             error = raised
         with self._changed:

@@ -55,7 +55,7 @@ class MetadataFiles:
                 said.base: self._write(said)
                 for said in list(devicemetadata.described(self._source, self._driver, claim))
             }
-        except Exception as error:  # noqa: BLE001 - also what the driver raises
+        except BaseException as error:  # noqa: BLE001 - also what the driver raises
             _LOG.error("No metadata", exc=error, claim=f"{claim.namespace}/{claim.name}")
             return {}
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol, runtime_checkable
 
 from api.errors import DriverError
 from api.objects import JSON, uid_of
+from dra.drivercode import driver_code
 from dra.inventory import Inventory, Pool
 from dra.publish.slices.compare import content_of, same
 from dra.publish.slices.features import COUNTERS
@@ -231,7 +232,8 @@ class SlicePublisher:
     def _static_pool(self, name: str) -> Pool | None:
         if self._style is not Style.NONE or self._static is None:
             return None
-        inventory = self._static.static_inventory()
+        with driver_code("static_inventory", f"node {self._site.node}"):
+            inventory = self._static.static_inventory()
         check(inventory, self._site.driver, self._site.node)
         named = {pool.name or self._site.node: pool for pool in inventory.pools}
         return named.get(name, Pool(name))

@@ -28,7 +28,7 @@ class Told:
     """A driver that tells what a test puts into its queue: lists, an error, None for the end."""
 
     def __init__(self) -> None:
-        self.queue: SimpleQueue[List | Exception | None] = SimpleQueue()
+        self.queue: SimpleQueue[List | BaseException | None] = SimpleQueue()
         self.begun = 0
         self.closed = threading.Event()
 
@@ -36,7 +36,7 @@ class Told:
         self.begun += 1
         try:
             while (told := self.queue.get(timeout=10)) is not None:
-                if isinstance(told, Exception):
+                if isinstance(told, BaseException):
                     raise told
                 yield told
         finally:
@@ -157,10 +157,12 @@ def test_repetition(timeouts: Sequence[int], seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [OSError("lost"), NotImplementedError("lost")], ids=["fault", "not implemented"]
+    "error",
+    [OSError("lost"), NotImplementedError("lost"), SystemExit("lost")],
+    ids=["fault", "not implemented", "exit"],
 )
 def test_error_of_the_driver_is_a_status_that_kubelets_come_back_after(
-    driver: Told, node: Served, error: Exception
+    driver: Told, node: Served, error: BaseException
 ) -> None:
     stream = node.watch()
     driver.queue.put([WELL])

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from api.objects import JSON
 from dra.claims import ClaimRef
 from dra.devicestate.checkpoint import FILE_NAME
-from dra.driver import Edits, Mount, PreparedClaim, PreparedDevice, PreparingClaim
+from dra.driver import Edits, Mount, PreparedClaim, PreparedDevice, PreparingClaim, Result
 from dra.errors import ClaimBusy, NodeError
 from dra.inventory import Device, Inventory
 from kube.errors import Conflict, ConnectFailed, KubeError, NotFound, ServerError
-from tests.support.driverrig import CLAIMS, DriverRig, allocated, given_to
+from tests.support.driverrig import CLAIMS, DriverRig, Gpus, allocated, given_to
 
 
 @pytest.fixture
@@ -401,3 +402,44 @@ class TestDamagedCheckpoint:
         assert rig.unprepare(damaged) == {"a": ""}
         (claim,) = undone
         assert [device.device for device in claim.devices] == ["gpu-0"]
+
+
+class Strict(Gpus):
+    """A driver that has parameters, and attributes for containers that it cannot tell."""
+
+    def validate(self, parameters: JSON) -> list[str]:
+        if parameters.get("mode") == "raise":
+            raise ValueError("no such mode")
+        return [] if parameters == {"mode": "slow"} else ["mode: must be slow"]
+
+    def metadata(self, _result: Result) -> dict[str, JSON]:
+        raise SystemExit("no attributes")
+
+
+class TestStrictDriver:
+    @pytest.fixture
+    def rig(self, short_path: Path) -> Iterator[DriverRig]:
+        with DriverRig(short_path, Strict()) as made:
+            yield made
+
+    @pytest.mark.parametrize(
+        ("parameters", "text"),
+        [
+            pytest.param({"mode": "slow"}, "", id="right"),
+            pytest.param({}, "devices.config[0].opaque.parameters: mode: must be slow", id="wrong"),
+            pytest.param({"mode": "raise"}, "ValueError: no such mode", id="raises"),
+        ],
+    )
+    def test_says_what_is_wrong_with_parameters_and_does_nothing(
+        self, rig: DriverRig, parameters: JSON, text: str
+    ) -> None:
+        opaque = {"driver": "gpu.example.com", "parameters": parameters}
+        config = [{"source": "FromClaim", "opaque": opaque}]
+        ref = rig.claim("a", "gpu-0", "gpu-1", config=config)
+        error = rig.prepare(ref)["a"].error
+        assert (text in error, error.count("must be slow") <= 1) == (True, True)
+        assert bool(error) == bool(text)
+        assert bool(rig.gpus.calls) == bool(rig.saved()) == (not text)
+
+    def test_serves_the_claim_without_metadata(self, rig: DriverRig) -> None:
+        assert rig.prepare(rig.claim("a"))["a"].error == ""

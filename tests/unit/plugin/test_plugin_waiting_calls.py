@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from api.objects import ClaimUID
 from api.resources import DRA_V1ALPHA2, NODES, STATES
 from dra.claims import ClaimRef
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
@@ -205,8 +206,10 @@ def test_reason_is_told_before_the_call_is_over(node: Node) -> None:
 
 
 def test_what_does_not_pass_fails_at_once(node: Node) -> None:
-    gone = ClaimRef("default", "none", "uid-none")  # type: ignore[arg-type]
-    assert "does not exist any more" in node.calls.prepare(gone)[gone.uid].error
+    ref = node.rig.allocate("a", 0)
+    node.rig.api.calls.clear()
+    gone = ClaimRef(ref.namespace, ref.name, ClaimUID("uid-none"))
+    assert "was deleted and made anew" in node.calls.prepare(gone)[gone.uid].error
     assert [plural for _, plural, _ in node.rig.api.calls].count(DRA_V1ALPHA2.claims.plural) == 1
 
 
