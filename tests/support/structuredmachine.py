@@ -1,8 +1,7 @@
 """A machine for hypothesis: a driver of one class lives through anything, and nothing is lost.
 
-Pods come and go, claims vanish, the program is killed at any write and between any of these and
-what its driver does, files are removed and damaged, ResourceSlices deleted, emptied and forged,
-fields of them dropped, and the API server is away. Nothing here has threads or takes time.
+The program is killed at any write and before and after what its driver does, files and slices are
+damaged, and the API server is away or drops fields. Nothing here has threads or takes time.
 """
 
 import tempfile
@@ -293,7 +292,6 @@ class StructuredMachine(RuleBasedStateMachine):
             died = moment is not None and not self.tripwire.disarm()
             done = False
         if died:
-            # of a program that died in its driver, files and answers are as they were
             self._start()
         return done
 
@@ -329,8 +327,7 @@ class StructuredMachine(RuleBasedStateMachine):
         return bool(self.driver.offered.pools[0].counters)
 
     def _saved(self) -> dict[str, PreparedClaim]:
-        checkpoint = Checkpoint(self.places.directory.path, self.driver.contract)
-        return dict(checkpoint.read().items())
+        return dict(Checkpoint(self.places.directory.path, self.driver.contract).read())
 
 
 def forge(found: JSON, how: str, number: int) -> None:
