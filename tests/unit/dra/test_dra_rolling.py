@@ -16,6 +16,9 @@ from dra.kubelet.server import UnixServer
 from dra.kubelet.wire import Method, service
 from dra.places import LONGEST_SOCKET, NodeLock, Place, Places
 from testing.kubeletcalls import KubeletCalls
+from testing.node import Node
+from testing.waiting import until
+from tests.unit.testing.conftest import Lamps
 
 OLD = "5f0f2a1c-6a59-4b8e-9c39-0a1b2c3d4e5f"
 NEW = "0b9e6a44-9d0c-4a7e-8a57-3f2e1d0c9b8a"
@@ -177,3 +180,15 @@ def test_what_a_killed_instance_left_is_removed_and_nothing_else(node: Path, ins
     assert file.exists()
     for each in serving:
         each.stop(0)
+
+
+def test_a_program_that_starts_removes_what_a_killed_instance_left(dra_node: Node) -> None:
+    where = dra_node.directories
+    given = (str(where.cdi), str(where.registry), str(where.plugins))
+    killed = Places.of(Lamps.contract, *given, OLD)
+    killed.directory.path.mkdir(parents=True)
+    left = [
+        leave_behind(place.path) for place in (killed.registration_socket, killed.plugin_socket)
+    ]
+    with dra_node.running(Lamps()):
+        until("both are removed", lambda: not any(path.exists() for path in left))
