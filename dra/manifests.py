@@ -88,16 +88,15 @@ def device_class(wanted: Installation) -> JSON:
 
 def daemon_set(wanted: Installation) -> JSON:
     """Return what runs the driver on every node."""
-    labels = {"app": wanted.name}
     surge: JSON = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": {**_metadata(wanted), "labels": labels},
+        "metadata": {**_metadata(wanted), "labels": _labels(wanted)},
         "spec": {
-            "selector": {"matchLabels": labels},
+            "selector": {"matchLabels": _labels(wanted)},
             **({"updateStrategy": surge} if wanted.rolling_update else {}),
-            "template": {"metadata": {"labels": labels}, "spec": _pod(wanted)},
+            "template": {"metadata": {"labels": _labels(wanted)}, "spec": _pod(wanted)},
         },
     }
 
@@ -262,3 +261,8 @@ def _policy_binding(wanted: Installation) -> JSON:
 
 def _metadata(wanted: Installation) -> JSON:
     return {"name": wanted.name, "namespace": wanted.namespace}
+
+
+def _labels(wanted: Installation) -> JSON:
+    """Return a new object each time: what is one object becomes an anchor in YAML."""
+    return {"app": wanted.name}
