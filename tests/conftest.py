@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     choice = Choice.of(config.option)
+    _deselect_other_claims(config, items, structured=choice.is_structured)
     for item in items:
         if "shared_cluster" in getattr(item, "fixturenames", ()):
             # one cluster for all workers together, which they would disturb for each other
@@ -65,6 +66,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip("only the embedded cluster has what it needs"))
         if item.get_closest_marker("raised") and not choice.is_raised:
             item.add_marker(pytest.mark.skip("needs the node that --k8s raises; give --k8s 1.30"))
+
+
+def _deselect_other_claims(
+    config: pytest.Config, items: list[pytest.Item], *, structured: bool
+) -> None:
+    """Leave out the tests of classic claims where kube-scheduler allocates, and the others else."""
+    other = [item for item in items if _claims_of(item) not in (None, structured)]
+    if other:
+        config.hook.pytest_deselected(items=other)
+        items[:] = [item for item in items if item not in other]
+
+
+def _claims_of(item: pytest.Item) -> bool | None:
+    """Tell whether a test of a cluster is about structured claims; None for other tests."""
+    folders = item.path.parent.parts
+    if "structured" in folders:
+        return True
+    return False if folders[-1] in ("cluster", "e2e") and "unit" not in folders else None
 
 
 @pytest.hookimpl(wrapper=True)

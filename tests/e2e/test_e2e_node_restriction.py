@@ -1,23 +1,21 @@
 """A kubelet plugin writes the state of its own node and of no other, whatever RBAC lets it do."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from api.names import STATUS_READY
 from api.nas import status_patch
 from api.objects import JSON
 from api.resources import STATES
 from demo.session import SYSTEM
-from kube.client import Client
 from kube.errors import ApiError
 from tests.support.anycluster import plugin_of
 from tests.support.build import nas
 from tests.support.choice import RELEASE
 from tests.support.realcluster import RaisedCluster
+from tests.support.serviceaccount import As, clients_of
 
 ACCOUNT = f"{RELEASE}-kubeletplugin"
 OTHER = "another-node"
@@ -28,36 +26,12 @@ pytestmark = [
     pytest.mark.timeout(120),
 ]
 
-As = Callable[..., Client]
-
 
 @pytest.fixture
 def plugin(raised: RaisedCluster, tmp_path: Path) -> Iterator[As]:
-    """Makes clients with tokens of the plugin's service account, for a pod if one is given."""
-    with ExitStack() as stack:
-
-        def make(pod: JSON | None = None) -> Client:
-            bound = ["--bound-object-kind=Pod"] if pod else []
-            if pod:
-                meta = pod["metadata"]
-                bound += [
-                    f"--bound-object-name={meta['name']}",
-                    f"--bound-object-uid={meta['uid']}",
-                ]
-            token = raised.kubectl.run("create", "token", ACCOUNT, "-n", SYSTEM, *bound).strip()
-            path = tmp_path / "kubeconfig"
-            path.write_text(yaml.safe_dump(with_token(raised.machine.kubeconfig, token)))
-            client = Client.from_kubeconfig(str(path), qps=0, burst=1, user_agent="tests")
-            stack.callback(client.close)
-            return client
-
+    """Makes clients with tokens of the plugin's service account."""
+    with clients_of(raised.kubectl, SYSTEM, ACCOUNT, tmp_path / "kubeconfig") as make:
         yield make
-
-
-def with_token(kubeconfig: Path, token: str) -> JSON:
-    """Return a kubeconfig for the same cluster with other credentials."""
-    found: JSON = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    return {**found, "users": [{**user, "user": {"token": token}} for user in found["users"]]}
 
 
 @pytest.fixture

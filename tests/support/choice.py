@@ -50,9 +50,15 @@ class Choice:
     @property
     def is_raised(self) -> bool:
         """Whether the node is one that tests.e2e.cluster has raised or will raise."""
-        return bool(self.k8s) or (
-            bool(self.kubeconfig) and _machine_of(self.kubeconfig) is not None
-        )
+        return bool(self.k8s) or (bool(self.kubeconfig) and machine_of(self.kubeconfig) is not None)
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether kube-scheduler allocates there; nothing is known of a user's own cluster."""
+        if self.k8s:
+            return not versions.parse(self.k8s).classic
+        machine = machine_of(self.kubeconfig) if self.kubeconfig else None
+        return machine is not None and not machine.version.classic
 
 
 @contextmanager
@@ -66,12 +72,12 @@ def chosen(choice: Choice) -> Iterator[Cluster]:
         ):
             yield it
     elif choice.k8s:
-        with _raised(choice.k8s) as machine:
+        with raised(choice.k8s) as machine:
             helm_install(machine.kubeconfig)
             with _real(machine.kubeconfig, machine) as it:
                 yield it
     else:
-        with _real(Path(choice.kubeconfig), _machine_of(choice.kubeconfig)) as it:
+        with _real(Path(choice.kubeconfig), machine_of(choice.kubeconfig)) as it:
             yield it
 
 
@@ -93,7 +99,8 @@ def helm_uninstall(kubeconfig: Path) -> None:
 
 
 @contextmanager
-def _raised(k8s: str) -> Iterator[Machine]:
+def raised(k8s: str) -> Iterator[Machine]:
+    """Raise a node with the image of this project on it, and take it down afterwards."""
     machine = Machine(Layout.from_environment(os.environ), versions.parse(k8s))
     machine.build()
     machine.check()
@@ -119,7 +126,7 @@ def _real(kubeconfig: Path, machine: Machine | None) -> Iterator[RealCluster]:
         access.client.close()
 
 
-def _machine_of(kubeconfig: str) -> Machine | None:
+def machine_of(kubeconfig: str) -> Machine | None:
     """Return the machine that a kubeconfig belongs to, if tests.e2e.cluster has raised it."""
     try:
         machine = Machine.existing(Layout.from_environment(os.environ))

@@ -1,6 +1,7 @@
 """Runs the real kubectl against a cluster."""
 
 import json
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,11 @@ class Kubectl:
         self.kubeconfig = str(kubeconfig)
         self._prefix = [str(binary), f"--kubeconfig={kubeconfig}"]
         self._timeout = timeout
+
+    @property
+    def command(self) -> str:
+        """How a shell runs it."""
+        return shlex.join(self._prefix)
 
     def run(self, *args: str, input: str | None = None) -> str:  # noqa: A002 - subprocess has it
         """Run a command and return what it writes to standard output.

@@ -1,6 +1,6 @@
-"""What the API server writes down of requests: which the driver sent, and since when it might.
+"""What the API server writes down of requests: which drivers sent, and since when it might.
 
-Of requests of the driver's service accounts, and of roles and bindings that come and go, everything
+Of requests of drivers' service accounts, and of roles and bindings that come and go, everything
 but the contents.
 Source: Kubernetes documentation, "Auditing"; audit.k8s.io/v1.
 """
@@ -11,15 +11,15 @@ from typing import Final
 from api.objects import JSON
 from tests.e2e.cluster.layout import Layout
 
-SYSTEM: Final = "fake-system"
-"""The namespace of the driver."""
+SYSTEMS: Final = ("fake-system", "dra-system")
+"""The namespaces of drivers: of the fake devices, and of those that `dra manifests` installs."""
 
 POLICY: Final[JSON] = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
     "omitStages": ["RequestReceived"],
     "rules": [
-        {"level": "Metadata", "userGroups": [f"system:serviceaccounts:{SYSTEM}"]},
+        {"level": "Metadata", "userGroups": [f"system:serviceaccounts:{name}" for name in SYSTEMS]},
         {
             "level": "Metadata",
             "verbs": ["create", "delete", "patch", "update"],

@@ -141,6 +141,9 @@ def test_api_server_is_told_of_policy_and_log(tmp_path: Path) -> None:
     audit.write_policy(layout)
     flags = dict(flag.lstrip("-").split("=") for flag in audit.flags(layout))
     policy = json.loads(Path(flags["audit-policy-file"]).read_text(encoding="utf-8"))
-    assert policy["rules"][0]["userGroups"] == ["system:serviceaccounts:fake-system"]
+    assert policy["rules"][0]["userGroups"] == [
+        "system:serviceaccounts:fake-system",
+        "system:serviceaccounts:dra-system",
+    ]
     assert policy["rules"][-1] == {"level": "None"}
     assert Path(flags["audit-log-path"]).parent.is_dir()
