@@ -12,7 +12,7 @@ from collections.abc import Callable
 from api.errors import DriverError
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
-from dra.devicestate.entries import CheckpointEntry
+from dra.devicestate.prepared import CheckpointEntry
 from dra.devicestate.state import State
 from dra.driver import PreparedClaim
 from dra.errors import NodeError, NotForThisNode

@@ -14,8 +14,7 @@ from api.errors import DriverError
 from api.events import Events
 from api.objects import NodeName
 from dra.claims import ClaimReader, ClaimRef, verify
-from dra.devicestate.entries import CheckpointEntry
-from dra.devicestate.prepared import checked, described
+from dra.devicestate.prepared import CheckpointEntry, checked, described
 from dra.devicestate.publisher import Precondition
 from dra.devicestate.state import State
 from dra.driver import (

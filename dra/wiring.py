@@ -9,7 +9,7 @@ from typing import Any, Final
 from api.claims.view import ClaimView
 from api.objects import JSON, NodeName
 from dra.claims import ClaimReader, ClaimRef
-from dra.devicestate.entries import CheckpointEntry
+from dra.devicestate.prepared import CheckpointEntry
 from dra.devicestate.state import State
 from dra.driver import Driver, PreparedClaim, ReportsHealth
 from dra.garbage import Collector

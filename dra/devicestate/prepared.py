@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
 from api.objects import JSON
@@ -18,6 +19,28 @@ Remake: TypeAlias = Callable[[PreparedClaim, JSON | None], PreparedClaim]
 
 The second argument is the claim's CDI file, None if there is none that can be read.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointEntry:
+    """A claim in the checkpoint.
+
+    Attributes:
+        claim: with its devices; none while it is only preparing.
+        call: number of the call that changed it last.
+        certain: whether its devices are; if not, it is prepared once it was published.
+        shown: whether the publisher took it; if not, the call that prepared it has failed.
+    """
+
+    claim: PreparedClaim
+    call: int
+    certain: bool = True
+    shown: bool = True
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the claim is prepared, and not only about to be."""
+        return self.certain and bool(self.claim.devices)
 
 
 def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:

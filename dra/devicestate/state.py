@@ -27,11 +27,10 @@ from api.errors import DriverError
 from api.objects import ClaimUID
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.entries import CheckpointEntry
 from dra.devicestate.files import Keep
 from dra.devicestate.groupcommit import GroupCommit
 from dra.devicestate.mending import Mender
-from dra.devicestate.prepared import Remake, check_free, checked
+from dra.devicestate.prepared import CheckpointEntry, Remake, check_free, checked
 from dra.devicestate.publisher import Change, Precondition, Publisher
 from dra.driver import PreparedClaim
 from dra.errors import AllocationChanged, CheckpointCorrupt, PluginStopped
