@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The minimum version of a CDI file counts the mounts and device nodes of its last device only
 #
-# Version: tags.cncf.io/container-device-interface/specs-go v1.0.1, v1.1.0 and v1.1.2
+# Version: tags.cncf.io/container-device-interface v1.0.1, v1.1.0 and v1.1.2
 #
 # Expected: MinimumRequiredVersion gives the lowest version of the specification that knows all that a
 # file uses: 0.4.0 for a mount with a type, 0.5.0 for a device node with a host path. SPEC.md names it
@@ -83,11 +83,11 @@ module finding
 
 go 1.26
 
-require tags.cncf.io/container-device-interface/specs-go $version
+require tags.cncf.io/container-device-interface $version
 MOD
     rm -f go.sum
     go build -mod=mod -o program .
-    go list -m tags.cncf.io/container-device-interface/specs-go
+    go list -m tags.cncf.io/container-device-interface tags.cncf.io/container-device-interface/specs-go
     ./program > "seen-$version"
     cmp "seen-$version" seen-v1.0.1
 done
