@@ -39,6 +39,7 @@ INAPPLICABLE: Final[Mapping[int, str]] = {
 
 _TEST = re.compile(r"^def test_(?:e2e|node)_(\d+)_", re.MULTILINE)
 _ROW = re.compile(r"^\| (\d+) \| [^|]+ \| (.+?) \|$", re.MULTILINE)
+_STRUCTURED_CASES = "\n## Node cases of a structured driver\n"
 
 
 def repeated(folders: list[Path]) -> set[int]:
@@ -48,7 +49,16 @@ def repeated(folders: list[Path]) -> set[int]:
 
 
 def rows(page: str) -> dict[int, str]:
-    """Return the last column of a page's table of cases, by number."""
+    """Return the last column of a page's table of cases of a classic driver, by number."""
+    return _rows(page.partition(_STRUCTURED_CASES)[0])
+
+
+def structured_rows(page: str) -> dict[int, str]:
+    """Return what a page says of each case of a structured driver, by number."""
+    return _rows(page.partition(_STRUCTURED_CASES)[2])
+
+
+def _rows(page: str) -> dict[int, str]:
     return {int(number): text for number, text in _ROW.findall(page)}
 
 
