@@ -45,8 +45,13 @@ def test_manual_checks_of_the_readme(files: FileCluster) -> None:
     assert "file.dra.example.com" in run("get", "resourceslices")
     assert "allocated,reserved" in run("get", "resourceclaims")
     image, path = "--image=busybox:1.36", f"/host{DIRECTORY}/{file}"
-    shown = run("debug", f"node/{NODE}", "-i", "-q", image, "--", "cat", path)
-    assert name in shown.splitlines()
+
+    def shown() -> list[str]:
+        # what a container writes before kubectl is attached is lost
+        command = ("sh", "-c", f"sleep 2; cat {path}")
+        return run("debug", f"node/{NODE}", "-i", "-q", image, "--", *command).splitlines()
+
+    assert name in shown()
     assert run("exec", f"deploy/{DEPLOYMENT}", "--", "cat", f"{DIRECTORY}/{file}") == f"{name}\n"
 
 

@@ -167,7 +167,7 @@ def test_node_109_pod_deleted_while_the_kubelet_is_down(
     until("registered", lambda: plugin.registrations() > registered, 60)
     before = plugin.calls("prepare c begun")
     files.apply(claim("other", CLASS), pod("other", "other"))
-    files.ready("other")
+    files.ready("other", seconds=RETRY_SECONDS)
     assert plugin.calls("prepare c begun") == before
 
 

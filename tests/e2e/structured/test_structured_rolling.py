@@ -1,5 +1,7 @@
 """While the driver is updated, a new instance serves before the old one ends."""
 
+import threading
+
 import pytest
 
 from testing.waiting import until
@@ -22,20 +24,29 @@ def test_no_prepare_fails_during_a_rolling_update(files: FileCluster) -> None:
     (old,) = files.driver_pods()
     files.kubectl.run("rollout", "restart", "-n", SYSTEM, f"daemonset/{NAME}")
     made: list[str] = []
-    most = 0
+    over, counts = threading.Event(), [0]
+    watching = threading.Thread(target=count, args=(files, over, counts), daemon=True)
+    watching.start()
     while not finished(files) or old["metadata"]["uid"] in uids(files):
-        most = max(most, len(files.pids()))
         made.append(f"pod-{len(made)}")
         files.apply(claim(made[-1]), pod(made[-1], made[-1]))
         files.ready(made[-1])
         assert files.seen_in(made[-1]) == {files.file_of(made[-1]): [made[-1]]}
         files.delete(f"pod/{made[-1]}", f"resourceclaim/{made[-1]}")
-    assert most == 2
+    over.set()
+    watching.join()
+    assert max(counts) == 2
     assert len(made) >= 2
     assert [files.cannot_prepare(name) for name in made] == [[]] * len(made)
     assert files.files() == {files.file_of("kept"): ["kept"]}
     files.delete("pod/kept")
     until("the name is gone", lambda: not files.files())
+
+
+def count(cluster: FileCluster, over: threading.Event, counts: list[int]) -> None:
+    """Note again and again how many processes of the driver there are."""
+    while not over.wait(0.1):
+        counts.append(len(cluster.pids()))
 
 
 def uids(cluster: FileCluster) -> list[str]:
