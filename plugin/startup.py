@@ -29,7 +29,7 @@ def start(life: Lifecycle, plugin: ClassicPlugin) -> None:
     life.on_stop("heartbeat", plugin.heartbeats.end)
     life.on_stop("status", plugin.readiness.end)
     life.on_stop("files", plugin.plugin.state.leave)
-    life.on_stop("sync", plugin.queue.shutdown)
+    life.on_stop("sync", plugin.sync.stop)
     life.spawn("sync", plugin.sync.run)
     serve(life, plugin.plugin)
     plugin.readiness.serving(True)

@@ -1,11 +1,11 @@
 """What prepared claims say about devices: which are held, and by whom."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from api.objects import JSON
+from api.objects import JSON, ClaimUID
 from api.texts import counted
 from dra.devicestate.codec import from_json, to_json
 from dra.driver import Edits, PreparedClaim, PreparedDevice
@@ -41,6 +41,20 @@ class CheckpointEntry:
     def prepared(self) -> bool:
         """Whether the claim is prepared, and not only about to be."""
         return self.certain and bool(self.claim.devices)
+
+
+def taken_up(
+    claims: Mapping[ClaimUID, PreparedClaim],
+    known: Mapping[ClaimUID, CheckpointEntry],
+    calls: Iterator[int],
+) -> dict[ClaimUID, CheckpointEntry]:
+    """Return the entries of a checkpoint that was read, each numbered anew unless it was known."""
+    return {
+        uid: known[uid]
+        if uid in known and known[uid].claim == claim
+        else CheckpointEntry(claim, next(calls))
+        for uid, claim in claims.items()
+    }
 
 
 def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:

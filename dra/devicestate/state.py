@@ -11,8 +11,7 @@ A file without prepared entry is therefore rubbish, and a prepared entry without
 An entry that is only preparing has no devices: its driver may have begun, and has to undo that. The
 files change under one lock, under which the publisher is told too; the calls wait for it after
 that, and for the driver outside of it. Calls that come at the same time share a write of the
-checkpoint. Called by `dra.node` for the kubelet, by `dra.sync` and
-`dra.garbage` on their own.
+checkpoint. Called by `dra.node` for the kubelet, by `dra.sync` and `dra.garbage` on their own.
 Source: KEP-3063 on idempotence; kubernetes pkg/kubelet/cm/dra/manager.go for when calls repeat.
 """
 
@@ -30,7 +29,7 @@ from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.files import Keep
 from dra.devicestate.groupcommit import GroupCommit
 from dra.devicestate.mending import Mender
-from dra.devicestate.prepared import CheckpointEntry, Remake, check_free, checked
+from dra.devicestate.prepared import CheckpointEntry, Remake, check_free, checked, taken_up
 from dra.devicestate.publisher import Change, Precondition, Publisher
 from dra.driver import PreparedClaim
 from dra.errors import AllocationChanged, CheckpointCorrupt, PluginStopped
@@ -44,7 +43,11 @@ Guard: TypeAlias = Callable[[], AbstractContextManager[object]]
 
 
 class State:
-    """The prepared claims; every method may be called from any thread."""
+    """The prepared claims; every method may be called from any thread.
+
+    Attributes:
+        write_ahead: whether claims are written down before their driver does something for them.
+    """
 
     def __init__(
         self,
@@ -73,7 +76,7 @@ class State:
         self._checkpoint = checkpoint
         self._publisher = publisher
         self._mender = Mender(directory, checkpoint, report, remake)
-        self._write_ahead = write_ahead
+        self.write_ahead = write_ahead
         self._guard = guard
         self._lock = threading.Lock()
         self._group = GroupCommit(self._changing)
@@ -82,11 +85,6 @@ class State:
         self._keep: Keep | None = None
         self._told: list[Change] = []
         self._left = False
-
-    @property
-    def write_ahead(self) -> bool:
-        """Whether claims are written down before their driver does something for them."""
-        return self._write_ahead
 
     def recover(
         self, together: Callable[[Iterable[PreparedClaim]], None] = lambda _claims: None
@@ -105,9 +103,7 @@ class State:
             self._publisher.check()
             claims = self._mender.load(self._publisher.published)
             self._mender.mend_directory(claims)
-            self._entries = {
-                uid: CheckpointEntry(claim, next(self._calls)) for uid, claim in claims.items()
-            }
+            self._entries = taken_up(claims, {}, self._calls)
             together(claims.values())
         self._publisher.restore(claim for claim in claims.values() if claim.devices)
 
@@ -263,13 +259,7 @@ class State:
         except CheckpointCorrupt as error:
             _LOG.warning("Another process left a checkpoint that is not read", err=str(error))
             return
-        known = self._entries
-        self._entries = {
-            uid: known[uid]
-            if uid in known and known[uid].claim == claim
-            else CheckpointEntry(claim, next(self._calls))
-            for uid, claim in claims.items()
-        }
+        self._entries = taken_up(claims, self._entries, self._calls)
 
     def _begin(self, claim: PreparedClaim, undone: PreparedClaim | None) -> PreparedClaim:
         self._check_open(claim)
@@ -277,7 +267,7 @@ class State:
         # without name it is from a corrupt checkpoint, and only its devices are known
         if entry is not None and entry.claim.name and entry.claim != undone:
             return entry.claim
-        if not self._write_ahead:
+        if not self.write_ahead:
             return claim
         self._publisher.check()
         devices = entry.claim.devices if entry is not None and undone is None else ()
