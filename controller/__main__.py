@@ -12,13 +12,13 @@ from controller.election import (
     new_identity,
     take_part,
 )
-from controller.versions.discovery import served_version
 from controller.wiring import Controller, build
 from controller.workers import Workers
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.leases import Timing
 from ops.config import CommonConfig, common_config, common_options
+from ops.discovery import served_version
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -81,7 +81,7 @@ def run(
     """
     metrics = Metrics()
     client = connect(life, config, metrics, user_agent=_USER_AGENT, logger="controller")
-    version = served_version(client, life.stop)
+    version = served_version(client, "classic", life.stop)
     if version is None:
         return life.wait()
     _LOG.info("serving classic claims", version=version)

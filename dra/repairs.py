@@ -1,7 +1,7 @@
 """Tells people of everything that the plugin repaired without being asked.
 
 Each repair is a log line, an event on the Node and a count in the metrics. Called by whoever
-repairs: `dra.devicestate.state`, `plugin.repairs`, `dra.garbage` and the sockets.
+repairs: `dra.devicestate.state`, `plugin.classic.repairs`, `dra.garbage` and the sockets.
 """
 
 from collections.abc import Callable

@@ -5,19 +5,24 @@ from typing import Any, Final
 
 import click
 
+from api.claims.versions import CLASSIC
 from api.names import DEFAULT_MODEL
 from api.parameters import LONGEST_MODEL
 from dra import startup
+from dra.places import NodeLock
 from dra.settings import NODE, NodeConfig, node_options
-from dra.wiring import Telemetry
+from dra.structured import structured
+from dra.wiring import Surroundings, Telemetry
 from ops.config import CommonConfig, common_config, common_options
+from ops.discovery import kind_option, served_version
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
 from ops.settings import option, program
+from plugin.classic.heartbeat import PERIOD_SECONDS
+from plugin.classic.startup import readiness_checks, start
+from plugin.classic.wiring import Site, build
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
-from plugin.heartbeat import PERIOD_SECONDS
-from plugin.startup import readiness_checks, start
-from plugin.wiring import Site, build
+from plugin.structured.driver import StructuredFakeDriver
 
 DEVICES: Final = "Devices"
 
@@ -43,11 +48,13 @@ class PluginConfig:
         num_devices: how many devices the node offers.
         device_model: of all of them.
         heartbeat_period: seconds from one heartbeat to the next.
+        kind: of the claims.
     """
 
     num_devices: int
     device_model: str
     heartbeat_period: float
+    kind: str
 
 
 @program("fake-dra-kubeletplugin")
@@ -82,13 +89,15 @@ class PluginConfig:
     help="Model of the node's devices, which the selectors of classes and claims match.",
     remedy=f"give the name of a model of 1 to {LONGEST_MODEL} characters, such as {DEFAULT_MODEL}",
 )
+@kind_option
 @common_options
 def main(**values: Any) -> int:
     """Offer and prepare fake devices on one node, as the kubelet plugin of the driver.
 
-    Publishes the node's devices in its NodeAllocationState, registers with the kubelet, and when
-    the kubelet asks, prepares the devices of a claim: it writes CDI files, from which the container
-    runtime injects environment variables into the pod's containers.
+    Publishes the node's devices in its NodeAllocationState, or from Kubernetes 1.32 on in
+    ResourceSlices, registers with the kubelet, and when the kubelet asks, prepares the devices of a
+    claim: it writes CDI files, from which the container runtime injects environment variables into
+    the pod's containers.
     """
     config = PluginConfig(**{name: values[name] for name in PluginConfig.__dataclass_fields__})
     common = common_config(values)
@@ -106,12 +115,40 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
         CannotServe: nothing can run on this machine as it is.
     """
     contract = common.contract
-    around, _lock = startup.surroundings(life, contract, on, common, "fake-dra-kubeletplugin")
+    around, lock = startup.surroundings(life, contract, on, common, "fake-dra-kubeletplugin")
+    version = served_version(around.client, config.kind, life.stop)
+    if version is None:
+        return life.wait()
     source = FakeDeviceSource(contract, around.node, config.num_devices, config.device_model)
-    site = Site(contract, common.namespace, source, config.heartbeat_period)
+    if version in CLASSIC:
+        return _run_classic(life, around, source, config, common)
+    return _run_structured(life, around, lock, source, common)
+
+
+def _run_classic(
+    life: Lifecycle,
+    around: Surroundings,
+    source: FakeDeviceSource,
+    config: PluginConfig,
+    common: CommonConfig,
+) -> int:
+    site = Site(common.contract, common.namespace, source, config.heartbeat_period)
     plugin = build(around, site, Telemetry.over(around))
     checks = readiness_checks(plugin)
     return startup.run(life, around, common, checks, lambda: start(life, plugin))
+
+
+def _run_structured(
+    life: Lifecycle,
+    around: Surroundings,
+    lock: NodeLock,
+    source: FakeDeviceSource,
+    common: CommonConfig,
+) -> int:
+    driver = StructuredFakeDriver(common.contract, around.node, source)
+    plugin = structured(around, driver, rolling=False)
+    checks = plugin.readiness_checks()
+    return startup.run(life, around, common, checks, lambda: plugin.start(life, lock))
 
 
 if __name__ == "__main__":

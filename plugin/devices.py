@@ -2,7 +2,7 @@
 
 `DeviceSource` is the port that a driver for real hardware implements; `FakeDeviceSource` invents
 devices with stable ids, so that a restarted plugin finds the devices it offered before. Called by
-the composition root for the inventory and by `plugin.driver` for the devices of a claim.
+the composition root for the inventory and by `plugin.classic.driver` for the devices of a claim.
 """
 
 from collections.abc import Iterable, Iterator

@@ -3,7 +3,7 @@
 A container may have several claims, whose devices come in no certain order, and the last one that
 sets a variable wins. So a device is in three variables: by its index alone, by the claim's label,
 and by the claim's uid, which no other claim can set. Called by the composition root, by
-`plugin.driver` and by the command fsck.
+`plugin.classic.driver` and by the command fsck.
 """
 
 import re
@@ -80,7 +80,7 @@ class Fakes:
         return same, {**same, "devices": [self._without_uid(each) for each in spec["devices"]]}
 
     def _edits(self, claim: PreparedClaim, index: int, device: PreparedDevice) -> Edits:
-        return Edits(dict(_variables(self.contract, claim, index, device.name or device.device)))
+        return Edits(dict(variables(self.contract, claim, index, device.name or device.device)))
 
     def _without_uid(self, device: JSON) -> JSON:
         new = self.contract.env_uid_prefix
@@ -115,9 +115,10 @@ def _entries(spec: JSON | None) -> list[str]:
         return []
 
 
-def _variables(
+def variables(
     contract: Contract, claim: PreparedClaim, index: int, device: str
 ) -> Iterator[tuple[str, str]]:
+    """Yield what a container gets of the device of an index within its claim."""
     yield f"{contract.env_device_prefix}{index}", device
     if claim.label:
         yield f"{contract.env_claim_prefix}{env_label(claim.label)}_{index}", device

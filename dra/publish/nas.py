@@ -6,7 +6,7 @@ done. Only the thread whose turn it is looks at what was submitted.
 
 Devices that a call took from the watch cache may be those of a former allocation. They are shown
 by a write that the API server refuses unless it has the same allocation, and never by another one.
-Called by `dra.devicestate.state` through its port, and by `plugin.repairs`.
+Called by `dra.devicestate.state` through its port, and by `plugin.classic.repairs`.
 """
 
 import threading

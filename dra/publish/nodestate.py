@@ -2,8 +2,8 @@
 
 Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, `heartbeat`, and `status` at
 start and stop. All writes are patches of just those, so nobody else's field is ever dropped. The
-watch cache is fed with the answers to our writes. Called by `nas`, `plugin.repairs`,
-`plugin.heartbeat`, `plugin.driver` and set-nas-status.
+watch cache is fed with the answers to our writes. Called by `nas`, `plugin.classic.repairs`,
+`plugin.classic.heartbeat`, `plugin.classic.driver` and set-nas-status.
 """
 
 from collections.abc import Mapping

@@ -21,8 +21,8 @@ from devcluster.manifests import install
 from dra.claims import ClaimRef
 from fsck.uninstall import Patience, await_plugins, check_unused, remove_states
 from kube.errors import NotFound
-from plugin.set_nas_status import set_status
-from plugin.wiring import REPAIR, STATUS
+from plugin.classic.set_nas_status import set_status
+from plugin.classic.wiring import REPAIR, STATUS
 from tests.support import build
 from tests.support.build import CLASS, NAMESPACE, POD_CLAIM, SYSTEM
 from tests.support.guardedapi import GuardedApi

@@ -19,10 +19,10 @@ from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leases import Timing
 from ops.metrics import Metrics
+from plugin.classic.startup import recover
+from plugin.classic.wiring import Site
+from plugin.classic.wiring import build as build_plugin
 from plugin.devices import FakeDeviceSource
-from plugin.startup import recover
-from plugin.wiring import Site
-from plugin.wiring import build as build_plugin
 from testing.clock import Clock
 from tests.support.build import SYSTEM
 from tests.support.guardedapi import GuardedApi, Turn
@@ -59,7 +59,7 @@ class PluginProgram:
         self.parts.reflector.run(self._turn)
 
     def recover(self) -> None:
-        """Begin as plugin.startup does."""
+        """Begin as plugin.classic.startup does."""
         recover(self.parts)
 
     def serve(self) -> None:

@@ -18,9 +18,9 @@ from dra.wiring import COLLECT, FILES, Surroundings, Telemetry
 from fsck.nodefiles import read_files
 from kube.events import EventRecorder
 from ops.metrics import Metrics
+from plugin.classic.startup import recover
+from plugin.classic.wiring import REPAIR, Site, build
 from plugin.devices import FakeDeviceSource
-from plugin.startup import recover
-from plugin.wiring import REPAIR, Site, build
 from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import IMPATIENT, places_of

@@ -22,9 +22,9 @@ from dra.repairs import Repair
 from dra.wiring import COLLECT, Surroundings, Telemetry
 from kube.events import EventRecorder
 from ops.metrics import Metrics
+from plugin.classic.wiring import Site, build
 from plugin.devices import FakeDeviceSource
 from plugin.fakes import Fakes
-from plugin.wiring import Site, build
 from testing.kubeletcalls import KubeletCalls
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim
 from tests.support.tripwire import Tripwire, TripwireApi

@@ -8,7 +8,7 @@ from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from dra.claims import ClaimRef, verify
-from plugin.driver import answer
+from plugin.classic.driver import answer
 from plugin.fakes import Fakes
 from tests.support.build import (
     POD_CLAIM,

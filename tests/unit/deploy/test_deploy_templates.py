@@ -95,6 +95,7 @@ def test_plugin_reads_the_values(
         "num_devices": 8,
         "device_model": "LATEST-FAKE-MODEL",
         "heartbeat_period": 60.0,
+        "kind": "auto",
         "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
         "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
     }

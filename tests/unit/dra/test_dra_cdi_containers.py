@@ -20,7 +20,7 @@ from api.nas import PreparedDevice
 from api.objects import ClaimUID, DeviceID
 from devcluster.kubelet.cdiresolver import resolve
 from dra.driver import PreparedClaim
-from plugin.driver import answer
+from plugin.classic.driver import answer
 from tests.support.build import NAMESPACE, claim
 from tests.support.pluginrig import FAKES, NODE
 

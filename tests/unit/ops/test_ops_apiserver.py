@@ -52,7 +52,7 @@ def test_program_without_metrics_just_logs() -> None:
 PROGRAMS = {
     "controller": ["-m", "controller"],
     "plugin": ["-m", "plugin"],
-    "set-nas-status": ["-m", "plugin.set_nas_status", "--status=Ready"],
+    "set-nas-status": ["-m", "plugin.classic.set_nas_status", "--status=Ready"],
     "fsck": ["-m", "fsck", "fsck"],
     "uninstall": ["-m", "fsck", "uninstall"],
 }

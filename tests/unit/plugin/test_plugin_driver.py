@@ -14,8 +14,8 @@ from dra.devicestate.checkpoint import FILE_NAME
 from dra.errors import CdiWriteFailed, ClaimNotFound, ClaimUidMismatch, NodeStateMissing
 from dra.kubelet.answers import AnsweredDevice, flat
 from kube.errors import BrokenAnswer
+from plugin.classic.driver import FakeDriver, answer, offered
 from plugin.devices import FakeDeviceSource
-from plugin.driver import FakeDriver, answer, offered
 from plugin.errors import DeviceGone, NotInNodeState
 from tests.support.build import SYSTEM, allocated, claim
 from tests.support.pluginrig import FAKES, NODE, PluginRig

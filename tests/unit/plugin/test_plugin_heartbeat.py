@@ -5,7 +5,7 @@ import pytest
 
 from api.nas import Heartbeat
 from kube.errors import ConnectFailed
-from plugin.heartbeat import Heartbeats
+from plugin.classic.heartbeat import Heartbeats
 from tests.support.pluginrig import NODE, PluginRig
 
 NOON = 1_767_268_800.25

@@ -48,6 +48,7 @@ def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
             "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
             "rolling_update": "",
             "heartbeat_period": 60.0,
+            "kind": "auto",
         }
     ]
 
@@ -138,7 +139,7 @@ def start(root: Path) -> None:
     on = NodeConfig("node-1", *(str(root / name) for name in ("cdi", "registry", "plugins")))
     common = replace(DEFAULTS, kubeconfig="/none/kubeconfig", namespace="ns")
     with Lifecycle() as life:
-        run(life, on, PluginConfig(1, "M", 60.0), common)
+        run(life, on, PluginConfig(1, "M", 60.0, "auto"), common)
 
 
 def test_machine_is_looked_at_before_the_api_server(short_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from dra.publish.nodestate import NodeState
 from kube.errors import ConnectFailed
-from plugin.readiness import Readiness
+from plugin.classic.readiness import Readiness
 
 
 class Registered:

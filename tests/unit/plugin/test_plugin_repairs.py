@@ -7,7 +7,7 @@ from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair
 from kube.errors import ConnectFailed
-from plugin.repairs import Repairs
+from plugin.classic.repairs import Repairs
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE
 

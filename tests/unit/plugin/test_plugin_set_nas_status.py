@@ -8,8 +8,8 @@ from api.resources import NODES, STATES
 from dra.errors import NodeUnknown
 from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
-from plugin import set_nas_status
-from plugin.set_nas_status import ATTEMPTS, main, set_status
+from plugin.classic import set_nas_status
+from plugin.classic.set_nas_status import ATTEMPTS, main, set_status
 from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM
 from tests.support.pluginrig import NODE, PluginRig, node_object

@@ -25,10 +25,10 @@ from kube.errors import ConfigError, ConnectFailed, KubeError
 from kube.events import EventRecorder
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
+from plugin.classic.startup import readiness_checks, start
+from plugin.classic.wiring import Site, build
 from plugin.devices import FakeDeviceSource
 from plugin.fakes import Fakes
-from plugin.startup import readiness_checks, start
-from plugin.wiring import Site, build
 from testing.apiserver import MemoryApi
 from testing.kubeletcalls import KubeletCalls
 from tests.support.build import NAMESPACE, SYSTEM, allocated, claim

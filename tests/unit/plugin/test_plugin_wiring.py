@@ -9,8 +9,8 @@ from dra.places import Places
 from dra.wiring import Surroundings, Telemetry
 from kube.events import EventRecorder
 from ops.metrics import Metrics
+from plugin.classic.wiring import Site, build
 from plugin.devices import FakeDeviceSource
-from plugin.wiring import Site, build
 from testing.apiserver import MemoryApi
 from tests.support.backups import Backup
 from tests.support.build import SYSTEM

@@ -17,7 +17,7 @@ def test_walk_has_the_files_of_the_project_that_ran_and_no_others() -> None:
 def test_claim_is_allocated_and_prepared() -> None:
     allocated, prepared = allocating(), preparing()
     assert "controller/decide/allocator.py" in allocated.files
-    assert "plugin/driver.py" in prepared.files
+    assert "plugin/classic/driver.py" in prepared.files
     assert not {f for f in allocated.files | prepared.files if f.startswith(("tests", "tools"))}
     assert all((ROOT / file).is_file() for file in allocated.files | prepared.files)
     assert min(allocated.frames, prepared.frames) > 1

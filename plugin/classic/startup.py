@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dra.startup import persist, serve
 from ops.checks import Check
 from ops.lifecycle import Lifecycle
-from plugin.wiring import STATUS, ClassicPlugin
+from plugin.classic.wiring import STATUS, ClassicPlugin
 
 
 def start(life: Lifecycle, plugin: ClassicPlugin) -> None:

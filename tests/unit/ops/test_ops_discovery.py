@@ -1,13 +1,13 @@
-"""How the controller comes to its version; which one that is, is tested with api.claims."""
+"""How a program comes to its version; which one that is, is tested with api.claims."""
 
 import threading
 
 import pytest
 
 from api.objects import JSON
-from controller.versions import discovery
-from controller.versions.discovery import served_version
 from kube.errors import ConnectFailed
+from ops import discovery
+from ops.discovery import served_version
 from ops.errors import ConfigError
 
 
@@ -31,15 +31,15 @@ class Server:
 
 def test_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "RETRY_SECONDS", 0)
-    assert served_version(Server(2), threading.Event()) == "v1alpha2"
+    assert served_version(Server(2), "classic", threading.Event()) == "v1alpha2"
 
 
 def test_server_without_classic_claims_ends_the_program() -> None:
     with pytest.raises(ConfigError, match=r"Kubernetes 1\.32, .* removed in 1\.32"):
-        served_version(Server(0, "v1alpha3", "32"), threading.Event())
+        served_version(Server(0, "v1alpha3", "32"), "classic", threading.Event())
 
 
 def test_waiting_ends_with_the_program() -> None:
     stop = threading.Event()
     stop.set()
-    assert served_version(Server(1), stop) is None
+    assert served_version(Server(1), "classic", stop) is None

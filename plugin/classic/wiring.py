@@ -21,12 +21,12 @@ from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
 from ops.pruning import ComparedWrites
+from plugin.classic.driver import FakeDriver, FromNodeState, offered
+from plugin.classic.heartbeat import PERIOD_SECONDS, Heartbeats
+from plugin.classic.readiness import Readiness
+from plugin.classic.repairs import Repairs
 from plugin.devices import DeviceSource
-from plugin.driver import FakeDriver, FromNodeState, offered
 from plugin.fakes import Fakes
-from plugin.heartbeat import PERIOD_SECONDS, Heartbeats
-from plugin.readiness import Readiness
-from plugin.repairs import Repairs
 
 REPAIR = "repair"
 STATUS = "status"

@@ -1,0 +1,1 @@
+"""The kubelet plugin where a controller allocates: devices and claims in a NodeAllocationState."""

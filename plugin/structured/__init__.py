@@ -1,0 +1,1 @@
+"""The kubelet plugin where kube-scheduler allocates: devices in ResourceSlices."""
