@@ -1,8 +1,8 @@
 """Serialises the changes of a node's state among the instances of a driver on that node.
 
 During a rolling update two processes serve the same checkpoint and CDI files. Each change is made
-under a lock of the kernel's, which goes with a process that is killed. The lock's file names the
-instance that changed the state last, so that nobody reads the checkpoint again who has not to.
+under a lock of the kernel's, which goes with a process that is killed. Whether another one has
+changed the state meanwhile, the checkpoint's file tells.
 Source: flock(2); k8s.io/dynamic-resource-allocation kubeletplugin, serialize.lock.
 """
 
@@ -10,7 +10,6 @@ import fcntl
 import os
 import threading
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +23,6 @@ FILE_NAME: Final = "serialize.lock"
 LOOK_SECONDS: Final = 0.01
 """Between two looks whether another instance has finished its change."""
 
-_LONGEST: Final = 256
-
 
 class StateLock:
     """A context in which nobody else changes the state; not reentrant, thread-safe."""
@@ -34,7 +31,6 @@ class StateLock:
         self,
         directory: Path,
         *,
-        instance: str = "",
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -42,7 +38,6 @@ class StateLock:
 
         Args:
             directory: that all instances of the driver on the node share.
-            instance: tells this process from every other one; empty is made up.
             sleep: waits so many seconds.
             clock: monotonic seconds.
 
@@ -50,17 +45,13 @@ class StateLock:
             OSError: the file cannot be made.
         """
         self._path = directory / FILE_NAME
-        self._instance = (instance or uuid.uuid4().hex).encode()
         self._sleep = sleep
         self._clock = clock
         self._threads = threading.Lock()
         self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def __enter__(self) -> bool:
-        """Wait for the lock; tell whether the state may be another one than this process knows.
-
-        Then it has to be read again, within this context. So it is at the first time, after
-        another instance had the lock, and after an error in this context.
+    def __enter__(self) -> None:
+        """Wait for the lock.
 
         Raises:
             StateBusy: another instance holds it for longer than the call under way may take.
@@ -70,9 +61,8 @@ class StateLock:
             raise self._busy()
         try:
             self._lock()
-            return self._begin()
         except BaseException:
-            self._unlock()
+            self._threads.release()
             raise
 
     def __exit__(
@@ -82,10 +72,8 @@ class StateLock:
         trace: TracebackType | None,
     ) -> None:
         """Let others in."""
-        try:
-            self._write(self._instance if kind is None else b"")
-        finally:
-            self._unlock()
+        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        self._threads.release()
 
     def close(self) -> None:
         """Give the file up; it stays for others."""
@@ -101,25 +89,6 @@ class StateLock:
                 self._sleep(LOOK_SECONDS)
             else:
                 return
-
-    def _unlock(self) -> None:
-        fcntl.flock(self._descriptor, fcntl.LOCK_UN)
-        self._threads.release()
-
-    def _begin(self) -> bool:
-        """Tell whether somebody else was here, and that one is here who may be killed."""
-        if self._last() == self._instance:
-            return False
-        self._write(b"")
-        return True
-
-    def _last(self) -> bytes:
-        return os.pread(self._descriptor, _LONGEST, 0)
-
-    def _write(self, instance: bytes) -> None:
-        if self._last() != instance:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, instance, 0)
 
     def _busy(self) -> StateBusy:
         return StateBusy(
