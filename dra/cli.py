@@ -15,7 +15,7 @@ import yaml
 
 from api.contract import Contract
 from api.errors import DriverError
-from dra.driver import Driver
+from dra.driver import Driver, ReadsNode
 from dra.errors import NoDriver
 from dra.manifests import API_VERSIONS, Installation, manifests
 from dra.newproject import create
@@ -144,6 +144,7 @@ def print_manifests(target: str, settings: tuple[str, ...], **values: Any) -> No
         contract,
         command=("dra", "run", target),
         settings=tuple(_pair(each) for each in settings),
+        reads_node=isinstance(make, ReadsNode),
         **{
             **values,
             "name": values["name"] or f"{kind}-driver",

@@ -239,6 +239,21 @@ class Watches(Protocol):
 
 
 @runtime_checkable
+class ReadsNode(Protocol):
+    """A driver that is told the annotations of its Node."""
+
+    def node_changed(self, annotations: Mapping[str, str]) -> None:
+        """Take in all annotations: before the devices are first published, and after each change.
+
+        Called by one thread, and no sooner than the Node could be read, which claims do not wait
+        for; `Watches.start` may be under way. When it has returned, `discover` is asked again.
+
+        Raises:
+            Exception: it is in the log, and the driver is told again.
+        """
+
+
+@runtime_checkable
 class Validates(Protocol):
     """A driver that has parameters."""
 

@@ -38,6 +38,7 @@ class Installation:
         settings: environment variables of the driver's own.
         api_version: of the DeviceClass; the driver itself finds out what is served.
         publishes_status: whether it shows the state of devices in claims.
+        reads_node: whether it is told the annotations of its Node.
         rolling_update: whether a new pod serves before the old one ends (Kubernetes 1.33).
     """
 
@@ -51,6 +52,7 @@ class Installation:
     settings: tuple[tuple[str, str], ...] = ()
     api_version: str = API_VERSIONS[0]
     publishes_status: bool = False
+    reads_node: bool = False
     rolling_update: bool = False
 
 
@@ -160,8 +162,8 @@ def _paths(wanted: Installation) -> Iterator[tuple[str, str, str]]:
 
 def _role(wanted: Installation) -> JSON:
     rules = [
-        # the uid of the node, which becomes the owner of its slices
-        _rule("", "nodes", ["get"]),
+        # the uid of the node, which becomes the owner of its slices; list and watch its annotations
+        _rule("", "nodes", ["get", *(["list", "watch"] if wanted.reads_node else [])]),
         _rule(
             RESOURCE_GROUP,
             "resourceslices",

@@ -13,7 +13,7 @@ from dra.devicestate import cdi
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
 from dra.devicestate.state import State
-from dra.driver import Driver, Metadata, PreparedClaim, Watches
+from dra.driver import Driver, Metadata, PreparedClaim, ReadsNode, Watches
 from dra.drivercode import driver_code
 from dra.errors import CannotServe, DirectoryUnusable
 from dra.inventory import Inventory
@@ -22,6 +22,7 @@ from dra.kubelet.answers import Answer, AnsweredDevice
 from dra.kubelet.services import served
 from dra.node import FromClaims
 from dra.offer import Offer
+from dra.ownnode import OwnNode
 from dra.places import NodeLock
 from dra.publish.metadatafiles import MetadataFiles
 from dra.publish.nothing import Nothing
@@ -54,6 +55,7 @@ class StructuredPlugin:
         metadata: what containers are told of their devices.
         slices: keeps the ResourceSlices.
         sync: does what no kubelet asks for.
+        own_node: tells the driver of its Node; None for one that does not care.
         clean: removes the sockets of instances that were killed.
     """
 
@@ -64,6 +66,7 @@ class StructuredPlugin:
     metadata: MetadataFiles | None
     slices: Slices
     sync: NodeSync
+    own_node: OwnNode | None
     clean: Callable[[], None]
 
     def start(self, life: Lifecycle, lock: NodeLock) -> None:
@@ -78,29 +81,42 @@ class StructuredPlugin:
         life.spawn("slices", lambda: self.slices.publisher.run(life.stop))
         if not persist(self._recover, life.stop):
             return
-        self.slices.publisher.update(self.offered)
+        if self.own_node is None:
+            self.slices.publisher.update(self.offered)
         life.on_stop("files", lambda: self._leave(lock))
         life.on_stop("sync", self.sync.stop)
         life.spawn("sync", self.sync.run)
         self.clean()
         serve(life, self.plugin)
-        if isinstance(self.driver, Watches):
-            self._watch(life, self.driver)
+        self._follow(life)
 
     def _recover(self) -> None:
         metadata = self.metadata
         self.plugin.state.recover(metadata.recover if metadata else lambda _claims: None)
 
-    def _watch(self, life: Lifecycle, driver: Watches) -> None:
-        """Let the driver tell when its devices change, also if `start` does not return."""
+    def _follow(self, life: Lifecycle) -> None:
+        """Publish anew when the driver or the Node tell of a change.
+
+        What the Node says of the devices is known before they are published: else those that must
+        not be given out would be for a moment, after each restart.
+        """
+        if self.own_node is None and not isinstance(self.driver, Watches):
+            return
         devices = NodeSync({DEVICES: Task(self.publish, periodic=False)}, WorkQueue())
         life.on_stop(DEVICES, devices.stop)
         life.spawn(DEVICES, devices.run)
+        if self.own_node is not None:
+            self.own_node.start(life, lambda: devices.request(DEVICES))
+        if isinstance(self.driver, Watches):
+            self._watch(life, self.driver, lambda: devices.request(DEVICES))
+
+    def _watch(self, life: Lifecycle, driver: Watches, publish: Callable[[], None]) -> None:
+        """Let the driver tell when its devices change, also if `start` does not return."""
 
         def watch() -> None:
             try:
                 with driver_code("start", driver):
-                    driver.start(lambda: devices.request(DEVICES))
+                    driver.start(publish)
             except DriverError as error:
                 life.fail("driver", error)
 
@@ -169,6 +185,7 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
     return StructuredPlugin(
         *(driver, offer, offered, plugin, model.metadata, slices),
         sync=NodeSync(plugin.tasks, WorkQueue(observer=around.metrics.queue("node"))),
+        own_node=OwnNode(around, driver) if isinstance(driver, ReadsNode) else None,
         clean=lambda: remove_abandoned(around.places, driver.contract, telemetry.stale_socket),
     )
 
