@@ -4,7 +4,8 @@
     echo 'gpu-0=unhealthy: fell off the bus' >> /etc/gpu/health
 
 A state is `healthy`, `unhealthy` or `unknown`, with a message for people if there is one. A device
-of which nothing is said is healthy. Where several things are said, the worst counts.
+of which nothing is said is healthy. Where Node and file disagree, or lines of the file, the worst
+counts.
 """
 
 import threading

@@ -20,6 +20,7 @@ from testing.node import Node
 from testing.waiting import until
 from tests.support.apiserverweb import Web
 from tests.support.rbac import Request, permissions
+from tests.support.switchedfiles import SwitchedFiles
 
 SLICES = STRUCTURED_VERSIONS["v1"].slices
 NAME = FileDriver.contract.driver_name
@@ -27,8 +28,11 @@ VERSIONS = [("1.32", "v1beta1"), ("1.33", "v1beta2"), ("1.34", "v1"), ("1.37", "
 ALL = ("--rolling-update", "--publish-status", "--host-path", "/etc/dra", "--set", "FILES=3")
 
 
-def printed(*options: str) -> list[JSON]:
-    target = "drivers.file.driver:FileDriver"
+FILES = "drivers.file.driver:FileDriver"
+SWITCHED = "tests.support.switchedfiles:SwitchedFiles"
+
+
+def printed(*options: str, target: str = FILES) -> list[JSON]:
     result = CliRunner().invoke(main, ["manifests", target, "--image", "file-driver:1", *options])
     assert result.exit_code == 0, result.output
     return list(yaml.safe_load_all(result.stdout))
@@ -54,9 +58,8 @@ def test_an_api_server_stores_the_class_as_it_is(minor: int, version: str) -> No
 
 
 def test_a_version_that_no_minor_has_is_refused() -> None:
-    target = "drivers.file.driver:FileDriver"
     options = ["--image", "x", "--api-version", "v1alpha3"]
-    result = CliRunner().invoke(main, ["manifests", target, *options])
+    result = CliRunner().invoke(main, ["manifests", FILES, *options])
     assert result.exit_code == 2
     assert "'v1alpha3' is not one of 'v1', 'v1beta2', 'v1beta1'" in result.output
 
@@ -96,8 +99,8 @@ def requests(dra_node: Node) -> Iterator[set[tuple[str, str]]]:
         yield found
 
 
-def granted(*options: str) -> set[tuple[str, str]]:
-    return {(each.verb, each.resource) for each in permissions(printed(*options))}
+def granted(*options: str, target: str = FILES) -> set[tuple[str, str]]:
+    return {(each.verb, each.resource) for each in permissions(printed(*options, target=target))}
 
 
 NOT_ASKED_FOR_HERE = {
@@ -136,3 +139,14 @@ def test_only_a_driver_that_shows_the_state_of_devices_may_write_it() -> None:
         "resource.k8s.io/resourceclaims/status",
         "resource.k8s.io/resourceclaims/driver",
     }
+
+
+def test_only_a_driver_that_reads_its_node_may_watch_nodes(
+    dra_node: Node, requests: set[tuple[str, str]], tmp_path: Path
+) -> None:
+    with dra_node.running(SwitchedFiles(2, tmp_path)):
+        until("the watch", lambda: ("watch", "/nodes") in requests)
+    asked = {each for each in requests if each[1] == "/nodes"}
+    allowed = granted(target=SWITCHED)
+    assert asked == {each for each in allowed if each[1] == "/nodes"}
+    assert allowed - granted() == {("list", "/nodes"), ("watch", "/nodes")}
