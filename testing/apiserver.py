@@ -71,7 +71,9 @@ class MemoryApi(Client):
             served: versions of resource.k8s.io, by default all that have classic claims.
             api: with structured parameters is served instead, by its rules.
         """
-        self._storage = Storage()
+        # one lock, or who looks inside `changed` would wait for a writer that waits for `changed`
+        lock = threading.RLock()
+        self._storage = Storage(lock=lock)
         self._stopping = threading.Event()
         self._registry = Registry(_kinds())
         self._structured = list(structured_kinds(api, lambda: NOW))
@@ -97,7 +99,7 @@ class MemoryApi(Client):
         self.fault: Fault = lambda _verb, _plural, _body: None
         self.answered: Callable[[], None] = lambda: None
         self.objects = _Objects(self._storage, self._registry)
-        self.changed = threading.Condition()
+        self.changed = threading.Condition(lock)
         self.listen(self._notify)
         self.app = create_app(backend)
         transport = Observed(self.app, self._before, self._after)

@@ -10,6 +10,7 @@ import json
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from api.objects import JSON
@@ -85,11 +86,14 @@ class Storage:
 
     Args:
         history: how many writes per resource are kept for watches.
+        lock: held while a write is kept and told; by default one of its own.
     """
 
-    def __init__(self, history: int = 10_000) -> None:
+    def __init__(
+        self, history: int = 10_000, *, lock: AbstractContextManager[object] | None = None
+    ) -> None:
         self._history = history
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()
         self._revision = 0
         self._collections: dict[ResourceID, _Collection] = {}
         self._listeners: list[Listener] = []

@@ -1,10 +1,13 @@
 """Structured parameters behind the client of the programs."""
 
+import threading
+
 import pytest
 
 from api.names import RESOURCE_GROUP
-from api.resources import Resource
+from api.resources import NODES, Resource
 from devcluster.apiserver.resourceapi import structured
+from devcluster.apiserver.storage import Event
 from kube.errors import KubeError
 from testing.apiserver import MemoryApi
 from tests.support.structuredobjects import slice_body
@@ -37,3 +40,29 @@ def test_versions_come_and_go() -> None:
     assert api.find(slices("v1beta1"), "s")["apiVersion"] == "resource.k8s.io/v1beta1"
     with pytest.raises(KubeError):
         api.get(slices("v1"), "s")
+
+
+class Telling(MemoryApi):
+    """Knows when a writer is about to tell of its write."""
+
+    def __init__(self) -> None:
+        self.telling = threading.Event()
+        super().__init__()
+
+    def _notify(self, event: Event) -> None:
+        self.telling.set()
+        super()._notify(event)
+
+
+@pytest.mark.timeout(10)
+def test_who_waits_for_a_change_may_look_while_others_write() -> None:
+    api = Telling()
+    api.telling.clear()
+    write = threading.Thread(target=api.put, args=(NODES, {"metadata": {"name": "n"}}), daemon=True)
+    with api.changed:
+        write.start()
+        # a writer that got so far would hold what a look needs, and wait for us
+        api.telling.wait(0.2)
+        assert api.peek(NODES) == []
+    write.join(5)
+    assert len(api.peek(NODES)) == 1
