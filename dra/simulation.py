@@ -24,6 +24,9 @@ from ops.logs import get_logger
 POLL_SECONDS: Final = 1.0
 """After which a file is read again."""
 
+NODE_SECONDS: Final = 5.0
+"""For which kubelets wait for what the Node says: else all is well for a moment after a restart."""
+
 _LOG = get_logger("health")
 
 
@@ -57,9 +60,9 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """All that was said last, and why the file cannot be read."""
+    """All that was said last, None by a Node that was not read, and why the file cannot be read."""
 
-    annotations: tuple[Statement, ...] = ()
+    annotations: tuple[Statement, ...] | None = None
     lines: tuple[Statement, ...] = ()
     fault: tuple[str, ...] = ()
 
@@ -165,8 +168,10 @@ class SwitchedHealth:
             threading.Thread(target=self._follow, name="health-file", daemon=True).start()
 
     def health(self) -> Iterator[Sequence[DeviceHealth]]:
-        """Yield the health of all devices, at once and after each change."""
+        """Yield the health of all devices, once the Node was read, and after each change."""
         told: Mapping[str, Condition] | None = None
+        with self._changed:
+            self._changed.wait_for(lambda: self._heard.annotations is not None, NODE_SECONDS)
         while True:
             with self._changed:
                 while self._conditions is told:
@@ -215,13 +220,13 @@ class SwitchedHealth:
         """Take in something that was said; tell of a change, and once of what is wrong with it."""
         with self._changed:
             self._heard = heard = hear(self._heard)
-            found, wrong = judge((*heard.annotations, *heard.lines), self._devices)
+            found, wrong = judge((*(heard.annotations or ()), *heard.lines), self._devices)
             wrong = wrong.union(heard.fault)
             news, self._told = wrong - self._told, wrong
             changed = found != self._conditions
             if changed:
                 self._conditions = found
-                self._changed.notify_all()
+            self._changed.notify_all()
             publish = self._publish
         for each in sorted(news):
             _LOG.warning("Health not understood", message=each)

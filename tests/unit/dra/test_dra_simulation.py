@@ -1,7 +1,7 @@
 """Health that people say: what they may write, and where it is seen."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -11,7 +11,7 @@ from allocation.pools import Pool
 from api.resources import NODES
 from dra.driver import DeviceHealth, ReadsNode, ReportsHealth, Watches
 from dra.inventory import Effect, Taint
-from dra.simulation import SwitchedHealth
+from dra.simulation import NODE_SECONDS, SwitchedHealth
 from testing.node import Node
 from testing.waiting import until
 from tests.support.driverrig import SLICES, DriverRig
@@ -29,6 +29,13 @@ def annotations(**said: str) -> dict[str, str]:
 def now(health: SwitchedHealth) -> Mapping[str, tuple[bool | None, str]]:
     """Return health and message of all devices."""
     return {each.device: (each.healthy, each.message) for each in next(health.health())}
+
+
+def switched(devices: Sequence[str] = ("a", "b"), file: Path | None = None) -> SwitchedHealth:
+    """Return the health of devices on a Node without annotations."""
+    health = SwitchedHealth(DRIVER, devices, file=file)
+    health.node_changed({})
+    return health
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -59,7 +66,7 @@ def test_what_an_annotation_says(text: str, healthy: bool | None, message: str) 
 def test_what_a_file_says(tmp_path: Path, text: str, healthy: bool | None, message: str) -> None:
     file = tmp_path / "health"
     file.write_text(f"# who is well\n\n a = {text}\n#b=unhealthy\n")
-    health = SwitchedHealth(DRIVER, ["a", "b"], file=file)
+    health = switched(file=file)
     assert now(health) == {"a": (healthy, message), "b": (WELL, "")}
 
 
@@ -138,7 +145,7 @@ def test_a_wrong_line_is_told_with_its_number(
 ) -> None:
     file = tmp_path / "health"
     file.write_text("# here\na\n=unhealthy\n")
-    health = SwitchedHealth(DRIVER, ["a"], file=file)
+    health = switched(["a"], file)
     assert now(health)["a"][0] is UNSURE
     (text,) = warnings(caplog)
     assert text.startswith(f"line 2 of {file} is '', and a counts as unknown; write healthy")
@@ -147,7 +154,7 @@ def test_a_wrong_line_is_told_with_its_number(
 def test_bytes_that_are_no_text_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     file = tmp_path / "health"
     file.write_bytes(b"a=\xff\xfe\nb=unhealthy\n")
-    health = SwitchedHealth(DRIVER, ["a", "b"], file=file)
+    health = switched(file=file)
     assert [each for each, _ in now(health).values()] == [UNSURE, ILL]
     assert len(warnings(caplog)) == 1
 
@@ -166,6 +173,7 @@ class Following:
         self._waits = threading.Semaphore(0)
         self._goes_on: SimpleQueue[bool] = SimpleQueue()
         self.health = SwitchedHealth(DRIVER, ["a", "b"], file=self.file, wait=self._wait)
+        self.health.node_changed({})
         self.health.start(lambda: self.published.put(None))
         assert self._waits.acquire(timeout=10)
 
@@ -218,8 +226,36 @@ def test_a_file_that_cannot_be_read_says_what_it_said_last(
     assert (following.look(), now(following.health)["a"]) == (1, (WELL, ""))
 
 
+@pytest.mark.parametrize(
+    ("said", "first"),
+    [
+        pytest.param(annotations(a="unhealthy"), ILL, id="heard"),
+        pytest.param(None, UNSURE, id="not heard in time"),
+    ],
+)
+def test_the_first_list_waits_for_the_node(
+    said: Mapping[str, str] | None,
+    first: bool | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "health").write_text("a=unknown")
+    health = SwitchedHealth(DRIVER, ["a"], file=tmp_path / "health")
+    waited: list[tuple[bool, float]] = []
+
+    def wait(heard: Callable[[], bool], seconds: float) -> bool:
+        waited.append((heard(), seconds))
+        if said is not None:
+            health.node_changed(said)
+        return heard()
+
+    monkeypatch.setattr(health._changed, "wait_for", wait)
+    assert now(health)["a"][0] is first
+    assert waited == [(False, NODE_SECONDS)]
+
+
 def test_each_change_is_told_to_who_listens() -> None:
-    health = SwitchedHealth(DRIVER, ["a"])
+    health = switched(["a"])
     told: SimpleQueue[Sequence[DeviceHealth]] = SimpleQueue()
     lists = health.health()
 
@@ -268,48 +304,48 @@ def tainted(pool: Pool) -> list[list[tuple[str, str]]]:
 
 
 @pytest.fixture
-def switched(dra_node: Node, tmp_path: Path) -> Switched:
+def files(dra_node: Node, tmp_path: Path) -> Switched:
     return Switched(dra_node, tmp_path)
 
 
 UNHEALTHY = [[(f"{FILES}/unhealthy", "NoSchedule")], []]
 
 
-def say(switched: Switched, by: str, text: str | None) -> None:
+def say(files: Switched, by: str, text: str | None) -> None:
     if by == "annotation":
-        switched.annotate(text)
+        files.annotate(text)
     elif text is None:
-        switched.file.unlink()
+        files.file.unlink()
     else:
-        switched.file.write_text(f"file1={text}\n")
+        files.file.write_text(f"file1={text}\n")
 
 
 @pytest.mark.parametrize("by", ["annotation", "file"])
 def test_an_unhealthy_device_is_seen_by_kubelet_and_scheduler_and_recovers(
-    switched: Switched, by: str
+    files: Switched, by: str
 ) -> None:
-    with switched.node.running(switched.driver):
-        told = switched.node.kubelet.health(FILES)
-        here = switched.node.name
+    with files.node.running(files.driver):
+        told = files.node.kubelet.health(FILES)
+        here = files.node.name
         assert next(told) == {(here, "file1"): "HEALTHY", (here, "file2"): "HEALTHY"}
-        say(switched, by, "unhealthy: torn")
+        say(files, by, "unhealthy: torn")
         assert next(told) == {(here, "file1"): "UNHEALTHY", (here, "file2"): "HEALTHY"}
-        until("the taint", lambda: switched.taints() == UNHEALTHY)
-        say(switched, by, None)
+        until("the taint", lambda: files.taints() == UNHEALTHY)
+        say(files, by, None)
         assert next(told) == {(here, "file1"): "HEALTHY", (here, "file2"): "HEALTHY"}
-        until("no taint", lambda: switched.taints() == [[], []])
+        until("no taint", lambda: files.taints() == [[], []])
         told.close()
 
 
-def test_a_taint_outlives_a_restart_with_its_time(switched: Switched) -> None:
-    switched.annotate("unhealthy")
-    api = switched.node.api
-    with switched.node.running(switched.driver):
-        assert switched.taints() == UNHEALTHY
+def test_a_taint_outlives_a_restart_with_its_time(files: Switched) -> None:
+    files.annotate("unhealthy")
+    api = files.node.api
+    with files.node.running(files.driver):
+        assert files.taints() == UNHEALTHY
         (before,) = api.all(SLICES)
-    switched = Switched(switched.node, switched.file.parent)
-    with switched.node.running(switched.driver):
-        assert switched.taints() == UNHEALTHY
+    files = Switched(files.node, files.file.parent)
+    with files.node.running(files.driver):
+        assert files.taints() == UNHEALTHY
         assert api.all(SLICES) == [before]
 
 
