@@ -27,13 +27,18 @@ _LOG = get_logger("node")
 
 
 class OwnNode:
-    """The Node that a driver is told of; it is not read before `start`."""
+    """The Node that a driver is told of; it is not read before `start`.
+
+    Attributes:
+        known: whether the driver was told once, or cannot be.
+    """
 
     def __init__(self, around: Surroundings, driver: ReadsNode) -> None:
         """Tell `driver` of the Node that it runs on."""
         self._driver = driver
         self._node = around.node
         self._report = watch_failures(_LOG, NODES, around.metrics)
+        self.known = False
         self._changed: Callable[[], None] = lambda: None
         self._store = Store()
         self._store.subscribe(self._on_change)
@@ -73,13 +78,17 @@ class OwnNode:
             with driver_code("node_changed", f"node {self._node}"):
                 self._driver.node_changed(annotations(node) if node else {})
         finally:
-            self._changed()
+            self._go_on()
 
     def _failed(self, error: KubeError) -> None:
         self._report(error)
         if isinstance(error, Forbidden):
             # without the right there is nothing to wait for
-            self._changed()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        self.known = True
+        self._changed()
 
 
 def annotations(node: JSON) -> dict[str, str]:

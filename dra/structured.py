@@ -95,11 +95,7 @@ class StructuredPlugin:
         self.plugin.state.recover(metadata.recover if metadata else lambda _claims: None)
 
     def _follow(self, life: Lifecycle) -> None:
-        """Publish anew when the driver or the Node tell of a change.
-
-        What the Node says of the devices is known before they are published: else those that must
-        not be given out would be for a moment, after each restart.
-        """
+        """Publish anew when the driver or the Node tell of a change."""
         if self.own_node is None and not isinstance(self.driver, Watches):
             return
         devices = NodeSync({DEVICES: Task(self.publish, periodic=False)}, WorkQueue())
@@ -123,12 +119,15 @@ class StructuredPlugin:
         threading.Thread(target=watch, name="driver", daemon=True).start()
 
     def publish(self) -> None:
-        """Publish what the driver offers now.
+        """Publish what the driver offers now; nothing before it was told of its Node.
+
+        Devices that must not be given out would be for a moment, after each restart.
 
         Raises:
             DriverError: that cannot be; what was published stays.
         """
-        self.slices.publisher.update(self.offer.look())
+        if self.own_node is None or self.own_node.known:
+            self.slices.publisher.update(self.offer.look())
 
     def readiness_checks(self) -> Mapping[str, Check]:
         """Return what /readyz asks."""

@@ -83,10 +83,25 @@ def test_annotations_are_told_before_the_devices_are_published(rig: DriverRig) -
     assert told(rig) == [{"damp": "yes"}]
 
 
+def test_what_the_driver_publishes_waits_for_its_node(rig: DriverRig) -> None:
+    problems: list[str | None] = []
+
+    def publish(_annotations: Mapping[str, str]) -> None:
+        rig.plugin.publish()
+        problems.append(rig.plugin.readiness_checks()["slices"]())
+
+    annotate(rig, damp="yes")
+    rig.driver.does["node_changed"] = publish
+    with rig:
+        until("the devices", lambda: taints(rig) == [["damp"], ["damp"]])
+    assert problems == ["devices: not known yet"]
+
+
 def test_changed_annotations_are_told_and_the_devices_published(rig: DriverRig) -> None:
     with rig:
         until("the devices", lambda: taints(rig) == [[], []])
-        rig.api.patch(NODES, NODE, {"metadata": {"labels": {"shelf": "3"}}})
+        for shelf in range(20):
+            rig.api.patch(NODES, NODE, {"metadata": {"labels": {"shelf": f"{shelf}"}}})
         annotate(rig, damp="yes")
         until("the taint", lambda: taints(rig) == [["damp"], ["damp"]])
         annotate(rig, damp=None)
