@@ -16,7 +16,12 @@ def describe_errors(error: ValidationError, root: str = "") -> str:
     Returns:
         `spec.count: Must be …; spec.mdoel: Unknown field.`, in the order of the schema.
     """
-    return "; ".join(f"{path}: {text}" for path, text in _flatten(error.messages, root))
+    return "; ".join(list_errors(error, root))
+
+
+def list_errors(error: ValidationError, root: str = "") -> list[str]:
+    """Return the same one by one, each with the path of its field."""
+    return [f"{path}: {text}" for path, text in _flatten(error.messages, root)]
 
 
 def _flatten(node: Any, path: str) -> Iterator[tuple[str, str]]:

@@ -23,6 +23,15 @@ Attribute: TypeAlias = bool | int | str | Version
 """A value of an attribute; a Version is one of its own kind."""
 
 
+def attribute_json(value: Attribute) -> JSON:
+    """Return an attribute in the form that it has in a ResourceSlice."""
+    if isinstance(value, bool):
+        return {"bool": value}
+    if isinstance(value, int):
+        return {"int": value}
+    return {"version" if isinstance(value, Version) else "string": str(value)}
+
+
 class Effect(StrEnum):
     """What a taint does to pods. Source: DeviceTaintEffect."""
 

@@ -15,7 +15,7 @@ from api.limits import MAX_ADVANCED_DEVICES, MAX_COUNTER_SETS, MAX_DEVICES, MAX_
 from api.objects import JSON
 from api.quantities import quantity
 from dra.errors import LimitExceeded
-from dra.inventory import Attribute, Capacity, Device, Effect, Pool, RequestPolicy, Taint, Version
+from dra.inventory import Capacity, Device, Effect, Pool, RequestPolicy, Taint, attribute_json
 
 
 class Style(Enum):
@@ -195,7 +195,7 @@ def _other_taints(device: JSON, key: str) -> list[JSON]:
 
 def _device(device: Device, own_node: str | None) -> JSON:
     fields: JSON = {
-        "attributes": {name: _attribute(value) for name, value in device.attributes.items()},
+        "attributes": {name: attribute_json(value) for name, value in device.attributes.items()},
         "capacity": {name: _capacity(value) for name, value in device.capacity.items()},
         "consumesCounters": [
             {"counterSet": each.counter_set, "counters": _values(each.counters)}
@@ -209,14 +209,6 @@ def _device(device: Device, own_node: str | None) -> JSON:
         "bindingFailureConditions": [*device.binding_failure_conditions],
     }
     return {"name": device.name, **{name: value for name, value in fields.items() if value}}
-
-
-def _attribute(value: Attribute) -> JSON:
-    if isinstance(value, bool):
-        return {"bool": value}
-    if isinstance(value, int):
-        return {"int": value}
-    return {"version" if isinstance(value, Version) else "string": str(value)}
 
 
 def _capacity(given: Capacity | str) -> JSON:

@@ -1,0 +1,1 @@
+"""The driver of made-up GPUs, and NICs; README.md tells what it shows."""

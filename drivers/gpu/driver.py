@@ -1,0 +1,178 @@
+"""Lends made-up GPUs: containers see by variables which ones, and how they are shared.
+
+`inventory` is what there is, `config` what users may ask for, `env` what containers get of it;
+this module puts them together, and is the program. `nics` is another kind of device.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from api.contract import Contract
+from api.objects import JSON
+from dra.driver import Edits, PreparedClaim, PreparedDevice, PreparingClaim, Result
+from dra.errors import CannotServe
+from dra.inventory import Inventory, attribute_json
+from dra.run import run
+from drivers.gpu import config, env, inventory, nics
+
+SHOWN: Final = ("uuid", "model", "driverVersion")
+"""Attributes of a device that claims show in `status.devices`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A kind of devices.
+
+    Attributes:
+        name: of the kind; class of its CDI devices.
+        offered: the devices.
+        static: those that are offered where counters are not stored.
+        errors: what is wrong with parameters.
+        variables: of a device with its parameters, of which it may have none.
+    """
+
+    name: str
+    offered: Inventory
+    static: Inventory
+    errors: Callable[[JSON], Sequence[str]]
+    variables: Callable[[Result, JSON | None], Mapping[str, str]]
+
+
+class ExampleDriver:
+    """A driver without hardware."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        node_name: str,
+        driver_name: str = "",
+        *,
+        shows: bool = False,
+        conditions: Sequence[str] = (),
+    ) -> None:
+        """Make the driver of a node.
+
+        Args:
+            profile: its devices.
+            node_name: of the Node.
+            driver_name: by default that of the profile.
+            shows: whether claims show what their devices are.
+            conditions: binding conditions of its devices, which are true when they are prepared.
+        """
+        self.contract = Contract(driver_name or f"{profile.name}.example.com", profile.name)
+        self._profile = profile
+        self._node = node_name
+        self._shows = shows
+        self._conditions = conditions
+
+    def discover(self) -> Inventory:
+        """Return the devices."""
+        return self._profile.offered
+
+    def static_inventory(self) -> Inventory:
+        """Return the devices that can be offered where counters are not stored."""
+        return self._profile.static
+
+    def validate(self, parameters: JSON) -> Sequence[str]:
+        """Return what is wrong with the parameters of a claim or a class."""
+        return self._profile.errors(parameters)
+
+    def prepare(self, claim: PreparingClaim) -> Sequence[PreparedDevice]:
+        """Give each device the variables that containers see."""
+        if self._shows:
+            self._show(claim)
+        return [PreparedDevice.of(each, self._edits(claim, each)) for each in claim.results]
+
+    def unprepare(self, claim: PreparedClaim) -> None:
+        """Do nothing: what containers had was all there was."""
+
+    def _edits(self, claim: PreparingClaim, result: Result) -> Edits:
+        # the last one is the strongest, and stands for all of them
+        parameters = result.config[-1].parameters if result.config else None
+        variables = {
+            **env.common(self.contract.driver_name, self._node, claim),
+            **env.of_claim(self._profile.name.upper(), claim, result),
+            **self._profile.variables(result, parameters),
+        }
+        return Edits(env=variables)
+
+    def _show(self, claim: PreparingClaim) -> None:
+        ready = [{"type": each, "status": "True", "reason": "Ready"} for each in self._conditions]
+        devices = {each.name: each for pool in self._profile.offered.pools for each in pool.devices}
+        for result in claim.results:
+            if device := devices.get(result.device):
+                known = {name: attribute_json(device.attributes[name]) for name in SHOWN}
+                claim.publish_status(result, conditions=ready, data=known)
+
+
+def gpu(gpus: inventory.Gpus) -> Profile:
+    """Return the GPUs of a node."""
+    return Profile(
+        "gpu",
+        inventory.inventory(gpus),
+        inventory.static_inventory(gpus),
+        config.errors,
+        lambda result, given: env.of_gpu(
+            result, config.GpuConfig() if given is None else config.gpu_config(given)
+        ),
+    )
+
+
+def net(node: str, number: int) -> Profile:
+    """Return the NICs of a node."""
+    offered = nics.inventory(node, number)
+    return Profile("net", offered, offered, nics.errors, nics.variables)
+
+
+def example_driver(
+    node_name: str,
+    device_profile: str = "gpu",
+    driver_name: str = "",
+    num_devices: int = 8,
+    gpu_partitions: int = 0,
+    gpu_allow_multiple_allocations: bool = False,
+    gpu_device_status: bool = False,
+    binding_conditions: bool = False,
+) -> ExampleDriver:
+    """Lend made-up GPUs, or NICs: containers see by variables which ones they have.
+
+    Args:
+        node_name: of the Node.
+        device_profile: gpu, or net.
+        driver_name: as classes and claims name it; by default the profile's, such as
+            gpu.example.com.
+        num_devices: devices that the node offers.
+        gpu_partitions: partitions of each GPU, each also offered as a whole; 0 are GPUs without.
+        gpu_allow_multiple_allocations: let several claims have shares of a GPU.
+        gpu_device_status: show in claims which devices these are.
+        binding_conditions: let a pod wait until somebody says that its GPU is ready.
+
+    Raises:
+        CannotServe: there is no such profile, or there are no such devices.
+    """
+    gpus = inventory.Gpus(
+        node_name, num_devices, gpu_partitions, gpu_allow_multiple_allocations, binding_conditions
+    )
+    inventory.check(gpus)
+    profiles = {"gpu": lambda: gpu(gpus), "net": lambda: net(node_name, num_devices)}
+    if device_profile not in profiles:
+        known = " or ".join(profiles)
+        raise CannotServe(f"there is no profile {device_profile}; set device-profile to {known}")
+    conditions = (inventory.BINDING_CONDITION,) if binding_conditions else ()
+    return ExampleDriver(
+        profiles[device_profile](),
+        node_name,
+        driver_name,
+        shows=gpu_device_status and device_profile == "gpu",
+        conditions=conditions,
+    )
+
+
+def main() -> None:
+    """Run the program."""
+    run(example_driver)
+
+
+if __name__ == "__main__":
+    main()
