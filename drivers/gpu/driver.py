@@ -82,20 +82,23 @@ class ExampleDriver:
         """Give each device the variables that containers see."""
         if self._shows:
             self._show(claim)
-        return [PreparedDevice.of(each, self._edits(claim, each)) for each in claim.results]
+        variables = env.unambiguous([self._variables(claim, each) for each in claim.results])
+        return [
+            PreparedDevice.of(result, Edits(env=own))
+            for result, own in zip(claim.results, variables, strict=True)
+        ]
 
     def unprepare(self, claim: PreparedClaim) -> None:
         """Do nothing: what containers had was all there was."""
 
-    def _edits(self, claim: PreparingClaim, result: Result) -> Edits:
+    def _variables(self, claim: PreparingClaim, result: Result) -> Mapping[str, str]:
         # the last one is the strongest, and stands for all of them
         parameters = result.config[-1].parameters if result.config else None
-        variables = {
+        return {
             **env.common(self.contract.driver_name, self._node, claim),
             **env.of_claim(self._profile.name.upper(), claim, result),
             **self._profile.variables(result, parameters),
         }
-        return Edits(env=variables)
 
     def _show(self, claim: PreparingClaim) -> None:
         ready = [{"type": each, "status": "True", "reason": "Ready"} for each in self._conditions]

@@ -1,7 +1,7 @@
 """What containers see of their devices: variables, as there is no hardware to hand on."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from dra.driver import PreparingClaim, Result
 from drivers.gpu.config import GpuConfig, Strategy
@@ -47,8 +47,7 @@ def of_gpu(result: Result, config: GpuConfig) -> dict[str, str]:
 def with_share(name: str, values: Mapping[str, str], result: Result) -> dict[str, str]:
     """Return variables that begin with a name; those of a share also with the share in the name.
 
-    Two shares of one device in a container have the first ones in common, so that one overwrites
-    the other.
+    By the name of the device alone a container with two shares of it could not tell them apart.
     """
     names = [name]
     if result.share_id:
@@ -58,6 +57,20 @@ def with_share(name: str, values: Mapping[str, str], result: Result) -> dict[str
         for each in names
         for what, value in values.items()
     }
+
+
+def unambiguous(devices: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Return the variables of a claim's devices without those on which two devices differ.
+
+    These are of two shares of one device; a container that has both would see one by chance.
+    """
+    said: dict[str, set[str]] = {}
+    for name, value in (each for variables in devices for each in variables.items()):
+        said.setdefault(name, set()).add(value)
+    return [
+        {name: value for name, value in variables.items() if len(said[name]) == 1}
+        for variables in devices
+    ]
 
 
 def _of_gpu(result: Result, config: GpuConfig) -> Iterator[tuple[str, str]]:
