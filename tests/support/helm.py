@@ -9,8 +9,8 @@ import yaml
 from api.objects import JSON
 
 _SECONDS = 120
-_OFFLINE = "--kube-version=v1.30.0"
-"""Without it Helm takes the newest version that it knows, which has no classic DRA."""
+_KUBERNETES = "v1.30.0"
+"""Without a version Helm takes the newest that it knows, which has no classic DRA."""
 
 
 class HelmFailed(AssertionError):
@@ -21,9 +21,22 @@ class Helm:
     """One helm program with one chart."""
 
     def __init__(
-        self, binary: Path | str, chart: Path | str, *, kubeconfig: Path | None = None
+        self,
+        binary: Path | str,
+        chart: Path | str,
+        *,
+        kubeconfig: Path | None = None,
+        kubernetes: str = _KUBERNETES,
     ) -> None:
-        """Use these files; without a kubeconfig nothing can be installed."""
+        """Use these files; without a kubeconfig nothing can be installed.
+
+        Args:
+            binary: of helm.
+            chart: a directory.
+            kubeconfig: of a cluster.
+            kubernetes: version that charts are rendered for without a cluster.
+        """
+        self._offline = f"--kube-version={kubernetes}"
         self._binary = str(binary)
         self._chart = str(chart)
         self._cluster = [] if kubeconfig is None else [f"--kubeconfig={kubeconfig}"]
@@ -39,7 +52,7 @@ class Helm:
 
         Args:
             values: over the chart's own.
-            options: of `helm template`, such as `--kube-version=…`, by default 1.30.
+            options: of `helm template`, such as `--kube-version=…`, by default that of `__init__`.
             name: of the release.
             namespace: of the release.
 
@@ -47,7 +60,7 @@ class Helm:
             HelmFailed: the chart does not render with these values.
         """
         place = f"--namespace={namespace}"
-        text = self._run(values, "template", name, self._chart, place, _OFFLINE, *options)
+        text = self._run(values, "template", name, self._chart, place, self._offline, *options)
         return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
     def lint(self, values: Mapping[str, object] | None = None) -> str:
@@ -56,7 +69,7 @@ class Helm:
         Raises:
             HelmFailed: with what helm found.
         """
-        return self._run(values, "lint", "--strict", _OFFLINE, self._chart)
+        return self._run(values, "lint", "--strict", self._offline, self._chart)
 
     def install(self, name: str, namespace: str, values: Mapping[str, object]) -> None:
         """Install or upgrade a release and wait until its pods are Ready.

@@ -110,6 +110,8 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
     }
     assert image.commands == {
         "dra",
+        "dra-gpu-controller",
+        "dra-gpu-kubeletplugin",
         "fake-dra-controller",
         "fake-dra-kubeletplugin",
         "set-nas-status",
