@@ -1,4 +1,4 @@
-"""The file driver on a real Kubernetes whose scheduler allocates, raised once for all tests."""
+"""Drivers on a real Kubernetes whose scheduler allocates, raised once for all tests."""
 
 import shutil
 from collections.abc import Iterator
@@ -7,28 +7,47 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.cluster.cluster import Cluster as Machine
 from tests.support.choice import IMAGE as FRAMEWORK
 from tests.support.choice import Choice, machine_of, raised
 from tests.support.controlledplugin import CLASS, CONTRACT, ControlledPlugin, device_class
 from tests.support.filecluster import DIRECTORY, FOLDER, IMAGE, FileCluster
+from tests.support.gpucluster import GpuCluster
 
 
 @pytest.fixture(scope="session")
-def file_cluster(request: pytest.FixtureRequest) -> Iterator[FileCluster]:
-    """The cluster of all tests."""
+def structured_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """The node of all tests, with the image of the project."""
     choice = Choice.of(request.config.option)
     with ExitStack() as stack:
         machine = (
             stack.enter_context(raised(choice.k8s)) if choice.k8s else machine_of(choice.kubeconfig)
         )
         assert machine is not None
-        machine.build_image(IMAGE, FOLDER, {"DRIVER_IMAGE": ":".join(FRAMEWORK)})
+        yield machine
+
+
+@pytest.fixture(scope="session")
+def file_cluster(structured_machine: Machine) -> Iterator[FileCluster]:
+    """The cluster of the tests of the file driver."""
+    structured_machine.build_image(IMAGE, FOLDER, {"DRIVER_IMAGE": ":".join(FRAMEWORK)})
+    with ExitStack() as stack:
         if not DIRECTORY.exists():
             stack.callback(shutil.rmtree, DIRECTORY, ignore_errors=True)
-        cluster = FileCluster.on(machine)
+        cluster = FileCluster.on(structured_machine)
         cluster.install()
         stack.callback(cluster.uninstall)
         yield cluster
+
+
+@pytest.fixture
+def gpus(structured_machine: Machine, request: pytest.FixtureRequest) -> GpuCluster:
+    """The cluster of the tests of the gpu driver, which they install."""
+    cluster = GpuCluster.on(structured_machine)
+    since = request.node.get_closest_marker("since")
+    if since and cluster.minor < since.args[0]:
+        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
+    return cluster
 
 
 @pytest.fixture

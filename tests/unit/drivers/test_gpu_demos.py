@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from api.objects import JSON
-from api.resources import STRUCTURED_VERSIONS
+from api.resources import NAMESPACES, STRUCTURED_VERSIONS
 from drivers.gpu.driver import example_driver
 from testing.apiserver import MemoryApi
 
@@ -63,6 +63,8 @@ def test_objects_are_valid(demo: str) -> None:
 @DEMOS
 def test_api_server_takes_the_claims(demo: str, dra_api_server: MemoryApi) -> None:
     resources = {"ResourceClaim": V1.claims, "ResourceClaimTemplate": V1.templates}
+    for each in of_kind(demo, "Namespace"):
+        dra_api_server.put(NAMESPACES, each)
     for each in documents(demo):
         if each["kind"] in resources:
             dra_api_server.create(resources[each["kind"]], each)
