@@ -16,6 +16,7 @@ from api.objects import JSON, Key, key_of
 from dra.claims import ClaimReader
 from dra.publish.status.publisher import StatusPublisher
 from dra.publish.status.told import Told
+from drivers.gpu.inventory import ready_condition
 from kube.reflector import Reflector
 from kube.store import Store
 from kube.workqueue import WorkQueue
@@ -46,7 +47,7 @@ def conditions(claim: ClaimView, driver: str) -> Iterator[tuple[Result, list[JSO
         had = shown.get(device_of(entry), {}).get("conditions") or []
         true = {each["type"] for each in had if each.get("status") == "True"}
         if set(wanted) - true:
-            yield result, [_ready(each) for each in wanted]
+            yield result, [ready_condition(each) for each in wanted]
 
 
 class Readiness:
@@ -76,10 +77,6 @@ class Readiness:
             publish(result, conditions=ready)
         _LOG.debug("Devices are ready", claim=key, devices=len(missing))
         self.queue.add_after(key, AGAIN_SECONDS)
-
-
-def _ready(condition: str) -> JSON:
-    return {"type": condition, "status": "True", "reason": "Ready", "message": "Device is ready"}
 
 
 @program(_NAME)

@@ -12,9 +12,10 @@ from api.contract import Contract
 from api.objects import JSON
 from dra.driver import Edits, PreparedClaim, PreparedDevice, PreparingClaim, Result
 from dra.errors import CannotServe
-from dra.inventory import Inventory, attribute_json
+from dra.inventory import Inventory, Taint, attribute_json
 from dra.run import run
 from drivers.gpu import config, env, inventory, nics
+from drivers.gpu.inventory import ready_condition
 
 SHOWN: Final = ("uuid", "model", "driverVersion")
 """Attributes of a device that claims show in `status.devices`."""
@@ -49,7 +50,7 @@ class ExampleDriver:
         driver_name: str = "",
         *,
         shows: bool = False,
-        conditions: Sequence[str] = (),
+        taints: Callable[[str], tuple[Taint, ...]] = lambda _device: (),
     ) -> None:
         """Make the driver of a node.
 
@@ -58,21 +59,21 @@ class ExampleDriver:
             node_name: of the Node.
             driver_name: by default that of the profile.
             shows: whether claims show what their devices are.
-            conditions: binding conditions of its devices, which are true when they are prepared.
+            taints: of a device, as it is now.
         """
         self.contract = Contract(driver_name or f"{profile.name}.example.com", profile.name)
         self._profile = profile
         self._node = node_name
         self._shows = shows
-        self._conditions = conditions
+        self._taints = taints
 
     def discover(self) -> Inventory:
         """Return the devices."""
-        return self._profile.offered
+        return inventory.tainted(self._profile.offered, self._taints)
 
     def static_inventory(self) -> Inventory:
         """Return the devices that can be offered where counters are not stored."""
-        return self._profile.static
+        return inventory.tainted(self._profile.static, self._taints)
 
     def validate(self, parameters: JSON) -> Sequence[str]:
         """Return what is wrong with the parameters of a claim or a class."""
@@ -101,11 +102,12 @@ class ExampleDriver:
         }
 
     def _show(self, claim: PreparingClaim) -> None:
-        ready = [{"type": each, "status": "True", "reason": "Ready"} for each in self._conditions]
         devices = {each.name: each for pool in self._profile.offered.pools for each in pool.devices}
         for result in claim.results:
             if device := devices.get(result.device):
                 known = {name: attribute_json(device.attributes[name]) for name in SHOWN}
+                # the pod is here, so they were true; what is shown is replaced as a whole
+                ready = [ready_condition(each) for each in device.binding_conditions]
                 claim.publish_status(result, conditions=ready, data=known)
 
 
@@ -162,14 +164,8 @@ def example_driver(
     if device_profile not in profiles:
         known = " or ".join(profiles)
         raise CannotServe(f"there is no profile {device_profile}; set device-profile to {known}")
-    conditions = (inventory.BINDING_CONDITION,) if binding_conditions else ()
-    return ExampleDriver(
-        profiles[device_profile](),
-        node_name,
-        driver_name,
-        shows=gpu_device_status and device_profile == "gpu",
-        conditions=conditions,
-    )
+    profile = profiles[device_profile]()
+    return ExampleDriver(profile, node_name, driver_name, shows=gpu_device_status)
 
 
 def main() -> None:

@@ -5,10 +5,11 @@ whole draws everything, so that a scheduler never gives out both.
 """
 
 import uuid
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Final
 
+from api.objects import JSON
 from dra.errors import CannotServe
 from dra.inventory import (
     Attribute,
@@ -43,7 +44,6 @@ class Gpus:
         partitions: of each GPU; 0 are GPUs that cannot be partitioned.
         shared: whether several claims may have shares of a device.
         binding_conditions: whether a pod waits for its device before it is bound.
-        taints: that devices have now, by name.
     """
 
     node: str
@@ -51,7 +51,6 @@ class Gpus:
     partitions: int = 0
     shared: bool = False
     binding_conditions: bool = False
-    taints: Mapping[str, tuple[Taint, ...]] = field(default_factory=dict)
 
 
 def inventory(gpus: Gpus) -> Inventory:
@@ -64,6 +63,17 @@ def static_inventory(gpus: Gpus) -> Inventory:
     """Return what is published where they are not: the partitions, which fit beside each other."""
     found = [each for each in _devices(gpus) if "full" not in each.attributes]
     return Inventory.of(*(replace(each, consumes=()) for each in found))
+
+
+def tainted(found: Inventory, taints: Callable[[str], tuple[Taint, ...]]) -> Inventory:
+    """Return the same devices with the taints that they have now, by name."""
+    pools = (
+        replace(
+            pool, devices=tuple(replace(each, taints=taints(each.name)) for each in pool.devices)
+        )
+        for pool in found.pools
+    )
+    return Inventory(tuple(pools))
 
 
 def check(gpus: Gpus) -> None:
@@ -81,6 +91,11 @@ def check(gpus: Gpus) -> None:
         )
 
 
+def ready_condition(name: str) -> JSON:
+    """Return a binding condition that is true."""
+    return {"type": name, "status": "True", "reason": "Ready", "message": "Device is ready"}
+
+
 def device_uuid(kind: str, node: str, index: int) -> str:
     """Return the uuid of a device, the same after each start."""
     return f"{kind}-{uuid.uuid5(_NAMESPACE, f'{kind}/{node}/{index}')}"
@@ -95,7 +110,6 @@ def _devices(gpus: Gpus) -> Iterator[Device]:
             yield replace(
                 device,
                 shared=gpus.shared,
-                taints=gpus.taints.get(device.name, ()),
                 binding_conditions=conditions,
                 binding_failure_conditions=failures,
             )

@@ -22,7 +22,7 @@ def share(device: str, share_id: str, request: str = "gpu", **consumed: str) -> 
     return result(device, request, shareID=share_id, consumedCapacity=consumed)
 
 
-def gpu_config(sharing: JSON | None = None, **fields: Any) -> JSON:
+def gpu_config(sharing: Any = None, **fields: Any) -> JSON:
     """Return parameters of the kind GpuConfig."""
     kind = {"apiVersion": "gpu.resource.example.com/v1alpha1", "kind": "GpuConfig"}
     return {**kind, **({"sharing": sharing} if sharing is not None else {}), **fields}

@@ -55,11 +55,10 @@ def one(documents: list[JSON], kind: str, name: str = NAME) -> JSON:
 def printed(**fields: Any) -> list[JSON]:
     """Return what `dra manifests` makes of the same installation."""
     contract = example_driver("node").contract
-    given = {"image": "fake-dra-driver:0.1.0", "command": (COMMAND,), "rolling_update": True}
-    wanted = Installation(
-        contract, NAME, NAME, device_class=contract.driver_name, **given, **fields
+    image, command, named = "fake-dra-driver:0.1.0", (COMMAND,), contract.driver_name
+    return manifests(
+        Installation(contract, NAME, NAME, image, command, named, rolling_update=True, **fields)
     )
-    return manifests(wanted)
 
 
 @pytest.mark.parametrize("shows", [False, True], ids=["default", "with status"])

@@ -18,7 +18,7 @@ from tests.support.gpuclaims import CLAIMS, DRIVER, allocated, result, share
 from tests.support.settings import DEFAULTS
 
 ONE, OTHER = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-8999-aaaaaaaaaaaa"
-WAITS = {
+WAITS: JSON = {
     "bindingConditions": ["BindingConditions"],
     "bindingFailureConditions": ["BindingFailureConditions"],
 }

@@ -16,7 +16,7 @@ from dra.inventory import Capacity, Device, Effect, Inventory, Taint
 from dra.publish.slices.limits import check
 from dra.run import program_of
 from drivers.gpu import inventory, nics
-from drivers.gpu.driver import ExampleDriver, example_driver
+from drivers.gpu.driver import ExampleDriver, example_driver, gpu
 from tests.support.gpuclaims import DRIVER, NODE
 
 ONE, OTHER = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-8999-aaaaaaaaaaaa"
@@ -75,8 +75,12 @@ def test_every_offer_can_be_published(
 
 def test_devices_can_have_taints() -> None:
     taint = Taint(f"{DRIVER}/unhealthy", Effect.NO_SCHEDULE)
-    gpus = inventory.Gpus(NODE, 2, taints={"gpu-1": (taint,)})
-    assert [each.taints for each in devices(inventory.inventory(gpus))] == [(), (taint,)]
+    bad = {"gpu-1": (taint,)}
+    driver = ExampleDriver(
+        gpu(inventory.Gpus(NODE, 2)), NODE, taints=lambda device: bad.get(device, ())
+    )
+    for found in (driver.discover(), driver.static_inventory()):
+        assert [each.taints for each in devices(found)] == [(), (taint,)]
 
 
 @pytest.mark.parametrize(
