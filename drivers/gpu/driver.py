@@ -15,7 +15,7 @@ from dra.errors import CannotServe
 from dra.inventory import Inventory, Taint, attribute_json
 from dra.run import run
 from drivers.gpu import config, env, inventory, nics
-from drivers.gpu.inventory import ready_condition
+from drivers.gpu.inventory import Gpus, ready_condition
 
 SHOWN: Final = ("uuid", "model", "driverVersion")
 """Attributes of a device that claims show in `status.devices`."""
@@ -40,40 +40,63 @@ class Profile:
     variables: Callable[[Result, JSON | None], Mapping[str, str]]
 
 
-class ExampleDriver:
-    """A driver without hardware."""
+class GpuDriver:
+    """Lend made-up GPUs, or NICs: containers see by variables which ones they have.
+
+    Args:
+        node_name: of the Node.
+        device_profile: gpu, or net.
+        driver_name: as classes and claims name it; by default the profile's, such as
+            gpu.example.com.
+        num_devices: devices that the node offers.
+        gpu_partitions: partitions of each GPU, each also offered as a whole; 0 are GPUs without.
+        gpu_allow_multiple_allocations: let several claims have shares of a GPU.
+        gpu_device_status: show in claims which devices these are.
+        binding_conditions: let a pod wait until somebody says that its GPU is ready.
+
+    Raises:
+        CannotServe: there is no such profile, or there are no such devices.
+    """
+
+    contract = Contract("gpu.example.com", "gpu")
 
     def __init__(
         self,
-        profile: Profile,
         node_name: str,
+        device_profile: str = "gpu",
         driver_name: str = "",
-        *,
-        shows: bool = False,
-        taints: Callable[[str], tuple[Taint, ...]] = lambda _device: (),
+        num_devices: int = 8,
+        gpu_partitions: int = 0,
+        gpu_allow_multiple_allocations: bool = False,
+        gpu_device_status: bool = False,
+        binding_conditions: bool = False,
     ) -> None:
-        """Make the driver of a node.
-
-        Args:
-            profile: its devices.
-            node_name: of the Node.
-            driver_name: by default that of the profile.
-            shows: whether claims show what their devices are.
-            taints: of a device, as it is now.
-        """
-        self.contract = Contract(driver_name or f"{profile.name}.example.com", profile.name)
-        self._profile = profile
+        shared = gpu_allow_multiple_allocations
+        gpus = Gpus(node_name, num_devices, gpu_partitions, shared, binding_conditions)
+        inventory.check(gpus)
+        profiles = {"gpu": lambda: gpu(gpus), "net": lambda: net(node_name, num_devices)}
+        if device_profile not in profiles:
+            known = " or ".join(profiles)
+            raise CannotServe(
+                f"there is no profile {device_profile}; set device-profile to {known}"
+            )
+        self.contract = Contract(driver_name or f"{device_profile}.example.com", device_profile)
+        self._profile = profiles[device_profile]()
         self._node = node_name
-        self._shows = shows
-        self._taints = taints
+        self._shows = gpu_device_status
+
+    def taints(self, device: str) -> tuple[Taint, ...]:
+        """Return the taints that a device has now: none, as nothing can be wrong with it."""
+        del device
+        return ()
 
     def discover(self) -> Inventory:
         """Return the devices."""
-        return inventory.tainted(self._profile.offered, self._taints)
+        return inventory.tainted(self._profile.offered, self.taints)
 
     def static_inventory(self) -> Inventory:
         """Return the devices that can be offered where counters are not stored."""
-        return inventory.tainted(self._profile.static, self._taints)
+        return inventory.tainted(self._profile.static, self.taints)
 
     def validate(self, parameters: JSON) -> Sequence[str]:
         """Return what is wrong with the parameters of a claim or a class."""
@@ -111,7 +134,7 @@ class ExampleDriver:
                 claim.publish_status(result, conditions=ready, data=known)
 
 
-def gpu(gpus: inventory.Gpus) -> Profile:
+def gpu(gpus: Gpus) -> Profile:
     """Return the GPUs of a node."""
     return Profile(
         "gpu",
@@ -130,47 +153,9 @@ def net(node: str, number: int) -> Profile:
     return Profile("net", offered, offered, nics.errors, nics.variables)
 
 
-def example_driver(
-    node_name: str,
-    device_profile: str = "gpu",
-    driver_name: str = "",
-    num_devices: int = 8,
-    gpu_partitions: int = 0,
-    gpu_allow_multiple_allocations: bool = False,
-    gpu_device_status: bool = False,
-    binding_conditions: bool = False,
-) -> ExampleDriver:
-    """Lend made-up GPUs, or NICs: containers see by variables which ones they have.
-
-    Args:
-        node_name: of the Node.
-        device_profile: gpu, or net.
-        driver_name: as classes and claims name it; by default the profile's, such as
-            gpu.example.com.
-        num_devices: devices that the node offers.
-        gpu_partitions: partitions of each GPU, each also offered as a whole; 0 are GPUs without.
-        gpu_allow_multiple_allocations: let several claims have shares of a GPU.
-        gpu_device_status: show in claims which devices these are.
-        binding_conditions: let a pod wait until somebody says that its GPU is ready.
-
-    Raises:
-        CannotServe: there is no such profile, or there are no such devices.
-    """
-    gpus = inventory.Gpus(
-        node_name, num_devices, gpu_partitions, gpu_allow_multiple_allocations, binding_conditions
-    )
-    inventory.check(gpus)
-    profiles = {"gpu": lambda: gpu(gpus), "net": lambda: net(node_name, num_devices)}
-    if device_profile not in profiles:
-        known = " or ".join(profiles)
-        raise CannotServe(f"there is no profile {device_profile}; set device-profile to {known}")
-    profile = profiles[device_profile]()
-    return ExampleDriver(profile, node_name, driver_name, shows=gpu_device_status)
-
-
 def main() -> None:
     """Run the program."""
-    run(example_driver)
+    run(GpuDriver)
 
 
 if __name__ == "__main__":

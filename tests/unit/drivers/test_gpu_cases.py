@@ -10,7 +10,7 @@ import pytest
 
 from allocation.pools import Pool
 from api.objects import JSON
-from drivers.gpu.driver import example_driver
+from drivers.gpu.driver import GpuDriver
 from testing.node import Node
 from testing.waiting import until
 from tests.support.gpuclaims import (
@@ -31,7 +31,7 @@ TIME_SLICING = '_SHARING_STRATEGY="TimeSlicing"'
 @contextmanager
 def running(node: Node, **settings: object) -> Iterator[list[Pool]]:
     """Run the driver with some settings of its chart."""
-    with node.running(example_driver(node.name, **settings)) as pools:  # type: ignore[arg-type]
+    with node.running(GpuDriver(node.name, **settings)) as pools:  # type: ignore[arg-type]
         yield pools
 
 
@@ -186,7 +186,7 @@ def test_case_11_claim_of_a_pod_group(dra_node: Node) -> None:
 
 def test_case_12_nic_bandwidth(dra_node: Node) -> None:
     """The profile net: rates that claims asked for, as plain numbers."""
-    driver = example_driver(NODE, "net", num_devices=4)
+    driver = GpuDriver(NODE, "net", num_devices=4)
     with dra_node.running(driver) as pools:
         assert [each["name"] for each in pools[0].devices] == [f"nic-{n}" for n in range(4)]
         taken = {"vfs": "1", "ingressBandwidth": "10G", "egressBandwidth": "5G"}
@@ -272,7 +272,7 @@ def test_case_17_partitions_from_counters(dra_node: Node) -> None:
 def test_case_19_to_21_unknown_interval_is_refused_with_its_path() -> None:
     """What the webhook says, and what prepare would say."""
     given = gpu_config({"strategy": "TimeSlicing", "timeSlicingConfig": {"interval": "Never"}})
-    (error,) = example_driver(NODE).validate(given)
+    (error,) = GpuDriver(NODE).validate(given)
     assert error == (
         "sharing.timeSlicingConfig.interval: unknown time-slice interval: Never, it must be one "
         "of Default, Short, Medium, Long."
@@ -297,3 +297,17 @@ def test_case_23_prepare_keeps_the_binding_condition(dra_node: Node) -> None:
             ("BindingConditions", "True")
         ]
         assert shown["data"]["model"] == {"string": "LATEST-GPU-MODEL"}
+
+
+def test_claims_outlive_a_kill(dra_node: Node) -> None:
+    """The program as it is installed: with its settings, killed while a pod has a partition."""
+    program = ("drivers.gpu.driver:GpuDriver", "gpu.example.com", "--gpu-partitions=2")
+    with dra_node.process(*program) as killed:
+        claim = allocated(dra_node, result("gpu-0-partition-1"))
+        before = dra_node.kubelet.prepare(claim)
+        killed.kill()
+    with dra_node.process(*program):
+        dra_node.kubelet.restart()
+        assert dra_node.kubelet.prepare(claim) == before
+        dra_node.kubelet.unprepare(claim)
+    assert list(dra_node.directories.cdi.iterdir()) == []

@@ -13,7 +13,7 @@ from api.objects import JSON
 from dra.manifests import Installation, manifests
 from dra.run import program_of
 from dra.settings import DRIVER
-from drivers.gpu.driver import example_driver
+from drivers.gpu.driver import GpuDriver
 from tests.support.helm import Helm, HelmFailed
 
 ROOT = Path(__file__).parents[3]
@@ -54,7 +54,7 @@ def one(documents: list[JSON], kind: str, name: str = NAME) -> JSON:
 
 def printed(**fields: Any) -> list[JSON]:
     """Return what `dra manifests` makes of the same installation."""
-    contract = example_driver("node").contract
+    contract = GpuDriver("node").contract
     image, command, named = "fake-dra-driver:0.1.0", (COMMAND,), contract.driver_name
     return manifests(
         Installation(contract, NAME, NAME, image, command, named, rolling_update=True, **fields)
@@ -142,7 +142,7 @@ def test_every_setting_of_the_driver_has_a_value(render: Render) -> None:
     }
     (container,) = pod(render(values), f"{NAME}-kubeletplugin")["containers"]
     env = {each["name"]: each.get("value") for each in container["env"]}
-    settings: list[Any] = list(program_of(example_driver).params)
+    settings: list[Any] = list(program_of(GpuDriver).params)
     own = {each.envvar for each in settings if getattr(each, "section", "") == DRIVER}
     assert {name: env[name] for name in own} == {
         "DEVICE_PROFILE": "net",

@@ -7,7 +7,7 @@ import pytest
 
 from allocation.pools import Pool
 from api.objects import JSON
-from drivers.gpu.driver import example_driver
+from drivers.gpu.driver import GpuDriver
 from testing.kubelet import PrepareFailed
 from testing.node import NAME, Node, api_server, kubelet_of, node_of
 from testing.objects import served_by
@@ -24,7 +24,7 @@ TEN = gpu_config(
 
 @contextmanager
 def running(node: Node, **settings: object) -> Iterator[list[Pool]]:
-    with node.running(example_driver(node.name, **settings)) as pools:  # type: ignore[arg-type]
+    with node.running(GpuDriver(node.name, **settings)) as pools:  # type: ignore[arg-type]
         yield pools
 
 
@@ -90,7 +90,7 @@ def test_what_validate_refuses_prepare_refuses(
     dra_node: Node, sharing: JSON, error: str, source: str
 ) -> None:
     """There the webhook lets both sub-configs pass, and prepare fails for ever; classes unseen."""
-    assert example_driver(NAME).validate(gpu_config(sharing)) == [error]
+    assert GpuDriver(NAME).validate(gpu_config(sharing)) == [error]
     with running(dra_node):
         claim = allocated(
             dra_node, result("gpu-0"), config=[config(gpu_config(sharing), source=source)]
@@ -115,7 +115,7 @@ def test_what_validate_accepts_has_a_default(
 ) -> None:
     """There the webhook refuses a config without sharing, and dies of one without sub-config."""
     given = gpu_config(sharing)
-    assert example_driver(NAME).validate(given) == []
+    assert GpuDriver(NAME).validate(given) == []
     with running(dra_node):
         claim = allocated(dra_node, result("gpu-0"), config=[config(given)])
         dra_node.kubelet.prepare(claim)

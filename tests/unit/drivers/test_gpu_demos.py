@@ -10,7 +10,7 @@ import yaml
 
 from api.objects import JSON
 from api.resources import NAMESPACES, STRUCTURED_VERSIONS
-from drivers.gpu.driver import example_driver
+from drivers.gpu.driver import GpuDriver
 from testing.apiserver import MemoryApi
 
 FOLDER = Path(__file__).parents[3] / "drivers/gpu"
@@ -72,7 +72,7 @@ def test_api_server_takes_the_claims(demo: str, dra_api_server: MemoryApi) -> No
 
 @DEMOS
 def test_parameters_are_valid(demo: str) -> None:
-    driver = example_driver("node")
+    driver = GpuDriver("node")
     for _, spec in claims(demo):
         for each in spec["devices"].get("config", ()):
             assert each["opaque"]["driver"] == driver.contract.driver_name

@@ -16,7 +16,7 @@ from dra.inventory import Capacity, Device, Effect, Inventory, Taint
 from dra.publish.slices.limits import check
 from dra.run import program_of
 from drivers.gpu import inventory, nics
-from drivers.gpu.driver import ExampleDriver, example_driver, gpu
+from drivers.gpu.driver import GpuDriver
 from tests.support.gpuclaims import DRIVER, NODE
 
 ONE, OTHER = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-8999-aaaaaaaaaaaa"
@@ -36,12 +36,12 @@ def claim(*results: Result, uid: str = "uid-1") -> PreparingClaim:
     return PreparingClaim(ClaimUID(uid), "default", "claim", "claim", (), results, nothing)
 
 
-def variables(driver: ExampleDriver, *results: Result) -> list[dict[str, str]]:
+def variables(driver: GpuDriver, *results: Result) -> list[dict[str, str]]:
     return [dict(each.edits.env) for each in driver.prepare(claim(*results))]
 
 
 def uuids(node: str) -> list[object]:
-    return [each.attributes["uuid"] for each in devices(example_driver(node).discover())]
+    return [each.attributes["uuid"] for each in devices(GpuDriver(node).discover())]
 
 
 def test_uuids_are_of_the_node() -> None:
@@ -50,7 +50,7 @@ def test_uuids_are_of_the_node() -> None:
 
 
 def test_parts_of_a_gpu_have_its_uuid() -> None:
-    found = devices(example_driver(NODE, num_devices=1, gpu_partitions=4).discover())
+    found = devices(GpuDriver(NODE, num_devices=1, gpu_partitions=4).discover())
     assert {each.attributes["uuid"] for each in found} == {uuids(NODE)[0]}
     assert found[3].attributes["partition"] == 3
     assert all(each.attributes["partitionable"] is True for each in found)
@@ -75,10 +75,12 @@ def test_every_offer_can_be_published(
 
 def test_devices_can_have_taints() -> None:
     taint = Taint(f"{DRIVER}/unhealthy", Effect.NO_SCHEDULE)
-    bad = {"gpu-1": (taint,)}
-    driver = ExampleDriver(
-        gpu(inventory.Gpus(NODE, 2)), NODE, taints=lambda device: bad.get(device, ())
-    )
+
+    class Ailing(GpuDriver):
+        def taints(self, device: str) -> tuple[Taint, ...]:
+            return (taint,) if device == "gpu-1" else ()
+
+    driver = Ailing(NODE, num_devices=2)
     for found in (driver.discover(), driver.static_inventory()):
         assert [each.taints for each in devices(found)] == [(), (taint,)]
 
@@ -94,7 +96,7 @@ def test_devices_can_have_taints() -> None:
 )
 def test_settings_that_cannot_be(settings: dict[str, object], said: str) -> None:
     with pytest.raises(CannotServe, match=said):
-        example_driver(NODE, **settings)  # type: ignore[arg-type]
+        GpuDriver(NODE, **settings)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -106,12 +108,12 @@ def test_settings_that_cannot_be(settings: dict[str, object], said: str) -> None
     ],
 )
 def test_names_of_the_driver(settings: dict[str, str], name: str, kind: str) -> None:
-    contract = example_driver(NODE, **settings).contract  # type: ignore[arg-type]
+    contract = GpuDriver(NODE, **settings).contract  # type: ignore[arg-type]
     assert (contract.driver_name, contract.cdi_kind) == (name, kind)
 
 
 def test_help_names_every_setting() -> None:
-    shown = CliRunner().invoke(program_of(example_driver), ["--help"])
+    shown = CliRunner().invoke(program_of(GpuDriver), ["--help"])
     assert shown.exit_code == 0, shown.output
     for name in ("node-name", "num-devices", "gpu-partitions", "gpu-allow-multiple-allocations"):
         assert f"--{name}" in shown.output
@@ -127,7 +129,7 @@ def test_module_is_a_program() -> None:
 
 
 def test_variables_of_a_whole_gpu() -> None:
-    driver = example_driver(NODE)
+    driver = GpuDriver(NODE)
     assert variables(driver, Result("gpu", NODE, "gpu-0")) == [
         {
             "KUBERNETES_NODE_NAME": NODE,
@@ -145,7 +147,7 @@ def test_variables_of_a_whole_gpu() -> None:
     ("device", "name"), [("gpu-10-full", "10_FULL"), ("gpu-0-partition-1", "0_PARTITION_1")]
 )
 def test_variables_of_a_part(device: str, name: str) -> None:
-    (env,) = variables(example_driver(NODE, gpu_partitions=2), Result("gpu", NODE, device))
+    (env,) = variables(GpuDriver(NODE, gpu_partitions=2), Result("gpu", NODE, device))
     assert env[f"GPU_DEVICE_{name}"] == device
     assert env[f"GPU_DEVICE_GPU_{name}_RESOURCE_CLAIM"] == "uid-1"
 
@@ -160,7 +162,7 @@ SHARES = st.lists(
 def test_devices_of_a_claim_never_set_a_variable_twice(shares: list[tuple[str, str]]) -> None:
     """Of one that two shares would set differently only those with the share in the name stay."""
     results = [Result("r", NODE, "gpu-0", share, {"memory": size}) for share, size in shares]
-    found = variables(example_driver(NODE), *results)
+    found = variables(GpuDriver(NODE), *results)
     for name in {name for env in found for name in env}:
         assert len({env[name] for env in found if name in env}) == 1
     for (share, size), env in zip(shares, found, strict=True):
@@ -173,7 +175,7 @@ def test_variables_of_a_nic() -> None:
     given = Config("FromClaim", "f", {**NET, "bwBurst": {"ingressBurst": 4096}})
     taken = {"vfs": "1", "ingressBandwidth": "2500M", "egressBandwidth": "1G"}
     result = Result("nic", NODE, "nic-3", ONE, taken, config=(given,))
-    (env,) = variables(example_driver(NODE, "net"), result)
+    (env,) = variables(GpuDriver(NODE, "net"), result)
     assert {n: v for n, v in env.items() if n.startswith("NET_DEVICE_3_") and "SHARE" not in n} == {
         "NET_DEVICE_3_INGRESS_BURST": "4096",
         "NET_DEVICE_3_INGRESS_RATE": "2500000000",
