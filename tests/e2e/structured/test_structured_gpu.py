@@ -11,12 +11,13 @@ import pytest
 from api.objects import JSON
 from testing.waiting import until
 from tests.e2e.cluster import kubelet
-from tests.support.gpucluster import NAME, Demo, GpuCluster
+from tests.support.gpucluster import DEMOS, NAME, Demo, GpuCluster
 
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(400)]
 
 SHARES = pytest.mark.since(36, "DRAConsumableCapacity is off")
 PARTITIONS = pytest.mark.since(36, "DRAPartitionableDevices is off")
+TAINTS = pytest.mark.since(37, "DeviceTaintRules are not in v1")
 PODS = ("pod0", "pod1")
 
 
@@ -210,13 +211,35 @@ def test_cases_22_and_23_binding_conditions(gpus: GpuCluster) -> None:
             assert [each["status"] for each in shown["conditions"]] == ["True"]
 
 
-@pytest.mark.since(37, "DeviceTaintRules are not in v1")
-def test_taint_of_an_administrator(driver: GpuCluster) -> None:
-    with driver.demo("device-taint", running=False) as demo:
-        demo.ready("pod1")
+def gone(demo: Demo, pod: str) -> bool:
+    return not demo.run("get", f"pod/{pod}", "--ignore-not-found", "--output=name").strip()
+
+
+@TAINTS
+def test_taint_keeps_pods_away(driver: GpuCluster) -> None:
+    """As long as it is there; a pod that tolerates it runs."""
+    with driver.demo("device-taint-pod-toleration", "pod1") as demo:
         assert demo.phase("pod0") == "Pending"
-        driver.kubectl.run("delete", "devicetaintrule/gpu-example-unhealthy")
+    name = "device-taint-pod-noschedule"
+    with driver.demo(name, running=False) as demo:
+        until("told", lambda: "FailedScheduling" in demo.run("get", "events"), 60)
+        assert demo.phase("pod0") == "Pending"
+        driver.kubectl.run("delete", f"devicetaintrule/{name}")
         demo.ready("pod0")
+
+
+@TAINTS
+def test_taint_evicts_pods(driver: GpuCluster) -> None:
+    """At once, or when the time is over for which they tolerate it."""
+    name = "device-taint-pod-noexecute"
+    with driver.demo(name, "pod0") as demo:
+        driver.kubectl.apply((DEMOS / f"{name}-rule.yaml").read_text(encoding="utf-8"))
+        try:
+            until("the pod is evicted", lambda: gone(demo, "pod0"), 60)
+        finally:
+            driver.kubectl.run("delete", f"devicetaintrule/{name}")
+    with driver.demo("device-taint-configurable-pod-eviction-time", "pod0") as demo:
+        until("the pod is evicted", lambda: gone(demo, "pod0"), 150)
 
 
 def test_restarts_keep_claims(driver: GpuCluster) -> None:

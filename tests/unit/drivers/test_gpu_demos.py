@@ -26,8 +26,12 @@ NEW = [
     "gpu-allow-multiple-allocations-partitionable",
     "net-consumable-capacity",
     "binding-conditions",
-    "device-taint",
+    "device-taint-pod-noschedule",
+    "device-taint-pod-noexecute",
+    "device-taint-pod-toleration",
+    "device-taint-configurable-pod-eviction-time",
 ]
+RULE = "device-taint-pod-noexecute-rule"
 DEMOS = pytest.mark.parametrize("demo", [*OLD, *NEW])
 V1 = STRUCTURED_VERSIONS["v1"]
 
@@ -49,15 +53,23 @@ def claims(demo: str) -> Iterator[tuple[str, JSON]]:
 
 
 def test_no_demo_is_forgotten() -> None:
-    assert sorted(path.stem for path in (FOLDER / "demo").iterdir()) == sorted([*OLD, *NEW])
+    assert sorted(path.stem for path in (FOLDER / "demo").iterdir()) == sorted([*OLD, *NEW, RULE])
     page = (FOLDER / "README.md").read_text("utf-8")
-    assert [demo for demo in [*OLD, *NEW] if f"`{demo}`" not in page] == []
+    assert [demo for demo in [*OLD, *NEW, RULE] if f"`{demo}`" not in page] == []
 
 
-@DEMOS
+@pytest.mark.parametrize("demo", [*OLD, *NEW, RULE])
 def test_objects_are_valid(demo: str) -> None:
     for each in documents(demo):
         kubernetes_validate.validate(each, "1.37", strict=True)
+
+
+@DEMOS
+def test_taints_are_those_of_the_health_of_gpus(demo: str) -> None:
+    """So that pods tolerate what an administrator says and what a driver would say alike."""
+    for each in of_kind(demo, "DeviceTaintRule"):
+        assert each["spec"]["taint"]["key"] == "gpu.example.com/unhealthy"
+        assert each["spec"]["deviceSelector"] == {"driver": "gpu.example.com"}
 
 
 @DEMOS
