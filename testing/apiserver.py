@@ -304,7 +304,8 @@ def _place(call: Call) -> tuple[str, Key]:
     """Return plural with subresource, and key, of what a request is about."""
     path = call.path.removeprefix("/apis/").removeprefix("/api/").split("/")
     rest = path[path.index(call.resource) + 1 :] if call.resource in path else []
-    namespace = path[path.index("namespaces") + 1] if "namespaces" in path else None
+    namespaced = "namespaces" in path and call.resource != "namespaces"
+    namespace = path[path.index("namespaces") + 1] if namespaced else None
     plural = "/".join((call.resource, *rest[1:]))
     name = rest[0] if rest else _named(call)
     return plural, object_key(namespace, name) if name else Key("")

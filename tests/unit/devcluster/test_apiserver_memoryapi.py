@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from api.names import RESOURCE_GROUP
-from api.resources import NODES, Resource
+from api.resources import NAMESPACES, NODES, Resource
 from devcluster.apiserver.resourceapi import structured
 from devcluster.apiserver.storage import Event
 from kube.errors import KubeError
@@ -40,6 +40,13 @@ def test_versions_come_and_go() -> None:
     assert api.find(slices("v1beta1"), "s")["apiVersion"] == "resource.k8s.io/v1beta1"
     with pytest.raises(KubeError):
         api.get(slices("v1"), "s")
+
+
+def test_namespaces_are_objects_too() -> None:
+    api = MemoryApi(api=structured())
+    made = api.create(NAMESPACES, {"metadata": {"name": "n"}})
+    assert api.calls == [("create", "namespaces", "n")]
+    assert api.get(NAMESPACES, "n") == made
 
 
 class Telling(MemoryApi):

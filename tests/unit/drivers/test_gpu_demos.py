@@ -74,9 +74,11 @@ def test_taints_are_those_of_the_health_of_gpus(demo: str) -> None:
 
 @DEMOS
 def test_api_server_takes_the_claims(demo: str, dra_api_server: MemoryApi) -> None:
-    resources = {"ResourceClaim": V1.claims, "ResourceClaimTemplate": V1.templates}
-    for each in of_kind(demo, "Namespace"):
-        dra_api_server.put(NAMESPACES, each)
+    resources = {
+        "Namespace": NAMESPACES,
+        "ResourceClaim": V1.claims,
+        "ResourceClaimTemplate": V1.templates,
+    }
     for each in documents(demo):
         if each["kind"] in resources:
             dra_api_server.create(resources[each["kind"]], each)
