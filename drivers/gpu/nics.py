@@ -19,7 +19,7 @@ KIND: Final = "NetConfig"
 PREFIX: Final = "nic-"
 DIRECTIONS: Final = ("ingress", "egress")
 
-_LONGEST_BURST: Final = 8 * (2**32 - 1)
+_LONGEST_BURST: Final = 8 * (2**32 - 1) - 1
 _BANDWIDTH: Final = Capacity("100G", RequestPolicy("1G", (), "100M", "100G", "1M"))
 _FUNCTION: Final = Capacity("100", RequestPolicy("1", ("1",)))
 

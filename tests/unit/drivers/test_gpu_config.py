@@ -112,7 +112,11 @@ def test_what_has_no_errors_can_be_read(sharing: Any) -> None:
     [
         ({"ingressBurst": 1000, "egressBurst": 0}, []),
         (None, []),
-        ({"ingressBurst": 8 * 2**32}, ["bwBurst.ingressBurst: 34359738368 bits are out of bounds"]),
+        ({"ingressBurst": 34359738359}, []),
+        (
+            {"ingressBurst": 34359738360},
+            ["bwBurst.ingressBurst: 34359738360 bits are out of bound"],
+        ),
         ({"egressBurst": -1}, ["bwBurst.egressBurst: -1 bits are out of bounds"]),
         ({"burst": 1}, ["bwBurst.burst: Unknown field."]),
     ],
