@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from dra.driver import DeviceHealth
-from dra.inventory import Effect, Taint
+from dra.inventory import Effect, Inventory, Taint
 from ops.logs import get_logger
 
 POLL_SECONDS: Final = 1.0
@@ -232,3 +232,38 @@ class SwitchedHealth:
             _LOG.warning("Health not understood", message=each)
         if changed:
             publish()
+
+
+class Switched:
+    """Base of a driver whose devices are as `switched` says.
+
+    Attributes:
+        switched: made by the driver's constructor.
+    """
+
+    switched: SwitchedHealth
+
+    def node_changed(self, annotations: Mapping[str, str]) -> None:
+        """Take in what the Node says."""
+        self.switched.node_changed(annotations)
+
+    def start(self, publish: Callable[[], None]) -> None:
+        """Publish after each change."""
+        self.switched.start(publish)
+
+    def health(self) -> Iterator[Sequence[DeviceHealth]]:
+        """Tell kubelets how the devices are."""
+        return self.switched.health()
+
+
+def tainted(found: Inventory, taints: Callable[[str], tuple[Taint, ...]]) -> Inventory:
+    """Return the same devices with the taints that they have now, by name."""
+    return Inventory(
+        tuple(
+            replace(
+                pool,
+                devices=tuple(replace(each, taints=taints(each.name)) for each in pool.devices),
+            )
+            for pool in found.pools
+        )
+    )

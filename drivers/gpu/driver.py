@@ -6,14 +6,16 @@ this module puts them together, and is the program. `nics` is another kind of de
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from api.contract import Contract
 from api.objects import JSON
 from dra.driver import Edits, PreparedClaim, PreparedDevice, PreparingClaim, Result
 from dra.errors import CannotServe
-from dra.inventory import Inventory, Taint, attribute_json
+from dra.inventory import Inventory, attribute_json
 from dra.run import run
+from dra.simulation import Switched, SwitchedHealth, tainted
 from drivers.gpu import config, env, inventory, nics
 from drivers.gpu.inventory import Gpus, ready_condition
 
@@ -29,6 +31,7 @@ class Profile:
         name: of the kind; class of its CDI devices.
         offered: the devices.
         static: those that are offered where counters are not stored.
+        parents: of those that are parts of others.
         errors: what is wrong with parameters.
         variables: of a device with its parameters, of which it may have none.
     """
@@ -36,11 +39,12 @@ class Profile:
     name: str
     offered: Inventory
     static: Inventory
+    parents: Mapping[str, str]
     errors: Callable[[JSON], Sequence[str]]
     variables: Callable[[Result, JSON | None], Mapping[str, str]]
 
 
-class GpuDriver:
+class GpuDriver(Switched):
     """Lend made-up GPUs, or NICs: containers see by variables which ones they have.
 
     Args:
@@ -53,6 +57,8 @@ class GpuDriver:
         gpu_allow_multiple_allocations: let several claims have shares of a GPU.
         gpu_device_status: show in claims which devices these are.
         binding_conditions: let a pod wait until somebody says that its GPU is ready.
+        health_file: lines such as `gpu-0=unhealthy: too hot`, beside annotations of the Node such
+            as `health.gpu.example.com/gpu-0`.
 
     Raises:
         CannotServe: there is no such profile, or there are no such devices.
@@ -70,6 +76,7 @@ class GpuDriver:
         gpu_allow_multiple_allocations: bool = False,
         gpu_device_status: bool = False,
         binding_conditions: bool = False,
+        health_file: Path | None = None,
     ) -> None:
         shared = gpu_allow_multiple_allocations
         gpus = Gpus(node_name, num_devices, gpu_partitions, shared, binding_conditions)
@@ -82,21 +89,22 @@ class GpuDriver:
             )
         self.contract = Contract(driver_name or f"{device_profile}.example.com", device_profile)
         self._profile = profiles[device_profile]()
+        self.switched = SwitchedHealth(
+            self.contract.driver_name,
+            inventory.names(self._profile.offered),
+            parents=self._profile.parents,
+            file=health_file,
+        )
         self._node = node_name
         self._shows = gpu_device_status
 
-    def taints(self, device: str) -> tuple[Taint, ...]:
-        """Return the taints that a device has now: none, as nothing can be wrong with it."""
-        del device
-        return ()
-
     def discover(self) -> Inventory:
-        """Return the devices."""
-        return inventory.tainted(self._profile.offered, self.taints)
+        """Return the devices, unhealthy ones with a taint."""
+        return tainted(self._profile.offered, self.switched.taints)
 
     def static_inventory(self) -> Inventory:
         """Return the devices that can be offered where counters are not stored."""
-        return inventory.tainted(self._profile.static, self.taints)
+        return tainted(self._profile.static, self.switched.taints)
 
     def validate(self, parameters: JSON) -> Sequence[str]:
         """Return what is wrong with the parameters of a claim or a class."""
@@ -140,6 +148,7 @@ def gpu(gpus: Gpus) -> Profile:
         "gpu",
         inventory.inventory(gpus),
         inventory.static_inventory(gpus),
+        inventory.parents(gpus),
         config.errors,
         lambda result, given: env.of_gpu(
             result, config.GpuConfig() if given is None else config.gpu_config(given)
@@ -150,7 +159,7 @@ def gpu(gpus: Gpus) -> Profile:
 def net(node: str, number: int) -> Profile:
     """Return the NICs of a node."""
     offered = nics.inventory(node, number)
-    return Profile("net", offered, offered, nics.errors, nics.variables)
+    return Profile("net", offered, offered, {}, nics.errors, nics.variables)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ whole draws everything, so that a scheduler never gives out both.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -19,7 +19,6 @@ from dra.inventory import (
     Device,
     Inventory,
     RequestPolicy,
-    Taint,
     Version,
 )
 
@@ -65,15 +64,18 @@ def static_inventory(gpus: Gpus) -> Inventory:
     return Inventory.of(*(replace(each, consumes=()) for each in found))
 
 
-def tainted(found: Inventory, taints: Callable[[str], tuple[Taint, ...]]) -> Inventory:
-    """Return the same devices with the taints that they have now, by name."""
-    pools = (
-        replace(
-            pool, devices=tuple(replace(each, taints=taints(each.name)) for each in pool.devices)
-        )
-        for pool in found.pools
-    )
-    return Inventory(tuple(pools))
+def names(found: Inventory) -> list[str]:
+    """Return the names of all devices."""
+    return [device.name for pool in found.pools for device in pool.devices]
+
+
+def parents(gpus: Gpus) -> Mapping[str, str]:
+    """Return partitions, each with the device that is the whole."""
+    return {
+        f"{PREFIX}{index}-partition-{number}": f"{PREFIX}{index}-full"
+        for index in range(gpus.number)
+        for number in range(gpus.partitions)
+    }
 
 
 def check(gpus: Gpus) -> None:

@@ -1,16 +1,13 @@
 """The file driver with devices whose health is what the Node or a file says."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from dra.driver import DeviceHealth
 from dra.inventory import Inventory
-from dra.simulation import SwitchedHealth
+from dra.simulation import Switched, SwitchedHealth, tainted
 from drivers.file.driver import FileDriver
 
 
-class SwitchedFiles(FileDriver):
+class SwitchedFiles(Switched, FileDriver):
     """Lend files as long as they are well.
 
     Args:
@@ -24,22 +21,8 @@ class SwitchedFiles(FileDriver):
     ) -> None:
         super().__init__(files, directory)
         names = (device.name for device in self._devices)
-        self._health = SwitchedHealth(self.contract.driver_name, names, file=health_file)
+        self.switched = SwitchedHealth(self.contract.driver_name, names, file=health_file)
 
     def discover(self) -> Inventory:
         """Return the files, unhealthy ones with their taint."""
-        (pool,) = super().discover().pools
-        tainted = (replace(each, taints=self._health.taints(each.name)) for each in pool.devices)
-        return Inventory.of(*tainted)
-
-    def node_changed(self, annotations: Mapping[str, str]) -> None:
-        """Take in what the Node says."""
-        self._health.node_changed(annotations)
-
-    def start(self, publish: Callable[[], None]) -> None:
-        """Publish after each change."""
-        self._health.start(publish)
-
-    def health(self) -> Iterator[Sequence[DeviceHealth]]:
-        """Tell kubelets how the files are."""
-        return self._health.health()
+        return tainted(super().discover(), self.switched.taints)

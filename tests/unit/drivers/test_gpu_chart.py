@@ -57,7 +57,17 @@ def printed(**fields: Any) -> list[JSON]:
     contract = GpuDriver("node").contract
     image, command, named = "fake-dra-driver:0.1.0", (COMMAND,), contract.driver_name
     return manifests(
-        Installation(contract, NAME, NAME, image, command, named, rolling_update=True, **fields)
+        Installation(
+            contract,
+            NAME,
+            NAME,
+            image,
+            command,
+            named,
+            rolling_update=True,
+            reads_node=True,
+            **fields,
+        )
     )
 
 
@@ -133,13 +143,14 @@ def test_objects_are_valid(render: Render, values: JSON, minor: str) -> None:
 
 
 def test_every_setting_of_the_driver_has_a_value(render: Render) -> None:
-    values = {
+    values: JSON = {
         "deviceProfile": "net",
         "driverName": "nic.test",
         "gpuDeviceStatus": True,
         "gpuAllowMultipleAllocations": True,
         "kubeletPlugin": {"numDevices": 3, "gpuPartitions": 5, "bindingConditions": True},
     }
+    values["kubeletPlugin"]["healthFile"] = "/health"
     (container,) = pod(render(values), f"{NAME}-kubeletplugin")["containers"]
     env = {each["name"]: each.get("value") for each in container["env"]}
     settings: list[Any] = list(program_of(GpuDriver).params)
@@ -152,6 +163,7 @@ def test_every_setting_of_the_driver_has_a_value(render: Render) -> None:
         "GPU_ALLOW_MULTIPLE_ALLOCATIONS": "true",
         "GPU_DEVICE_STATUS": "true",
         "BINDING_CONDITIONS": "true",
+        "HEALTH_FILE": "/health",
     }
 
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -73,16 +74,26 @@ def test_every_offer_can_be_published(
         assert taken <= quantity(most)
 
 
-def test_devices_can_have_taints() -> None:
+def test_unhealthy_devices_have_a_taint() -> None:
     taint = Taint(f"{DRIVER}/unhealthy", Effect.NO_SCHEDULE)
-
-    class Ailing(GpuDriver):
-        def taints(self, device: str) -> tuple[Taint, ...]:
-            return (taint,) if device == "gpu-1" else ()
-
-    driver = Ailing(NODE, num_devices=2)
+    driver = GpuDriver(NODE, num_devices=2)
+    driver.node_changed({f"health.{DRIVER}/gpu-1": "unhealthy: fell off the bus"})
     for found in (driver.discover(), driver.static_inventory()):
         assert [each.taints for each in devices(found)] == [(), (taint,)]
+    health = next(driver.health())
+    assert [(each.device, each.healthy) for each in health] == [("gpu-0", True), ("gpu-1", False)]
+
+
+def test_partitions_of_an_unhealthy_gpu_are_unhealthy(tmp_path: Path) -> None:
+    said = tmp_path / "health"
+    said.write_text("gpu-1-full=unhealthy\ngpu-0-partition-1=unhealthy\n")
+    driver = GpuDriver(NODE, num_devices=2, gpu_partitions=2, health_file=said)
+    assert [each.name for each in devices(driver.discover()) if each.taints] == [
+        "gpu-0-partition-1",
+        "gpu-1-partition-0",
+        "gpu-1-partition-1",
+        "gpu-1-full",
+    ]
 
 
 @pytest.mark.parametrize(
