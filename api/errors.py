@@ -11,6 +11,8 @@
 The packages above grow their own branches from DriverError; see their errors modules.
 """
 
+from collections.abc import Sequence
+
 
 class DriverError(Exception):
     """Base of every error that this driver raises on purpose."""
@@ -25,7 +27,16 @@ class UserError(DriverError):
 
 
 class InvalidParameters(UserError):
-    """A parameters object has a field that is out of bounds, of a wrong type, or unknown."""
+    """A parameters object has a field that is out of bounds, of a wrong type, or unknown.
+
+    Attributes:
+        problems: each with the path of its field in the object.
+    """
+
+    def __init__(self, what: str, problems: Sequence[str]) -> None:
+        """Say what is invalid, and why."""
+        super().__init__(f"{what} is invalid: {'; '.join(problems)}")
+        self.problems = tuple(problems)
 
 
 class UnknownParametersKind(UserError):

@@ -14,7 +14,7 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from api.errors import InvalidParameters
 from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, DEVICE_TYPE
 from api.objects import JSON, key_of
-from api.schemas import describe_errors
+from api.schemas import list_errors
 
 MAX_COUNT = 128
 MAX_SPLIT = 16
@@ -101,8 +101,8 @@ def _load(schema: Schema, obj: JSON, kind: str, where: str) -> dict[str, Any]:
     try:
         loaded: dict[str, Any] = schema.load(obj.get("spec") or {})
     except ValidationError as error:
-        found = describe_errors(error, "spec")
-        raise InvalidParameters(f"{kind} {where or key_of(obj)} is invalid: {found}") from error
+        found = list_errors(error, "spec")
+        raise InvalidParameters(f"{kind} {where or key_of(obj)}", found) from error
     return loaded
 
 

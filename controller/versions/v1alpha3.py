@@ -9,31 +9,25 @@ resource/v1alpha3 types.go.
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
 
 from api.claims.v1alpha3 import (
     EXACT_COUNT,
     MAX_RESULTS,
     DeviceClaim,
     DeviceClass,
-    DeviceConfig,
     RequestedDevices,
 )
 from api.claims.view import ClaimView, with_status
-from api.errors import InvalidParameters, MalformedState, UnknownParametersKind, UserError
+from api.embedded import claim_parameters, class_parameters
+from api.errors import MalformedState, UserError
 from api.names import (
     CLAIM_PARAMETERS_KIND,
     CLASS_PARAMETERS_KIND,
 )
 from api.nas import AllocatedDevice
 from api.objects import JSON, ClaimUID, NodeName, device_name
-from api.parameters import (
-    ClaimParameters,
-    ClassParameters,
-    parse_claim_parameters,
-    parse_class_parameters,
-)
-from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA3
+from api.parameters import ClaimParameters, ClassParameters
+from api.resources import DRA_V1ALPHA3
 from api.selectors import only_node
 from controller.decide.allocator import DeviceRequest
 from controller.errors import DeviceClassNotFound, TooManyDevices, UnsupportedField
@@ -45,8 +39,6 @@ from controller.versions.dialect import (
     Sources,
     Unusable,
 )
-
-_PARAMETERS_FIELDS: Final = frozenset({"apiVersion", "kind", "metadata", "spec"})
 
 
 class V1Alpha3:
@@ -166,12 +158,12 @@ def device_request(
         raise _unsupported(where, "spec.selectors", advice)
     offered = ClassParameters()
     for config in its_class.config(driver_name)[-1:]:
-        spot = _spot(config, where, CLASS_PARAMETERS_KIND)
-        offered = parse_class_parameters(config.parameters, spot)
+        offered = class_parameters(config.parameters, f"in {config.path} of {where}")
     wanted = ClaimParameters()
     applying = [c for c in claim.config(driver_name) if c.applies_to(request.name)]
     for config in applying[-1:]:
-        wanted = _claim_parameters(config, f"ResourceClaim {claim.key}")
+        spot = f"in {config.path} of ResourceClaim {claim.key}"
+        wanted = claim_parameters(config.parameters, spot)
     return DeviceRequest(uid, replace(wanted, count=request.count), offered, request.name)
 
 
@@ -184,38 +176,6 @@ def _check_request(where: str, request: RequestedDevices) -> None:
         raise _unsupported(where, field, f"use {EXACT_COUNT} with a count")
     if request.admin_access:
         raise _unsupported(where, f"{request.path}.adminAccess", "remove it")
-
-
-def _claim_parameters(config: DeviceConfig, where: str) -> ClaimParameters:
-    spot = _spot(config, where, CLAIM_PARAMETERS_KIND)
-    spec = config.parameters.get("spec")
-    if isinstance(spec, dict) and "count" in spec:
-        raise InvalidParameters(
-            f"{CLAIM_PARAMETERS_KIND} {spot} is invalid: spec.count has no meaning in a claim of "
-            "Kubernetes 1.31; remove it and set spec.devices.requests[].count"
-        )
-    return parse_claim_parameters(config.parameters, spot)
-
-
-def _spot(config: DeviceConfig, where: str, kind: str) -> str:
-    """Return how to name parameters within an object, once they turn out to be of a kind.
-
-    The API server has checked nothing of them.
-    """
-    spot = f"in {config.path} of {where}"
-    found = tuple(config.parameters.get(name) for name in ("apiVersion", "kind"))
-    if found != (CLAIM_PARAMETERS.api_version, kind):
-        raise UnknownParametersKind(
-            f"the parameters {spot} have apiVersion {found[0]} and kind {found[1]}, which this "
-            f"driver cannot read; use {CLAIM_PARAMETERS.api_version} and {kind}"
-        )
-    unknown = sorted(set(config.parameters) - _PARAMETERS_FIELDS)
-    if unknown:
-        raise InvalidParameters(
-            f"{kind} {spot} is invalid: {', '.join(unknown)}: Unknown field; settings belong "
-            "into its spec"
-        )
-    return spot
 
 
 def _unsupported(where: str, field: str, advice: str) -> UnsupportedField:

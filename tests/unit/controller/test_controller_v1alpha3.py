@@ -204,7 +204,7 @@ FLAT["opaque"]["parameters"]["split"] = 2
         (
             device_claim(config=[opaque(OF_CLAIM, count=1)]),
             "InvalidParameters",
-            "spec.count has no meaning",
+            "spec.count: It has no meaning",
         ),
         (device_claim(config=[FLAT]), "InvalidParameters", "split: Unknown field"),
         (

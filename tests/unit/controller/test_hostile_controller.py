@@ -18,6 +18,6 @@ def test_controller_survives(target: type[Parameters] | type[States]) -> None:
 def test_defect_in_the_reader_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """The catch of the worker must not hide it."""
     monkeypatch.setattr(
-        api.parameters, "describe_errors", lambda error, prefix="": error.messages["none"]
+        api.parameters, "list_errors", lambda error, prefix="": error.messages["none"]
     )
     assert any("logged KeyError" in each for each in attack(Parameters(), 50, SEED))
