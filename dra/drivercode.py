@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import TypeAlias
 
 from api.errors import DriverError
-from dra.driver import PreparedClaim, PreparedDevice, Result
+from api.objects import JSON
+from dra.driver import PreparedClaim, PreparedDevice, Result, Validates
 from dra.errors import DriverFailed, WrongDevices
 from ops.logs import get_logger
 
@@ -38,6 +39,21 @@ def driver_code(method: str, of: object) -> Iterator[None]:
     except BaseException as error:
         _LOG.error("Driver failed", method=method, of=of, exc=error)
         raise DriverFailed(f"the driver failed in {method} of {of}: {said(error)}") from error
+
+
+def complaints(driver: Validates, parameters: JSON, of: object) -> list[str]:
+    """Return what a driver has against parameters, each with the path of its field.
+
+    Args:
+        driver: whose parameters they are.
+        parameters: as the user wrote them.
+        of: what has them.
+
+    Raises:
+        DriverError: its code failed.
+    """
+    with driver_code("validate", of):
+        return [f"{each}" for each in driver.validate(parameters)]
 
 
 def said(error: BaseException) -> str:

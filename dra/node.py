@@ -28,6 +28,7 @@ from dra.driver import (
 from dra.drivercode import (
     allocated_of,
     check_devices,
+    complaints,
     driver_code,
     key_of,
     listed,
@@ -255,10 +256,11 @@ class NodeDriver:
         if not isinstance(self._driver, Validates):
             return
         given = {c.field: c.parameters for result in claim.results for c in result.config}
-        with driver_code("validate", claim):
-            found = [
-                f"{at}: {each}" for at, p in given.items() for each in self._driver.validate(p)
-            ]
+        found = [
+            f"{at}: {each}"
+            for at, parameters in given.items()
+            for each in complaints(self._driver, parameters, claim)
+        ]
         if found:
             raise InvalidParameters(
                 f"{claim} has parameters that are wrong: {'; '.join(found)}; correct them in its "

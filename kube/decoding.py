@@ -9,6 +9,7 @@ Source: sigs.k8s.io/json, which sets the API server's limit.
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 LEVELS: Final = 200
@@ -21,13 +22,19 @@ _OPENING: Final = b"[{"
 _CLOSING: Final = b"]}"
 
 
-def decode_json(text: bytes) -> Any:
+def decode_json(
+    text: bytes, make: Callable[[list[tuple[str, Any]]], dict[str, Any]] | None = None
+) -> Any:
     """Return the value, with null in place of lists and objects below LEVELS levels of them.
+
+    Args:
+        text: in UTF-8.
+        make: makes an object of its members; by default of several of a name the last one counts.
 
     Raises:
         ValueError: it is not JSON.
     """
-    return json.loads(_cut(text) if _is_deep(text) else text)
+    return json.loads(_cut(text) if _is_deep(text) else text, object_pairs_hook=make)
 
 
 def _is_deep(text: bytes) -> bool:

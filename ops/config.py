@@ -322,6 +322,11 @@ def common_options(command: F) -> F:
     return _add(command, (kubeconfig_option, _NAMESPACE, driver_option, *shared))
 
 
+def eventless_options(command: F) -> F:
+    """Add every setting of ServingConfig but --normal-events, for who tells nothing by events."""
+    return _add(command, (kubeconfig_option, *_RATES, *_HTTP, *_LOGGING))
+
+
 def serving_options(command: F) -> F:
     """Add every setting of ServingConfig."""
     return _add(command, (kubeconfig_option, *_RATES, *_EVENTS, *_HTTP, *_LOGGING))

@@ -7,7 +7,6 @@ kubelet's probes, Prometheus and curl. No TLS and no authentication: they tell n
 they change nothing.
 """
 
-import errno
 import socket
 import threading
 from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +19,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from ops.checks import Check, run_checks
-from ops.endpoint import parse_endpoint
-from ops.errors import ConfigError
+from ops.endpoint import listen, parse_endpoint
 from ops.logs import get_logger
 from ops.stacks import Sampler, dump
 
@@ -32,11 +30,6 @@ _TEXT: Final = "text/plain; charset=utf-8"
 
 _CLIENT_SECONDS: Final = 30
 _POLL_SECONDS: Final = 0.1
-_REMEDIES: Final = {
-    errno.EADDRINUSE: "another program listens there; choose another port, or stop that program",
-    errno.EACCES: "this user may not listen there; choose a port above 1023",
-    errno.EADDRNOTAVAIL: "no interface of this machine has the address; choose another, or none",
-}
 
 _log = get_logger("health")
 
@@ -187,7 +180,7 @@ class HttpServer:
         Raises:
             ConfigError: the address is taken, forbidden or not of this machine.
         """
-        self._server = _Server(self._bind(), self._pages)
+        self._server = _Server(listen(self._endpoint), self._pages)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(_POLL_SECONDS,), name="http", daemon=True
         )
@@ -201,21 +194,6 @@ class HttpServer:
             self._thread.join()
             self._server.server_close()
             self._thread = None
-
-    def _bind(self) -> socket.socket:
-        host, port = self._address.host, self._address.port
-        try:
-            if not host and socket.has_dualstack_ipv6():
-                return socket.create_server(("", port), family=socket.AF_INET6, dualstack_ipv6=True)
-            found = socket.getaddrinfo(host or "0.0.0.0", port, type=socket.SOCK_STREAM)  # noqa: S104
-            family, _, _, _, address = found[0]
-            return socket.create_server(address[:2], family=family)
-        except OSError as error:
-            remedy = _REMEDIES.get(error.errno or 0, "choose another address")
-            raise ConfigError(
-                f"--http-endpoint (env HTTP_ENDPOINT): cannot listen on {self._endpoint!r}: "
-                f"{error.strerror or error}; {remedy}"
-            ) from error
 
 
 class _Server(ThreadingHTTPServer):

@@ -16,7 +16,14 @@ from typing import Final
 
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, Key, key_of, object_key
-from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NAMESPACES, STATES, Resource
+from api.resources import (
+    DRA_V1ALPHA2,
+    DRA_VERSIONS,
+    NAMESPACES,
+    STATES,
+    VALIDATING_WEBHOOKS,
+    Resource,
+)
 from devcluster.apiserver.app import create_app
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.builtinkinds import builtin_kinds
@@ -275,7 +282,7 @@ def _kinds() -> Iterator[Kind]:
     for kind in builtin_kinds():
         if kind.group != RESOURCE_GROUP:
             yield replace(kind, schema=_ANYTHING, strategy=_loose(kind.strategy))
-    for resource in (STATES, *DRA_V1ALPHA2.parameters):
+    for resource in (STATES, VALIDATING_WEBHOOKS, *DRA_V1ALPHA2.parameters):
         yield _kind(resource)
 
 

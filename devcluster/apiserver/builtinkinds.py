@@ -99,7 +99,7 @@ def _core() -> Iterator[Kind]:
         selectable={path: path for path in _POD_FIELDS},
     )
     secret = Resource("", "v1", "secrets", "Secret")
-    yield _kind(secret, strategy=SECRETS, selectable={"type": "type"})
+    yield _kind(resources.SECRETS, strategy=SECRETS, selectable={"type": "type"})
     yield _kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), "sa")
 
 
