@@ -98,7 +98,6 @@ def _core() -> Iterator[Kind]:
         subresources=(_BINDING, _EVICTION, _EXEC, _LOG, STATUS),
         selectable={path: path for path in _POD_FIELDS},
     )
-    secret = Resource("", "v1", "secrets", "Secret")
     yield _kind(resources.SECRETS, strategy=SECRETS, selectable={"type": "type"})
     yield _kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), "sa")
 
