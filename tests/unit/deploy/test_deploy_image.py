@@ -106,6 +106,7 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
         "drivers",
         "controller",
         "plugin",
+        "webhook",
         "fsck",
     }
     assert image.commands == {
@@ -114,6 +115,7 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
         "dra-gpu-kubeletplugin",
         "fake-dra-controller",
         "fake-dra-kubeletplugin",
+        "fake-dra-webhook",
         "set-nas-status",
         "fake-dra",
     }
