@@ -46,34 +46,28 @@ def make(names: Sequence[str], now: datetime, lifetime: timedelta) -> Pair:
     gets a new authority.
     """
     authority_key = ec.generate_private_key(ec.SECP256R1())
-    serial = x509.random_serial_number()
     # each has a name of its own, so that a client with two of them does not take one for the other
-    issuer = _name(f"fake-dra-webhook CA {serial:x}"[:64])
-    own = authority_key.public_key()
-    identifier = x509.SubjectKeyIdentifier.from_public_key(own)
-    begun = _unsigned(issuer, issuer, own, now, lifetime).serial_number(serial)
+    issuer = _name(f"fake-dra-webhook CA {x509.random_serial_number():x}")
+    identifier = x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key())
     authority = (
-        begun.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        _unsigned(issuer, issuer, authority_key, now, lifetime)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(signs=True), critical=True)
         .add_extension(identifier, critical=False)
-        .sign(authority_key, hashes.SHA256())
     )
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _name("fake-dra-webhook")
-    server = _unsigned(subject, issuer, key.public_key(), now, lifetime)
     certificate = (
-        server.add_extension(x509.SubjectAlternativeName(list(map(x509.DNSName, names))), False)
+        _unsigned(_name("fake-dra-webhook"), issuer, key, now, lifetime)
+        .add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, names)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier),
-            critical=False,
-        )
-        .sign(authority_key, hashes.SHA256())
+        .add_extension(_issued_by(identifier), critical=False)
     )
     plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return Pair(_pem(certificate), plain.decode(), _pem(authority))
+    return Pair(
+        _signed(certificate, authority_key), plain.decode(), _signed(authority, authority_key)
+    )
 
 
 def over(pair: Pair) -> datetime:
@@ -118,14 +112,14 @@ def _certificate(pem: str) -> x509.Certificate:
 def _unsigned(
     subject: x509.Name,
     issuer: x509.Name,
-    key: ec.EllipticCurvePublicKey,
+    key: ec.EllipticCurvePrivateKey,
     now: datetime,
     lifetime: timedelta,
 ) -> x509.CertificateBuilder:
     return x509.CertificateBuilder(
         issuer_name=issuer,
         subject_name=subject,
-        public_key=key,
+        public_key=key.public_key(),
         serial_number=x509.random_serial_number(),
         not_valid_before=(now - SKEW).replace(tzinfo=None),
         not_valid_after=(now + lifetime).replace(tzinfo=None),
@@ -150,5 +144,9 @@ def _name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(Encoding.PEM).decode()
+def _issued_by(identifier: x509.SubjectKeyIdentifier) -> x509.AuthorityKeyIdentifier:
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
+
+
+def _signed(certificate: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> str:
+    return certificate.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM).decode()

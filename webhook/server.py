@@ -8,7 +8,6 @@ others need to hear of that, and ends when every request is answered.
 import os
 import signal
 import socket
-import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,8 +26,6 @@ from webhook.serving import Serving
 
 THREADS: Final = 4
 STOP_SECONDS: Final = 10
-SILENT_SECONDS: Final = 10
-"""After which a client that says nothing amid a handshake or a request is hung up on."""
 
 _KEEPALIVE: Final = 120
 """Longer than the API server keeps a connection that nobody uses, which is 90 s."""
@@ -87,9 +84,6 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
 
     def load_config(self) -> None:
         """Set gunicorn up."""
-        # inherited by connections, which gunicorn makes blocking and without a limit
-        limit = struct.pack("ll", SILENT_SECONDS, 0)
-        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
         settings: dict[str, object] = {
             # gunicorn takes the socket over
             "bind": f"fd://{self._listener.detach()}",

@@ -16,9 +16,33 @@ from webhook.metrics import WebhookMetrics
 from webhook.sources import Source
 
 RETRY_SECONDS: Final = 2.0
+SILENT_SECONDS: Final = 5.0
+"""After which a client that says nothing amid a handshake or a request is hung up on."""
+
 NOT_YET: Final = "no certificate yet"
 
 _LOG = get_logger("certificate")
+
+
+class _Connection(ssl.SSLSocket):
+    """Waits for a client amid a handshake or a request for so long, and not for ever.
+
+    gunicorn makes connections blocking, and one that says nothing would keep a thread of few.
+    """
+
+    def settimeout(self, value: float | None) -> None:
+        super().settimeout(SILENT_SECONDS if value is None else value)
+
+    def setblocking(self, flag: bool) -> None:
+        self.settimeout(None if flag else 0.0)
+
+
+def new_context() -> ssl.SSLContext:
+    """Return the context of a server that has no certificate yet."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = _Connection
+    return context
 
 
 def context_of(pair: Pair) -> ssl.SSLContext:
@@ -27,8 +51,7 @@ def context_of(pair: Pair) -> ssl.SSLContext:
     Raises:
         UnusableCertificate: it cannot be used.
     """
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = new_context()
     # OpenSSL reads files only, and a key has no business on a disk
     memory = os.memfd_create("certificate")
     try:
@@ -64,7 +87,7 @@ class Serving:
         self._pair: Pair | None = None
         self._over: datetime | None = None
         self._problem = NOT_YET
-        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.context = new_context()
 
     def ready(self) -> str | None:
         """Say why no connection can be served, None if it can; a check of ops.checks."""
