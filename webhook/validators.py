@@ -5,7 +5,7 @@ A validator returns what is wrong, each with the path of its field, as `dra.driv
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from api.embedded import claim_parameters, class_parameters
 from api.errors import InvalidParameters, UnknownParametersKind
@@ -53,21 +53,21 @@ def complaints_of(read: Callable[[JSON, str], object]) -> Validator:
 
     def validate(parameters: JSON) -> Sequence[str]:
         try:
-            read(parameters, "")
+            read(parameters, "here")
         except InvalidParameters as error:
             return error.problems
         except UnknownParametersKind as error:
-            return [" ".join(str(error).split())]
+            return [str(error)]
         return []
 
     return validate
 
 
-FAKE_CLASSIC = Classic(complaints_of(claim_parameters), complaints_of(class_parameters))
+FAKE_CLASSIC: Final = Classic(complaints_of(claim_parameters), complaints_of(class_parameters))
 """Of the fake driver."""
 
-PARAMETERS: Mapping[str, Validator] = {
-    "fakeclaimparameters": complaints_of(lambda obj, _where: parse_claim_parameters(obj)),
-    "deviceclassparameters": complaints_of(lambda obj, _where: parse_class_parameters(obj)),
+PARAMETERS: Final[Mapping[str, Validator]] = {
+    "fakeclaimparameters": complaints_of(parse_claim_parameters),
+    "deviceclassparameters": complaints_of(parse_class_parameters),
 }
 """Of the objects that classic claims and classes refer to, by resource."""
