@@ -51,11 +51,10 @@ def configuration(
         authorities: PEM of whom to trust; the program adds its own.
         failure_policy: `Fail`, or `Ignore` to let everything pass while no webhook answers.
     """
-    client = {"service": {"name": service, "namespace": namespace, "path": PATH}}
     webhooks = [
         {
             "name": f"{resource}.{PARAMETERS_GROUP}",
-            "clientConfig": client,
+            "clientConfig": {"service": {"name": service, "namespace": namespace, "path": PATH}},
             "rules": [rule],
             "matchConditions": conditions,
             "failurePolicy": failure_policy,
