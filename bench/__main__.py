@@ -15,7 +15,7 @@ import click
 from api.contract import FAKE
 from api.errors import DriverError
 from api.names import NAS_GROUP
-from bench import apiservers, freeing, kubelet, negotiating, report, scaling, structured
+from bench import apiservers, freeing, kubelet, negotiating, report, scaling, structured, webhook
 from bench.apiservers import ApiServer
 from bench.counting import OwnRequests
 from bench.figures import Figures
@@ -29,7 +29,8 @@ from kube.client import Client
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _OURS = "-P -m"
-_PARTS = ("negotiation", "freed", "scale", "plugin")
+_WEBHOOK = "webhook"
+_PARTS = ("negotiation", "freed", "scale", "plugin", _WEBHOOK)
 
 
 @click.command(context_settings=_CONTEXT)
@@ -88,7 +89,8 @@ _PARTS = ("negotiation", "freed", "scale", "plugin")
     "--only",
     type=click.Choice(_PARTS),
     multiple=True,
-    help="Only this part, of those with classic claims; may be given several times.",
+    help="Only this part, of those with classic claims, or the admission webhook; may be given "
+    "several times.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Result as JSON."
@@ -162,6 +164,11 @@ def run(
     )
     with closing(client):
         site = Site(server, subject.driver, client, own)
+        if _WEBHOOK in parts:
+            _say("admission webhook")
+            figures.webhook = webhook.measure(amount, directory / _WEBHOOK)
+        if parts == {_WEBHOOK}:
+            return figures
         if server.classic:
             _classic(site, subject, amount, parts, figures)
             return figures

@@ -204,6 +204,23 @@ class Structured:
     plain: float
 
 
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """What the admission webhook takes on one core.
+
+    Attributes:
+        rate: requests a second.
+        review: of a claim that is refused.
+        ping: of the same server at the same rate.
+        cpu_ms: CPU time per review.
+    """
+
+    rate: int
+    review: Latency
+    ping: Latency
+    cpu_ms: float
+
+
 @dataclass(slots=True)
 class Figures:
     """All of one run; parts that were not asked for are missing.
@@ -222,4 +239,5 @@ class Figures:
     scales: list[Scale] = field(default_factory=list)
     node: Node | None = None
     structured: list[Structured] = field(default_factory=list)
+    webhook: Webhook | None = None
     others: float = 0.0

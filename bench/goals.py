@@ -57,6 +57,9 @@ def goals(figures: Figures) -> list[Goal]:
     if figures.node is not None:
         found += _node(figures.node)
     found += _compared(compared(figures.structured))
+    if figures.webhook is not None:
+        name = f"webhook, {figures.webhook.rate} reviews a second on one core: p99, ms"
+        found.append(Goal(name, "at most", 20, 1000 * figures.webhook.review.p99))
     return found
 
 

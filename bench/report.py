@@ -46,6 +46,10 @@ def _rows(figures: Figures) -> Iterator[Row]:
     if figures.structured:
         yield _title(f"plugin of the framework, 8 devices; medians of {len(figures.structured)}")
         yield from map(_structured, compared(figures.structured))
+    if (webhook := figures.webhook) is not None:
+        yield _title(f"admission webhook, {webhook.rate} requests a second on one core")
+        yield _latency("review p50/p99, ms; reference: ping", webhook.review, webhook.ping)
+        yield _alone("CPU per review, ms", webhook.cpu_ms)
 
 
 def _negotiation(figures: Negotiation) -> Iterator[Row]:

@@ -81,6 +81,7 @@ class Amount:
         calls: prepares and unprepares at each concurrency.
         runs: of everything that concerns plugins of structured claims; medians are reported.
         many: devices that are published.
+        reviews: of the admission webhook.
     """
 
     nodes: int = 128
@@ -95,6 +96,9 @@ class Amount:
     calls: int = 160
     runs: int = 3
     many: int = 5000
+    reviews: int = 4000
 
 
-QUICK: Final = Amount(samples=25, claims=120, freed=10, scale=(), events=100, calls=40, runs=1)
+QUICK: Final = Amount(
+    samples=25, claims=120, freed=10, scale=(), events=100, calls=40, runs=1, reviews=1000
+)
