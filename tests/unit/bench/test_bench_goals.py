@@ -1,7 +1,7 @@
 import dataclasses
 import json
 
-from bench.figures import Calls, Figures, Floor, Freed, Negotiation, Node, Scale
+from bench.figures import Calls, Figures, Floor, Freed, Negotiation, Node, Scale, Webhook
 from bench.goals import Goal, goals
 from bench.report import as_json, text
 from bench.statistics import Latency
@@ -51,6 +51,7 @@ ALL = Figures(
     Freed(Latency(9, 0.1, 0.1), NODE.state_write),
     [SCALE],
     NODE,
+    webhook=Webhook(200, Latency(9, 2 * MS, 20 * MS), Latency(9, 1 * MS, 2 * MS), 1.0),
     others=0.25,
 )
 
@@ -76,6 +77,7 @@ def test_whoever_is_exactly_at_every_bound_keeps_every_promise():
         "reads": {"scales": [dataclasses.replace(SCALE, reads=0.1)]},
         "plugin-memory": {"node": dataclasses.replace(NODE, peak_rss_mib=61.0)},
         "plugin-start": {"node": dataclasses.replace(NODE, first_answer=1.1)},
+        "webhook": {"webhook": Webhook(200, Latency(9, MS, 21 * MS), Latency(9, MS, 20 * MS), 1.0)},
         "prepare": {"node": dataclasses.replace(NODE, state_write=Latency(9, 2 * MS, 2 * MS))},
     },
 )
@@ -101,6 +103,7 @@ def test_the_report_shows_every_part_and_every_goal():
         "16 potential nodes",
         "5000 nodes, 10000 claims",
         "kubelet plugin",
+        "admission webhook",
         "other programs used 25 % of the machine",
     ):
         assert part in told

@@ -28,8 +28,12 @@ ROOMS = "Inside `controller/` every room is one step of the way, and imports go 
 
 @pytest.mark.parametrize(
     ("package", "heading"),
-    [("controller", ROOMS), ("plugin", "Inside `plugin/` the rooms are the two kinds:")],
-    ids=["controller", "plugin"],
+    [
+        ("controller", ROOMS),
+        ("plugin", "Inside `plugin/` the rooms are the two kinds:"),
+        ("webhook", "Inside `webhook/`, where what decides comes before what serves:"),
+    ],
+    ids=["controller", "plugin", "webhook"],
 )
 def test_the_table_of_modules_is_complete(package: str, heading: str) -> None:
     modules = [path.stem for path in (ROOT / package).glob("*.py") if path.stem != "__init__"]

@@ -58,9 +58,9 @@ def test_every_webhook_has_what_api_servers_need() -> None:
         (
             "resourceclaims",
             (
-                "has(object.spec) && has(object.spec.devices) && has(object.spec.devices.config) && "
-                "object.spec.devices.config.exists(c, has(c.opaque) && c.opaque.driver in "
-                "['a.example.com', 'b.example.com'])"
+                "has(object.spec) && has(object.spec.devices) && "
+                "has(object.spec.devices.config) && object.spec.devices.config.exists(c, "
+                "has(c.opaque) && c.opaque.driver in ['a.example.com', 'b.example.com'])"
             ),
         ),
         (
