@@ -1,9 +1,10 @@
 """Puts the parts of the webhook together."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
+from inspect import signature
 from typing import Final
 
 from api.contract import Contract
@@ -11,6 +12,9 @@ from dra.cli import load
 from dra.driver import Driver, Validates
 from dra.drivercode import complaints, driver_code
 from dra.errors import NoDriver
+from dra.settings import NODE_NAME
+from drivers.gpu import config as gpu
+from drivers.gpu import nics
 from ops.config import ServingConfig
 from ops.health import create_pages
 from ops.lifecycle import Lifecycle
@@ -25,6 +29,12 @@ from webhook.sources import Source
 from webhook.validators import FAKE_CLASSIC, Validator, Validators
 
 DRAINING: Final = "shutting down"
+
+_NO_NODE: Final = "webhook"
+_IN_IMAGE: Final[Mapping[str, Validator]] = {
+    "gpu.example.com": gpu.errors,
+    "net.example.com": nics.errors,
+}
 
 
 def utc_now() -> datetime:
@@ -44,13 +54,14 @@ def validators(contract: Contract, targets: Iterable[str]) -> Validators:
     """
     name = contract.driver_name
     others = dict(map(_validator_of, targets))
-    return Validators({name: fake.validate, **others}, {name: FAKE_CLASSIC})
+    return Validators({**_IN_IMAGE, name: fake.validate, **others}, {name: FAKE_CLASSIC})
 
 
 def _validator_of(target: str) -> tuple[str, Validator]:
-    make: Callable[[], Driver] = load(target)
+    make: Callable[..., Driver] = load(target)
+    on_node = {NODE_NAME: _NO_NODE} if NODE_NAME in signature(make).parameters else {}
     with driver_code("__init__", target):
-        driver = make()
+        driver = make(**on_node)
     if not isinstance(driver, Validates):
         raise NoDriver(f"{target} has no method validate, so that there is nothing to ask it")
     name = driver.contract.driver_name

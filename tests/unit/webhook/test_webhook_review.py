@@ -158,6 +158,71 @@ def test_a_key_that_another_driver_has_twice_is_none_of_our_business() -> None:
     assert allowed(review(read(body), KNOWN))
 
 
+def gpu_config(**sharing: Any) -> JSON:
+    return {
+        "apiVersion": "gpu.resource.example.com/v1alpha1",
+        "kind": "GpuConfig",
+        "sharing": sharing,
+    }
+
+
+@pytest.mark.parametrize(
+    ("parameters", "wrong"),
+    [
+        (gpu_config(strategy="TimeSlicing", timeSlicingConfig={"interval": "Long"}), {}),
+        ({k: v for k, v in gpu_config().items() if k != "sharing"}, {}),
+        (gpu_config(strategy="TimeSlicing"), {}),
+        (gpu_config(strategy="SpacePartitioning"), {}),
+        (
+            gpu_config(strategy="TimeSlicing", timeSlicingConfig={"interval": "Never"}),
+            {"sharing.timeSlicingConfig.interval": "unknown time-slice interval: Never"},
+        ),
+        (
+            gpu_config(strategy="Sometimes"),
+            {"sharing.strategy": "unknown GPU sharing strategy: Sometimes"},
+        ),
+        (
+            gpu_config(
+                strategy="SpacePartitioning", spacePartitioningConfig={"partitionCount": -1}
+            ),
+            {"sharing.spacePartitioningConfig.partitionCount": "-1 is less than 0"},
+        ),
+        (
+            gpu_config(strategy="TimeSlicing", timeSlicingConfig={}, spacePartitioningConfig={}),
+            {"sharing.spacePartitioningConfig": "does not go with the strategy TimeSlicing"},
+        ),
+        ({**gpu_config(strategy="TimeSlicing"), "x": 1}, {"x": "Unknown field"}),
+        (
+            {**gpu_config(strategy="TimeSlicing"), "kind": "Gpu"},
+            {"kind": "Gpu is unknown, it must be GpuConfig"},
+        ),
+    ],
+    ids=[
+        "right",
+        "sharing-missing",
+        "time-slicing-without-sub-config",
+        "partitioning-without-sub-config",
+        "interval",
+        "strategy",
+        "negative-count",
+        "both-sub-configs",
+        "unknown-key",
+        "unknown-kind",
+    ],
+)
+def test_cases_of_the_go_driver(parameters: JSON, wrong: dict[str, str]) -> None:
+    """As its webhook answers, except where that differs from what its plugin takes."""
+    obj = carrier("resourceclaims", opaque("gpu.example.com", parameters))
+    found = {field.removeprefix(f"{AT}."): text for field, text in told(ask("resourceclaims", obj))}
+    assert list(found) == list(wrong)
+    assert [field for field, text in wrong.items() if text not in found[field]] == []
+
+
+def test_the_profile_of_nics_has_parameters_too() -> None:
+    obj = carrier("resourceclaims", opaque("net.example.com", {"kind": "GpuConfig"}))
+    assert f"{AT}.kind" in [field for field, _ in told(ask("resourceclaims", obj))]
+
+
 @pytest.mark.parametrize("version", STRUCTURED)
 @pytest.mark.parametrize("resource", CONFIG)
 @pytest.mark.parametrize(
