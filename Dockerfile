@@ -1,4 +1,5 @@
-# One image with both programs; the command chooses fake-dra-controller or fake-dra-kubeletplugin.
+# One image with all programs; the command chooses fake-dra-controller, fake-dra-kubeletplugin or
+# fake-dra-webhook.
 # Both stages use the same base, since a virtual environment is tied to the Python it was made with.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 

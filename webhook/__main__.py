@@ -81,7 +81,7 @@ class WebhookConfig:
     multiple=True,
     show_default="none",
     help="Another driver whose parameters are validated, by its own method validate; may be "
-    "repeated. It is made with its default settings.",
+    "repeated, or several with spaces in the variable. It is made with its default settings.",
     remedy="give the module and the class, such as gpu_driver:GpuDriver",
 )
 @option(

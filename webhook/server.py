@@ -61,6 +61,13 @@ class _Log(Logger):  # type: ignore[misc] # gunicorn has no types
         self._access_log_enabled = False
 
 
+class _Arbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
+    """Ends with its terminal; gunicorn would read its settings again, which are ours."""
+
+    def handle_hup(self) -> None:
+        self.handle_term()
+
+
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     """One program behind gunicorn; `serve` blocks until it is told to stop."""
 
@@ -75,7 +82,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         """Run until the program is told to stop; return the exit code."""
         owner = os.getpid()
         try:
-            Arbiter(self).run()
+            _Arbiter(self).run()
         except SystemExit as ended:
             if os.getpid() != owner:  # the worker process, which has nothing to go back to
                 raise
