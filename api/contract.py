@@ -35,6 +35,11 @@ class Contract:
         return f"{self.driver_name}/moved-at"
 
     @property
+    def applied_annotation(self) -> str:
+        """What the driver wrote into a class of its own, to see later whether others edited it."""
+        return f"{self.driver_name}/last-applied"
+
+    @property
     def cdi_vendor(self) -> str:
         """Vendor of the CDI kind."""
         return f"k8s.{self.driver_name}"

@@ -1,10 +1,16 @@
 """`fake-dra-controller`: the composition root of the controller."""
 
 import gc
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from api import __version__
+from api.claims.versions import CLASSIC
+from api.classes import SPLIT
+from api.validation import SUBDOMAIN_LENGTH, subdomain
+from controller.classes import ClassKeeper
 from controller.election import (
     Leadership,
     election_options,
@@ -12,13 +18,11 @@ from controller.election import (
     new_identity,
     take_part,
 )
-from controller.wiring import Controller, build
-from controller.workers import Workers
+from controller.kinds import Around, Parts, classic, structured
 from kube.client import Client
-from kube.events import EventRecorder
 from kube.leases import Timing
 from ops.config import CommonConfig, common_config, common_options
-from ops.discovery import served_version
+from ops.discovery import kind_of, kind_option, served_version, until_kind_changes
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -28,9 +32,47 @@ from ops.settings import option, program
 
 _LOG = get_logger("controller")
 _USER_AGENT = f"fake-dra-controller/{__version__}"
+_LONGEST_CLASS = SUBDOMAIN_LENGTH - len(SPLIT)
+
+
+def _class_name(_context: click.Context, _param: click.Parameter, value: str) -> str:
+    """Check that classes can have a name."""
+    if value and (len(value) > _LONGEST_CLASS or subdomain(value)):
+        raise click.BadParameter(f"{value!r} is no name of a class")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerConfig:
+    """Settings of the controller alone.
+
+    Attributes:
+        kind: of the claims.
+        class_name: of the class that it keeps; empty is none.
+        workers: how many claims and pods are worked on at the same time.
+        unprepare_timeout: seconds that freeing a claim waits for its node.
+    """
+
+    kind: str
+    class_name: str
+    workers: int
+    unprepare_timeout: float
 
 
 @program("fake-dra-controller")
+@kind_option
+@option(
+    "--class-name",
+    "CLASS_NAME",
+    section="Controller",
+    metavar="NAME",
+    callback=_class_name,
+    default="fake.3-shake.com",
+    help="Name of the class by which claims ask for devices, which the controller makes and keeps: "
+    "a ResourceClass up to Kubernetes 1.30, then a DeviceClass. Where claims are structured, "
+    "split.NAME is the one of split devices. Empty is no class.",
+    remedy=f"give a DNS name of at most {_LONGEST_CLASS} lower-case characters, or nothing",
+)
 @option(
     "--workers",
     "WORKERS",
@@ -52,70 +94,68 @@ _USER_AGENT = f"fake-dra-controller/{__version__}"
 )
 @election_options
 @common_options
-def main(workers: int, unprepare_timeout: float, **others: object) -> int:
+def main(**values: Any) -> int:
     """Allocate fake devices to ResourceClaims, as the central controller of the driver.
 
     Watches ResourceClaims, PodSchedulingContexts, classes, parameters and the
     NodeAllocationStates that the kubelet plugins publish; negotiates nodes with the scheduler,
     and records every allocation in the state of its node and in the status of the claim.
+
+    From Kubernetes 1.32 on, where kube-scheduler allocates, it keeps the DeviceClasses, and
+    removes what claims of former versions have left.
     """
-    config = common_config(others)
-    timing = election_timing(others)
-    configure(config.logging_format, config.verbosity)
+    config = ControllerConfig(
+        **{name: values[name] for name in ControllerConfig.__dataclass_fields__}
+    )
+    common = common_config(values)
+    timing = election_timing(values)
+    configure(common.logging_format, common.verbosity)
     with Lifecycle() as life:
         life.install_signals()
-        return run(life, config, workers, unprepare_timeout, timing)
+        return run(life, config, common, timing)
 
 
 def run(
-    life: Lifecycle,
-    config: CommonConfig,
-    workers: int,
-    unprepare_timeout: float,
-    timing: Timing | None,
+    life: Lifecycle, config: ControllerConfig, common: CommonConfig, timing: Timing | None
 ) -> int:
-    """Run until a signal, a crashed thread or lost leadership; return the exit code.
+    """Run until a signal, a crashed thread, lost leadership or another kind of claims.
+
+    Returns:
+        The exit code.
 
     Raises:
         ConfigError: of kube or ops, nothing can run with these settings or this API server.
     """
     metrics = Metrics()
-    client = connect(life, config, metrics, user_agent=_USER_AGENT, logger="controller")
-    version = served_version(client, "classic", life.stop)
+    client = connect(life, common, metrics, user_agent=_USER_AGENT, logger="controller")
+    version = served_version(client, config.kind, life.stop)
     if version is None:
         return life.wait()
-    _LOG.info("serving classic claims", version=version)
-    events = event_recorder(client, config, config.contract.driver_name)
-    controller = build(
-        *(client, config.contract, events, metrics),
-        version=version,
-        namespace=config.namespace,
-        unprepare_timeout=unprepare_timeout,
-    )
-    _start(life, controller, events)
-    crew = Workers(life, controller, workers)
-    if timing is None:
-        life.on_stop("workers", crew.stop)
-        crew.start()
+    _LOG.info(f"serving {kind_of(version)} claims", version=version)
+    life.spawn("kind", lambda: until_kind_changes(client, config.kind, version, life.stop))
+    events = event_recorder(client, common, common.contract.driver_name)
+    events.start()
+    life.on_stop("events", events.stop)
+    around = Around(life, common, client, events, metrics)
+    keeper = ClassKeeper(client, common.contract, config.class_name, events)
+    if version in CLASSIC:
+        parts = classic(around, keeper, version, config.workers, config.unprepare_timeout)
     else:
-        _elect(life, config, metrics, crew, timing)
-    _serve(life, config, controller, metrics)
+        parts = structured(around, keeper)
+    _lead(life, common, metrics, parts, timing)
+    serve_http(life, common, metrics, parts.checks)
     gc.freeze()
     return life.wait()
 
 
-def _start(life: Lifecycle, controller: Controller, events: EventRecorder) -> None:
-    events.start()
-    life.on_stop("events", events.stop)
-    for name, body in controller.caches.threads(life.stop):
-        life.spawn(name, body)
-    life.on_stop("watches", controller.caches.stop)
-
-
-def _elect(
-    life: Lifecycle, config: CommonConfig, metrics: Metrics, crew: Workers, timing: Timing
+def _lead(
+    life: Lifecycle, config: CommonConfig, metrics: Metrics, parts: Parts, timing: Timing | None
 ) -> None:
-    """Let the workers start when this controller leads."""
+    """Let the parts work: at once, or when this controller leads."""
+    if timing is None:
+        life.on_stop("workers", parts.stop)
+        parts.start()
+        return
     client = Client.from_kubeconfig(
         config.kubeconfig,
         # of its own, since a renewal must not wait for the requests of workers
@@ -128,23 +168,15 @@ def _elect(
         retry_seconds=0,
     )
     life.on_stop("API client of the election", client.close)
-    leadership = Leadership(metrics, crew.start, identity=new_identity())
+    leadership = Leadership(metrics, parts.start, identity=new_identity())
     leave = take_part(life, client, leadership, config.namespace, timing)
 
     def stop() -> None:
-        crew.stop()
+        parts.stop()
         # not reached while a worker hangs: the lease then runs out instead of being released
         leave()
 
     life.on_stop("workers and lease", stop)
-
-
-def _serve(life: Lifecycle, config: CommonConfig, controller: Controller, metrics: Metrics) -> None:
-    def caches() -> str | None:
-        missing = controller.caches.unsynced()
-        return f"no list yet of {', '.join(missing)}" if missing else None
-
-    serve_http(life, config, metrics, {"caches": caches})
 
 
 if __name__ == "__main__":

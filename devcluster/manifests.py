@@ -1,4 +1,4 @@
-"""The objects that the chart would install: definitions, namespace and class of the driver."""
+"""What the chart and the controller would make: definitions, namespace and class of the driver."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -6,8 +6,10 @@ from typing import Final
 
 import yaml
 
+from api.classes import CLASSES, wanted_classes
+from api.contract import FAKE
 from api.objects import JSON
-from api.resources import DEFINITIONS, DRA_V1ALPHA2, NAMESPACES, Resource
+from api.resources import DEFINITIONS, NAMESPACES, Resource
 from kube.client import Client
 from kube.errors import AlreadyExists
 
@@ -22,8 +24,8 @@ def driver_objects(driver_name: str) -> Iterator[tuple[Resource, JSON]]:
             for definition in yaml.safe_load_all(path.read_text(encoding="utf-8")):
                 yield DEFINITIONS, definition
     yield NAMESPACES, _object(NAMESPACES, SYSTEM_NAMESPACE)
-    resource_class = _object(DRA_V1ALPHA2.classes, CLASS_NAME) | {"driverName": driver_name}
-    yield DRA_V1ALPHA2.classes, resource_class
+    for obj in wanted_classes("v1alpha2", FAKE.renamed(driver_name), CLASS_NAME):
+        yield CLASSES["v1alpha2"], obj
 
 
 def install(client: Client, driver_name: str) -> None:

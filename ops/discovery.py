@@ -21,6 +21,8 @@ from ops.logs import get_logger
 from ops.settings import option
 
 RETRY_SECONDS: Final = 2.0
+PERIOD_SECONDS: Final = 30.0
+"""From one look at what the API server has to the next."""
 
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "auto": (*CLASSIC, *STRUCTURED),
@@ -68,3 +70,38 @@ def served_version(client: Client, kind: str, stop: threading.Event) -> str | No
             _LOG.warning("API server is away, trying again", error=str(error))
             stop.wait(RETRY_SECONDS)
     return None
+
+
+def until_kind_changes(client: Client, kind: str, version: str, stop: threading.Event) -> None:
+    """End the program once it is the wrong one for the API server; runs on a thread of its own.
+
+    That is after an upgrade or downgrade of the control plane. The program ends as if it were told
+    to, with exit code 0, and its pod is started again. A version of structured claims is as good as
+    another, since those programs ask for the version each time; a classic one is not. A server that
+    is away, or has no version at all for a while, changes nothing.
+
+    Args:
+        client: the API server.
+        kind: one of KINDS, as the program was told.
+        version: of resource.k8s.io, with which the program was started.
+        stop: ends the program, and this.
+    """
+    known: list[str] = []
+    while not stop.wait(PERIOD_SECONDS):
+        try:
+            served = client.versions(RESOURCE_GROUP)
+            if served == known:
+                continue
+            found = choose(served, KINDS[kind], client.server_version())
+            known = served
+        except (KubeError, UnsupportedVersion) as error:
+            _LOG.debug("No usable version at this moment", error=str(error))
+            continue
+        if found != version and not {found, version} <= set(STRUCTURED):
+            _LOG.info(f"restarting as {kind_of(found)}", version=found, before=version)
+            stop.set()
+
+
+def kind_of(version: str) -> str:
+    """Return the kind of the claims of a version, `classic` or `structured`."""
+    return "classic" if version in CLASSIC else "structured"

@@ -14,7 +14,7 @@ from dra.settings import NODE, NodeConfig, node_options
 from dra.structured import structured
 from dra.wiring import Surroundings, Telemetry
 from ops.config import CommonConfig, common_config, common_options
-from ops.discovery import kind_option, served_version
+from ops.discovery import kind_option, served_version, until_kind_changes
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
 from ops.settings import option, program
@@ -119,6 +119,7 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
     version = served_version(around.client, config.kind, life.stop)
     if version is None:
         return life.wait()
+    life.spawn("kind", lambda: until_kind_changes(around.client, config.kind, version, life.stop))
     source = FakeDeviceSource(contract, around.node, config.num_devices, config.device_model)
     if version in CLASSIC:
         return _run_classic(life, around, source, config, common)

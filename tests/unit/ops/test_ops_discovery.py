@@ -1,14 +1,16 @@
 """How a program comes to its version; which one that is, is tested with api.claims."""
 
 import threading
+from typing import Any
 
 import pytest
 
 from api.objects import JSON
 from kube.errors import ConnectFailed
 from ops import discovery
-from ops.discovery import served_version
+from ops.discovery import served_version, until_kind_changes
 from ops.errors import ConfigError
+from ops.logs import configure
 
 
 class Server:
@@ -43,3 +45,74 @@ def test_waiting_ends_with_the_program() -> None:
     stop = threading.Event()
     stop.set()
     assert served_version(Server(1), "classic", stop) is None
+
+
+CLASSIC_31 = ["v1alpha3"]
+STRUCTURED_32 = ["v1beta1", "v1alpha3"]
+
+
+class Upgraded:
+    """A server that serves something else at each look; the last for ever."""
+
+    def __init__(self, *looks: list[str] | None) -> None:
+        self.looks = list(looks)
+        self.asked: list[str] = []
+
+    def versions(self, group: str) -> list[str]:
+        self.asked.append(group)
+        found = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        if found is None:
+            raise ConnectFailed("refused")
+        return found
+
+    def server_version(self) -> JSON:
+        self.asked.append("/version")
+        return {"minor": "32" if "v1beta1" in (self.looks[0] or []) else "31"}
+
+
+class Looks(threading.Event):
+    """A stop that lets so many looks pass, and is set then."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.left = number
+        self.paused: list[float | None] = []
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.paused.append(timeout)
+        self.left -= 1
+        return self.is_set() or self.left < 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "version", "looks", "said"),
+    [
+        pytest.param("auto", "v1alpha3", [STRUCTURED_32], "structured", id="1.31-to-1.32"),
+        pytest.param("auto", "v1beta1", [CLASSIC_31], "classic", id="1.32-to-1.31"),
+        pytest.param("auto", "v1alpha2", [CLASSIC_31], "classic", id="1.30-to-1.31"),
+        pytest.param("classic", "v1alpha2", [CLASSIC_31], "classic", id="forced-to-classic"),
+        pytest.param("auto", "v1alpha3", [None, [], STRUCTURED_32], "structured", id="away-first"),
+        pytest.param("auto", "v1alpha3", [CLASSIC_31], "", id="same"),
+        pytest.param("auto", "v1beta2", [["v1"]], "", id="newer-structured"),
+        pytest.param("auto", "v1alpha3", [[]], "", id="no-group"),
+        pytest.param("auto", "v1alpha3", [None], "", id="away"),
+        pytest.param("structured", "v1beta1", [CLASSIC_31], "", id="forced-to-structured"),
+        pytest.param("classic", "v1alpha3", [STRUCTURED_32], "", id="classic-has-nothing-there"),
+    ],
+)
+def test_program_ends_once_it_is_the_wrong_one(
+    kind: str, version: str, looks: list[list[str] | None], said: str, capsys: Any
+) -> None:
+    configure("text", 2)
+    stop = Looks(5)
+    until_kind_changes(Upgraded(*looks), kind, version, stop)
+    lines = [line for line in capsys.readouterr().err.splitlines() if "restarting as" in line]
+    assert [said in line for line in lines] == ([True] if said else [])
+    assert stop.is_set() is bool(said)
+
+
+def test_a_look_at_what_has_not_changed_is_one_request() -> None:
+    server, stop = Upgraded(CLASSIC_31), Looks(5)
+    until_kind_changes(server, "auto", "v1alpha3", stop)
+    assert server.asked == ["resource.k8s.io", "/version", *["resource.k8s.io"] * 4]
+    assert set(stop.paused) == {30.0}
