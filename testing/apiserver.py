@@ -71,16 +71,19 @@ class MemoryApi(Client):
         app: the application, for `testing.web` to serve it.
     """
 
-    def __init__(self, *served: str, api: ResourceApi = CLASSIC) -> None:
-        """Serve an empty cluster.
+    def __init__(
+        self, *served: str, api: ResourceApi = CLASSIC, over: "MemoryApi | None" = None
+    ) -> None:
+        """Serve an empty cluster, or what another server has stored.
 
         Args:
             served: versions of resource.k8s.io, by default all that have classic claims.
             api: with structured parameters is served instead, by its rules.
+            over: the other server.
         """
         # one lock, or who looks inside `changed` would wait for a writer that waits for `changed`
         lock = threading.RLock()
-        self._storage = Storage(lock=lock)
+        self._storage = over._storage if over else Storage(lock=lock)
         self._stopping = threading.Event()
         self._registry = Registry(_kinds())
         self._structured = list(structured_kinds(api, lambda: NOW))
@@ -106,7 +109,7 @@ class MemoryApi(Client):
         self.fault: Fault = lambda _verb, _plural, _body: None
         self.answered: Callable[[], None] = lambda: None
         self.objects = _Objects(self._storage, self._registry)
-        self.changed = threading.Condition(lock)
+        self.changed = over.changed if over else threading.Condition(lock)
         self.listen(self._notify)
         self.app = create_app(backend)
         transport = Observed(self.app, self._before, self._after)
