@@ -68,6 +68,7 @@ class ControllerConfig:
     metavar="NAME",
     callback=_class_name,
     default="fake.3-shake.com",
+    empty=True,
     help="Name of the class by which claims ask for devices, which the controller makes and keeps: "
     "a ResourceClass up to Kubernetes 1.30, then a DeviceClass. Where claims are structured, "
     "split.NAME is the one of split devices. Empty is no class.",

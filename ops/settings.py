@@ -14,6 +14,7 @@ variable that is set but empty counts as unset.
 """
 
 import math
+import os
 import platform
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -31,17 +32,26 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Setting(click.Option):
     """An option with its section in the help, and with the remedy that a wrong value is told."""
 
-    def __init__(self, *args: Any, section: str, remedy: str, **attrs: Any) -> None:
+    def __init__(
+        self, *args: Any, section: str, remedy: str, empty: bool = False, **attrs: Any
+    ) -> None:
         """Make an option; `option` is the way to do it."""
         super().__init__(*args, **attrs)
         self.section = section
         self.remedy = remedy
+        self.empty = empty
 
     @property
     def label(self) -> str:
         """The flag and its environment variables, as messages name them."""
         names = [self.envvar] if isinstance(self.envvar, str) else list(self.envvar or [])
         return f"{self.opts[-1]} (env {' or '.join(names)})"
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value of the environment variable; click takes an empty one for none."""
+        if self.empty and os.environ.get(str(self.envvar)) == "":
+            return ""
+        return super().resolve_envvar_value(ctx)
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """Convert the value; an empty one is as good as none for a required setting."""
@@ -148,6 +158,7 @@ def option(
     help: str,  # noqa: A002 - click's word
     remedy: str,
     show_default: str | bool = True,
+    empty: bool = False,
     **attrs: Any,
 ) -> Callable[[F], F]:
     """Return a decorator that adds one setting.
@@ -159,6 +170,7 @@ def option(
         help: what it does, and when to change it.
         remedy: what to do about a wrong value, as the second half of a sentence.
         show_default: a text instead of the default, where that says more.
+        empty: whether an empty environment variable is a value, rather than as good as none.
         attrs: what else `click.option` takes, such as `type`, `default` and `required`.
     """
     return click.option(
@@ -170,6 +182,7 @@ def option(
         help=help,
         remedy=remedy,
         show_default=show_default,
+        empty=empty,
         **attrs,
     )
 

@@ -31,13 +31,26 @@ def upgraded(old: MemoryApi, minor: int = 32) -> MemoryApi:
 
 
 class Upgradable:
-    """The web application of the server that there is now; to be served as one."""
+    """The web application of the server that there is now; to be served as one.
+
+    Attributes:
+        api: that server.
+        watched: plurals of what was watched.
+        written: plurals of what was written.
+    """
 
     def __init__(self, api: MemoryApi) -> None:
         self.api = api
+        self.watched: set[str] = set()
+        self.written: set[str] = set()
 
     def __call__(self, environ: JSON, start: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a request."""
+        last = environ["PATH_INFO"].rpartition("/")[2]
+        if "watch=" in environ["QUERY_STRING"]:
+            self.watched.add(last)
+        if environ["REQUEST_METHOD"] != "GET":
+            self.written.add(last)
         return self.api.app(environ, start)
 
     def become(self, api: MemoryApi) -> None:

@@ -1,7 +1,6 @@
 """How a program comes to its version; which one that is, is tested with api.claims."""
 
 import threading
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,6 @@ from kube.errors import ConnectFailed
 from ops import discovery
 from ops.discovery import served_version, until_kind_changes
 from ops.errors import ConfigError
-from ops.logs import configure
 
 
 class Server:
@@ -101,13 +99,16 @@ class Looks(threading.Event):
     ],
 )
 def test_program_ends_once_it_is_the_wrong_one(
-    kind: str, version: str, looks: list[list[str] | None], said: str, capsys: Any
+    kind: str,
+    version: str,
+    looks: list[list[str] | None],
+    said: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    configure("text", 2)
+    caplog.set_level("INFO", logger="discovery")
     stop = Looks(5)
     until_kind_changes(Upgraded(*looks), kind, version, stop)
-    lines = [line for line in capsys.readouterr().err.splitlines() if "restarting as" in line]
-    assert [said in line for line in lines] == ([True] if said else [])
+    assert caplog.messages == ([f"restarting as {said}"] if said else [])
     assert stop.is_set() is bool(said)
 
 
