@@ -34,6 +34,7 @@ class Fault(StrEnum):
     FILE_WRONG = "CDIFileWrong"
     CHECKPOINT_CORRUPT = "CheckpointCorrupt"
     PREPARED_DIFFERS = "PreparedDiffers"
+    LEFT_OVER = "LeftOver"
 
 
 @dataclass(frozen=True, slots=True, order=True)

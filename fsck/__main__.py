@@ -9,10 +9,12 @@ from typing import Any, Final
 import click
 
 from api import __version__
+from api.claims.versions import STRUCTURED
 from api.contract import Contract
 from api.errors import DriverError
 from api.invariants import NodeFiles
 from api.objects import NodeName
+from api.resources import Resource
 from fsck.looks import Look, claims_resource, look
 from fsck.mending import Repair, apply, plan
 from fsck.namespaces import driver_namespace
@@ -145,6 +147,9 @@ def main() -> None:
 def fsck(**values: Any) -> int:
     """Look for what must never be: in node states, claims, CDI files and checkpoint.
 
+    Where kube-scheduler allocates (Kubernetes 1.32 and later): in claims and ResourceSlices, and
+    for what classic claims have left.
+
     Says first what it looks at: the API server, the namespace, how many nodes and claims.
 
     Exit codes:
@@ -206,7 +211,7 @@ def inspect(
     claims = claims_resource(client)
     first = look(client, claims, namespace, files(), contract)
     if not first.violations:
-        return Inspection(_scope(client, namespace, first), [])
+        return Inspection(_scope(client, namespace, claims, first), [])
     sleep(options.settle)
     second = look(client, claims, namespace, files(), contract)
     lasting = [violation for violation in second.violations if violation in first.violations]
@@ -216,11 +221,13 @@ def inspect(
         found.append(Finding(violation, outcome))
         if outcome == REPAIRED:
             seen = look(client, claims, namespace, {}, contract)
-    return Inspection(_scope(client, namespace, second), found)
+    return Inspection(_scope(client, namespace, claims, second), found)
 
 
-def _scope(client: Client, namespace: str, seen: Look) -> Scope:
-    return Scope(client.url, namespace, seen.nodes, len(seen.claims), seen.ours, seen.files)
+def _scope(client: Client, namespace: str, claims: Resource, seen: Look) -> Scope:
+    counts = (seen.nodes, len(seen.claims), seen.ours)
+    structured = claims.version in STRUCTURED
+    return Scope(client.url, namespace, *counts, seen.files, structured=structured)
 
 
 def _repair(client: Client, repair: Repair | None, options: Options) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from api.claims.versions import CLAIMS, CLASSIC, choose, read_claim
+from api.claims.versions import CLAIMS, CLASSIC, STRUCTURED, choose, read_claim
 from api.claims.view import ClaimView
 from api.contract import Contract
 from api.errors import DriverError, MalformedState, UnsupportedVersion
@@ -16,7 +16,8 @@ from api.invariants import Fault, NodeFiles, Violation, check, check_files
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, NodeName
-from api.resources import NODES, STATES, Resource
+from api.resources import NODES, STATES, STRUCTURED_VERSIONS, Resource
+from api.structuredinvariants import check_structured, offered_devices
 from fsck.report import named
 from kube.client import ListPage
 from kube.errors import Forbidden, NotFound
@@ -25,11 +26,11 @@ DEFINE: Final = "kubectl apply -f deploy/helm/fake-dra-driver/crds"
 
 
 class UnsupportedCluster(DriverError):
-    """The API server has no classic claims, so that there is nothing to look over."""
+    """The API server has no claims, so that there is nothing to look over."""
 
 
 class NothingFound(DriverError):
-    """There are no node states, and no claims of this driver."""
+    """The driver has published nothing, and there are no claims of it."""
 
 
 class Discovery(Protocol):
@@ -46,7 +47,13 @@ class Reader(Discovery, Protocol):
     def url(self) -> str:
         """Where the API server is."""
 
-    def list(self, resource: Resource, *, namespace: str | None = None) -> ListPage:
+    def list(
+        self,
+        resource: Resource,
+        *,
+        namespace: str | None = None,
+        field_selector: str | None = None,
+    ) -> ListPage:
         """Return all objects of a collection."""
 
     def get(self, resource: Resource, name: str, namespace: str | None = None) -> JSON:
@@ -62,7 +69,7 @@ class Look:
         claims: by uid.
         files: of some nodes, by name.
         violations: sorted.
-        nodes: how many node states there are.
+        nodes: how many nodes have published something: node states, or ResourceSlices.
         ours: how many claims are allocated by this driver, or have its finalizer.
     """
 
@@ -75,14 +82,14 @@ class Look:
 
 
 def claims_resource(client: Discovery) -> Resource:
-    """Return ResourceClaim in the version that the API server has.
+    """Return ResourceClaim in the version that the API server has, of either kind.
 
     Raises:
-        UnsupportedCluster: it has none with classic claims.
+        UnsupportedCluster: it has none.
         KubeError: it did not answer.
     """
     try:
-        return CLAIMS[choose(client.versions(RESOURCE_GROUP), CLASSIC)]
+        return CLAIMS[choose(client.versions(RESOURCE_GROUP), (*CLASSIC, *STRUCTURED))]
     except UnsupportedVersion as error:
         raise UnsupportedCluster(str(error)) from error
 
@@ -112,17 +119,37 @@ def look(
     ours = sum(claim.held_by(contract) for claim in by_uid.values())
     unread = {violation.node for violation in malformed}
     nodes = {*states, *unread}
-    _check_found(client, namespace, nodes, ours)
-    _check_comparable(client, namespace, nodes, files)
-    used = {claim.node(contract.driver_name) for claim in by_uid.values()}
-    stateless = {node for node in used if node} - nodes
-    gone = [node for node in stateless if _is_gone(client, node)]
-    found = [
-        v for v in check(states.values(), by_uid.values(), contract, gone) if v.node not in unread
-    ]
     on_disk = [v for node, read in files.items() for v in _on_disk(node, states, read)]
-    violations = tuple(sorted([*malformed, *found, *on_disk]))
+    if claims.version in CLASSIC:
+        _check_found(client, namespace, nodes, ours)
+        _check_comparable(client, namespace, nodes, files)
+        found = _classic(client, states, by_uid, contract, nodes)
+        found = [*malformed, *(v for v in found if v.node not in unread)]
+    else:
+        slices = _slices(client, claims.version, contract)
+        found = check_structured(offered_devices(slices), nodes, by_uid.values(), contract)
+        nodes |= {NodeName(each["spec"]["pool"]["name"]) for each in slices}
+        _check_published(client, nodes, ours)
+    violations = tuple(sorted([*found, *on_disk]))
     return Look(states, by_uid, files, violations, len(nodes), ours)
+
+
+def _classic(
+    client: Reader,
+    states: Mapping[NodeName, NodeAllocationState],
+    claims: Mapping[ClaimUID, ClaimView],
+    contract: Contract,
+    nodes: Collection[NodeName],
+) -> list[Violation]:
+    used = {claim.node(contract.driver_name) for claim in claims.values()}
+    stateless = {node for node in used if node} - {*nodes}
+    gone = [node for node in stateless if _is_gone(client, node)]
+    return check(states.values(), claims.values(), contract, gone)
+
+
+def _slices(client: Reader, version: str, contract: Contract) -> list[JSON]:
+    selector = f"spec.driver={contract.driver_name}"
+    return client.list(STRUCTURED_VERSIONS[version].slices, field_selector=selector).items
 
 
 def _states(
@@ -154,6 +181,15 @@ def _check_found(client: Reader, namespace: str, nodes: Collection[NodeName], ou
         "driver, so nothing to look at; see that --kubeconfig names the cluster of the "
         "driver, and that its kubelet plugins run"
     )
+
+
+def _check_published(client: Reader, nodes: Collection[NodeName], ours: int) -> None:
+    if not (nodes or ours):
+        raise NothingFound(
+            f"{client.url} has no ResourceSlice and no claim of this driver, so nothing to look "
+            "at; see that --kubeconfig names the cluster of the driver, that --driver-name is its "
+            "name, and that its kubelet plugins run"
+        )
 
 
 def _check_comparable(

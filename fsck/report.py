@@ -42,10 +42,11 @@ class Scope:
     Attributes:
         server: URL of the API server.
         namespace: of the node states; empty if there are none.
-        nodes: node states.
+        nodes: that have published something.
         claims: of the cluster.
         ours: claims among them that are this driver's.
         files: of some nodes, by name.
+        structured: whether kube-scheduler allocates there.
     """
 
     server: str
@@ -54,14 +55,16 @@ class Scope:
     claims: int
     ours: int
     files: Mapping[NodeName, NodeFiles]
+    structured: bool = False
 
     def __str__(self) -> str:
         """Return it in a line for people."""
         counts = f"{counted(self.nodes, 'node')} and {counted(self.claims, 'claim')}"
         where = f"in namespace {self.namespace} of" if self.namespace else "of"
+        kind = ", where kube-scheduler allocates" if self.structured else ""
         files = [f", {_described(read)} of node {node}" for node, read in self.files.items()]
         return "".join(
-            [f"looked at {counts} ({self.ours} of this driver) {where} {self.server}", *files]
+            [f"looked at {counts} ({self.ours} of this driver) {where} {self.server}{kind}", *files]
         )
 
 

@@ -2,8 +2,8 @@
 
 The chart runs it as two hooks of `helm uninstall`. With `--check`, before anything is deleted: a
 claim that is in use would keep its finalizer for ever, with nobody left to take it away. Without,
-after everything was deleted: plugins make their NodeAllocationState again, so that it can only be
-removed when the last of them has ended.
+after everything was deleted: plugins make their NodeAllocationState and ResourceSlices again, and
+the controller its classes, so that these can only be removed when the last of them has ended.
 """
 
 import time
@@ -14,12 +14,14 @@ from typing import Any, Final, Protocol
 import click
 
 from api import __version__
-from api.claims.versions import read_claim
+from api.claims.versions import CLASSIC, STRUCTURED, choose, read_claim
+from api.classes import CLASSES, managed_selector
 from api.contract import Contract
-from api.errors import DriverError
+from api.errors import DriverError, UnsupportedVersion
+from api.names import RESOURCE_GROUP
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID
-from api.resources import PODS, STATES, Resource
+from api.resources import PODS, STATES, STRUCTURED_VERSIONS, Resource
 from fsck.looks import UnsupportedCluster, claims_resource
 from fsck.report import named
 from kube.client import Client, ListPage
@@ -30,18 +32,18 @@ from ops.logs import configure, get_logger
 from ops.settings import option, program
 
 PERIOD_SECONDS: Final = 1.0
-PLUGINS: Final = "app.kubernetes.io/component=kubeletplugin"
+PROGRAMS: Final = "app.kubernetes.io/component in (controller,kubeletplugin)"
 SECTION: Final = "Uninstall"
 
 _LOG = get_logger("uninstall")
 
 
 class StillInUse(DriverError):
-    """A claim has devices of the driver, or its finalizer."""
+    """A claim has devices of the driver, or its finalizer; whoever allocated it."""
 
 
 class PluginsRemain(DriverError):
-    """A plugin may still run, which would make its NodeAllocationState again."""
+    """A plugin or controller may still run, which would make again what is removed."""
 
 
 class Api(Protocol):
@@ -56,6 +58,7 @@ class Api(Protocol):
         *,
         namespace: str | None = None,
         label_selector: str | None = None,
+        field_selector: str | None = None,
     ) -> ListPage:
         """Return all objects of a collection."""
 
@@ -65,7 +68,7 @@ class Api(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long to wait for plugins.
+    """How long to wait for plugins and controller.
 
     Attributes:
         seconds: at most.
@@ -92,8 +95,8 @@ class Patience:
     "PLUGIN_SELECTOR",
     section=SECTION,
     metavar="SELECTOR",
-    default=PLUGINS,
-    help="Labels of the pods of the kubelet plugin, which have to be gone first.",
+    default=PROGRAMS,
+    help="Labels of the pods of plugin and controller, which have to be gone first.",
     remedy="give a label selector as kubectl takes it",
 )
 @option(
@@ -109,7 +112,7 @@ class Patience:
 @driver_option
 @logging_options
 def uninstall(**values: Any) -> int:
-    """Remove the NodeAllocationStates once no plugin is left, or check whether the driver may go.
+    """Remove what the driver's programs made, once they have ended, or check whether it may go.
 
     `helm uninstall` runs both; run it by hand where the driver was taken away without Helm's hooks.
     """
@@ -128,6 +131,7 @@ def uninstall(**values: Any) -> int:
         else:
             await_plugins(client, namespace, values["plugin_selector"], Patience(values["timeout"]))
             remove_states(client, namespace)
+            remove_published(client, values["contract"])
     finally:
         client.close()
     return 0
@@ -148,7 +152,7 @@ def check_unused(client: Api, namespace: str, contract: Contract) -> None:
     """
     used = {
         **_claims_in_states(client, namespace, contract.device_key),
-        **_claims_with_finalizer(client, contract.finalizer),
+        **_claims_held(client, contract),
     }
     if not used:
         _LOG.info("No claim has devices of the driver or its finalizer")
@@ -161,7 +165,7 @@ def check_unused(client: Api, namespace: str, contract: Contract) -> None:
 
 
 def await_plugins(client: Api, namespace: str, selector: str, patience: Patience) -> None:
-    """Wait until no pod of the plugin is left.
+    """Wait until no pod of plugin and controller is left.
 
     Raises:
         PluginsRemain: some are left when the time is over.
@@ -171,12 +175,11 @@ def await_plugins(client: Api, namespace: str, selector: str, patience: Patience
     while left := _pods(client, namespace, selector):
         if patience.clock() >= deadline:
             raise PluginsRemain(
-                f"pods of the plugin are left in namespace {namespace} after "
+                f"pods of the driver are left in namespace {namespace} after "
                 f"{patience.seconds:g} s: {named(left)}; delete them (with --force where the "
-                "node is gone), and then what they have made: kubectl delete nas --all "
-                f"--namespace {namespace}"
+                "node is gone), and then run fake-dra uninstall, which removes what they have made"
             )
-        _LOG.debug("Waiting for plugins to end", pods=len(left))
+        _LOG.debug("Waiting for plugins and controller to end", pods=len(left))
         patience.sleep(PERIOD_SECONDS)
 
 
@@ -186,13 +189,38 @@ def remove_states(client: Api, namespace: str) -> None:
     Raises:
         KubeError: one could not be deleted.
     """
-    for state in _states(client, namespace):
-        name = state["metadata"]["name"]
+    _remove(client, STATES, _states(client, namespace))
+
+
+def remove_published(client: Api, contract: Contract) -> None:
+    """Delete the classes that the controller made, and ResourceSlices of the driver.
+
+    A plugin that ends leaves its slices, which a kubelet removes half a minute later.
+
+    Raises:
+        KubeError: one could not be deleted.
+    """
+    try:
+        version = choose(client.versions(RESOURCE_GROUP), (*CLASSIC, *STRUCTURED))
+    except UnsupportedVersion:
+        return
+    classes = CLASSES[version]
+    own = client.list(classes, label_selector=managed_selector(contract))
+    _remove(client, classes, own.items)
+    if version in STRUCTURED:
+        slices = STRUCTURED_VERSIONS[version].slices
+        published = client.list(slices, field_selector=f"spec.driver={contract.driver_name}")
+        _remove(client, slices, published.items)
+
+
+def _remove(client: Api, resource: Resource, objects: list[JSON]) -> None:
+    for obj in objects:
+        name, namespace = obj["metadata"]["name"], obj["metadata"].get("namespace")
         try:
-            client.delete(STATES, name, namespace)
+            client.delete(resource, name, namespace)
         except NotFound:
             continue
-        _LOG.info("NodeAllocationState deleted", node=name, namespace=namespace)
+        _LOG.info(f"{resource.kind} deleted", name=name)
 
 
 def _claims_in_states(client: Api, namespace: str, key: str) -> dict[ClaimUID, str]:
@@ -205,16 +233,14 @@ def _claims_in_states(client: Api, namespace: str, key: str) -> dict[ClaimUID, s
     return used
 
 
-def _claims_with_finalizer(client: Api, finalizer: str) -> dict[ClaimUID, str]:
+def _claims_held(client: Api, contract: Contract) -> dict[ClaimUID, str]:
     try:
         resource = claims_resource(client)
     except UnsupportedCluster:
         return {}
     claims = map(read_claim, client.list(resource).items)
     return {
-        claim.uid: f"{claim.namespace}/{claim.name}"
-        for claim in claims
-        if finalizer in claim.finalizers
+        claim.uid: f"{claim.namespace}/{claim.name}" for claim in claims if claim.held_by(contract)
     }
 
 

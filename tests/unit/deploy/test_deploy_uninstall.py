@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
+from devcluster.apiserver.selectors import label_requirements
 from fsck.__main__ import main
 from fsck.uninstall import uninstall
 from tests.support.helm import Helm
@@ -83,13 +84,24 @@ def test_command_is_that_of_the_package(
 
 
 @pytest.mark.parametrize("override", [{}, {"selectorLabelsOverride": {"team": "batch"}}], ids=str)
-def test_plugins_are_those_of_the_daemon_set(helm: Helm, find: Find, override: JSON) -> None:
+def test_pods_to_wait_for_are_those_of_plugin_and_controller(
+    helm: Helm, find: Find, override: JSON
+) -> None:
     documents = helm.template(override)
-    wanted = find(documents, "DaemonSet", "")["spec"]["selector"]["matchLabels"]
     (container,) = pod_of(find, documents, "post-delete")["containers"]
     (argument,) = container["args"]
     selector = argument.removeprefix("--plugin-selector=")
-    assert dict(term.split("=") for term in selector.split(",")) == wanted
+    terms = label_requirements(selector)
+    labels = {
+        kind: find(documents, kind, "")["spec"]["template"]["metadata"]["labels"]
+        for kind in ("DaemonSet", "Deployment")
+    }
+    job = find(documents, "Job", "-post-delete")["spec"]["template"]["metadata"]["labels"]
+    selected = {
+        name: all(term.matches(found) for term in terms)
+        for name, found in {**labels, "Job": job}.items()
+    }
+    assert selected == {"DaemonSet": True, "Deployment": True, "Job": False}
 
 
 def test_no_workload_selects_the_pods_of_the_jobs(rendered: list[JSON]) -> None:

@@ -292,8 +292,8 @@ def test_a_server_that_does_not_answer(server: Server) -> None:
     assert "away" in result.output
 
 
-def test_a_server_without_classic_claims(server: Server) -> None:
-    server.served = ["v1"]
+def test_a_server_without_claims(server: Server) -> None:
+    server.served = []
     result = run()
     assert result.exit_code == 2
-    assert "1.27 to 1.31" in result.output
+    assert "serves resource.k8s.io in no version" in result.output

@@ -169,11 +169,11 @@ helm.sh/hook-weight: {{ . | quote }}
 helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end -}}
 
-{{/* Selector of the kubelet plugin's pods, as a list request takes it. */}}
+{{/* Selector of the pods of kubelet plugin and controller, as a list request takes it. */}}
 {{- define "fake-dra-driver.pluginSelector" -}}
 {{- $pairs := list -}}
-{{- range $key, $value := include "fake-dra-driver.selectorLabels" (list . "kubeletplugin") | fromYaml -}}
+{{- range $key, $value := omit (include "fake-dra-driver.selectorLabels" (list . "") | fromYaml) "app.kubernetes.io/component" -}}
 {{- $pairs = append $pairs (printf "%s=%s" $key $value) -}}
 {{- end -}}
-{{- join "," $pairs -}}
+{{- append $pairs "app.kubernetes.io/component in (controller,kubeletplugin)" | join "," -}}
 {{- end -}}
