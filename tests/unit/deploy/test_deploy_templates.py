@@ -67,6 +67,7 @@ COMMON = {
     "logging_format": "json",
     "verbosity": 2,
     "normal_events": True,
+    "kind": "auto",
     "contract": FAKE,
 }
 
@@ -76,6 +77,7 @@ def test_controller_reads_the_values(
 ) -> None:
     container = container_of(find, rendered, "controller")
     assert settings("controller", container, monkeypatch) == COMMON | {
+        "class_name": "fake.3-shake.com",
         "workers": 10,
         "unprepare_timeout": 60.0,
         "leader_election": True,
@@ -95,7 +97,6 @@ def test_plugin_reads_the_values(
         "num_devices": 8,
         "device_model": "LATEST-FAKE-MODEL",
         "heartbeat_period": 60.0,
-        "kind": "auto",
         "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
         "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
     }
