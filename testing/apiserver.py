@@ -83,7 +83,7 @@ class MemoryApi(Client):
         """
         # one lock, or who looks inside `changed` would wait for a writer that waits for `changed`
         lock = threading.RLock()
-        self._storage = over._storage if over else Storage(lock=lock)
+        self._storage = over._storage if over else Storage(lock=lock)  # noqa: SLF001 - our own class
         self._stopping = threading.Event()
         self._registry = Registry(_kinds())
         self._structured = list(structured_kinds(api, lambda: NOW))

@@ -49,12 +49,12 @@ def test_every_cache_follows_an_api_server_that_was_restored(version: str) -> No
     for thread in threads:
         thread.start()
     try:
-        backup = Backup.of(api.storage)
+        backup = Backup.of(api._storage)
         for number in range(10):
             everywhere(f"lost{number}")
         for each in seen.values():
             each.wait_for("lost9")
-        backup.restore(api.storage, *stores)
+        backup.restore(api._storage, *stores)
         everywhere("new")
         for each in seen.values():
             each.wait_for("new")
