@@ -83,7 +83,7 @@ class MemoryApi(Client):
         """
         # one lock, or who looks inside `changed` would wait for a writer that waits for `changed`
         lock = threading.RLock()
-        self._storage = over._storage if over else Storage(lock=lock)  # noqa: SLF001 - our own class
+        self._storage: Storage = over._storage if over else Storage(lock=lock)  # noqa: SLF001 - our own class
         self._stopping = threading.Event()
         self._registry = Registry(_kinds())
         self._structured = list(structured_kinds(api, lambda: NOW))
@@ -109,7 +109,7 @@ class MemoryApi(Client):
         self.fault: Fault = lambda _verb, _plural, _body: None
         self.answered: Callable[[], None] = lambda: None
         self.objects = _Objects(self._storage, self._registry)
-        self.changed = over.changed if over else threading.Condition(lock)
+        self.changed: threading.Condition = over.changed if over else threading.Condition(lock)
         self.listen(self._notify)
         self.app = create_app(backend)
         transport = Observed(self.app, self._before, self._after)
