@@ -6,14 +6,14 @@ has both for one driver, see `api.claims.versions`.
 
 import threading
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import click
 
 from api.claims.versions import CLASSIC, STRUCTURED, choose
 from api.errors import UnsupportedVersion
 from api.names import RESOURCE_GROUP
-from kube.client import Client
+from api.objects import JSON
 from kube.errors import KubeError
 from ops.config import KUBERNETES
 from ops.errors import ConfigError
@@ -47,7 +47,17 @@ kind_option: Final = option(
 """Decorator that adds --kind."""
 
 
-def served_version(client: Client, kind: str, stop: threading.Event) -> str | None:
+class Server(Protocol):
+    """What is needed of kube.client.Client."""
+
+    def versions(self, group: str) -> list[str]:
+        """Return the served versions of an API group."""
+
+    def server_version(self) -> JSON:
+        """Return the answer of `GET /version`."""
+
+
+def served_version(client: Server, kind: str, stop: threading.Event) -> str | None:
     """Return the version of resource.k8s.io to use; waits for an API server that is away.
 
     Args:
@@ -72,7 +82,7 @@ def served_version(client: Client, kind: str, stop: threading.Event) -> str | No
     return None
 
 
-def until_kind_changes(client: Client, kind: str, version: str, stop: threading.Event) -> None:
+def until_kind_changes(client: Server, kind: str, version: str, stop: threading.Event) -> None:
     """End the program once it is the wrong one for the API server; runs on a thread of its own.
 
     That is after an upgrade or downgrade of the control plane. The program ends as if it were told

@@ -1,5 +1,6 @@
 """The classes are there in each version, and what others made or edited stays as they want it."""
 
+from collections.abc import Callable
 from typing import Any
 from unittest.mock import create_autospec
 
@@ -16,7 +17,7 @@ from tests.support.upgrade import upgraded
 
 NAME = "fake.3-shake.com"
 SPLIT = f"split.{NAME}"
-SERVERS = {
+SERVERS: dict[str, tuple[Callable[[], MemoryApi], str]] = {
     "1.27": (lambda: MemoryApi("v1alpha2"), "v1alpha2"),
     "1.30": (lambda: MemoryApi("v1alpha2"), "v1alpha2"),
     "1.31": (lambda: MemoryApi("v1alpha3"), "v1alpha3"),
