@@ -33,17 +33,20 @@ class Upkeep:
         self._version = version
         self._tasks = tasks
         self._failures: dict[str, str] = {}
+        self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
         """Begin; of no effect while stopping."""
-        if not self._life.stop.is_set():
-            self._threads.append(self._life.spawn("upkeep", self._run))
+        with self._lock:
+            if not self._life.stop.is_set():
+                self._threads.append(self._life.spawn("upkeep", self._run))
 
     def stop(self) -> None:
         """Wait for the end of the round that is under way."""
-        for thread in self._threads:
-            thread.join()
+        with self._lock:
+            for thread in self._threads:
+                thread.join()
 
     def round(self) -> None:
         """Do every task once; what fails is logged, and tried again in the next round."""
