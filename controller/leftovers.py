@@ -6,7 +6,8 @@ until it is gone, so that a control plane that is taken back finds it. Every ste
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 
 from api.claims.versions import CLAIMS, read_claim
 from api.claims.view import ClaimView
@@ -17,7 +18,7 @@ from api.objects import ClaimUID
 from api.resources import STATES, Resource
 from controller.nodes.infos import Heartbeats
 from kube.client import Client
-from kube.errors import Conflict, NotFound
+from kube.errors import Conflict, KubeError, NotFound
 from ops.logs import get_logger
 
 _LOG = get_logger("leftovers")
@@ -62,14 +63,17 @@ class Leftovers:
         claims = [read_claim(raw) for raw in self._client.list(resource).items]
         held = [claim for claim in claims if self._contract.finalizer in claim.finalizers]
         used = {claim.uid for claim in claims if claim.reserved_for}
-        for claim in held:
-            if claim.uid not in used:
-                self._release(resource, claim)
         self._finalized = bool(held)
         for state in states:
             self._heartbeats.saw(state.node, state.heartbeat)
-            if not self._serves(state) and not in_use(state, used):
-                self._delete(state)
+        free = [claim for claim in held if claim.uid not in used]
+        left = [each for each in states if not (self._serves(each) or in_use(each, used))]
+        _all(
+            [
+                *(partial(self._release, resource, claim) for claim in free),
+                *(partial(self._delete, state) for state in left),
+            ]
+        )
 
     def _states(self) -> Iterator[NodeAllocationState]:
         try:
@@ -109,6 +113,18 @@ class Leftovers:
         if problem not in self._unread:
             self._unread.add(problem)
             _LOG.warning("NodeAllocationState left alone", err=problem)
+
+
+def _all(steps: Iterable[Callable[[], None]]) -> None:
+    """Do every step, whatever becomes of the others; raise the first failure afterwards."""
+    failures = []
+    for step in steps:
+        try:
+            step()
+        except KubeError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
 
 
 def in_use(state: NodeAllocationState, used: Collection[ClaimUID]) -> bool:

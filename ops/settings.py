@@ -48,10 +48,11 @@ class Setting(click.Option):
         return f"{self.opts[-1]} (env {' or '.join(names)})"
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
-        """Return the value of the environment variable; click takes an empty one for none."""
-        if self.empty and os.environ.get(str(self.envvar)) == "":
-            return ""
-        return super().resolve_envvar_value(ctx)
+        """Return the value of the variable; an empty one is none unless it means something."""
+        value = super().resolve_envvar_value(ctx)
+        if value is None and self.empty and isinstance(self.envvar, str):
+            return os.environ.get(self.envvar)
+        return value
 
     def process_value(self, ctx: click.Context, value: Any) -> Any:
         """Convert the value; an empty one is as good as none for a required setting."""
@@ -158,7 +159,6 @@ def option(
     help: str,  # noqa: A002 - click's word
     remedy: str,
     show_default: str | bool = True,
-    empty: bool = False,
     **attrs: Any,
 ) -> Callable[[F], F]:
     """Return a decorator that adds one setting.
@@ -170,8 +170,8 @@ def option(
         help: what it does, and when to change it.
         remedy: what to do about a wrong value, as the second half of a sentence.
         show_default: a text instead of the default, where that says more.
-        empty: whether an empty environment variable is a value, rather than as good as none.
-        attrs: what else `click.option` takes, such as `type`, `default` and `required`.
+        attrs: what else `click.option` takes, such as `type`, `default` and `required`; with
+            `empty` an empty variable is no unset one, but has an empty value.
     """
     return click.option(
         *flags.split(","),
@@ -182,7 +182,6 @@ def option(
         help=help,
         remedy=remedy,
         show_default=show_default,
-        empty=empty,
         **attrs,
     )
 

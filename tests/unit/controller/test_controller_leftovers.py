@@ -10,7 +10,7 @@ from api.nasvalues import Heartbeat
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA3, STATES, STRUCTURED_VERSIONS
 from controller.leftovers import Leftovers
-from kube.errors import ApiError, Conflict, KubeError, NotFound, ServerError
+from kube.errors import ApiError, Conflict, Invalid, KubeError, NotFound, ServerError
 from testing.apiserver import MemoryApi
 from testing.clock import Clock
 from tests.support.build import (
@@ -183,3 +183,14 @@ def test_what_fails_is_an_error_and_done_by_the_next_look() -> None:
         past.look()
     past.api.fault = lambda *_: None
     assert past.look() == [("patch", "resourceclaims"), ("delete", "nodeallocationstates")]
+
+
+def test_a_claim_that_cannot_be_written_holds_nothing_else_up() -> None:
+    past = Past(unused("a"), unused("b"), ended())
+    refusals = iter([Invalid(422, "Invalid", "no", {})])
+    past.api.fault = lambda verb, _plural, _body: next(refusals, None) if verb == "patch" else None
+    with pytest.raises(Invalid):
+        past.look()
+    assert (past.finalizers("a"), past.finalizers("b")) == ([FAKE.finalizer], [])
+    assert past.states() == []
+    assert past.look() == [("patch", "resourceclaims")]
