@@ -24,6 +24,7 @@ from dra.structured import structured
 from ops.config import ServingConfig, serving_config, serving_options
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
+from ops.serving import serve_http
 from ops.settings import Program, program
 
 
@@ -70,5 +71,5 @@ def serve(life: Lifecycle, driver: Driver, config: NodeConfig, common: ServingCo
     contract = driver.contract
     around, lock = startup.surroundings(life, contract, config, common, contract.driver_name)
     plugin = structured(around, driver, rolling=bool(config.rolling_update))
-    checks = plugin.readiness_checks()
-    return startup.run(life, around, common, checks, lambda: plugin.start(life, lock))
+    serve_http(life, common, around.metrics, plugin.readiness_checks())
+    return startup.run(life, around, lambda: plugin.start(life, lock))

@@ -9,7 +9,7 @@ Source: k8s.io/dynamic-resource-allocation kubeletplugin, which starts and stops
 import gc
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 from api import __version__
@@ -23,13 +23,12 @@ from dra.settings import NodeConfig
 from dra.wiring import GRACE_SECONDS, Plugin, Surroundings
 from kube.backoff import Backoff
 from kube.errors import ConfigError
-from ops.checks import Check
 from ops.config import ServingConfig
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
 from ops.metrics import Metrics
-from ops.serving import connect, serve_http
+from ops.serving import connect
 
 SWITCH_SECONDS: Final = 0.0005
 """For which a thread that waits lets another run on; Python's own 5 ms are as long as a call."""
@@ -66,23 +65,14 @@ def surroundings(
     return Surroundings(client, events, metrics, node, places, patience), lock
 
 
-def run(
-    life: Lifecycle,
-    around: Surroundings,
-    common: ServingConfig,
-    checks: Mapping[str, Check],
-    start: Callable[[], None],
-) -> int:
+def run(life: Lifecycle, around: Surroundings, start: Callable[[], None]) -> int:
     """Run a plugin until a signal or a crashed thread; return the exit code.
 
     Args:
         life: of the program.
         around: what the plugin works with.
-        common: of the HTTP endpoint.
-        checks: what /readyz asks.
         start: starts the plugin.
     """
-    serve_http(life, common, around.metrics, checks)
     around.events.start()
     life.on_stop("events", around.events.stop)
     start()

@@ -4,9 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Protocol
 
 from api.claims.versions import STRUCTURED
+from api.contract import Contract
 from api.errors import DriverError
 from dra.claims import ClaimReader
 from dra.devicestate import cdi
@@ -41,6 +43,31 @@ from ops.checks import Check
 from ops.lifecycle import Lifecycle
 
 DEVICES: Final = "devices"
+
+
+class Files(Protocol):
+    """Opens a driver's files on the node."""
+
+    def directory(self, root: Path) -> CdiDirectory:
+        """Return the CDI files below a directory."""
+
+    def checkpoint(self, directory: Path) -> Checkpoint:
+        """Return the checkpoint in a directory."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnFiles:
+    """Those of a driver that never had other ones."""
+
+    contract: Contract
+
+    def directory(self, root: Path) -> CdiDirectory:
+        """Return the CDI files below a directory."""
+        return CdiDirectory(root, self.contract)
+
+    def checkpoint(self, directory: Path) -> Checkpoint:
+        """Return the checkpoint in a directory."""
+        return Checkpoint(directory, self.contract)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +169,16 @@ class StructuredPlugin:
             self.plugin.state.leave()
 
 
-def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> StructuredPlugin:
+def structured(
+    around: Surroundings, driver: Driver, *, rolling: bool, files: Files | None = None
+) -> StructuredPlugin:
     """Return the plugin of a driver, not yet running.
 
     Args:
         around: what it works with.
         driver: the driver.
         rolling: whether another instance may be on the node while the driver is updated.
+        files: of the driver, if former releases left other ones.
 
     Raises:
         CannotServe: it does not tell its devices, or more than can be published.
@@ -172,15 +202,14 @@ def structured(around: Surroundings, driver: Driver, *, rolling: bool) -> Struct
     model = AllocationModel(
         services=served(driver, structured=True, classic=False),
         claims=claims,
-        allocations=FromClaims(name, offer.has),
+        allocations=FromClaims(name, lambda r: offer.has(r) or slices.publisher.has(r)),
         status=StatusPublisher(around.client, claims, name, refused),
         answer=lambda claim, _view: answer(driver, claim),
         metadata=_metadata(around, driver),
         registered=slices.publisher.republish,
     )
-    plugin = build(
-        around, driver, model, _state(around, driver, telemetry, rolling=rolling), telemetry
-    )
+    state = _state(around, files or OwnFiles(driver.contract), telemetry, rolling=rolling)
+    plugin = build(around, driver, model, state, telemetry)
     return StructuredPlugin(
         *(driver, offer, offered, plugin, model.metadata, slices),
         sync=NodeSync(plugin.tasks, WorkQueue(observer=around.metrics.queue("node"))),
@@ -197,9 +226,9 @@ def _metadata(around: Surroundings, driver: Driver) -> MetadataFiles | None:
     return MetadataFiles(name, driver, places.directory.path, places.cdi_root.path)
 
 
-def _state(around: Surroundings, driver: Driver, telemetry: Telemetry, *, rolling: bool) -> State:
+def _state(around: Surroundings, files: Files, telemetry: Telemetry, *, rolling: bool) -> State:
     places = around.places
-    directory = CdiDirectory(places.cdi_root.path, driver.contract)
+    directory = files.directory(places.cdi_root.path)
     try:
         lock = StateLock(places.directory.path) if rolling else None
     except OSError as error:
@@ -209,7 +238,7 @@ def _state(around: Surroundings, driver: Driver, telemetry: Telemetry, *, rollin
         ) from error
     return State(
         directory,
-        Checkpoint(places.directory.path, driver.contract),
+        files.checkpoint(places.directory.path),
         Nothing(directory),
         report=telemetry.report,
         guard=None if lock is None else lambda: lock,

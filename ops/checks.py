@@ -14,8 +14,11 @@ _log = get_logger("health")
 
 
 def run_checks(checks: Mapping[str, Check]) -> dict[str, str | None]:
-    """Return the reason of each failing check, None for the others; a check that raises fails."""
-    return {name: _run_check(name, check) for name, check in checks.items()}
+    """Return the reason of each failing check, None for the others; a check that raises fails.
+
+    Others may change what is checked meanwhile.
+    """
+    return {name: _run_check(name, check) for name, check in list(checks.items())}
 
 
 def _run_check(name: str, check: Check) -> str | None:

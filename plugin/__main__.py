@@ -1,28 +1,35 @@
 """`fake-dra-kubeletplugin`: the composition root of the kubelet plugin."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import click
 
 from api.claims.versions import CLASSIC
+from api.limits import MAX_VALUE_BYTES
 from api.names import DEFAULT_MODEL
 from api.parameters import LONGEST_MODEL
 from dra import startup
-from dra.places import NodeLock
 from dra.settings import NODE, NodeConfig, node_options
-from dra.structured import structured
+from dra.structured import StructuredPlugin, structured
 from dra.wiring import Surroundings, Telemetry
+from ops.checks import Check
 from ops.config import CommonConfig, common_config, common_options
 from ops.discovery import kind_option, served_version, until_kind_changes
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
+from ops.serving import serve_http
 from ops.settings import option, program
 from plugin.classic.heartbeat import PERIOD_SECONDS
 from plugin.classic.startup import readiness_checks, start
 from plugin.classic.wiring import Site, build
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
+from plugin.fakes import Fakes
 from plugin.structured.driver import StructuredFakeDriver
+from plugin.structured.inventory import Division
+from plugin.structured.past import FormerFiles
+from plugin.structured.settings import division_options
 
 DEVICES: Final = "Devices"
 
@@ -37,6 +44,10 @@ def _model(_context: click.Context, _param: click.Parameter, value: str) -> str:
         )
     if not value.isprintable():
         raise click.BadParameter(f"{value!r} has characters that cannot be printed")
+    if len(value.encode()) > MAX_VALUE_BYTES:
+        raise click.BadParameter(
+            f"it has {len(value.encode())} bytes, attributes take {MAX_VALUE_BYTES} at most"
+        )
     return value
 
 
@@ -49,12 +60,14 @@ class PluginConfig:
         device_model: of all of them.
         heartbeat_period: seconds from one heartbeat to the next.
         kind: of the claims.
+        division: of the devices, where kube-scheduler allocates.
     """
 
     num_devices: int
     device_model: str
     heartbeat_period: float
     kind: str
+    division: Division = field(default_factory=Division)
 
 
 @program("fake-dra-kubeletplugin")
@@ -89,6 +102,7 @@ class PluginConfig:
     help="Model of the node's devices, which the selectors of classes and claims match.",
     remedy=f"give the name of a model of 1 to {LONGEST_MODEL} characters, such as {DEFAULT_MODEL}",
 )
+@division_options
 @kind_option
 @common_options
 def main(**values: Any) -> int:
@@ -99,7 +113,9 @@ def main(**values: Any) -> int:
     claim: it writes CDI files, from which the container runtime injects environment variables into
     the pod's containers.
     """
-    config = PluginConfig(**{name: values[name] for name in PluginConfig.__dataclass_fields__})
+    division = Division(values["splits"], values["static_splits"], values["shares"])
+    named = PluginConfig.__dataclass_fields__.keys() & values.keys()
+    config = PluginConfig(**{name: values[name] for name in named}, division=division)
     common = common_config(values)
     configure(common.logging_format, common.verbosity)
     with Lifecycle() as life:
@@ -116,40 +132,32 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
     """
     contract = common.contract
     around, lock = startup.surroundings(life, contract, on, common, "fake-dra-kubeletplugin")
+    # alive while it waits for the API server
+    checks: dict[str, Check] = {"kind": lambda: "the API server has not told yet what it serves"}
+    serve_http(life, common, around.metrics, checks)
     version = served_version(around.client, config.kind, life.stop)
     if version is None:
         return life.wait()
     life.spawn("kind", lambda: until_kind_changes(around.client, config.kind, version, life.stop))
     source = FakeDeviceSource(contract, around.node, config.num_devices, config.device_model)
     if version in CLASSIC:
-        return _run_classic(life, around, source, config, common)
-    return _run_structured(life, around, lock, source, common)
+        site = Site(contract, common.namespace, source, config.heartbeat_period)
+        classic = build(around, site, Telemetry.over(around))
+        checks |= readiness_checks(classic)
+        begin = partial(start, life, classic)
+    else:
+        plugin = _structured(around, Fakes(contract, around.node), source, config.division)
+        checks |= plugin.readiness_checks()
+        begin = partial(plugin.start, life, lock)
+    del checks["kind"]
+    return startup.run(life, around, begin)
 
 
-def _run_classic(
-    life: Lifecycle,
-    around: Surroundings,
-    source: FakeDeviceSource,
-    config: PluginConfig,
-    common: CommonConfig,
-) -> int:
-    site = Site(common.contract, common.namespace, source, config.heartbeat_period)
-    plugin = build(around, site, Telemetry.over(around))
-    checks = readiness_checks(plugin)
-    return startup.run(life, around, common, checks, lambda: start(life, plugin))
-
-
-def _run_structured(
-    life: Lifecycle,
-    around: Surroundings,
-    lock: NodeLock,
-    source: FakeDeviceSource,
-    common: CommonConfig,
-) -> int:
-    driver = StructuredFakeDriver(common.contract, around.node, source)
-    plugin = structured(around, driver, rolling=False)
-    checks = plugin.readiness_checks()
-    return startup.run(life, around, common, checks, lambda: plugin.start(life, lock))
+def _structured(
+    around: Surroundings, fakes: Fakes, source: FakeDeviceSource, division: Division
+) -> StructuredPlugin:
+    driver = StructuredFakeDriver(fakes, source, division)
+    return structured(around, driver, rolling=False, files=FormerFiles(fakes))
 
 
 if __name__ == "__main__":

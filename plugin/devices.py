@@ -35,19 +35,26 @@ class FakeDeviceSource:
     def __init__(self, contract: Contract, node: NodeName, count: int, model: str) -> None:
         """Invent `count` devices (0 to MAX_DEVICES) of one model for a node."""
         self._prefix = contract.device_prefix
-        namespace = uuid5(NAMESPACE_DNS, contract.driver_name)
-        self._devices = tuple(
-            Device(self._id(uuid5(namespace, f"{node}/{index}")), model) for index in range(count)
-        )
+        self._namespace = uuid5(NAMESPACE_DNS, contract.driver_name)
+        self._node = node
+        self._model = model
+        self._devices = tuple(self.device(index) for index in range(count))
 
     def devices(self) -> tuple[Device, ...]:
         """Return the devices, the one of index 0 first."""
         return self._devices
 
+    def device(self, index: int) -> Device:
+        """Return the device of an index, also of one beyond those that there are."""
+        return Device(self._id(uuid5(self._namespace, f"{self._node}/{index}")), self._model)
+
     def children(self, parent: DeviceID, count: int) -> tuple[DeviceID, ...]:
         """Return children of a device; those of a smaller split are the first of a larger one."""
-        origin = UUID(parent.removeprefix(self._prefix))
-        return tuple(self._id(uuid5(origin, str(index))) for index in range(count))
+        return tuple(self.child(parent, str(index)) for index in range(count))
+
+    def child(self, parent: DeviceID, name: str) -> DeviceID:
+        """Return the child of a device that has a name among its children."""
+        return self._id(uuid5(UUID(parent.removeprefix(self._prefix)), name))
 
     def _id(self, uuid: UUID) -> DeviceID:
         return DeviceID(f"{self._prefix}{uuid}")

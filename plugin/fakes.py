@@ -2,14 +2,15 @@
 
 A container may have several claims, whose devices come in no certain order, and the last one that
 sets a variable wins. So a device is in three variables: by its index alone, by the claim's label,
-and by the claim's uid, which no other claim can set. Called by the composition root, by
-`plugin.classic.driver` and by the command fsck.
+and by the claim's uid, which no other claim can set. Called by the composition root, by the drivers
+of both kinds and by the command fsck.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from api.contract import Contract
@@ -116,13 +117,28 @@ def _entries(spec: JSON | None) -> list[str]:
 
 
 def variables(
-    contract: Contract, claim: PreparedClaim, index: int, device: str
+    contract: Contract,
+    claim: PreparedClaim,
+    index: int,
+    device: str,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple[str, str]]:
-    """Yield what a container gets of the device of an index within its claim."""
+    """Yield what a container gets of the device of an index within its claim.
+
+    Args:
+        contract: of the driver.
+        claim: of which the names are known.
+        index: of the device.
+        device: its id.
+        more: what else is told of it, by the ends of the variables' names.
+    """
+    own = f"{contract.env_uid_prefix}{env_label(claim.uid)}"
     yield f"{contract.env_device_prefix}{index}", device
     if claim.label:
         yield f"{contract.env_claim_prefix}{env_label(claim.label)}_{index}", device
-    own = f"{contract.env_uid_prefix}{env_label(claim.uid)}"
     yield f"{own}_{index}", device
+    for name, value in more.items():
+        yield f"{contract.env_device_prefix}{index}_{name}", value
+        yield f"{own}_{index}_{name}", value
     if claim.name:
         yield f"{own}_NAME", claim.name

@@ -1,66 +1,85 @@
-"""The fake driver where kube-scheduler allocates: whole devices, which containers get as variables.
+"""The fake driver where kube-scheduler allocates: devices, which containers get as variables.
 
-The variables are those of `plugin.fakes`.
+The variables are those of `plugin.fakes`; of a child also its parent, of a share what it has.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from api import __version__
+from api.claims.view import Result
 from api.contract import Contract
-from api.names import ENV_DRIVER_NAME
-from api.objects import NodeName
+from api.objects import JSON
 from dra.driver import Edits, PreparedClaim, PreparedDevice, PreparingClaim
-from dra.inventory import Attribute, Device, Inventory, Version
-from plugin.devices import DeviceSource
+from dra.inventory import Inventory
+from plugin.devices import FakeDeviceSource
 from plugin.errors import DeviceGone
-from plugin.fakes import variables
+from plugin.fakes import Fakes, env_label, variables
+from plugin.structured import parameters
+from plugin.structured.inventory import Division, Offered, Part, identity, part_of
 
 
 class StructuredFakeDriver:
     """A dra.driver.Driver without side effects."""
 
-    def __init__(self, contract: Contract, node: NodeName, source: DeviceSource) -> None:
-        """Offer the devices of a source on a node."""
-        self.contract = contract
-        self._node = node
-        self._devices = {
-            f"{contract.device_key}-{index}": device
-            for index, device in enumerate(source.devices())
-        }
+    def __init__(self, fakes: Fakes, source: FakeDeviceSource, division: Division) -> None:
+        """Offer the devices of a source.
+
+        Args:
+            fakes: what containers get.
+            source: of the devices.
+            division: how they may be divided.
+        """
+        self._fakes = fakes
+        self._source = source
+        self._offered = Offered(self.contract.device_key, source, division)
+
+    @property
+    def contract(self) -> Contract:
+        """Who the driver is."""
+        return self._fakes.contract
 
     def discover(self) -> Inventory:
-        """Return the devices of the node."""
-        return Inventory.of(*(Device(name, self._attributes(name)) for name in self._devices))
+        """Return whole devices and their children."""
+        return self._offered.inventory()
+
+    def static_inventory(self) -> Inventory:
+        """Return some devices whole and some as children; a StaticLayout."""
+        return self._offered.static()
+
+    def validate(self, given: JSON) -> Sequence[str]:
+        """Return what is wrong with opaque parameters."""
+        return parameters.validate(given)
 
     def prepare(self, claim: PreparingClaim) -> Sequence[PreparedDevice]:
         """Return the variables of the claim's devices, numbered in the order of the allocation.
 
+        Also of devices that are offered no more, such as after a smaller NUM_DEVICES was set.
+
         Raises:
-            DeviceGone: the node does not have a device any more.
+            DeviceGone: there never is such a device.
         """
         named = PreparedClaim(claim.uid, claim.namespace, claim.name, claim.label)
-        common = {
-            self.contract.env_node_name: self._node,
-            ENV_DRIVER_NAME: self.contract.driver_name,
-        }
-        made = []
-        for index, result in enumerate(claim.results):
-            if result.device not in self._devices:
-                raise DeviceGone(f"allocated device {result.device} is not on this node any more")
-            own = variables(self.contract, named, index, self._devices[result.device].id)
-            made.append(PreparedDevice.of(result, Edits({**common, **dict(own)})))
-        return made
+        return [self._prepared(named, *numbered) for numbered in enumerate(claim.results)]
 
     def unprepare(self, claim: PreparedClaim) -> None:
         """Undo nothing, since nothing was done."""
 
-    def _attributes(self, name: str) -> dict[str, Attribute]:
-        index, device = list(self._devices).index(name), self._devices[name]
-        return {
-            "uuid": device.id,
-            "model": device.model,
-            "index": index,
-            "type": "whole",
-            "split": 1,
-            "driverVersion": Version(__version__),
-        }
+    def _prepared(self, claim: PreparedClaim, index: int, result: Result) -> PreparedDevice:
+        part = part_of(self.contract.device_key, result.device)
+        if part is None:
+            raise DeviceGone(
+                f"allocated device {result.device} is none that this driver has; delete the pod "
+                f"and {claim}, and see who else publishes devices as {self.contract.driver_name}"
+            )
+        more = {**self._parent(part), **_share(result)}
+        own = variables(self.contract, claim, index, identity(self._source, part), more)
+        return PreparedDevice.of(result, Edits({**self._fakes.common().env, **dict(own)}))
+
+    def _parent(self, part: Part) -> Mapping[str, str]:
+        return {"PARENT": self._source.device(part.index).id} if part.split > 1 else {}
+
+
+def _share(result: Result) -> Mapping[str, str]:
+    if result.share_id is None:
+        return {}
+    consumed = {env_label(name): str(amount) for name, amount in result.consumed.items()}
+    return {"SHARE": result.share_id, **consumed}

@@ -26,4 +26,5 @@ def validate(parameters: JSON) -> Sequence[str]:
     instead = _INSTEAD.get(kind) if isinstance(kind, str) else None
     if instead:
         return [f"kind: {kind} is of classic claims, up to Kubernetes 1.31; {instead}"]
-    return ["The driver takes no parameters; remove this entry of config"]
+    named = f"kind: {kind!r} is not known. " if kind else ""
+    return [f"{named}The driver takes no parameters; remove this entry of config"]

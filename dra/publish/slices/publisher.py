@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol, runtime_checkable
 
+from api.claims.view import Result
 from api.errors import DriverError
 from api.objects import JSON, uid_of
 from dra.drivercode import driver_code
@@ -37,6 +38,8 @@ LOOK_SECONDS: Final = 30.0
 """After which it is looked again whether devices are still allocated that stay for that."""
 
 _POLL_SECONDS: Final = 0.1
+_SYNC_SECONDS: Final = 10.0
+"""For the first list of the slices, within a call of the kubelet."""
 
 _LOG: Final = get_logger("slices")
 
@@ -124,6 +127,15 @@ class SlicePublisher:
             return next(
                 (f"{pool}: {why}".lstrip(": ") for pool, why in self._problems.items()), None
             )
+
+    def has(self, result: Result) -> bool:
+        """Tell whether a device is published, also one that is only kept while it is allocated."""
+        return self._store.wait_synced(_SYNC_SECONDS) and any(
+            device["name"] == result.device
+            for each in self._store.list()
+            if self._is_of(result.pool, each)
+            for device in each["spec"].get("devices") or []
+        )
 
     def republish(self) -> None:
         """Look at everything anew: slices, the Node, and what the API server can store.

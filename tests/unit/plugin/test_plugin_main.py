@@ -49,6 +49,7 @@ def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
             "rolling_update": "",
             "heartbeat_period": 60.0,
             "kind": "auto",
+            "division": {"splits": (2, 4, 8, 16), "static": ((2, 4),), "shared": False},
         }
     ]
 
@@ -90,7 +91,7 @@ def test_flag_and_variable_set_the_same(
     [
         pytest.param("GA102 [GeForce RTX 3090]", id="brackets"),
         pytest.param("M" * 63, id="longest"),
-        pytest.param("\N{GREEK CAPITAL LETTER OMEGA}" * 63, id="longest-of-two-bytes-each"),
+        pytest.param("\N{GREEK CAPITAL LETTER OMEGA}" * 32, id="longest-of-two-bytes-each"),
         pytest.param("*", id="what-is-special-in-a-glob"),
     ],
 )
@@ -109,10 +110,23 @@ def test_every_model_that_selectors_can_name_is_offered(
         (["--num-devices", "-1"], "--num-devices (env NUM_DEVICES)"),
         (["--device-model", "M" * 64], "--device-model (env DEVICE_MODEL): it has 64 characters,"),
         (["--device-model", "M" * 64], "selectors take 63 at most; give the name of a model of 1"),
+        (["--device-model", "\N{GREEK CAPITAL LETTER OMEGA}" * 33], "it has 66 bytes, attributes"),
         (["--device-model", ""], "--device-model (env DEVICE_MODEL): it is empty"),
         (["--device-model", "A\nB"], r"--device-model (env DEVICE_MODEL): 'A\nB' has characters"),
         (["--device-model", "A\x7f"], "that cannot be printed; give the name of a model"),
         (["--device-model", "A\udc80"], "that cannot be printed; give the name of a model"),
+        (["--splits", "3"], "--splits (env SPLITS): '3' is none of 2, 4, 8, 16; give some of"),
+        (["--splits", "2,,4"], "'' is none of 2, 4, 8, 16"),
+        (["--splits", "2,4,2"], "--splits (env SPLITS): 2 is there more than once"),
+        (["--static-splits", "2"], "--static-splits (env STATIC_SPLITS): '2' has no number of"),
+        (
+            ["--static-splits", "2=129"],
+            "no number of devices from 0 to 128; give sizes",
+        ),
+        (["--static-splits", "2=-1"], "'2=-1' has no number of devices"),
+        (["--static-splits", "5=1"], "'5' is none of 2, 4, 8, 16"),
+        (["--static-splits", "2=1,2=2"], "2 is there more than once"),
+        (["--shares", "2"], "--shares (env SHARES)"),
         (["--num-devices", "many"], "give a whole number from 0 to 128"),
         (["--heartbeat-period", "0.5"], "give a number of seconds from 1 to 3600"),
         (["--nodename", "x"], "see fake-dra-kubeletplugin --help"),
@@ -126,6 +140,25 @@ def test_wrong_setting_is_one_line_and_exit_code_2(
     assert text in result.output
     assert result.output.count("\n") == 1
     assert ran == []
+
+
+@pytest.mark.parametrize(
+    ("flag", "env", "value", "field", "read"),
+    [
+        ("--splits", "SPLITS", "", "splits", ()),
+        ("--splits", "SPLITS", " 4, 16 ", "splits", (4, 16)),
+        ("--static-splits", "STATIC_SPLITS", "", "static", ()),
+        ("--static-splits", "STATIC_SPLITS", "2=4, 16 = 128", "static", ((2, 4), (16, 128))),
+        ("--shares", "SHARES", "true", "shared", True),
+    ],
+)
+def test_division_of_devices(
+    ran: list[dict[str, Any]], flag: str, env: str, value: str, field: str, read: object
+) -> None:
+    """An empty variable means that there is none, as an empty value of the chart does."""
+    assert invoke(flag, value).exit_code == 0
+    assert invoke(**{env: value}).exit_code == 0
+    assert [config["division"][field] for config in ran] == [read, read]
 
 
 def test_help_names_every_variable() -> None:
