@@ -64,7 +64,8 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
     """Return an offer with the allocated devices that are published and not offered any more.
 
     They keep what they consume, since the scheduler takes a device that is not published for free,
-    and get a taint. So do the counter sets that they consume.
+    and get a taint. So do the counter sets that they consume, and what other devices took of these:
+    a driver may have ceased to divide a card of which somebody has a part.
 
     Args:
         offer: of the driver.
@@ -82,11 +83,18 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
     known = {each["name"] for each in offer.sets}
     needed = {name for each in kept.values() for name in _consumed(each)} - known
     sets = {each["name"]: each for each in _all(stored, "sharedCounters") if each["name"] in needed}
-    return replace(
-        offer,
-        devices=(*offer.devices, *kept.values()),
-        sets=(*offer.sets, *sets.values()),
+    taken = {
+        each["name"]: each["consumesCounters"]
+        for each in _all(stored, "devices")
+        if needed & set(_consumed(each))
+    }
+    devices = (
+        {**each, "consumesCounters": taken[each["name"]]}
+        if each["name"] in taken and not _consumed(each)
+        else each
+        for each in offer.devices
     )
+    return replace(offer, devices=(*devices, *kept.values()), sets=(*offer.sets, *sets.values()))
 
 
 def without_counters(offer: Offer, allocated: Collection[str]) -> Offer:

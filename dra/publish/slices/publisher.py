@@ -105,6 +105,7 @@ class SlicePublisher:
         self._style: Style | None = None
         self._trusted = True
         self._accepted: dict[tuple[str, int], tuple[JSON, JSON]] = {}
+        self._kept: dict[str, Sequence[JSON]] = {}
 
     def update(self, inventory: Inventory) -> None:
         """Publish an inventory from now on.
@@ -130,10 +131,12 @@ class SlicePublisher:
 
     def has(self, result: Result) -> bool:
         """Tell whether a device is published, also one that is only kept while it is allocated."""
-        return self._store.wait_synced(_SYNC_SECONDS) and any(
+        if not self._store.wait_synced(_SYNC_SECONDS):
+            return False
+        stored = [each for each in self._store.list() if self._is_of(result.pool, each)]
+        return any(
             device["name"] == result.device
-            for each in self._store.list()
-            if self._is_of(result.pool, each)
+            for each in (*stored, *self._kept.get(result.pool, ()))
             for device in each["spec"].get("devices") or []
         )
 
@@ -210,6 +213,7 @@ class SlicePublisher:
             return
         view = self._view(pool, pools.get(pool, Pool(pool)))
         offer = view.offer()
+        self._kept[pool] = view.besides(offer)
         asking = offer.counted and self._trusted
         if asking and (self._style is None or self._writes(view, offer)):
             self._style = ask(self._server, view.identity, offer, self._told.compared)
@@ -235,7 +239,8 @@ class SlicePublisher:
         """Return a pool; what is allocated is asked only where devices may have to stay or go."""
         stored = [each for each in self._store.list() if self._is_of(name, each)]
         identity = Identity(self._site.driver, self._site.node, name, self._owner_reference())
-        view = View(identity, pool, self._static_pool(name), stored, frozenset())
+        kept = self._kept.get(name, ())
+        view = View(identity, pool, self._static_pool(name), stored, frozenset(), kept)
         if self._style is not Style.NONE and not view.leaving():
             return view
         allocated = self._server.allocated(self._site.driver)

@@ -31,6 +31,8 @@ class View:
         static: what the driver offers where counters are not stored; None is the same.
         stored: its slices.
         allocated: names of devices that claims have; may be empty while none of them matters.
+        kept: what was published of devices that were only allocated, in the form of slices; a
+            kubelet that starts deletes all stored ones.
     """
 
     identity: Identity
@@ -38,6 +40,7 @@ class View:
     static: Pool | None
     stored: Sequence[JSON]
     allocated: Collection[str]
+    kept: Sequence[JSON] = ()
 
     def offer(self) -> Offer:
         """Return what the driver offers, and what is allocated besides."""
@@ -48,9 +51,17 @@ class View:
         offered_now = {device.name for device in self.pool.devices}
         return any(
             device["name"] not in offered_now
-            for each in self.stored
+            for each in (*self.stored, *self.kept)
             for device in each["spec"].get("devices") or []
         )
+
+    def besides(self, offer: Offer) -> Sequence[JSON]:
+        """Return what `kept` has to be from now on."""
+        now = {device.name for device in self.pool.devices}
+        left = [each for each in offer.devices if each["name"] not in now]
+        used = [each for each in offer.devices if "consumesCounters" in each]
+        spec = {"devices": [*used, *left], "sharedCounters": list(offer.sets)}
+        return [{"spec": spec}] if left else []
 
     def wanted(self, offer: Offer, style: Style) -> tuple[JSON, ...]:
         """Return the contents of the slices for what `offer` returned."""
@@ -78,4 +89,4 @@ class View:
 
     def _retained(self, offer: Offer) -> Offer:
         key = f"{self.identity.driver}/{REMOVED}"
-        return retained(offer, self.stored, self.allocated, key)
+        return retained(offer, (*self.kept, *self.stored), self.allocated, key)

@@ -5,7 +5,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.resourceapi import ResourceApi, structured
 from dra.inventory import Consumption, CounterSet, Device, Effect, Inventory, Pool, Taint
-from tests.support.slicerig import NODE, SliceRig
+from tests.support.slicerig import NODE, SLICES, SliceRig
 
 UNITS = {"full": "16", "half": "8", "quarter": "4"}
 GATE = "DRAPartitionableDevices"
@@ -163,6 +163,46 @@ def test_a_removed_part_keeps_its_counters_while_it_is_allocated() -> None:
     assert rig.device("card1-half-0")["consumesCounters"][0]["counterSet"] == "card1"
     sets = [x["name"] for each in rig.slices for x in each["spec"].get("sharedCounters") or []]
     assert sets == ["card0", "card1"]
+
+
+def test_a_card_that_is_divided_no_more_keeps_its_counters_while_a_part_is_allocated() -> None:
+    """Or it would be given out beside the part."""
+    rig = SliceRig()
+    rig.offer(split("card0", "card1"))
+    rig.allocate((NODE, "card1-half-0"))
+    rig.offer(Inventory.of(Device("card0-full-0"), Device("card1-full-0")))
+    assert rig.devices == ["card0-full-0", "card1-full-0", "card1-half-0"]
+    (taken,) = rig.device("card1-full-0")["consumesCounters"]
+    assert taken == {"counterSet": "card1", "counters": {"units": {"value": "16"}}}
+    assert "consumesCounters" not in rig.device("card0-full-0")
+    rig.allocate()
+    rig.publisher.allocation_changed()
+    rig.work()
+    assert rig.devices == ["card0-full-0", "card1-full-0"]
+    assert "consumesCounters" not in rig.device("card1-full-0")
+
+
+@pytest.mark.parametrize("divided", [True, False], ids=["divided", "not divided any more"])
+def test_an_allocated_part_that_is_offered_no_more_survives_the_wipe_of_a_kubelet(
+    divided: bool,
+) -> None:
+    rig = SliceRig()
+    rig.offer(split("card0", "card1"))
+    rig.allocate((NODE, "card1-half-0"))
+    rig.offer(split("card0") if divided else Inventory.of(Device("card1-full-0")))
+    before = sorted((each["spec"] for each in rig.slices), key=str)
+    for each in rig.api.all(SLICES):
+        rig.api.remove(SLICES, each["metadata"]["name"])
+    rig.look()
+    rig.work()
+    found = [each["spec"] for each in rig.slices]
+    for spec in (*before, *found):
+        del spec["pool"]
+    assert sorted(found, key=str) == sorted(before, key=str)
+    rig.allocate()
+    rig.publisher.allocation_changed()
+    rig.work()
+    assert "card1-half-0" not in rig.devices
 
 
 @pytest.mark.parametrize(
