@@ -6,6 +6,7 @@ Source: kubernetes pkg/kubelet/{pluginmanager,cm/dra}, v1.27 to v1.38.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -22,6 +23,7 @@ from dra.devicestate.cdi import read_edits
 from dra.driver import Edits
 from dra.kubelet.protocol import dra_health_pb2 as messages
 from kube.client import Client
+from kube.errors import NotFound
 from testing.kubeletcalls import (
     SECONDS,
     Answered,
@@ -297,7 +299,9 @@ class Kubelet:
             return
         slices, mine = self._resources.slices, f"spec.nodeName={self._node}"
         for each in self._client.list(slices, field_selector=mine).items:
-            self._client.delete(slices, each["metadata"]["name"])
+            # the driver may delete some, too
+            with suppress(NotFound):
+                self._client.delete(slices, each["metadata"]["name"])
 
 
 def container_edits(directories: Sequence[Path], ids: Sequence[str]) -> Edits:
