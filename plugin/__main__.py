@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -12,8 +13,8 @@ from api.names import DEFAULT_MODEL
 from api.parameters import LONGEST_MODEL
 from dra import startup
 from dra.settings import NODE, NodeConfig, node_options
-from dra.structured import StructuredPlugin, structured
-from dra.wiring import Surroundings, Telemetry
+from dra.structured import structured
+from dra.wiring import Telemetry
 from ops.checks import Check
 from ops.config import CommonConfig, common_config, common_options
 from ops.discovery import kind_option, served_version, until_kind_changes
@@ -29,7 +30,7 @@ from plugin.fakes import Fakes
 from plugin.structured.driver import StructuredFakeDriver
 from plugin.structured.inventory import Division
 from plugin.structured.past import FormerFiles
-from plugin.structured.settings import division_options
+from plugin.structured.settings import device_options
 
 DEVICES: Final = "Devices"
 
@@ -61,6 +62,7 @@ class PluginConfig:
         heartbeat_period: seconds from one heartbeat to the next.
         kind: of the claims.
         division: of the devices, where kube-scheduler allocates.
+        health_file: that says how they are there.
     """
 
     num_devices: int
@@ -68,6 +70,7 @@ class PluginConfig:
     heartbeat_period: float
     kind: str
     division: Division = field(default_factory=Division)
+    health_file: Path | None = None
 
 
 @program("fake-dra-kubeletplugin")
@@ -102,7 +105,7 @@ class PluginConfig:
     help="Model of the node's devices, which the selectors of classes and claims match.",
     remedy=f"give the name of a model of 1 to {LONGEST_MODEL} characters, such as {DEFAULT_MODEL}",
 )
-@division_options
+@device_options
 @kind_option
 @common_options
 def main(**values: Any) -> int:
@@ -146,18 +149,13 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
         checks |= readiness_checks(classic)
         begin = partial(start, life, classic)
     else:
-        plugin = _structured(around, Fakes(contract, around.node), source, config.division)
+        fakes = Fakes(contract, around.node)
+        driver = StructuredFakeDriver(fakes, source, config.division, config.health_file)
+        plugin = structured(around, driver, rolling=False, files=FormerFiles(fakes))
         checks |= plugin.readiness_checks()
         begin = partial(plugin.start, life, lock)
     del checks["kind"]
     return startup.run(life, around, begin)
-
-
-def _structured(
-    around: Surroundings, fakes: Fakes, source: FakeDeviceSource, division: Division
-) -> StructuredPlugin:
-    driver = StructuredFakeDriver(fakes, source, division)
-    return structured(around, driver, rolling=False, files=FormerFiles(fakes))
 
 
 if __name__ == "__main__":

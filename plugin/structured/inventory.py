@@ -6,8 +6,8 @@ first, since first fit takes what comes first. Pure; called by `plugin.structure
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from api import __version__
@@ -19,6 +19,7 @@ from dra.inventory import (
     Device,
     Inventory,
     RequestPolicy,
+    Taint,
     Version,
 )
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
@@ -90,7 +91,11 @@ def part_of(key: str, name: str) -> Part | None:
 
 
 class Offered:
-    """The devices of a source, divided."""
+    """The devices of a source, divided.
+
+    Attributes:
+        parents: names of whole devices by those of their children.
+    """
 
     def __init__(self, key: str, source: FakeDeviceSource, division: Division) -> None:
         """Offer devices; `key` is the contract's."""
@@ -98,16 +103,18 @@ class Offered:
         self._source = source
         self._division = division
         self._count = len(source.devices())
+        children = [
+            Part(index, split, number)
+            for index in range(self._count)
+            for split in division.sizes
+            for number in range(split)
+        ]
+        self.parents = {each.name(key): Part(each.index).name(key) for each in children}
+        self._everything = self._inventory([*map(Part, range(self._count)), *children])
 
     def inventory(self) -> Inventory:
         """Return everything there is, which counters keep apart."""
-        children = (
-            Part(index, split, number)
-            for index in range(self._count)
-            for split in self._division.sizes
-            for number in range(split)
-        )
-        return self._inventory([*map(Part, range(self._count)), *children])
+        return self._everything
 
     def static(self) -> Inventory:
         """Return what does not overlap: the last devices as children, at most half of all."""
@@ -167,6 +174,19 @@ class Offered:
             **({"parentUUID": whole.id} if child else {}),
             "driverVersion": Version(__version__),
         }
+
+
+def tainted(inventory: Inventory, taints: Callable[[str], tuple[Taint, ...]]) -> Inventory:
+    """Return an inventory whose devices have the taints of their names."""
+    return Inventory(
+        tuple(
+            replace(
+                pool,
+                devices=tuple(replace(each, taints=taints(each.name)) for each in pool.devices),
+            )
+            for pool in inventory.pools
+        )
+    )
 
 
 def identity(source: FakeDeviceSource, part: Part) -> str:

@@ -1,6 +1,7 @@
-"""Settings of how devices are divided where kube-scheduler allocates."""
+"""Settings of how devices are divided, and how they are, where kube-scheduler allocates."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -69,11 +70,23 @@ _OPTIONS: Final[tuple[Callable[[Any], Any], ...]] = (
         "from 1.36; without it a claim has the whole device.",
         remedy="give true or false",
     ),
+    option(
+        "--health-file",
+        "HEALTH_FILE",
+        section=SECTION,
+        metavar="PATH",
+        type=click.Path(path_type=Path),
+        show_default="none",
+        help="Says how devices are, beside the annotations health.<driver name>/<device> of the "
+        "Node: with lines <device>=<state>: <message>, of which a state is healthy, unhealthy or "
+        "unknown. It need not be there.",
+        remedy="give a path",
+    ),
 )
 
 
-def division_options(command: F) -> F:
-    """Add --splits, --static-splits and --shares."""
+def device_options(command: F) -> F:
+    """Add --splits, --static-splits, --shares and --health-file."""
     for decorate in reversed(_OPTIONS):
         command = decorate(command)
     return command

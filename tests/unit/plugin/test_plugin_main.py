@@ -50,6 +50,7 @@ def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
             "heartbeat_period": 60.0,
             "kind": "auto",
             "division": {"splits": (2, 4, 8, 16), "static": ((2, 4),), "shared": False},
+            "health_file": None,
         }
     ]
 
@@ -61,6 +62,7 @@ def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
         ("--num-devices", "NUM_DEVICES", "128", "num_devices", 128),
         ("--device-model", "DEVICE_MODEL", "M", "device_model", "M"),
         ("--cdi-root", "CDI_ROOT", "/c", "cdi_root", "/c"),
+        ("--health-file", "HEALTH_FILE", "/h", "health_file", Path("/h")),
         ("--heartbeat-period", "HEARTBEAT_PERIOD", "7.5", "heartbeat_period", 7.5),
         (
             "--kubelet-registrar-directory-path",
