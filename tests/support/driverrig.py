@@ -16,7 +16,7 @@ from dra.driver import Driver, Edits, PreparedClaim, PreparedDevice, PreparingCl
 from dra.inventory import Device, Inventory
 from dra.patience import Patience
 from dra.places import NodeLock, Places
-from dra.structured import structured
+from dra.structured import Files, structured
 from dra.wiring import Surroundings
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
@@ -96,9 +96,11 @@ class DriverRig:
     Attributes:
         waited: called by whoever waits inside a call, instead of sleeping.
         slept: seconds that passed by that.
+        files: of the driver, if it has others than any.
     """
 
     def __init__(self, root: Path, driver: Any = None, *, minor: int = 37) -> None:
+        self.files: Files | None = None
         self.api = MemoryApi(api=structured_api(minor))
         self.api.put(NODES, {"metadata": {"name": NODE, "uid": f"uid-{NODE}"}})
         self.driver: Any = driver or Gpus()
@@ -138,7 +140,7 @@ class DriverRig:
         self.life.on_stop("node lock", lock.release)
         patience = Patience(self._wait, clock=lambda: time.monotonic() + self.slept)
         around = Surroundings(self.api, events, self.metrics, NodeName(NODE), self.places, patience)
-        self.plugin = structured(around, driver, rolling=False)
+        self.plugin = structured(around, driver, rolling=False, files=self.files)
         self.plugin.start(self.life, lock)
 
     def stop(self) -> None:

@@ -4,12 +4,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +23,7 @@ from ops.lifecycle import Lifecycle
 from testing.node import Node
 from testing.waiting import until
 from tests.support.driverrig import SLICES, Gpus
+from tests.support.pages import free_port, page
 
 DRIVER = '''
 import time
@@ -139,24 +137,6 @@ class TestThatCannotRun:
         result = invoke(Gpus, flags(dra_node, "--rolling-update=uid-1"))
         assert result.exit_code == 1
         assert re.search("serialize.lock.*--kubelet-plugins-directory-path", result.stderr)
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
-
-
-def page(port: int, path: str) -> tuple[int, str]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        with error:
-            return error.code, error.read().decode()
-    except OSError as error:
-        return 0, str(error)
 
 
 @contextmanager

@@ -1,3 +1,5 @@
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,9 @@ from dra.settings import NodeConfig
 from kube.errors import ConfigError
 from ops.lifecycle import Lifecycle
 from plugin.__main__ import PluginConfig, main, run
+from testing.waiting import until
+from testing.web import write_kubeconfig
+from tests.support.pages import free_port, page
 from tests.support.settings import DEFAULTS
 
 ENV = {"NODE_NAME": "node-1", "POD_NAMESPACE": "ns", "KUBECONFIG": "/none"}
@@ -169,12 +174,40 @@ def test_help_names_every_variable() -> None:
         assert f"env var: {name}" in " ".join(text.split())
 
 
+def directories(root: Path) -> NodeConfig:
+    return NodeConfig("node-1", *(str(root / name) for name in ("cdi", "registry", "plugins")))
+
+
 def start(root: Path) -> None:
     """Run the program with directories below `root`, and without an API server."""
-    on = NodeConfig("node-1", *(str(root / name) for name in ("cdi", "registry", "plugins")))
+    on = directories(root)
     common = replace(DEFAULTS, kubeconfig="/none/kubeconfig", namespace="ns")
     with Lifecycle() as life:
         run(life, on, PluginConfig(1, "M", 60.0, "auto"), common)
+
+
+def test_alive_and_not_ready_while_the_api_server_is_away(short_path: Path) -> None:
+    """Or the kubelet would kill it again and again."""
+    (short_path / "registry").mkdir()
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        kubeconfig = write_kubeconfig(
+            f"http://127.0.0.1:{unheard.getsockname()[1]}", short_path / "kubeconfig"
+        )
+        port = free_port()
+        life = Lifecycle()
+        common = replace(DEFAULTS, kubeconfig=str(kubeconfig), http_endpoint=f"127.0.0.1:{port}")
+        with ThreadPoolExecutor(1) as pool, life:
+            code = pool.submit(
+                run, life, directories(short_path), PluginConfig(1, "M", 60.0, "auto"), common
+            )
+            try:
+                until("/healthz", lambda: page(port, "/healthz") == (200, "ok") or None)
+                status, text = page(port, "/readyz")
+            finally:
+                life.stop.set()
+            assert (status, code.result(15)) == (503, 0)
+            assert "[-]kind failed: the API server has not told yet" in text
 
 
 def test_machine_is_looked_at_before_the_api_server(short_path: Path) -> None:
