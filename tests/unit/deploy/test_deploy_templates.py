@@ -97,6 +97,11 @@ def test_plugin_reads_the_values(
         "num_devices": 8,
         "device_model": "LATEST-FAKE-MODEL",
         "heartbeat_period": 60.0,
+        "kind": "auto",
+        "splits": (2, 4, 8, 16),
+        "static_splits": ((2, 4),),
+        "shares": False,
+        "health_file": None,
         "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
         "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
     }

@@ -11,7 +11,7 @@ from plugin.structured.parameters import validate
     [
         ({"kind": "FakeClaimParameters", "spec": {"count": 2}}, "kind: FakeClaimParameters is of"),
         ({"kind": "DeviceClassParameters"}, "choose devices by spec.selectors"),
-        ({"kind": "GpuConfig"}, "The driver takes no parameters"),
+        ({"kind": "GpuConfig"}, "kind: 'GpuConfig' is not known. The driver takes no parameters"),
         ({"kind": ["FakeClaimParameters"]}, "The driver takes no parameters"),
         ({"spec": {}}, "The driver takes no parameters"),
     ],
