@@ -1,6 +1,6 @@
 """Settings of how devices are divided, and how they are, where kube-scheduler allocates."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -110,7 +110,7 @@ def _static(word: str) -> tuple[int, int]:
     return _size(size), int(number)
 
 
-def _check_distinct(sizes: "tuple[int, ...] | list[int]") -> None:
+def _check_distinct(sizes: Sequence[int]) -> None:
     twice = sorted({size for size in sizes if sizes.count(size) > 1})
     if twice:
         raise click.BadParameter(f"{twice[0]} is there more than once")
