@@ -3,23 +3,23 @@
 The variables are those of `plugin.fakes`; of a child also its parent, of a share what it has.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from api.claims.view import Result
 from api.contract import Contract
 from api.objects import JSON
-from dra.driver import DeviceHealth, Edits, PreparedClaim, PreparedDevice, PreparingClaim
+from dra.driver import Edits, PreparedClaim, PreparedDevice, PreparingClaim
 from dra.inventory import Inventory
-from dra.simulation import SwitchedHealth
+from dra.simulation import Switched, SwitchedHealth, tainted
 from plugin.devices import FakeDeviceSource
 from plugin.errors import DeviceGone
 from plugin.fakes import Fakes, env_label, variables
 from plugin.structured import parameters
-from plugin.structured.inventory import Division, Offered, Part, identity, part_of, tainted
+from plugin.structured.inventory import Division, Offered, Part, identity, part_of
 
 
-class StructuredFakeDriver:
+class StructuredFakeDriver(Switched):
     """A dra.driver.Driver without side effects."""
 
     def __init__(
@@ -40,7 +40,7 @@ class StructuredFakeDriver:
         self._fakes = fakes
         self._source = source
         self._offered = Offered(self.contract.device_key, source, division)
-        self._health = SwitchedHealth(
+        self.switched = SwitchedHealth(
             self.contract.driver_name,
             [device.name for pool in self._offered.inventory().pools for device in pool.devices],
             parents=self._offered.parents,
@@ -54,23 +54,11 @@ class StructuredFakeDriver:
 
     def discover(self) -> Inventory:
         """Return whole devices and their children."""
-        return tainted(self._offered.inventory(), self._health.taints)
+        return tainted(self._offered.inventory(), self.switched.taints)
 
     def static_inventory(self) -> Inventory:
         """Return some devices whole and some as children; a StaticLayout."""
-        return tainted(self._offered.static(), self._health.taints)
-
-    def node_changed(self, annotations: Mapping[str, str]) -> None:
-        """Take in what the Node says of devices."""
-        self._health.node_changed(annotations)
-
-    def start(self, publish: Callable[[], None]) -> None:
-        """Have devices published again that have become unhealthy, or well."""
-        self._health.start(publish)
-
-    def health(self) -> Iterator[Sequence[DeviceHealth]]:
-        """Yield how devices are."""
-        return self._health.health()
+        return tainted(self._offered.static(), self.switched.taints)
 
     def validate(self, given: JSON) -> Sequence[str]:
         """Return what is wrong with opaque parameters."""

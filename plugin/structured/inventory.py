@@ -6,8 +6,8 @@ first, since first fit takes what comes first. Pure; called by `plugin.structure
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from api import __version__
@@ -19,7 +19,6 @@ from dra.inventory import (
     Device,
     Inventory,
     RequestPolicy,
-    Taint,
     Version,
 )
 from plugin.devices import MAX_DEVICES, FakeDeviceSource
@@ -174,19 +173,6 @@ class Offered:
             **({"parentUUID": whole.id} if child else {}),
             "driverVersion": Version(__version__),
         }
-
-
-def tainted(inventory: Inventory, taints: Callable[[str], tuple[Taint, ...]]) -> Inventory:
-    """Return an inventory whose devices have the taints of their names."""
-    return Inventory(
-        tuple(
-            replace(
-                pool,
-                devices=tuple(replace(each, taints=taints(each.name)) for each in pool.devices),
-            )
-            for pool in inventory.pools
-        )
-    )
 
 
 def identity(source: FakeDeviceSource, part: Part) -> str:
