@@ -43,6 +43,7 @@ check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint
 	$(BIN)/mypy -p tests.e2e.cluster
 	$(BIN)/lint-imports
 	.bin/helm lint --strict --kube-version 1.30 --namespace fake-system deploy/helm/fake-dra-driver
+	.bin/helm lint --strict --kube-version 1.37 --namespace fake-system deploy/helm/fake-dra-driver
 	.bin/helm lint --strict --kube-version 1.37 --namespace dra drivers/gpu/deploy/dra-example-driver
 	$(BIN)/hadolint Dockerfile drivers/file/Dockerfile
 	$(BIN)/shellcheck $(SHELL_SCRIPTS)

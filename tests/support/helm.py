@@ -10,7 +10,7 @@ from api.objects import JSON
 
 _SECONDS = 120
 _KUBERNETES = "v1.30.0"
-"""Without a version Helm takes the newest that it knows, which has no classic DRA."""
+"""Without a version Helm takes the newest that it knows, which each Helm says differently."""
 
 
 class HelmFailed(AssertionError):
@@ -63,13 +63,17 @@ class Helm:
         text = self._run(values, "template", name, self._chart, place, self._offline, *options)
         return [document for document in yaml.load_all(text, yaml.CSafeLoader) if document]
 
-    def lint(self, values: Mapping[str, object] | None = None) -> str:
+    def lint(self, values: Mapping[str, object] | None = None, *options: str) -> str:
         """Lint the chart; warnings count as errors.
+
+        Args:
+            values: over the chart's own.
+            options: of `helm lint`.
 
         Raises:
             HelmFailed: with what helm found.
         """
-        return self._run(values, "lint", "--strict", self._offline, self._chart)
+        return self._run(values, "lint", "--strict", self._offline, *options, self._chart)
 
     def install(self, name: str, namespace: str, values: Mapping[str, object]) -> None:
         """Install or upgrade a release and wait until its pods are Ready.

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from api.contract import FAKE
-from api.names import NAS_GROUP, NAS_PLURAL
+from api.names import CRD_VERSION, NAS_GROUP, NAS_PLURAL
 from api.objects import JSON
 from controller.election import LEASE_NAME
+from dra.manifests import Installation, manifests
 from tests.support.helm import Helm
 
 Find = Callable[[list[JSON], str, str], JSON]
@@ -115,25 +116,29 @@ RIGHTS = {
         "ClusterRole resource.k8s.io/resourceclaims/status": {"update"},
         "ClusterRole resource.k8s.io/podschedulingcontexts": {"list", "watch"},
         "ClusterRole resource.k8s.io/podschedulingcontexts/status": {"update"},
-        "ClusterRole resource.k8s.io/resourceclasses": READ,
-        "ClusterRole resource.k8s.io/deviceclasses": READ,
+        "ClusterRole resource.k8s.io/resourceclasses": READ | {"create", "update", "delete"},
+        "ClusterRole resource.k8s.io/deviceclasses": READ | {"create", "update", "delete"},
         f"ClusterRole {FAKE.driver_name}/deviceclassparameters": READ,
         f"ClusterRole {FAKE.driver_name}/fakeclaimparameters": READ,
         "ClusterRole /pods": READ,
         "ClusterRole /nodes": {"list", "watch"},
         "ClusterRole /events": {"create", "patch"},
-        f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"patch"},
+        f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"patch", "delete"},
         "Role coordination.k8s.io/leases": {"create"},
         f"Role coordination.k8s.io/leases {LEASE_NAME}": READ | {"update"},
     },
     "kubeletplugin": {
-        "ClusterRole /nodes": {"get"},
-        "ClusterRole resource.k8s.io/resourceclaims": {"get"},
+        "ClusterRole /nodes": READ,
+        "ClusterRole resource.k8s.io/resourceslices": READ | {"create", "update", "delete"},
+        "ClusterRole resource.k8s.io/resourceclaims": {"get", "list"},
         "ClusterRole /events": {"create", "patch"},
         f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"create", "patch"},
     },
     "uninstall": {
         "ClusterRole resource.k8s.io/resourceclaims": {"list"},
+        "ClusterRole resource.k8s.io/resourceclasses": {"list", "delete"},
+        "ClusterRole resource.k8s.io/deviceclasses": {"list", "delete"},
+        "ClusterRole resource.k8s.io/resourceslices": {"list", "delete"},
         f"Role {NAS_GROUP}/{NAS_PLURAL}": {"list", "delete"},
         "Role /pods": {"list"},
     },
@@ -169,45 +174,76 @@ def test_rights_are_bound_to_the_account_of_the_pods(helm: Helm, find: Find, acc
     assert made == (set() if account else pods)
 
 
-@COMPONENTS
-def test_node_restriction_guards_the_account_of_the_plugin(
-    helm: Helm, find: Find, component: str
+def guards(documents: list[JSON]) -> dict[str, JSON]:
+    """The policies by the resource that each of them guards."""
+    return {
+        resource: each["spec"]
+        for each in documents
+        if each["kind"] == "ValidatingAdmissionPolicy"
+        for rule in each["spec"]["matchConstraints"]["resourceRules"]
+        for resource in rule["resources"]
+    }
+
+
+def as_dra_manifests(namespace: str = "fake-system") -> list[JSON]:
+    """What a driver of the framework, by the name of the plugin here, is installed with."""
+    name = "fake-dra-driver-kubeletplugin"
+    wanted = Installation(FAKE, name, namespace, "image", ("program",), "class", reads_node=True)
+    return manifests(wanted)
+
+
+def test_rights_of_a_structured_plugin_are_those_of_any_driver_of_the_framework(
+    rendered: list[JSON],
 ) -> None:
-    documents = helm.template(None, "--kube-version=v1.30.0")
-    policy = find(documents, "ValidatingAdmissionPolicy", "")
-    account = find(documents, WORKLOADS[component], component)["spec"]["template"]["spec"]
-    user = f"system:serviceaccount:fake-system:{account['serviceAccountName']}"
-    (condition,) = policy["spec"]["matchConditions"]
-    guarded = condition["expression"] == f'request.userInfo.username == "{user}"'
-    assert guarded is (component == "kubeletplugin")
-    (rule,) = policy["spec"]["matchConstraints"]["resourceRules"]
-    assert (rule["apiGroups"], rule["resources"]) == ([NAS_GROUP], [NAS_PLURAL])
-    bound = find(documents, "ValidatingAdmissionPolicyBinding", "")
-    assert bound["spec"]["policyName"] == policy["metadata"]["name"]
+    given = rights(rendered, "kubeletplugin")
+    assert given.pop(f"Role {NAS_GROUP}/{NAS_PLURAL}")
+    assert given == rights(as_dra_manifests(), "kubeletplugin")
 
 
-def test_node_restriction_covers_every_write_and_fails_closed(helm: Helm, find: Find) -> None:
-    documents = helm.template(None, "--kube-version=v1.30.0")
-    spec = find(documents, "ValidatingAdmissionPolicy", "")["spec"]
-    (rule,) = spec["matchConstraints"]["resourceRules"]
-    assert set(rule["operations"]) == {"CREATE", "UPDATE", "DELETE"}
-    assert spec["failurePolicy"] == "Fail"
-    bound = find(documents, "ValidatingAdmissionPolicyBinding", "")["spec"]
-    assert bound["validationActions"] == ["Deny"]
-    assert not {"matchResources", "paramRef"} & set(bound)
+def test_slices_are_guarded_as_those_of_any_driver_of_the_framework(rendered: list[JSON]) -> None:
+    (expected,) = guards(as_dra_manifests()).values()
+    assert guards(rendered)["resourceslices"] == expected
+
+
+def test_node_restriction_guards_the_account_of_the_plugin(
+    find: Find, rendered: list[JSON]
+) -> None:
+    account = find(rendered, "DaemonSet", "")["spec"]["template"]["spec"]["serviceAccountName"]
+    expected = f"request.userInfo.username == 'system:serviceaccount:fake-system:{account}'"
+    found = guards(rendered)
+    assert set(found) == {NAS_PLURAL, "resourceslices"}
+    for spec in found.values():
+        assert [each["expression"] for each in spec["matchConditions"]] == [expected]
+
+
+def test_every_node_restriction_is_bound_and_denies(rendered: list[JSON]) -> None:
+    made = [d["metadata"]["name"] for d in rendered if d["kind"] == "ValidatingAdmissionPolicy"]
+    bound = [d["spec"] for d in rendered if d["kind"] == "ValidatingAdmissionPolicyBinding"]
+    assert [spec["policyName"] for spec in bound] == made
+    for spec in bound:
+        assert spec["validationActions"] == ["Deny"]
+        assert not {"matchResources", "paramRef"} & set(spec)
+
+
+def test_node_restriction_covers_every_write_and_fails_closed(rendered: list[JSON]) -> None:
+    for spec in guards(rendered).values():
+        (rule,) = spec["matchConstraints"]["resourceRules"]
+        assert set(rule["operations"]) == {"CREATE", "UPDATE", "DELETE"}
+        assert spec["failurePolicy"] == "Fail"
 
 
 def test_node_restriction_compares_the_node_of_the_token_with_the_name_of_the_state(
-    helm: Helm, find: Find
+    rendered: list[JSON],
 ) -> None:
-    documents = helm.template(None, "--kube-version=v1.30.0")
-    spec = find(documents, "ValidatingAdmissionPolicy", "")["spec"]
+    spec = guards(rendered)[NAS_PLURAL]
+    (rule,) = spec["matchConstraints"]["resourceRules"]
+    assert (rule["apiGroups"], rule["apiVersions"]) == ([NAS_GROUP], [CRD_VERSION])
     variables = {each["name"]: each["expression"] for each in spec["variables"]}
-    assert '"authentication.kubernetes.io/node-name"' in variables["node"]
+    assert "'authentication.kubernetes.io/node-name'" in variables["node"]
     # a deletion has no object, and what is created none that was there before
-    assert variables["state"] == "(object == null ? oldObject : object).metadata.name"
+    assert variables["stateNode"] == "(object == null ? oldObject : object).metadata.name"
     checks = [each["expression"] for each in spec["validations"]]
-    assert checks == ['variables.node != ""', "variables.node == variables.state"]
+    assert checks == ["variables.node != ''", "variables.node == variables.stateNode"]
     texts = [text for each in spec["validations"] for text in each.values()]
     used = {name for text in texts for name in re.findall(r"variables\.(\w+)", text)}
     assert used == set(variables)

@@ -169,10 +169,9 @@ def test_plugin_sees_its_directories_at_the_paths_of_the_host(
     ]
 
 
-def test_the_name_of_the_driver_is_one_value(helm: Helm, find: Find) -> None:
+def test_the_name_of_the_driver_is_one_value(helm: Helm) -> None:
     name = "renamed.example.com"
     documents = helm.template({"driverName": name})
-    assert find(documents, "ResourceClass")["driverName"] == name
     pods = [d["spec"]["template"]["spec"] for d in documents if "template" in d.get("spec", {})]
     given = [
         entry["value"]
@@ -311,34 +310,69 @@ def test_names_are_those_that_users_know(rendered: list[JSON]) -> None:
     names = {(d["kind"], d["metadata"]["name"]) for d in rendered}
     assert ("Deployment", "fake-dra-driver-controller") in names
     assert ("DaemonSet", "fake-dra-driver-kubeletplugin") in names
-    assert ("ResourceClass", "fake.3-shake.com") in names
+
+
+NAS = "kubectl get nas -n fake-system\n"
+SLICES = "kubectl get resourceslices --field-selector spec.driver=fake.resource.3-shake.com\n"
+OLD = (NAS, "demo/fake-test1.yaml", "a ResourceClass\nwith driverName fake.resource.3-shake.com.\n")
+GATED = (NAS, "demo/1.31/fake-test1.yaml", "a DeviceClass,\nwhich needs no fields.\n")
+NEW = (
+    SLICES,
+    "demo/structured/fake-test1.yaml",
+    'a DeviceClass\nwhose selectors take devices with device.driver == "fake.resource.3-shake.com".\n',
+)
+
+
+@pytest.fixture
+def notes(root: Path, chart: Path, tmp_path: Path) -> Callable[[JSON, str], str]:
+    """Renders the notes, which `helm template` drops unless an object includes them."""
+    copy = tmp_path / "chart"
+    shutil.copytree(chart, copy)
+    text = '{{ include (print .Template.BasePath "/NOTES.txt") . | quote }}'
+    (copy / "templates/notes.yaml").write_text(f"kind: Notes\ntext: {text}\n", encoding="utf-8")
+
+    def render(values: JSON, version: str) -> str:
+        documents = Helm(root / ".bin/helm", copy).template(values, f"--kube-version={version}")
+        (text,) = [d["text"] for d in documents if d["kind"] == "Notes"]
+        assert isinstance(text, str)
+        return text
+
+    return render
 
 
 @pytest.mark.parametrize("created", [True, False])
 @pytest.mark.parametrize(
-    ("version", "demo", "kind"),
+    ("version", "kind", "said"),
     [
-        ("v1.30.0", "demo/fake-test1.yaml", "ResourceClass"),
-        ("v1.31.0", "demo/1.31/fake-test1.yaml", "DeviceClass"),
+        ("1.27", "auto", OLD),
+        ("1.30", "auto", OLD),
+        ("1.31", "auto", GATED),
+        ("1.32", "auto", NEW),
+        ("1.37", "auto", NEW),
+        ("1.30", "structured", NEW),
+        ("1.37", "structured", NEW),
+        ("1.30", "classic", OLD),
     ],
 )
 def test_notes_say_what_to_do_next(
-    root: Path, chart: Path, tmp_path: Path, version: str, demo: str, kind: str, created: bool
+    notes: Callable[[JSON, str], str],
+    root: Path,
+    version: str,
+    kind: str,
+    said: tuple[str, str, str],
+    created: bool,
 ) -> None:
-    copy = tmp_path / "chart"
-    shutil.copytree(chart, copy)
-    # `helm template` drops the notes, unless an object includes them
-    notes = '{{ include (print .Template.BasePath "/NOTES.txt") . | quote }}'
-    (copy / "templates/notes.yaml").write_text(f"kind: Notes\ntext: {notes}\n", encoding="utf-8")
-    values = {"resourceClass": {"create": created}}
-    documents = Helm(root / ".bin/helm", copy).template(values, f"--kube-version={version}")
-    (text,) = [d["text"] for d in documents if d["kind"] == "Notes"]
+    text = notes({"kind": kind, "resourceClass": {"create": created}}, version)
+    look, demo, needed = said
     assert "rollout status -n fake-system deployment/fake-dra-driver-controller" in text
-    assert "kubectl get nas -n fake-system" in text
+    assert look in text
     assert f"kubectl apply -f {demo}\n" in text
-    assert ("No class was made" in text) is not created
-    assert (f"only through a {kind}" in text) is not created
-    assert ("DRAControlPlaneController" in text) is (kind == "DeviceClass")
+    assert (
+        f"No class is made (resourceClass.create=false): claims find the driver only through {needed}"
+        in text
+    ) is not created
+    assert ("DRAControlPlaneController" in text) is (said == GATED)
+    assert ("its finalizer" in text) is (said != NEW)
 
 
 def test_chart_has_the_version_of_the_package(chart: Path) -> None:

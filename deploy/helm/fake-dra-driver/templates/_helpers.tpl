@@ -58,9 +58,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- printf "%s-%s" (default (include "fake-dra-driver.fullname" $root) $root.Values.serviceAccount.name) (index . 1) -}}
 {{- end -}}
 
-{{/* Not empty on Kubernetes 1.31, whose claims name the driver themselves and have DeviceClasses. */}}
-{{- define "fake-dra-driver.deviceClasses" -}}
-{{- if semverCompare ">=1.31.0-0 <1.32.0-0" .Capabilities.KubeVersion.Version }}true{{ end -}}
+{{/*
+Kind of the claims for the notes, which are of the moment of an installation. No object depends on it:
+the programs find out by themselves, also after an upgrade of the cluster.
+*/}}
+{{- define "fake-dra-driver.kind" -}}
+{{- if ne .Values.kind "auto" -}}
+{{- .Values.kind -}}
+{{- else -}}
+{{- semverCompare ">=1.32.0-0" .Capabilities.KubeVersion.Version | ternary "structured" "classic" -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The image, by digest if there is one. */}}
@@ -80,6 +87,8 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
       fieldPath: metadata.namespace
 - name: DRIVER_NAME
   value: {{ .Values.driverName | quote }}
+- name: KIND
+  value: {{ .Values.kind | quote }}
 - name: KUBE_API_QPS
   value: {{ .Values.kubeApi.qps | quote }}
 - name: KUBE_API_BURST
