@@ -292,6 +292,10 @@ def test_namespace_default_is_refused_unless_allowed(helm: Helm) -> None:
             {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
             "metrics.service.enabled=true",
         ),
+        "two servers on a port": (
+            {"webhook": {"enabled": True, "port": 8080}},
+            "8080 is http.port already, where health and metrics are served; give another port",
+        ),
     },
 )
 def test_values_that_cannot_work_are_refused(helm: Helm, values: JSON, remedy: str) -> None:
@@ -319,7 +323,8 @@ GATED = (NAS, "demo/1.31/fake-test1.yaml", "a DeviceClass,\nwhich needs no field
 NEW = (
     SLICES,
     "demo/structured/fake-test1.yaml",
-    'a DeviceClass\nwhose selectors take devices with device.driver == "fake.resource.3-shake.com".\n',
+    "a DeviceClass\nwhose selectors take devices with device.driver == "
+    '"fake.resource.3-shake.com".\n',
 )
 
 
@@ -367,10 +372,8 @@ def test_notes_say_what_to_do_next(
     assert "rollout status -n fake-system deployment/fake-dra-driver-controller" in text
     assert look in text
     assert f"kubectl apply -f {demo}\n" in text
-    assert (
-        f"No class is made (resourceClass.create=false): claims find the driver only through {needed}"
-        in text
-    ) is not created
+    found = "No class is made (resourceClass.create=false): claims find the driver only through "
+    assert (found + needed in text) is not created
     assert ("DRAControlPlaneController" in text) is (said == GATED)
     assert ("its finalizer" in text) is (said != NEW)
 

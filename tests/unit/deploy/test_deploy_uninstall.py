@@ -56,7 +56,7 @@ def test_job_runs_as_the_controller_does(
 ) -> None:
     documents = helm.template(overridden)
     pod = pod_of(find, documents, event)
-    like = find(documents, "Deployment", "")["spec"]["template"]["spec"]
+    like = find(documents, "Deployment", "-controller")["spec"]["template"]["spec"]
     for key in ("securityContext", "tolerations", "nodeSelector", "imagePullSecrets"):
         assert pod[key] == like[key]
     (container,), (other,) = pod["containers"], like["containers"]

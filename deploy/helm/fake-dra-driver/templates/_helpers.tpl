@@ -79,22 +79,32 @@ the programs find out by themselves, also after an upgrade of the cluster.
 {{- end -}}
 {{- end -}}
 
-{{/* Environment that both programs share. */}}
+{{/* Components that run as long as the driver is installed, as a JSON array. */}}
+{{- define "fake-dra-driver.components" -}}
+{{- .Values.webhook.enabled | ternary (list "controller" "kubeletplugin" "webhook") (list "controller" "kubeletplugin") | toJson -}}
+{{- end -}}
+
+{{/* Environment of the programs that work for the driver's claims. */}}
 {{- define "fake-dra-driver.commonEnv" -}}
+{{ include "fake-dra-driver.servingEnv" . }}
+- name: KIND
+  value: {{ .Values.kind | quote }}
+- name: NORMAL_EVENTS
+  value: {{ .Values.events.normal | quote }}
+{{- end -}}
+
+{{/* Environment that all programs share. */}}
+{{- define "fake-dra-driver.servingEnv" -}}
 - name: POD_NAMESPACE
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
 - name: DRIVER_NAME
   value: {{ .Values.driverName | quote }}
-- name: KIND
-  value: {{ .Values.kind | quote }}
 - name: KUBE_API_QPS
   value: {{ .Values.kubeApi.qps | quote }}
 - name: KUBE_API_BURST
   value: {{ int .Values.kubeApi.burst | quote }}
-- name: NORMAL_EVENTS
-  value: {{ .Values.events.normal | quote }}
 - name: HTTP_ENDPOINT
   value: {{ printf ":%d" (int .Values.http.port) | quote }}
 - name: METRICS_PATH
@@ -157,9 +167,20 @@ affinity:
 {{- end }}
 {{- end -}}
 
-{{/* Affinity that prefers a node of its own for each of several controllers; empty for one. */}}
-{{- define "fake-dra-driver.controllersApart" -}}
-{{- if gt (int .Values.controller.replicas) 1 -}}
+{{/*
+Where the replicas of a Deployment may run: (list $ "controller" its-values). Several prefer a node of
+their own each, unless the values have a podAntiAffinity.
+*/}}
+{{- define "fake-dra-driver.placementApart" -}}
+{{- $values := index . 2 -}}
+{{- $affinity := default dict $values.affinity -}}
+{{- if and (gt (int $values.replicas) 1) (not (hasKey $affinity "podAntiAffinity")) -}}
+{{- $affinity = merge dict $affinity (include "fake-dra-driver.apart" . | fromYaml) -}}
+{{- end -}}
+{{- include "fake-dra-driver.placement" (merge (dict "affinity" $affinity) $values) -}}
+{{- end -}}
+
+{{- define "fake-dra-driver.apart" -}}
 podAntiAffinity:
   preferredDuringSchedulingIgnoredDuringExecution:
     - weight: 100
@@ -167,8 +188,27 @@ podAntiAffinity:
         topologyKey: kubernetes.io/hostname
         labelSelector:
           matchLabels:
-            {{- include "fake-dra-driver.selectorLabels" (list . "controller") | nindent 12 }}
+            {{- include "fake-dra-driver.selectorLabels" . | nindent 12 }}
 {{- end -}}
+
+{{/* The beginning of the pods of a component: (list $ "controller" its-values). */}}
+{{- define "fake-dra-driver.pod" -}}
+{{- $root := index . 0 -}}
+{{- $values := index . 2 -}}
+serviceAccountName: {{ include "fake-dra-driver.serviceAccountName" . }}
+automountServiceAccountToken: true
+enableServiceLinks: false
+{{- with $root.Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with $values.podSecurityContext }}
+securityContext:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end -}}
 
 {{/* Annotations of what both uninstall hooks need, made before them: its weight. */}}
