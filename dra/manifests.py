@@ -218,7 +218,7 @@ def _policy(wanted: Installation) -> JSON:
         "operations": ["CREATE", "UPDATE", "DELETE"],
         "resources": ["resourceslices"],
     }
-    node = f"request.userInfo.extra[?'{_NODE_NAME}'][0].orValue('')"
+    node = f"request.userInfo.?extra[?'{_NODE_NAME}'][0].orValue('')"
     slice_node = "(object == null ? oldObject : object).spec.?nodeName.orValue('')"
     return {
         "apiVersion": "admissionregistration.k8s.io/v1",
