@@ -134,6 +134,11 @@ RIGHTS = {
         "ClusterRole /events": {"create", "patch"},
         f"Role {NAS_GROUP}/{NAS_PLURAL}": READ | {"create", "patch"},
     },
+    "webhook": {
+        "ClusterRole admissionregistration.k8s.io/validatingwebhookconfigurations "
+        "fake-dra-driver-webhook": {"get", "update"},
+        "Role /secrets fake-dra-driver-webhook-certificate": {"get", "update"},
+    },
     "uninstall": {
         "ClusterRole resource.k8s.io/resourceclaims": {"list"},
         "ClusterRole resource.k8s.io/resourceclasses": {"list", "delete"},
@@ -146,8 +151,9 @@ RIGHTS = {
 
 
 @pytest.mark.parametrize("component", sorted(RIGHTS))
-def test_rights_are_those_that_the_code_uses(rendered: list[JSON], component: str) -> None:
-    assert rights(rendered, component) == RIGHTS[component]
+def test_rights_are_those_that_the_code_uses(helm: Helm, component: str) -> None:
+    documents = helm.template({"webhook": {"enabled": True}})
+    assert rights(documents, component) == RIGHTS[component]
 
 
 def test_without_an_election_there_are_no_rights_to_leases(helm: Helm) -> None:

@@ -33,6 +33,10 @@ def paths(metrics: str, pprof: str = "") -> JSON:
     return {"metrics": {"path": metrics}, "http": {"pprofPath": pprof}}
 
 
+def splits(sizes: str, static: str = "") -> JSON:
+    return {"kubeletPlugin": {"splits": sizes, "staticSplits": static}}
+
+
 FIT: dict[str, JSON] = {
     "nothing": {},
     "times just far enough apart": election(11, 10, 8),
@@ -49,6 +53,15 @@ FIT: dict[str, JSON] = {
     "no devices": {"kubeletPlugin": {"numDevices": 0}},
     "most devices": {"kubeletPlugin": {"numDevices": 128}},
     "longest model": {"kubeletPlugin": {"deviceModel": "m" * 63}},
+    "model of most bytes": {"kubeletPlugin": {"deviceModel": "ä" * 32}},
+    "classic": {"kind": "classic"},
+    "structured": {"kind": "structured"},
+    "no splits": splits("", ""),
+    "one split": splits("16", "16=0"),
+    "all splits": splits("16,8,4,2", "2=128,4=99,8=100,16=9"),
+    "shares": {"kubeletPlugin": {"shares": True}},
+    "no class": {"resourceClass": {"create": False}},
+    "longest class": {"resourceClass": {"name": "c" * 247}},
     "ports": {"http": {"port": 65535}},
     "paths that begin alike": paths("/healthz/metrics", "/metrics"),
     "path with a slash at its end": paths("/metrics/", "/debug/"),
@@ -74,6 +87,18 @@ UNFIT: dict[str, JSON] = {
     "unknown format": {"logging": {"format": "xml"}},
     "too much log": {"logging": {"verbosity": 11}},
     "too many devices": {"kubeletPlugin": {"numDevices": 129}},
+    "model of too many bytes": {"kubeletPlugin": {"deviceModel": "ä" * 33}},
+    "unknown kind": {"kind": "modern"},
+    "split into three": splits("2,3"),
+    "split twice": splits("2,4,2"),
+    "split of nothing": splits("2,,4"),
+    "split beforehand into three": splits("2", "3=1"),
+    "split beforehand twice": splits("2", "2=1,2=3"),
+    "split beforehand without a number": splits("2", "2"),
+    "split beforehand of too many": splits("2", "2=129"),
+    "class with two points": {"resourceClass": {"name": "a..b"}},
+    "class with a space": {"resourceClass": {"name": "a b"}},
+    "class too long": {"resourceClass": {"name": "c" * 248}},
     "no port": {"http": {"port": 65536}},
     "metrics at the root": paths("/"),
     "metrics of a slash too many": paths("//"),
@@ -150,6 +175,12 @@ def refusal(main: Command, workload: JSON) -> str:
         ("deadline too near to the period", "more than 1.2 times retryPeriod=5; leaseDuration=15"),
         ("metrics at another health check", "metrics.path: /readyz is a health check; give "),
         ("stacks at the metrics", "http.pprofPath: /metrics is metrics.path already; give another"),
+        (
+            "split twice",
+            "kubeletPlugin.splits: 2,4,2 has a size more than once; give each one once",
+        ),
+        ("split beforehand twice", "kubeletPlugin.staticSplits: 2,2 has a size more than once; "),
+        ("model of too many bytes", "it has 66 bytes, and attributes of devices take 64; give"),
         ("root too long for a socket", "-reg.sock has 108 bytes, and Unix sockets take 107; "),
     ],
 )

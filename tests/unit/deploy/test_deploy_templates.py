@@ -97,11 +97,9 @@ def test_plugin_reads_the_values(
         "num_devices": 8,
         "device_model": "LATEST-FAKE-MODEL",
         "heartbeat_period": 60.0,
-        "kind": "auto",
         "splits": (2, 4, 8, 16),
         "static_splits": ((2, 4),),
         "shares": False,
-        "health_file": None,
         "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
         "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
     }
@@ -117,6 +115,8 @@ def test_overridden_values_reach_the_programs(
     assert (from_env["kube_api_qps"], from_env["kube_api_burst"]) == (7.5, 11)
     assert (from_env["http_endpoint"], from_env["pprof_path"]) == (":9090", "/debug/pprof")
     assert from_env["cdi_root"] == "/etc/cdi"
+    assert (from_env["splits"], from_env["static_splits"]) == ((4,), ((4, 1),))
+    assert (from_env["shares"], from_env["kind"]) == (True, "structured")
     assert from_env["contract"] == FAKE.renamed("other.example.com")
     assert from_env["normal_events"] is False
     with_args = settings("kubeletplugin", container, monkeypatch)
@@ -124,9 +124,16 @@ def test_overridden_values_reach_the_programs(
     container = container_of(find, documents, "controller")
     from_env = settings("controller", container, monkeypatch, args=[])
     assert (from_env["workers"], from_env["unprepare_timeout"]) == (4, 2.5)
+    assert (from_env["class_name"], from_env["kind"]) == ("other.example.com", "structured")
     assert (from_env["leader_election"], from_env["normal_events"]) == (False, False)
     assert (from_env["lease_duration"], from_env["renew_deadline"]) == (30, 20.5)
     assert settings("controller", container, monkeypatch)["workers"] == 5
+
+
+def test_no_class_is_an_empty_name(helm: Helm, find: Find, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = helm.template({"resourceClass": {"create": False}})
+    container = container_of(find, documents, "controller")
+    assert settings("controller", container, monkeypatch)["class_name"] == ""
 
 
 def test_commands_are_those_of_the_package(find: Find, rendered: list[JSON], root: Path) -> None:
@@ -320,12 +327,8 @@ NAS = "kubectl get nas -n fake-system\n"
 SLICES = "kubectl get resourceslices --field-selector spec.driver=fake.resource.3-shake.com\n"
 OLD = (NAS, "demo/fake-test1.yaml", "a ResourceClass\nwith driverName fake.resource.3-shake.com.\n")
 GATED = (NAS, "demo/1.31/fake-test1.yaml", "a DeviceClass,\nwhich needs no fields.\n")
-NEW = (
-    SLICES,
-    "demo/structured/fake-test1.yaml",
-    "a DeviceClass\nwhose selectors take devices with device.driver == "
-    '"fake.resource.3-shake.com".\n',
-)
+SELECTING = 'whose selectors take devices with device.driver == "fake.resource.3-shake.com".'
+NEW = (SLICES, "demo/structured/fake-test1.yaml", f"a DeviceClass\n{SELECTING}\n")
 
 
 @pytest.fixture

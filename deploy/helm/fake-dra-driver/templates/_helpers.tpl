@@ -196,7 +196,8 @@ podAntiAffinity:
 {{- $root := index . 0 -}}
 {{- $values := index . 2 -}}
 serviceAccountName: {{ include "fake-dra-driver.serviceAccountName" . }}
-automountServiceAccountToken: true
+# A webhook whose certificate comes from cert-manager has nothing to ask the API server.
+automountServiceAccountToken: {{ not (and (eq (index . 1) "webhook") $root.Values.webhook.certManager.enabled) }}
 enableServiceLinks: false
 {{- with $root.Values.imagePullSecrets }}
 imagePullSecrets:
