@@ -4,13 +4,12 @@ The scheduler, the users and the kubelet are played by an administrator. What a 
 a promise; a refused request breaks promises, and never ends the life.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from api.contract import FAKE
-from api.errors import DriverError
 from api.names import CLAIM_PARAMETERS_KIND, STATUS_NOT_READY, STATUS_READY
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, uid_of
@@ -25,29 +24,28 @@ from plugin.classic.set_nas_status import set_status
 from plugin.classic.wiring import REPAIR, STATUS
 from tests.support import build
 from tests.support.build import CLASS, NAMESPACE, POD_CLAIM, SYSTEM
+from tests.support.classlife import classes_are_kept, classes_go
 from tests.support.guardedapi import GuardedApi
 from tests.support.guardedprograms import NODE, Candidate, ControllerProgram, PluginProgram
+from tests.support.promises import Promises
 from tests.support.rbac import Permission
 
 WISH = "wish"
 CLASS_WISH = "class-wish"
 
 
-class Life:
+class Life(Promises):
     """One cluster with one node, from the start of the programs to the end of the driver.
 
     Attributes:
         api: the API server.
-        kept: the promises that were kept.
-        made: the promises that there were.
     """
 
     def __init__(
         self, root: Path, granted: Iterable[Permission], *, version: str = "v1alpha2"
     ) -> None:
+        super().__init__()
         self.api = GuardedApi(granted)
-        self.kept: set[str] = set()
-        self.made: list[str] = []
         self.resources = DRA_VERSIONS[version]
         self._old = version == "v1alpha2"
         self._admin = self.api.administrator()
@@ -69,6 +67,7 @@ class Life:
             self.plugin_starts()
             self.controllers_elect()
             self.controller_starts()
+            classes_are_kept(self, self.controller.client, self._admin, "v1alpha2")
             self.claim_comes()
             self.claim_is_prepared()
             self.claim_fails()
@@ -89,31 +88,31 @@ class Life:
 
     def plugin_starts(self) -> None:
         self.plugin.watch()
-        self._promise("the plugin sees its state", self.plugin.parts.cache.has_synced)
-        self._try(self.plugin.recover)
-        self._promise("a node offers devices", self._offers)
-        self._try(self.plugin.serve)
-        self._promise("a node is Ready", partial(self._is, STATUS_READY))
+        self.promise("the plugin sees its state", self.plugin.parts.cache.has_synced)
+        self.attempt(self.plugin.recover)
+        self.promise("a node offers devices", self._offers)
+        self.attempt(self.plugin.serve)
+        self.promise("a node is Ready", partial(self._is, STATUS_READY))
         self.plugin.watch()
 
     def controllers_elect(self) -> None:
         """One leads, renews and gives back; another one sees it."""
         first, second = Candidate(self.api, "first"), Candidate(self.api, "second")
         first.attempt()
-        self._promise("a controller leads", lambda: first.leads)
+        self.promise("a controller leads", lambda: first.leads)
         first.attempt()
-        self._promise("the lease is renewed", lambda: first.leads and not first.failures)
+        self.promise("the lease is renewed", lambda: first.leads and not first.failures)
         second.watch()
-        self._promise("others watch the lease", lambda: not second.failures)
+        self.promise("others watch the lease", lambda: not second.failures)
         first.release()
         second.attempt()
-        self._promise("the lease is handed over", lambda: second.leads)
+        self.promise("the lease is handed over", lambda: second.leads)
 
     def controller_starts(self) -> None:
         self.controller.watch()
         for plural in self.controller.resources():
             filled = plural not in self.controller.parts.caches.unsynced()
-            self._note(f"the cache of {plural} is filled", filled)
+            self.note(f"the cache of {plural} is filled", filled)
 
     def claim_comes(self) -> None:
         """All that a claim needs comes with it, and the controller's caches see it later."""
@@ -122,52 +121,52 @@ class Life:
         self._make_pod("pod", "one")
         # a write that the controller has not seen, so that it has to read the state again
         unseen = {"metadata": {"labels": {"a": "b"}}}
-        self._try(lambda: self._admin.patch(STATES, NODE, unseen, namespace=SYSTEM))
+        self.attempt(lambda: self._admin.patch(STATES, NODE, unseen, namespace=SYSTEM))
         self.controller.watch("resourceclaims", "podschedulingcontexts")
         self.controller.work()
-        self._promise("a claim is allocated", partial(self._is_allocated, "one"))
-        self._promise("the scheduler gets an answer", self._is_answered)
+        self.promise("a claim is allocated", partial(self._is_allocated, "one"))
+        self.promise("the scheduler gets an answer", self._is_answered)
 
     def claim_is_prepared(self) -> None:
-        self._try(lambda: self.plugin.driver.prepare(self._ref("one")))
-        self._promise("a claim is prepared", lambda: self._uid("one") in self._state().prepared)
+        self.attempt(lambda: self.plugin.driver.prepare(self._ref("one")))
+        self.promise("a claim is prepared", lambda: self._uid("one") in self._state().prepared)
 
     def claim_fails(self) -> None:
         """Parameters are missing; kubelet and controller try twice."""
         self._make_claim("vain", parameters="missing")
         self._make_pod("waiting", "vain")
         for _ in range(2):
-            self._try(lambda: self.plugin.driver.prepare(self._ref("vain")))
+            self.attempt(lambda: self.plugin.driver.prepare(self._ref("vain")))
             self.controller.watch()
             self.controller.work()
 
     def claim_goes(self) -> None:
-        self._try(lambda: self.plugin.driver.unprepare(self._ref("one")))
+        self.attempt(lambda: self.plugin.driver.unprepare(self._ref("one")))
         self._admin.delete(PODS, "pod", NAMESPACE, grace_seconds=0)
         self._admin.delete(self.resources.contexts, "pod", NAMESPACE)
         self._free("one")
-        self._promise("a claim goes", lambda: self._claim("one") is None)
+        self.promise("a claim goes", lambda: self._claim("one") is None)
 
     def immediate_claim_comes(self) -> None:
         self._make_claim("now", mode="Immediate")
         self.controller.watch()
         self.controller.work()
-        self._promise("an Immediate claim is allocated", partial(self._is_allocated, "now"))
+        self.promise("an Immediate claim is allocated", partial(self._is_allocated, "now"))
 
     def losses_are_repaired(self) -> None:
         """Somebody deletes the state of the node, and takes the finalizer from a claim."""
-        self._try(lambda: self._admin.delete(STATES, NODE, SYSTEM))
+        self.attempt(lambda: self._admin.delete(STATES, NODE, SYSTEM))
         self.plugin.watch()
         for task in (REPAIR, STATUS):
             self.plugin.parts.sync.handle(task)
-        self._promise("a lost state comes back", self._offers)
+        self.promise("a lost state comes back", self._offers)
         bare = {"metadata": {"finalizers": None}}
         self._admin.patch(self.resources.claims, "now", bare, namespace=NAMESPACE)
         for _ in range(5):
             self.controller.watch()
             self.controller.work()
             self.controller.clock.now += 2 * GRACE_SECONDS
-        self._promise(
+        self.promise(
             "a lost finalizer comes back", lambda: FAKE.finalizer in self._finalizers("now")
         )
 
@@ -175,28 +174,29 @@ class Life:
         events = self._admin.list(EVENTS).items
         for program in (self.controller, self.plugin):
             counts = [e["count"] for e in events if e["source"]["component"] == program.name]
-            self._note(f"the {program.name} tells users", bool(counts))
-            self._note(f"the {program.name} counts what repeats", max(counts, default=0) > 1)
+            self.note(f"the {program.name} tells users", bool(counts))
+            self.note(f"the {program.name} counts what repeats", max(counts, default=0) > 1)
 
     def programs_end(self) -> None:
-        self._try(self.plugin.parts.readiness.end)
-        self._promise("a node that ends is NotReady", partial(self._is, STATUS_NOT_READY))
+        self.attempt(self.plugin.parts.readiness.end)
+        self.promise("a node that ends is NotReady", partial(self._is, STATUS_NOT_READY))
         client = self.api.client(self.plugin.name)
-        self._try(lambda: set_status(client, NODE, SYSTEM, STATUS_READY))
-        self._promise("set-nas-status works", partial(self._is, STATUS_READY))
+        self.attempt(lambda: set_status(client, NODE, SYSTEM, STATUS_READY))
+        self.promise("set-nas-status works", partial(self._is, STATUS_READY))
 
     def driver_goes(self) -> None:
         self._free("now")
         self._admin.delete(self.resources.claims, "vain", NAMESPACE)
         hook = self.api.client("uninstall")
-        used = self._try(lambda: check_unused(hook, SYSTEM, FAKE))
-        self._note("the hook looks who uses the driver", used)
+        used = self.attempt(lambda: check_unused(hook, SYSTEM, FAKE))
+        self.note("the hook looks who uses the driver", used)
         patience = Patience(0, clock=lambda: 0.0, sleep=lambda _: None)
-        waited = self._try(lambda: await_plugins(hook, SYSTEM, "app=plugin", patience))
-        self._note("the hook waits for the plugins", waited)
-        self._try(lambda: remove_states(hook, SYSTEM))
+        waited = self.attempt(lambda: await_plugins(hook, SYSTEM, "app=plugin", patience))
+        self.note("the hook waits for the plugins", waited)
+        self.attempt(lambda: remove_states(hook, SYSTEM))
         left = partial(self._admin.list, STATES)
-        self._promise("the hook removes the states", lambda: not left().items)
+        self.promise("the hook removes the states", lambda: not left().items)
+        classes_go(self, hook, self._admin, "v1alpha2")
 
     # what users and the scheduler do
 
@@ -253,25 +253,6 @@ class Life:
         finally:
             for recorder in recorders:
                 recorder.stop()
-
-    def _promise(self, text: str, is_kept: Callable[[], bool]) -> None:
-        kept = False
-        with suppress(DriverError):
-            kept = is_kept()
-        self._note(text, kept)
-
-    def _note(self, text: str, kept: bool) -> None:
-        self.made.append(text)
-        if kept:
-            self.kept.add(text)
-
-    def _try(self, act: Callable[[], object]) -> bool:
-        """Do something that may be refused; tell whether it was done."""
-        try:
-            act()
-        except DriverError:
-            return False
-        return True
 
     def _state(self) -> NodeAllocationState:
         return parse_nas(self._admin.get(STATES, NODE, SYSTEM), FAKE.device_key)

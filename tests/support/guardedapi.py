@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from api.objects import JSON
+from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
 from kube.calls import Call
 from kube.client import Client
 from kube.errors import api_error
@@ -49,11 +50,11 @@ class GuardedApi:
         refused: requests for which no permission was granted, with the component.
     """
 
-    def __init__(self, granted: Iterable[Permission]) -> None:
+    def __init__(self, granted: Iterable[Permission], api: ResourceApi = CLASSIC) -> None:
         self.granted = frozenset(granted)
         self.used: set[Permission] = set()
         self.refused: list[tuple[str, Request]] = []
-        self.app = Web().server.app
+        self.app = Web(api=api).server.app
 
     def administrator(self) -> Client:
         """Return a client that may do everything."""

@@ -73,6 +73,7 @@ class ControllerProgram:
 
     Attributes:
         parts: as wired.
+        client: by which it asks the API server.
         clock: of its decisions.
     """
 
@@ -82,10 +83,10 @@ class ControllerProgram:
         self._turn = Turn()
         self.clock = Clock(1000.0)
         self._resources = DRA_VERSIONS[version]
-        client = api.client(self.name, self._turn)
-        self.events = EventRecorder(client, component=self.name)
+        self.client = api.client(self.name, self._turn)
+        self.events = EventRecorder(self.client, component=self.name)
         self.parts = build(
-            client,
+            self.client,
             FAKE,
             self.events,
             Metrics(),

@@ -9,6 +9,7 @@ from api.objects import JSON
 from tests.support.driverlife import Life
 from tests.support.guardedapi import refusal
 from tests.support.rbac import Permission, Request, permissions
+from tests.support.structuredlife import StructuredLife
 from tests.support.tables import cases
 
 RESOURCE = "resource.k8s.io"
@@ -36,6 +37,12 @@ BROKEN = {
     f"controller: get {RESOURCE}/deviceclasses": "a claim is allocated",
     f"controller: list {RESOURCE}/deviceclasses": "the cache of deviceclasses is filled",
     f"controller: watch {RESOURCE}/deviceclasses": AT_ONCE,
+    f"controller: create {RESOURCE}/resourceclasses": "the driver has its class",
+    f"controller: update {RESOURCE}/resourceclasses": "a former class is renewed",
+    f"controller: delete {RESOURCE}/resourceclasses": "a class that is not wanted goes",
+    f"controller: create {RESOURCE}/deviceclasses": "the driver has its class",
+    f"controller: update {RESOURCE}/deviceclasses": "a former class is renewed",
+    f"controller: delete {RESOURCE}/deviceclasses": "a class that is not wanted goes",
     f"controller: get {PARAMETERS}/deviceclassparameters": "a claim is allocated",
     f"controller: list {PARAMETERS}/deviceclassparameters": (
         "the cache of deviceclassparameters is filled"
@@ -57,6 +64,7 @@ BROKEN = {
     f"controller: list {STATES}": "the cache of nodeallocationstates is filled",
     f"controller: watch {STATES}": AT_ONCE,
     f"controller: patch {STATES}": "a claim is allocated",
+    f"controller: delete {STATES}": "a state of classic claims goes",
     f"controller: create {LEASES}": "a controller leads",
     f"controller: get {LEASES}": "a controller leads",
     f"controller: list {LEASES}": "others watch the lease",
@@ -75,18 +83,52 @@ BROKEN = {
     f"uninstall: list {STATES}": "the hook removes the states",
     f"uninstall: delete {STATES}": "the hook removes the states",
     "uninstall: list /pods": "the hook waits for the plugins",
+    f"uninstall: list {RESOURCE}/resourceclasses": "the hook removes the classes",
+    f"uninstall: delete {RESOURCE}/resourceclasses": "the hook removes the classes",
+    f"uninstall: list {RESOURCE}/deviceclasses": "the hook removes the classes",
+    f"uninstall: delete {RESOURCE}/deviceclasses": "the hook removes the classes",
+    f"uninstall: list {RESOURCE}/resourceslices": "the hook removes slices",
+    f"uninstall: delete {RESOURCE}/resourceslices": "the hook removes slices",
 }
 """What breaks without a permission."""
 
+OF_THE_FRAMEWORK = {
+    "kubeletplugin: list /nodes",
+    "kubeletplugin: watch /nodes",
+    f"kubeletplugin: list {RESOURCE}/resourceclaims",
+    *(
+        f"kubeletplugin: {verb} {RESOURCE}/resourceslices"
+        for verb in ("get", "list", "watch", "create", "update", "delete")
+    ),
+}
+"""What only a structured plugin needs; tests/unit/dra/test_dra_manifests.py shows that it does."""
 
-def lived(root: Path, granted: Iterable[Permission], *, new: bool) -> Life:
-    """Return a life that is over, on Kubernetes 1.31 or on an earlier one."""
-    life = Life(root, granted, version="v1alpha3" if new else "v1alpha2")
-    if new:
+IN_1_31 = {f"controller: {verb} {RESOURCE}/deviceclasses" for verb in ("get", "list", "watch")}
+SINCE_1_32 = {
+    f"controller: delete {STATES}",
+    *(missing for missing in BROKEN if "deviceclasses" in missing or "slices" in missing),
+} - IN_1_31
+
+
+def lived(root: Path, granted: Iterable[Permission], version: str) -> Life | StructuredLife:
+    """Return a life that is over, in a version of resource.k8s.io."""
+    if version == "v1":
+        structured = StructuredLife(granted)
+        structured.live()
+        return structured
+    life = Life(root, granted, version=version)
+    if version == "v1alpha3":
         life.live_on_1_31()
     else:
         life.live()
     return life
+
+
+def version_of(missing: str) -> str:
+    """Return in which version a permission is asked for."""
+    if missing in IN_1_31:
+        return "v1alpha3"
+    return "v1" if missing in SINCE_1_32 else "v1alpha2"
 
 
 def short(permission: Permission) -> str:
@@ -103,18 +145,18 @@ def test_the_driver_needs_all_permissions_and_no_others(
     granted: dict[str, Permission], tmp_path: Path
 ) -> None:
     used: set[Permission] = set()
-    for new in (False, True):
-        root = tmp_path / str(new)
+    for version in ("v1alpha2", "v1alpha3", "v1"):
+        root = tmp_path / version
         root.mkdir()
-        life = lived(root, granted.values(), new=new)
+        life = lived(root, granted.values(), version)
         assert life.api.refused == []
         assert [promise for promise in life.made if promise not in life.kept] == []
         used |= life.api.used
-    assert used == set(granted.values())
+    assert {short(each) for each in used} == set(granted) - OF_THE_FRAMEWORK
 
 
 def test_every_permission_has_a_promise(granted: dict[str, Permission]) -> None:
-    assert set(granted) == set(BROKEN)
+    assert set(granted) == set(BROKEN) | OF_THE_FRAMEWORK
 
 
 @pytest.mark.parametrize("missing", BROKEN)
@@ -123,7 +165,7 @@ def test_without_a_permission_a_promise_is_broken(
 ) -> None:
     permission = granted[missing]
     left = set(granted.values()) - {permission}
-    life = lived(tmp_path, left, new="deviceclasses" in missing)
+    life = lived(tmp_path, left, version_of(missing))
     assert life.api.refused
     for component, request in life.api.refused:
         assert component == permission.component
