@@ -9,6 +9,7 @@ import yaml
 
 from api.objects import JSON
 from tests.support.helm import Helm, HelmFailed
+from tests.support.tables import cases
 
 VERSIONS = [f"1.{minor}" for minor in range(27, 38)]
 EACH_VERSION = pytest.mark.parametrize("version", VERSIONS)
@@ -141,6 +142,56 @@ def test_versions_of_vendors_are_known(helm: Helm, version: str) -> None:
     assert "Deployment" in kinds
     minor = int(version.split(".")[1])
     assert ("ValidatingAdmissionPolicy" in kinds) is (minor >= 30)
+
+
+OLD = "v1alpha2/PodSchedulingContext"
+GATED = "v1alpha3/PodSchedulingContext"
+BESIDE = "v1alpha2/ResourceSlice"
+NEW = "v1/ResourceSlice"
+
+
+def served(*kinds: str) -> list[str]:
+    """Options by which Helm takes an API server to have these kinds of resource.k8s.io."""
+    found = ["apiregistration.k8s.io/v1/APIService", *(f"resource.k8s.io/{kind}" for kind in kinds)]
+    return [f"--api-versions={each}" for each in found]
+
+
+@cases(
+    ("kind", "kinds"),
+    {
+        "1.30": ("auto", (OLD, BESIDE)),
+        "1.31": ("auto", (GATED, "v1alpha3/ResourceSlice")),
+        "1.32": ("auto", ("v1beta1/ResourceSlice",)),
+        "1.33": ("auto", ("v1beta2/ResourceSlice",)),
+        "1.37": ("auto", (NEW, "v1beta2/ResourceSlice", "v1beta1/ResourceSlice")),
+        "classic on 1.30": ("classic", (OLD,)),
+        "classic on 1.31": ("classic", (GATED,)),
+        "structured on 1.37": ("structured", (NEW,)),
+    },
+)
+def test_api_servers_that_have_the_kind_are_taken(
+    helm: Helm, kind: str, kinds: tuple[str, ...]
+) -> None:
+    assert helm.template({"kind": kind}, *served(*kinds))
+
+
+@cases(
+    ("kind", "kinds"),
+    {
+        "nothing": ("auto", ()),
+        "1.34 without claims": ("auto", ("v1alpha3/DeviceTaintRule",)),
+        "slices of 1.30 alone": ("auto", (BESIDE,)),
+        "classic on 1.37": ("classic", (NEW,)),
+        "structured on 1.30": ("structured", (OLD, BESIDE)),
+    },
+)
+def test_api_servers_that_lack_the_kind_are_refused(
+    helm: Helm, kind: str, kinds: tuple[str, ...]
+) -> None:
+    with pytest.raises(HelmFailed, match=f"does not serve .* with kind={kind}") as raised:
+        helm.template({"kind": kind}, *served(*kinds))
+    for advice in ("DynamicResourceAllocation", "v1beta1 on 1.32", "DRAControlPlaneController"):
+        assert advice in str(raised.value)
 
 
 def test_readme_names_the_versions(chart: Path) -> None:
