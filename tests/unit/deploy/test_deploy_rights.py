@@ -9,7 +9,9 @@ from api.contract import FAKE
 from api.names import CRD_VERSION, NAS_GROUP, NAS_PLURAL
 from api.objects import JSON
 from controller.election import LEASE_NAME
+from dra.driver import ReadsNode
 from dra.manifests import Installation, manifests
+from plugin.structured.driver import StructuredFakeDriver
 from tests.support.helm import Helm
 
 Find = Callable[[list[JSON], str, str], JSON]
@@ -191,10 +193,11 @@ def guards(documents: list[JSON]) -> dict[str, JSON]:
     }
 
 
-def as_dra_manifests(namespace: str = "fake-system") -> list[JSON]:
+def as_dra_manifests() -> list[JSON]:
     """What a driver of the framework, by the name of the plugin here, is installed with."""
     name = "fake-dra-driver-kubeletplugin"
-    wanted = Installation(FAKE, name, namespace, "image", ("program",), "class", reads_node=True)
+    reads_node = issubclass(StructuredFakeDriver, ReadsNode)
+    wanted = Installation(FAKE, name, "fake-system", "i", ("c",), "class", reads_node=reads_node)
     return manifests(wanted)
 
 

@@ -1,6 +1,5 @@
 """The chart's objects agree with what the programs read and with what users know."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -100,6 +99,7 @@ def test_plugin_reads_the_values(
         "splits": (2, 4, 8, 16),
         "static_splits": ((2, 4),),
         "shares": False,
+        "health_file": None,
         "kubelet_registrar_directory_path": "/var/lib/kubelet/plugins_registry",
         "kubelet_plugins_directory_path": "/var/lib/kubelet/plugins",
     }
@@ -117,6 +117,7 @@ def test_overridden_values_reach_the_programs(
     assert from_env["cdi_root"] == "/etc/cdi"
     assert (from_env["splits"], from_env["static_splits"]) == ((4,), ((4, 1),))
     assert (from_env["shares"], from_env["kind"]) == (True, "structured")
+    assert from_env["health_file"] == Path("/data/kubelet/plugins/other.example.com/health")
     assert from_env["contract"] == FAKE.renamed("other.example.com")
     assert from_env["normal_events"] is False
     with_args = settings("kubeletplugin", container, monkeypatch)
@@ -299,6 +300,10 @@ def test_namespace_default_is_refused_unless_allowed(helm: Helm) -> None:
             {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
             "metrics.service.enabled=true",
         ),
+        "file that no pod sees": (
+            {"kubeletPlugin": {"healthFile": "/etc/health"}},
+            "give one in /var/lib/kubelet/plugins/fake.resource.3-shake.com/, such as",
+        ),
         "two servers on a port": (
             {"webhook": {"enabled": True, "port": 8080}},
             "8080 is http.port already, where health and metrics are served; give another port",
@@ -321,64 +326,6 @@ def test_names_are_those_that_users_know(rendered: list[JSON]) -> None:
     names = {(d["kind"], d["metadata"]["name"]) for d in rendered}
     assert ("Deployment", "fake-dra-driver-controller") in names
     assert ("DaemonSet", "fake-dra-driver-kubeletplugin") in names
-
-
-NAS = "kubectl get nas -n fake-system\n"
-SLICES = "kubectl get resourceslices --field-selector spec.driver=fake.resource.3-shake.com\n"
-OLD = (NAS, "demo/fake-test1.yaml", "a ResourceClass\nwith driverName fake.resource.3-shake.com.\n")
-GATED = (NAS, "demo/1.31/fake-test1.yaml", "a DeviceClass,\nwhich needs no fields.\n")
-SELECTING = 'whose selectors take devices with device.driver == "fake.resource.3-shake.com".'
-NEW = (SLICES, "demo/structured/fake-test1.yaml", f"a DeviceClass\n{SELECTING}\n")
-
-
-@pytest.fixture
-def notes(root: Path, chart: Path, tmp_path: Path) -> Callable[[JSON, str], str]:
-    """Renders the notes, which `helm template` drops unless an object includes them."""
-    copy = tmp_path / "chart"
-    shutil.copytree(chart, copy)
-    text = '{{ include (print .Template.BasePath "/NOTES.txt") . | quote }}'
-    (copy / "templates/notes.yaml").write_text(f"kind: Notes\ntext: {text}\n", encoding="utf-8")
-
-    def render(values: JSON, version: str) -> str:
-        documents = Helm(root / ".bin/helm", copy).template(values, f"--kube-version={version}")
-        (text,) = [d["text"] for d in documents if d["kind"] == "Notes"]
-        assert isinstance(text, str)
-        return text
-
-    return render
-
-
-@pytest.mark.parametrize("created", [True, False])
-@pytest.mark.parametrize(
-    ("version", "kind", "said"),
-    [
-        ("1.27", "auto", OLD),
-        ("1.30", "auto", OLD),
-        ("1.31", "auto", GATED),
-        ("1.32", "auto", NEW),
-        ("1.37", "auto", NEW),
-        ("1.30", "structured", NEW),
-        ("1.37", "structured", NEW),
-        ("1.30", "classic", OLD),
-    ],
-)
-def test_notes_say_what_to_do_next(
-    notes: Callable[[JSON, str], str],
-    root: Path,
-    version: str,
-    kind: str,
-    said: tuple[str, str, str],
-    created: bool,
-) -> None:
-    text = notes({"kind": kind, "resourceClass": {"create": created}}, version)
-    look, demo, needed = said
-    assert "rollout status -n fake-system deployment/fake-dra-driver-controller" in text
-    assert look in text
-    assert f"kubectl apply -f {demo}\n" in text
-    found = "No class is made (resourceClass.create=false): claims find the driver only through "
-    assert (found + needed in text) is not created
-    assert ("DRAControlPlaneController" in text) is (said == GATED)
-    assert ("its finalizer" in text) is (said != NEW)
 
 
 def test_chart_has_the_version_of_the_package(chart: Path) -> None:
