@@ -300,10 +300,6 @@ def test_namespace_default_is_refused_unless_allowed(helm: Helm) -> None:
             {"metrics": {"service": {"enabled": False}, "serviceMonitor": {"enabled": True}}},
             "metrics.service.enabled=true",
         ),
-        "file that no pod sees": (
-            {"kubeletPlugin": {"healthFile": "/etc/health"}},
-            "give one in /var/lib/kubelet/plugins/fake.resource.3-shake.com/, such as",
-        ),
         "two servers on a port": (
             {"webhook": {"enabled": True, "port": 8080}},
             "8080 is http.port already, where health and metrics are served; give another port",
