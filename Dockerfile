@@ -18,7 +18,7 @@ FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="fake-dra-driver" \
-      org.opencontainers.image.description="Classic Dynamic Resource Allocation driver for fake devices" \
+      org.opencontainers.image.description="Dynamic Resource Allocation drivers for fake devices, classic and structured" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
