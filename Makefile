@@ -7,6 +7,7 @@ K8S    ?= 1.30
 SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh dra/kubelet/protocol/*.sh findings/*.sh) .ci/run
 # only one that was asked for: the tests create and delete things in it
 CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
+CLUSTER += $(if $(GATES),--gates $(GATES))
 
 # pip, with a line for each package; what is wrong it writes to standard error itself
 define install
@@ -33,7 +34,7 @@ demo: $(VENV)/.run ## Run the five demos on the embedded cluster (NODES=n; KEEP=
 test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARGS="-k name")
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
 
-e2e: $(VENV)/.test $(TOOLS) ## Run the tests on Kubernetes: K8S=1.30 raises one (root), KUBECONFIG=file is yours
+e2e: $(VENV)/.test $(TOOLS) ## Run the tests on Kubernetes: K8S=1.30 raises one (root; GATES=A=true), KUBECONFIG=file is yours
 	$(BIN)/python -m pytest --timeout 600 -o timeout_func_only=true tests/cluster tests/e2e $(CLUSTER) $(ARGS)
 
 check: $(VENV)/.lint $(TOOLS) ## Lint: ruff, mypy, import-linter, helm, hadolint, shellcheck

@@ -47,6 +47,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="VERSION",
         help="raise a real one-node Kubernetes such as 1.30 on this machine, as root",
     )
+    group.addoption(
+        "--gates",
+        metavar="NAME=BOOL,…",
+        help="feature gates to switch there, such as DRAPartitionableDevices=true",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

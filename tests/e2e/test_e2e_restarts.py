@@ -1,17 +1,14 @@
 """Whatever restarts on a node, its pods keep their devices and new pods get others."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import pytest
 
 from api.contract import FAKE
 from api.objects import JSON
 from dra.devicestate.cdi import claim_file
 from testing.waiting import until
-from tests.e2e.cluster import containerd, kubelet
 from tests.support.anycluster import CONTROLLER, plugin_of
 from tests.support.manifests import ClaimRequest
+from tests.support.nodeevents import NODE_EVENTS, Event
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
 
@@ -21,33 +18,17 @@ PATIENCE = 150.0
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(500)]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happens to a node.
-
-    Attributes:
-        name: of the case.
-        happen: makes it happen, and returns when the node works again.
-        ends_pods: whether the containers of pods end with it.
-    """
-
-    name: str
-    happen: Callable[[RaisedCluster], None]
-    ends_pods: bool = False
-
-
-EVENTS = (
+EVENTS: tuple[Event[RaisedCluster], ...] = (
     Event("plugin", lambda it: it.crash(plugin_of(it.nodes[0]))),
     Event("controller", lambda it: it.crash(CONTROLLER)),
-    Event("kubelet", lambda it: it.machine.restart(kubelet.NAME)),
-    Event("containerd", lambda it: it.machine.restart(containerd.NAME)),
-    Event("reboot", lambda it: it.machine.reboot(), ends_pods=True),
-    Event("power-cut", lambda it: it.machine.reboot(keep_sockets=True), ends_pods=True),
+    *NODE_EVENTS,
 )
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
-def test_pods_keep_their_devices(space: Space, raised: RaisedCluster, event: Event) -> None:
+def test_pods_keep_their_devices(
+    space: Space, raised: RaisedCluster, event: Event[RaisedCluster]
+) -> None:
     space.apply(*space.claim("whole"), *space.claim("halves", ClaimRequest(count=2, split=2)))
     space.apply(*(space.pod(name, name) for name in OLD))
     space.ready(*OLD)

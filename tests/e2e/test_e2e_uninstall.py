@@ -12,7 +12,12 @@ from demo.session import SYSTEM
 from kube.errors import NotFound
 from testing.waiting import until
 from tests.support.anycluster import ROOT
-from tests.support.choice import RELEASE, helm_install, helm_uninstall
+from tests.support.choice import (
+    RELEASE,
+    helm_install,
+    helm_uninstall,
+    objects_of_the_release,
+)
 from tests.support.helm import HelmFailed
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
@@ -29,17 +34,6 @@ def removable(raised: RaisedCluster) -> Iterator[RaisedCluster]:
     yield raised
     helm_install(raised.machine.kubeconfig)
     until("the nodes offer devices again", lambda: raised.session.nodes_ready(1))
-
-
-def objects_of_the_release(cluster: RaisedCluster) -> list[str]:
-    """Return what of the driver is in the cluster, but for its CRDs."""
-    kinds = "deployments,daemonsets,jobs,pods,services,serviceaccounts,roles,rolebindings"
-    whole = "clusterroles,clusterrolebindings"
-    if cluster.minor >= 30:
-        whole += ",validatingadmissionpolicies"
-    found = cluster.kubectl.run("get", kinds, "-n", SYSTEM, "-o", "name").splitlines()
-    found += cluster.kubectl.run("get", whole, "-o", "name").splitlines()
-    return [name for name in found if RELEASE in name]
 
 
 def test_uninstall_leaves_nothing(space: Space, removable: RaisedCluster) -> None:
@@ -61,7 +55,7 @@ def test_uninstall_leaves_nothing(space: Space, removable: RaisedCluster) -> Non
     assert removable.cdi_entries(removable.nodes[0]) == []
     assert removable.plugin_sockets() == []
     assert not any(claim["metadata"].get("finalizers") for claim in space.claims())
-    until("nothing else is left", lambda: not objects_of_the_release(removable), 60)
+    until("nothing else is left", lambda: not objects_of_the_release(removable.kubectl), 60)
 
     removable.kubectl.run("delete", "-f", str(CRDS))
     with pytest.raises(NotFound):

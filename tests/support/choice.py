@@ -17,12 +17,24 @@ from tests.e2e.cluster.layout import Layout
 from tests.support.anycluster import ROOT, Access, Cluster
 from tests.support.embedded import embedded
 from tests.support.helm import Helm
+from tests.support.kubectl import Kubectl
 from tests.support.realcluster import RaisedCluster, RealCluster, nodes_of
 
 CHART: Final = ROOT / "deploy" / "helm" / "fake-dra-driver"
 RELEASE: Final = "fake-dra-driver"
 IMAGE: Final = ("fake-dra-driver", "e2e")
 """Repository and tag."""
+
+_WHOLE: Final = (
+    "clusterroles",
+    "clusterrolebindings",
+    "deviceclasses",
+    "resourceclasses",
+    "validatingadmissionpolicies",
+    "validatingadmissionpolicybindings",
+    "validatingwebhookconfigurations",
+)
+"""Resources of the whole cluster, as far as they are served, of which a chart makes objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +44,17 @@ class Choice:
     Attributes:
         kubeconfig: of a cluster that is up; empty if none was given.
         k8s: version of the one to raise; empty if none was given.
+        gates: feature gates to switch there, such as `A=true,B=false`.
     """
 
     kubeconfig: str = ""
     k8s: str = ""
+    gates: str = ""
 
     @classmethod
     def of(cls, options: argparse.Namespace) -> "Choice":
         """Read the options of pytest."""
-        return cls(options.kubeconfig or "", options.k8s or "")
+        return cls(options.kubeconfig or "", options.k8s or "", options.gates or "")
 
     @property
     def is_embedded(self) -> bool:
@@ -72,7 +86,7 @@ def chosen(choice: Choice) -> Iterator[Cluster]:
         ):
             yield it
     elif choice.k8s:
-        with raised(choice.k8s) as machine:
+        with raised(choice) as machine:
             helm_install(machine.kubeconfig)
             with _real(machine.kubeconfig, machine) as it:
                 yield it
@@ -98,10 +112,21 @@ def helm_uninstall(kubeconfig: Path) -> None:
     _helm(kubeconfig).uninstall(RELEASE, SYSTEM)
 
 
+def objects_of_the_release(kubectl: Kubectl) -> list[str]:
+    """Return what of the chart is in a cluster, but for its CRDs."""
+    kinds = "deployments,daemonsets,jobs,pods,services,secrets,serviceaccounts,roles,rolebindings"
+    served = kubectl.run("api-resources", "--no-headers", "-o", "name").splitlines()
+    whole = [each for each in served if each.split(".")[0] in _WHOLE]
+    found = kubectl.run("get", kinds, "-n", SYSTEM, "-o", "name").splitlines()
+    found += kubectl.run("get", ",".join(whole), "-o", "name").splitlines()
+    return [name for name in found if RELEASE in name or "3-shake.com" in name]
+
+
 @contextmanager
-def raised(k8s: str) -> Iterator[Machine]:
+def raised(choice: Choice) -> Iterator[Machine]:
     """Raise a node with the image of this project on it, and take it down afterwards."""
-    machine = Machine(Layout.from_environment(os.environ), versions.parse(k8s))
+    version = versions.parse(choice.k8s, choice.gates)
+    machine = Machine(Layout.from_environment(os.environ), version)
     machine.build()
     machine.check()
     with ExitStack() as stack:

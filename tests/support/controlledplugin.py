@@ -14,7 +14,8 @@ from api.objects import JSON
 from testing.waiting import until
 from tests.support.anycluster import ROOT
 from tests.support.controlleddriver import DEVICES, ControlledDriver
-from tests.support.filecluster import NODE, REGISTERED, RETRY_SECONDS, FileCluster, claim, pod
+from tests.support.filecluster import REGISTERED, RETRY_SECONDS, FileCluster, claim
+from tests.support.structuredcluster import NODE, pod
 
 CLASS: Final = "controlled"
 CONTRACT: Final = ControlledDriver.contract

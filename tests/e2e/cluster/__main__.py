@@ -48,6 +48,12 @@ _k8s = click.option(
     show_default=True,
     help="Kubernetes, such as 1.30 or 1.30.14.",
 )
+_gates = click.option(
+    "--gates",
+    metavar="NAME=BOOL,…",
+    default="",
+    help="Feature gates to switch in every component, such as DRAPartitionableDevices=true.",
+)
 _component = click.argument("component")
 
 
@@ -70,10 +76,11 @@ def build(k8s: str) -> None:
 
 @main.command()
 @_k8s
+@_gates
 @_told
-def up(k8s: str) -> None:
+def up(k8s: str, gates: str) -> None:
     """Raise the cluster and wait until its node is Ready."""
-    cluster = Cluster(_layout(), versions.parse(k8s))
+    cluster = Cluster(_layout(), versions.parse(k8s, gates))
     cluster.up()
     click.echo(f"Kubernetes {cluster.version} is up:  export KUBECONFIG={cluster.kubeconfig}")
 

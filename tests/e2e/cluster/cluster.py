@@ -40,7 +40,7 @@ from tests.e2e.cluster.errors import AlreadyUp, NotBuilt, NotUp, Unsuitable
 from tests.e2e.cluster.footprint import Footprint
 from tests.e2e.cluster.layout import ROOT, Layout
 from tests.e2e.cluster.mounts import unmount_below
-from tests.e2e.cluster.versions import Version, parse
+from tests.e2e.cluster.versions import Version, gates_text, parse
 from tools import fetch_kubectl
 
 NODE_NAME = "node-1"
@@ -90,7 +90,7 @@ class Cluster:
             text = (layout.state / "version").read_text(encoding="ascii")
         except FileNotFoundError as error:
             raise NotUp("no cluster is up; raise one with `up`") from error
-        return cls(layout, parse(text), progress=progress)
+        return cls(layout, parse(*text.split()), progress=progress)
 
     @property
     def kubeconfig(self) -> Path:
@@ -314,7 +314,8 @@ class Cluster:
         before = footprint.take([*owned, *footprint.OWNED], footprint.SHARED)
         self.layout.state.mkdir(mode=0o755, parents=True)
         before.save(self.layout.state / "footprint.json")
-        (self.layout.state / "version").write_text(str(self.version), encoding="ascii")
+        raised = f"{self.version} {gates_text(self.version.switched)}"
+        (self.layout.state / "version").write_text(raised, encoding="ascii")
         for directory in owned:
             directory.mkdir(parents=True, exist_ok=True)
         network.create()

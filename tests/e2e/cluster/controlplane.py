@@ -5,14 +5,14 @@ a cluster of kubeadm: Node and RBAC authorization, NodeRestriction, tokens of se
 controllers that act as service accounts of their own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
 from tests.e2e.cluster import certificates as who
 from tests.e2e.cluster import network
 from tests.e2e.cluster.certificates import Authority
-from tests.e2e.cluster.versions import Version
+from tests.e2e.cluster.versions import Version, gates_text
 
 ETCD: Final = "etcd"
 API_SERVER: Final = "apiserver"
@@ -87,19 +87,15 @@ def controller_manager(
     ]
 
 
-def gates(names: Iterable[str]) -> list[str]:
-    """Return the flag that switches features on, if there are any."""
-    return _switched_on("--feature-gates", names)
+def gates(switched: Mapping[str, bool]) -> list[str]:
+    """Return the flag that switches features, if there are any."""
+    return [f"--feature-gates={gates_text(switched)}"] if switched else []
 
 
 def runtime_config(versions: Iterable[str]) -> list[str]:
     """Return the flag that serves versions of the API, if there are any."""
-    return _switched_on("--runtime-config", versions)
-
-
-def _switched_on(flag: str, names: Iterable[str]) -> list[str]:
-    value = ",".join(f"{name}=true" for name in names)
-    return [f"{flag}={value}"] if value else []
+    value = gates_text(dict.fromkeys(versions, True))
+    return [f"--runtime-config={value}"] if value else []
 
 
 def _client(kubeconfig: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 ClusterError            every error that this package raises on purpose
 ├─ UnknownVersion       a version of Kubernetes that cannot be raised here
+├─ UnknownGate          a text that switches no feature gate
 ├─ Unsuitable           this machine cannot be a node: not root, or another kubelet's files
 ├─ NotUp                the cluster has to be up for what was asked
 ├─ AlreadyUp            the cluster has to be down for what was asked
@@ -17,6 +18,10 @@ class ClusterError(Exception):
 
 class UnknownVersion(ClusterError):
     """A version of Kubernetes that cannot be raised here."""
+
+
+class UnknownGate(ClusterError):
+    """A text that switches no feature gate."""
 
 
 class UnknownComponent(ClusterError):

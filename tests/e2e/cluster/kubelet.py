@@ -16,6 +16,9 @@ NAME: Final = "kubelet"
 SOCKET_DIRECTORIES: Final = ("plugins", "plugins_registry", "device-plugins", "pod-resources")
 """Below the kubelet root; what is served there ends with the programs that serve it."""
 
+_PODS = 240
+"""As many as the addresses of the pod network are for."""
+
 _STATUS_SECONDS = 2
 _SYNC_SECONDS = 10
 
@@ -31,9 +34,10 @@ def config(layout: Layout, version: Version, pki: Authority) -> JSON:
             "x509": {"clientCAFile": str(pki.certificate("ca"))},
         },
         "authorization": {"mode": "Webhook"},
-        "featureGates": dict.fromkeys(version.kubelet_gates, True),
+        "featureGates": dict(version.kubelet_gates),
         "cgroupDriver": "cgroupfs",
         "failSwapOn": False,
+        "maxPods": _PODS,
         # also makes the kubelet report itself as often, which `up` and `restart` wait for
         "nodeStatusUpdateFrequency": f"{_STATUS_SECONDS}s",
         # up to 1.30, a pod whose devices cannot be prepared is tried again no sooner than this

@@ -1,4 +1,4 @@
-"""Drivers on a real Kubernetes whose scheduler allocates, raised once for all tests."""
+"""A real Kubernetes whose scheduler allocates, raised once for all tests, and drivers on it."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from tests.e2e.cluster.cluster import Cluster as Machine
 from tests.support.choice import IMAGE as FRAMEWORK
 from tests.support.choice import Choice, machine_of, raised
 from tests.support.controlledplugin import CLASS, CONTRACT, ControlledPlugin, device_class
+from tests.support.fakecluster import FakeCluster
 from tests.support.filecluster import DIRECTORY, FOLDER, IMAGE, FileCluster
 from tests.support.gpucluster import GpuCluster
 
@@ -19,25 +20,43 @@ from tests.support.gpucluster import GpuCluster
 def structured_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
     """The node of all tests, with the image of the project."""
     choice = Choice.of(request.config.option)
-    with ExitStack() as stack:
-        machine = (
-            stack.enter_context(raised(choice.k8s)) if choice.k8s else machine_of(choice.kubeconfig)
-        )
-        assert machine is not None
-        yield machine
+    if choice.k8s:
+        with raised(choice) as it:
+            yield it
+    else:
+        found = machine_of(choice.kubeconfig)
+        assert found is not None
+        yield found
 
 
 @pytest.fixture(scope="session")
 def file_cluster(structured_machine: Machine) -> Iterator[FileCluster]:
-    """The cluster of the tests of the file driver."""
-    structured_machine.build_image(IMAGE, FOLDER, {"DRIVER_IMAGE": ":".join(FRAMEWORK)})
+    """The cluster, with the file driver."""
     with ExitStack() as stack:
+        structured_machine.build_image(IMAGE, FOLDER, {"DRIVER_IMAGE": ":".join(FRAMEWORK)})
         if not DIRECTORY.exists():
             stack.callback(shutil.rmtree, DIRECTORY, ignore_errors=True)
         cluster = FileCluster.on(structured_machine)
         cluster.install()
         stack.callback(cluster.uninstall)
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def fake_cluster(structured_machine: Machine) -> Iterator[FakeCluster]:
+    """The cluster, with the fake driver."""
+    cluster = FakeCluster.on(structured_machine)
+    cluster.install()
+    yield cluster
+    cluster.uninstall()
+
+
+@pytest.fixture
+def fakes(fake_cluster: FakeCluster) -> Iterator[FakeCluster]:
+    """The cluster, with no fake device allocated before and after the test."""
+    yield fake_cluster
+    fake_cluster.clear()
+    fake_cluster.settled()
 
 
 @pytest.fixture
@@ -54,15 +73,9 @@ def gpus(structured_machine: Machine, request: pytest.FixtureRequest) -> GpuClus
 def files(file_cluster: FileCluster) -> Iterator[FileCluster]:
     """The cluster, with nothing allocated before and after the test."""
     yield file_cluster
-    clear(file_cluster)
+    file_cluster.clear()
     file_cluster.emptied()
     file_cluster.offered()
-
-
-def clear(cluster: FileCluster) -> None:
-    """Delete what a test has made."""
-    kinds = "deployments,pods,resourceclaims,resourceclaimtemplates"
-    cluster.kubectl.run("delete", kinds, "--all", "--timeout=150s")
 
 
 @pytest.fixture
@@ -74,7 +87,7 @@ def plugin(files: FileCluster, tmp_path: Path) -> Iterator[ControlledPlugin]:
     yield running
     for about in ("prepare", "unprepare"):
         running.say(about, "")
-    clear(files)
+    files.clear()
     running.stop()
     files.kubectl.run(
         "delete", "resourceslices", f"--field-selector=spec.driver={CONTRACT.driver_name}"

@@ -8,7 +8,8 @@ import pytest
 from api.objects import JSON
 from testing.waiting import until
 from tests.support.controlledplugin import CLASS, CONTRACT, ControlledPlugin
-from tests.support.filecluster import NODE, FileCluster, claim, pod
+from tests.support.filecluster import FileCluster, claim
+from tests.support.structuredcluster import NODE, pod
 
 FOLDER = "/var/run/kubernetes.io/dra-device-attributes/resourceclaims"
 SPACED = '{"z": 1, "a": {"nested": "with: a colon"}}'

@@ -3,17 +3,8 @@
 import pytest
 
 from testing.waiting import until
-from tests.support.filecluster import (
-    CONTRACT,
-    DIRECTORY,
-    NAME,
-    NODE,
-    SYSTEM,
-    FileCluster,
-    claim,
-    make,
-    pod,
-)
+from tests.support.filecluster import CONTRACT, DIRECTORY, NAME, SYSTEM, FileCluster, claim, make
+from tests.support.structuredcluster import NODE, pod
 
 DEPLOYMENT = "dra-test-deployment"
 

@@ -10,7 +10,8 @@ from api.objects import JSON
 from testing.waiting import until
 from tests.support.controlleddriver import ENV, SHARED
 from tests.support.controlledplugin import CLASS, CONTRACT, ControlledPlugin, stays
-from tests.support.filecluster import FileCluster, claim, pod
+from tests.support.filecluster import FileCluster, claim
+from tests.support.structuredcluster import pod
 
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(400)]
 

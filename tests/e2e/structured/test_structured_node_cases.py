@@ -17,8 +17,9 @@ from tests.e2e.cluster import kubelet
 from tests.support.controlleddriver import ENV
 from tests.support.controlledplugin import CLASS, ControlledPlugin, stays
 from tests.support.filecluster import CLASS as FILE_CLASS
-from tests.support.filecluster import NODE, RETRY_SECONDS, FileCluster, claim, ending, pod
+from tests.support.filecluster import RETRY_SECONDS, FileCluster, claim, ending
 from tests.support.kubectl import KubectlFailed
+from tests.support.structuredcluster import NODE, pod
 
 GONE_SECONDS = 60.0
 """The kubelet takes slices away 30 s after a plugin's last connection went."""

@@ -2,17 +2,16 @@
 
 import os
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass
 
 import pytest
 
 from testing.waiting import until
-from tests.e2e.cluster import containerd, footprint, kubelet
-from tests.support.filecluster import NAME, SYSTEM, FileCluster, claim, pod
+from tests.e2e.cluster import footprint
+from tests.support.filecluster import NAME, SYSTEM, FileCluster, claim
+from tests.support.nodeevents import NODE_EVENTS, Event
+from tests.support.structuredcluster import PATIENCE, pod
 
 OLD = ("one", "both")
-PATIENCE = 150.0
 
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(500)]
 
@@ -34,33 +33,15 @@ def killed(cluster: FileCluster) -> None:
     cluster.rolled_out(f"daemonset/{NAME}", SYSTEM)
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happens to a node.
-
-    Attributes:
-        name: of the case.
-        happen: makes it happen, and returns when the node works again.
-        ends_pods: whether the containers of pods end with it.
-    """
-
-    name: str
-    happen: Callable[[FileCluster], None]
-    ends_pods: bool = False
-
-
-EVENTS = (
+EVENTS: tuple[Event[FileCluster], ...] = (
     Event("driver", replaced),
     Event("driver-killed", killed),
-    Event("kubelet", lambda it: it.machine.restart(kubelet.NAME)),
-    Event("containerd", lambda it: it.machine.restart(containerd.NAME)),
-    Event("reboot", lambda it: it.machine.reboot(), ends_pods=True),
-    Event("power-cut", lambda it: it.machine.reboot(keep_sockets=True), ends_pods=True),
+    *NODE_EVENTS,
 )
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.name)
-def test_pods_keep_their_files(files: FileCluster, event: Event) -> None:
+def test_pods_keep_their_files(files: FileCluster, event: Event[FileCluster]) -> None:
     files.apply(claim("one"), claim("a"), claim("b"))
     files.apply(pod("one", "one"), pod("both", "a", "b"))
     files.ready(*OLD)
@@ -71,7 +52,7 @@ def test_pods_keep_their_files(files: FileCluster, event: Event) -> None:
     event.happen(files)
 
     if event.ends_pods:
-        until("pods run anew", lambda: all(anew(files, n, containers[n]) for n in OLD), PATIENCE)
+        until("pods run anew", lambda: all(files.anew(n, containers[n]) for n in OLD), PATIENCE)
     files.ready(*OLD, seconds=PATIENCE)
     same = [files.container(name)["containerID"] == containers[name] for name in OLD]
     assert same == [not event.ends_pods] * len(OLD)
@@ -89,12 +70,6 @@ def seen(cluster: FileCluster) -> dict[str, list[str]]:
     return {file: lines for name in OLD for file, lines in cluster.seen_in(name).items()}
 
 
-def anew(cluster: FileCluster, name: str, old: str) -> bool:
-    """Tell whether another container of a pod runs than the old one."""
-    status = cluster.container(name)
-    return bool(status["ready"] and status["containerID"] != old)
-
-
 def test_container_restarts_after_the_cdi_directory_was_emptied(files: FileCluster) -> None:
     """The kubelet asks for no device again: its containers name those that it was told of."""
     files.apply(claim("c"), pod("pod", "c"))
@@ -103,7 +78,7 @@ def test_container_restarts_after_the_cdi_directory_was_emptied(files: FileClust
     old = files.container("pod")["containerID"]
     footprint.empty(files.machine.cdi_dir)
     files.kubectl.run("exec", "pod", "--", "kill", "1")
-    until("another container", lambda: anew(files, "pod", old), PATIENCE)
+    until("another container", lambda: files.anew("pod", old), PATIENCE)
     assert files.cdi_files() == kept
     assert files.seen_in("pod") == {files.file_of("pod"): ["pod"]}
 

@@ -10,16 +10,10 @@ from api.objects import JSON
 from api.resources import STRUCTURED_VERSIONS
 from kube.errors import ApiError
 from tests.support.audittrail import asked, refused, used
-from tests.support.filecluster import (
-    CONTRACT,
-    NAME,
-    NODE,
-    SYSTEM,
-    FileCluster,
-    installation,
-)
+from tests.support.filecluster import CONTRACT, NAME, SYSTEM, FileCluster, installation
 from tests.support.rbac import permissions
 from tests.support.serviceaccount import As, clients_of
+from tests.support.structuredcluster import NODE
 
 SLICES = STRUCTURED_VERSIONS["v1"].slices
 OTHER = "another-node"

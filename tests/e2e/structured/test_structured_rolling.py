@@ -5,7 +5,8 @@ import threading
 import pytest
 
 from testing.waiting import until
-from tests.support.filecluster import NAME, SYSTEM, FileCluster, claim, pod
+from tests.support.filecluster import NAME, SYSTEM, FileCluster, claim
+from tests.support.structuredcluster import pod
 
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(300)]
 

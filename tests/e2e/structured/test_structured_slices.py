@@ -5,15 +5,8 @@ import pytest
 from api.objects import JSON
 from testing.waiting import until
 from tests.e2e.cluster import kubelet
-from tests.support.filecluster import (
-    CONTRACT,
-    NODE,
-    REGISTERED,
-    FileCluster,
-    claim,
-    file_names,
-    pod,
-)
+from tests.support.filecluster import CONTRACT, REGISTERED, FileCluster, claim, file_names
+from tests.support.structuredcluster import NODE, pod
 
 SOON = 10.0
 """Seconds in which slices are back; a helper of Go's takes 30 after the last event."""

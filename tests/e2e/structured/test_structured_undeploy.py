@@ -5,14 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from testing.waiting import until
-from tests.support.filecluster import (
-    DIRECTORY,
-    FileCluster,
-    claim,
-    make,
-    pod,
-    sockets,
-)
+from tests.support.filecluster import DIRECTORY, SYSTEM, FileCluster, claim, make
+from tests.support.structuredcluster import pod
 
 pytestmark = [pytest.mark.raised, pytest.mark.last, pytest.mark.timeout(300)]
 
@@ -31,14 +25,14 @@ def test_undeploy_leaves_nothing(removable: FileCluster) -> None:
     removable.delete("pod/pod")
     make(removable, "undeploy")
     assert removable.pids() == []
-    assert sockets(removable) == []
+    assert removable.sockets() == []
     assert removable.cdi_files() == []
     assert removable.files() == {}
     assert all(path.read_bytes() == b"" for path in DIRECTORY.iterdir())
     until("the kubelet has deleted the slices", lambda: removable.slices() == [], 60)
     kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies,deviceclasses,namespaces"
     left = removable.kubectl.run("get", kinds, "-o", "name").split()
-    assert [name for name in left if "dra-" in name or "file" in name] == []
+    assert [name for name in left if SYSTEM in name or "file" in name] == []
 
 
 def test_demo_from_deploy_to_undeploy(removable: FileCluster) -> None:

@@ -4,6 +4,8 @@ import pytest
 from click.testing import CliRunner
 
 from tests.e2e.cluster.__main__ import main
+from tests.e2e.cluster.cluster import Cluster
+from tests.e2e.cluster.layout import Layout
 
 
 @pytest.fixture
@@ -31,6 +33,18 @@ def test_unknown_version(environment: dict[str, str]) -> None:
     ended = CliRunner().invoke(main, ["up", "--k8s", "1.40"], env=environment)
     assert ended.exit_code == 1
     assert "give one of 1.27" in ended.output
+
+
+def test_unknown_gate(environment: dict[str, str]) -> None:
+    ended = CliRunner().invoke(main, ["up", "--k8s", "1.35", "--gates", "A=1"], env=environment)
+    assert ended.exit_code == 1
+    assert "'A=1' switches no feature gate" in ended.output
+
+
+def test_gates_outlive_the_process_that_raised_the_cluster(tmp_path: Path) -> None:
+    layout = Layout(tmp_path / "cache", tmp_path)
+    (tmp_path / "version").write_text("1.35.4 A=true")
+    assert Cluster.existing(layout).version.gates == {"A": True}
 
 
 def test_unknown_component(environment: dict[str, str], tmp_path: Path) -> None:

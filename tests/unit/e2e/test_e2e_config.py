@@ -1,3 +1,4 @@
+import ipaddress
 import json
 import socket
 import tomllib
@@ -6,7 +7,7 @@ from pathlib import Path
 from tests.e2e.cluster import containerd, controlplane, kubelet, network
 from tests.e2e.cluster.certificates import Authority, kubeconfig
 from tests.e2e.cluster.layout import Layout
-from tests.e2e.cluster.versions import Version
+from tests.e2e.cluster.versions import Version, parse
 from tests.support.tables import cases
 
 LAYOUT = Layout(Path("/cache"), Path("/state"))
@@ -31,6 +32,20 @@ def test_control_plane_serves_classic_claims(release: Version, api: str, gates: 
     manager = controlplane.controller_manager(PROGRAMS, release, PKI, LAYOUT.volume_plugins)
     for command in (server, controlplane.scheduler(PROGRAMS, release, PKI), manager):
         assert f"--feature-gates={gates}" in command
+
+
+def test_switched_gates_reach_every_component() -> None:
+    release = parse("1.35", "DRAPartitionableDevices=true")
+    flag = "--feature-gates=DRAPartitionableDevices=true"
+    assert flag in controlplane.api_server(PROGRAMS, release, PKI)
+    assert flag in controlplane.scheduler(PROGRAMS, release, PKI)
+    assert flag in controlplane.controller_manager(PROGRAMS, release, PKI, LAYOUT.volume_plugins)
+    assert kubelet.config(LAYOUT, release, PKI)["featureGates"] == {"DRAPartitionableDevices": True}
+
+
+def test_node_takes_as_many_pods_as_it_has_addresses() -> None:
+    room = ipaddress.ip_network(network.PODS).num_addresses
+    assert room - 20 < kubelet.config(LAYOUT, Version(37, 2), PKI)["maxPods"] < room - 3
 
 
 def test_api_server_authorizes_like_a_real_one() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from tests.e2e.cluster.errors import UnknownVersion
-from tests.e2e.cluster.versions import Version, parse
+from tests.e2e.cluster.errors import UnknownGate, UnknownVersion
+from tests.e2e.cluster.versions import Version, gates_text, parse
 from tests.support.tables import cases
 
 
@@ -20,7 +20,7 @@ def test_names_a_release(text: str, release: Version) -> None:
 
 @pytest.mark.parametrize("text", ["1.25", "1.39", "1.39.0", "2.30", "latest", "1.30.x", ""])
 def test_refuses_what_has_no_claims(text: str) -> None:
-    with pytest.raises(UnknownVersion, match=r"one of 1\.27, 1\.28, 1\.30, 1\.31, 1\.34, 1\.37"):
+    with pytest.raises(UnknownVersion, match=r"one of 1\.27, .*1\.30, .*1\.32, .*1\.36, 1\.37"):
         parse(text)
 
 
@@ -49,20 +49,58 @@ def test_apis_of_claims_that_are_switched_on(minor: int, apis: list[str]) -> Non
 @pytest.mark.parametrize(
     ("minor", "gates", "kubelet"),
     [
-        (30, ("DynamicResourceAllocation",), ("DynamicResourceAllocation",)),
+        (30, ["DynamicResourceAllocation"], ["DynamicResourceAllocation"]),
         (
             31,
-            ("DynamicResourceAllocation", "DRAControlPlaneController"),
-            ("DynamicResourceAllocation",),
+            ["DynamicResourceAllocation", "DRAControlPlaneController"],
+            ["DynamicResourceAllocation"],
         ),
-        (33, ("DynamicResourceAllocation",), ("DynamicResourceAllocation",)),
-        (34, (), ()),
-        (38, (), ()),
+        (33, ["DynamicResourceAllocation"], ["DynamicResourceAllocation"]),
+        (34, [], []),
+        (38, [], []),
     ],
 )
-def test_feature_gates(minor: int, gates: tuple[str, ...], kubelet: tuple[str, ...]) -> None:
-    assert Version(minor, 1).gates == gates
-    assert Version(minor, 1).kubelet_gates == kubelet
+def test_feature_gates(minor: int, gates: list[str], kubelet: list[str]) -> None:
+    assert Version(minor, 1).gates == dict.fromkeys(gates, True)
+    assert Version(minor, 1).kubelet_gates == dict.fromkeys(kubelet, True)
+
+
+@cases(
+    ("text", "gates"),
+    {
+        "none": ("", {}),
+        "one": ("DRAPartitionableDevices=true", {"DRAPartitionableDevices": True}),
+        "both ways": ("A=true,B=false", {"A": True, "B": False}),
+    },
+)
+def test_gates_are_switched_in_every_component(text: str, gates: dict[str, bool]) -> None:
+    version = parse("1.35", text)
+    assert version.gates == version.kubelet_gates == gates
+    assert gates_text(version.switched) == text
+
+
+def test_switched_gates_come_over_those_that_claims_need() -> None:
+    needed = {"DynamicResourceAllocation": True, "DRAPartitionableDevices": True}
+    assert parse("1.33", "DRAPartitionableDevices=true").kubelet_gates == needed
+
+
+@pytest.mark.parametrize("text", ["A", "A=on", "=true", "A=true;B=true", "A=true, B=true"])
+def test_refuses_what_switches_no_gate(text: str) -> None:
+    with pytest.raises(UnknownGate, match="give NAME=true or NAME=false"):
+        parse("1.35", text)
+
+
+@cases(
+    ("text", "gates", "on"),
+    {
+        "alpha": ("1.35", "", False),
+        "beta": ("1.36", "", True),
+        "switched on": ("1.33", "DRAPartitionableDevices=true", True),
+        "switched off": ("1.37", "DRAPartitionableDevices=false", False),
+    },
+)
+def test_knows_what_is_on(text: str, gates: str, on: bool) -> None:
+    assert parse(text, gates).has("DRAPartitionableDevices") is on
 
 
 def test_modules_of_a_release() -> None:
