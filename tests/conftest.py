@@ -52,6 +52,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="NAME=BOOL,…",
         help="feature gates to switch there, such as DRAPartitionableDevices=true",
     )
+    group.addoption(
+        "--race",
+        metavar="SECONDS",
+        type=float,
+        default=300.0,
+        help="how long pods for parts of devices come and go; by default five minutes",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -174,6 +174,12 @@ def claim_of(name: str, requests: Sequence[JSON]) -> JSON:
     }
 
 
+def template(claim: JSON) -> JSON:
+    """Return a template for claims like this one, with its name."""
+    kind = _V1.templates.kind
+    return {**claim, "kind": kind, "spec": {"spec": claim["spec"]}}
+
+
 def pod(name: str, *claims: str, command: str = STAY, restart: str = "Always") -> JSON:
     """Return a pod that uses claims, under their own names."""
     container: JSON = {

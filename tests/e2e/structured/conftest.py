@@ -70,6 +70,13 @@ def gpus(structured_machine: Machine, request: pytest.FixtureRequest) -> GpuClus
 
 
 @pytest.fixture
+def race_seconds(request: pytest.FixtureRequest) -> float:
+    """How long pods come and go."""
+    seconds: float = request.config.option.race
+    return seconds
+
+
+@pytest.fixture
 def files(file_cluster: FileCluster) -> Iterator[FileCluster]:
     """The cluster, with nothing allocated before and after the test."""
     yield file_cluster
