@@ -101,11 +101,16 @@ def test_released_device_goes_to_the_pod_that_waits_for_it(fakes: FakeCluster) -
     fakes.apply(wholes("all", count), using("holder", "all"))
     fakes.ready("holder")
     fakes.apply(wholes("late"), using("late", "late"))
-    until("the late pod is told", lambda: fakes.events("late", "FailedScheduling"), 30)
+    waits(fakes, "late")
     held = fakes.allocated()["all"]
     fakes.delete("pod/holder", "resourceclaim/all")
     fakes.ready("late", seconds=PATIENCE)
     assert {*fakes.allocated()["late"]} < {*held}
+
+
+def waits(cluster: FakeCluster, pod: str) -> None:
+    """Wait until a pod is told that it has no devices."""
+    until(f"{pod} is told", lambda: cluster.events(pod, "FailedScheduling"))
 
 
 def offered_wholes(cluster: FakeCluster) -> int:
@@ -123,7 +128,7 @@ def test_partitions_offer_all_children_and_are_never_given_twice(fakes: FakeClus
     fakes.apply(wholes("rest", PARENTS - 1), using("rest", "rest"))
     fakes.ready("rest")
     fakes.apply(wholes("over"), using("over", "over"))
-    until("the last pod is told", lambda: fakes.events("over", "FailedScheduling"), 30)
+    waits(fakes, "over")
     ((part,), rest) = (fakes.allocated()[name] for name in ("part", "rest"))
     assert known[part]["parentUUID"] not in {known[name]["uuid"] for name in rest}
     assert "over" not in fakes.allocated()
@@ -148,7 +153,7 @@ def test_without_partitions_no_child_is_offered_beside_its_parent(fakes: FakeClu
     fakes.ready("wholes", *halves)
     fakes.apply(wholes("over"), child("under", 2), using("over", "over"), using("under", "under"))
     for name in ("over", "under"):
-        until(f"{name} is told", lambda n=name: fakes.events(n, "FailedScheduling"), 30)
+        waits(fakes, name)
     given = [device for devices in fakes.allocated().values() for device in devices]
     assert sorted(given) == sorted(known)
 

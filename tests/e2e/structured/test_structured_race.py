@@ -17,7 +17,7 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import PODS
-from kube.client import Client
+from kube.client import Client, WatchStream
 from kube.errors import Conflict, NotFound
 from testing.waiting import until
 from tests.e2e.cluster.containerd import PAUSE_IMAGE
@@ -74,7 +74,7 @@ class Observer:
             claims, namespace=PLACE, resource_version=version, timeout_seconds=WATCH_SECONDS
         )
         with stream:
-            thread = threading.Thread(target=lambda: [self._see(e.type, e.object) for e in stream])
+            thread = threading.Thread(target=self._read, args=(stream,))
             thread.start()
             try:
                 yield
@@ -89,12 +89,15 @@ class Observer:
         for path, uuids in _prepared(self.cluster.machine.cdi_dir).items():
             self.wrong += [f"on the node, {problem}" for problem in holders.see(path, uuids)]
 
-    def _see(self, kind: str, claim: JSON) -> None:
-        if kind == "BOOKMARK":
-            return
-        self.seen += 1
-        devices = () if kind == "DELETED" else tuple(devices_of(claim))
+    def _read(self, stream: WatchStream) -> None:
+        for event in stream:
+            if event.type != "BOOKMARK":
+                gone = event.type == "DELETED"
+                self._see(event.object, () if gone else tuple(devices_of(event.object)))
+
+    def _see(self, claim: JSON, devices: tuple[str, ...]) -> None:
         self.wrong += self._holders.see(claim["metadata"]["uid"], devices)
+        self.seen += 1
         self.most = max(self.most, len(self._holders.held))
 
 
