@@ -12,7 +12,7 @@ Tests use `tests.e2e.cluster.cluster.Cluster` instead of the command line. One i
 
     cluster         the cluster as a whole; what fixtures use
     layout          where everything is on this machine
-    versions        which versions of Kubernetes, and what classic claims need in each
+    versions        which versions of Kubernetes, and what claims need in each
     packages        programs of the distribution
     gobuild         programs out of Go modules
     commands        running programs to their end, and telling how long it took
