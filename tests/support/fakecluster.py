@@ -53,9 +53,9 @@ class FakeCluster(StructuredCluster):
         """Whether devices and their children share counters, so that all can be offered."""
         return self.machine.version.has(PARTITIONS)
 
-    def install(self) -> None:
+    def install(self, values: Mapping[str, object] | None = None) -> None:
         """Install the chart, and wait until the node offers devices."""
-        helm_install(self.machine.kubeconfig)
+        helm_install(self.machine.kubeconfig, values)
         self.offered()
 
     def uninstall(self) -> None:

@@ -54,6 +54,8 @@ def api_server(programs: Path, version: Version, pki: Authority) -> list[str]:
         "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        # to the pods of a webhook's Service, since nothing here leads to the Service itself
+        "--enable-aggregator-routing=true",
         "--allow-privileged=true",
         f"--kubelet-client-certificate={pki.certificate(to_kubelet)}",
         f"--kubelet-client-key={pki.key(to_kubelet)}",

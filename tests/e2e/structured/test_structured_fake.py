@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from api.contract import FAKE
+from api.resources import CLAIM_PARAMETERS
 from demo.expect import DEMOS, Container, Demo, problems
 from demo.session import SYSTEM
 from testing.waiting import until
@@ -18,6 +20,7 @@ from tests.support.fakecluster import (
     wholes,
 )
 from tests.support.helm import HelmFailed
+from tests.support.kubectl import KubectlFailed
 from tests.support.nodeevents import NODE_EVENTS, Event
 from tests.support.structuredcluster import NODE, PATIENCE
 
@@ -28,6 +31,7 @@ SPLIT_PARENTS = 4
 """So many devices are offered as two halves each where counters are not stored."""
 
 OLD = ("whole", "half")
+WITH_WEBHOOK = {"webhook": {"enabled": True, "replicas": 1}}
 
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(500)]
 
@@ -205,8 +209,23 @@ def removable(fakes: FakeCluster) -> Iterator[FakeCluster]:
     fakes.install()
 
 
+def test_webhook_refuses_what_could_not_be_prepared(removable: FakeCluster) -> None:
+    removable.install(WITH_WEBHOOK)
+    parameters = {"apiVersion": CLAIM_PARAMETERS.api_version, "kind": CLAIM_PARAMETERS.kind}
+    made = wholes("c")
+    opaque = {"driver": FAKE.driver_name, "parameters": parameters}
+    made["spec"]["devices"]["config"] = [{"opaque": opaque}]
+    refused = r"spec\.devices\.config\[0\]\.opaque\.parameters.*classic claims"
+    with pytest.raises(KubectlFailed, match=refused):
+        removable.apply(made)
+    opaque["driver"] = "somebody.example.com"
+    removable.apply(made, using("pod", "c"))
+    removable.ready("pod")
+
+
 @pytest.mark.last
 def test_uninstall_leaves_nothing(removable: FakeCluster) -> None:
+    removable.install(WITH_WEBHOOK)
     removable.apply(wholes("whole"), child("half", 2), *(using(name, name) for name in OLD))
     removable.ready(*OLD)
     with pytest.raises(HelmFailed, match="pre-delete"):

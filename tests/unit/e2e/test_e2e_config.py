@@ -54,6 +54,11 @@ def test_api_server_authorizes_like_a_real_one() -> None:
     assert "--enable-admission-plugins=NodeRestriction" in server
 
 
+def test_api_server_reaches_the_pods_of_a_webhook() -> None:
+    server = controlplane.api_server(PROGRAMS, Version(30, 14), PKI)
+    assert "--enable-aggregator-routing=true" in server
+
+
 def test_containerd_reads_cdi_files_and_keeps_to_its_directories() -> None:
     config = tomllib.loads(containerd.config(LAYOUT))
     runtime = config["plugins"]["io.containerd.cri.v1.runtime"]
