@@ -36,6 +36,9 @@ from tests.support.structuredcluster import template
 
 POD_COUNT = 200
 SPLITS = (1, 2, 4, 8, 16)
+WEIGHTS = SPLITS
+"""Of small parts there are more, so that many pods run at the same time."""
+
 PAUSE_SECONDS = 0.15
 WATCH_SECONDS = 3600
 PLACE = "default"
@@ -122,8 +125,9 @@ def _devices(spec: JSON) -> tuple[str, ...]:
     return tuple(value for name, _, value in pairs if name.removeprefix(prefix).isdigit())
 
 
-def part(number: int, split: int) -> JSON:
+def part(number: int, chance: Random) -> JSON:
     """Return a small pod with a claim of its own for a part of a device."""
+    (split,) = chance.choices(SPLITS, WEIGHTS)
     made = using(f"part{number}", "part")
     spec = made["spec"]
     spec["resourceClaims"] = [{"name": "part", "resourceClaimTemplateName": f"split{split}"}]
@@ -134,7 +138,7 @@ def part(number: int, split: int) -> JSON:
 
 def toggle(client: Client, chance: Random) -> None:
     """Delete one of the pods, or create it if it is not there."""
-    made = part(chance.randrange(POD_COUNT), chance.choice(SPLITS))
+    made = part(chance.randrange(POD_COUNT), chance)
     try:
         client.create(PODS, made, PLACE)
     except Conflict:
@@ -150,7 +154,7 @@ def test_parts_of_devices_are_never_given_twice(fakes: FakeCluster, race_seconds
     observer, chance = Observer(fakes), Random(POD_COUNT)
     with fakes.client() as client, observer.watching(client):
         for number in range(POD_COUNT):
-            client.create(PODS, part(number, chance.choice(SPLITS)), PLACE)
+            client.create(PODS, part(number, chance), PLACE)
         end = time.monotonic() + race_seconds
         while time.monotonic() < end:
             toggle(client, chance)
