@@ -63,8 +63,9 @@ class FakeCluster(StructuredCluster):
         helm_uninstall(self.machine.kubeconfig)
 
     def offered(self, seconds: float = 60) -> None:
-        """Wait until the slices are complete and have whole devices."""
-        until("devices in slices", lambda: "fake-0" in self.devices(), seconds)
+        """Wait until complete slices have whole devices and halves, of either layout."""
+        wanted = {"fake-0", "fake-4-split2-0"}
+        until("devices in slices", lambda: wanted <= self.devices().keys(), seconds)
 
     def devices(self) -> Mapping[str, JSON]:
         """Return the attributes of the devices in complete slices, by name."""

@@ -79,16 +79,28 @@ def test_demo_of_a_mixed_split(fakes: FakeCluster) -> None:
     removed(fakes, MIXED)
 
 
-def test_demo_of_the_first_that_is_available(fakes: FakeCluster) -> None:
+@pytest.fixture
+def quarters(fakes: FakeCluster) -> Iterator[FakeCluster]:
+    """A cluster that offers quarters, also where counters are not stored."""
     needs(fakes, ALTERNATIVES)
-    shown(fakes, FIRST_OF_TWO)
-    seen = fakes.env(*ONE, namespace=FIRST_OF_TWO.name)
-    ((device,),) = fakes.allocated().values()
-    known = fakes.devices()[device]
+    if not fakes.partitioned:
+        fakes.install({"kubeletPlugin": {"staticSplits": "2=3,4=1"}})
+    until("quarters in slices", lambda: "fake-7-split4-0" in fakes.devices())
+    yield fakes
+    if not fakes.partitioned:
+        fakes.install()
+        until("halves in slices", lambda: "fake-7-split2-0" in fakes.devices())
+
+
+def test_demo_of_the_first_that_is_available(quarters: FakeCluster) -> None:
+    shown(quarters, FIRST_OF_TWO)
+    seen = quarters.env(*ONE, namespace=FIRST_OF_TWO.name)
+    ((device,),) = quarters.allocated().values()
+    known = quarters.devices()[device]
     assert seen["FAKE_DEVICE_0"] == known["uuid"]
     assert seen["FAKE_DEVICE_0_PARENT"] == known["parentUUID"]
     assert known["split"] == 4
-    removed(fakes, FIRST_OF_TWO)
+    removed(quarters, FIRST_OF_TWO)
 
 
 def test_pods_that_share_a_claim_leave_one_after_the_other(fakes: FakeCluster) -> None:
