@@ -9,13 +9,17 @@ consumes. Kubernetes 1.33 and 1.34 want counter sets and the devices that use th
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from fractions import Fraction
 from itertools import islice
+from typing import TypeAlias
 
 from api.limits import MAX_ADVANCED_DEVICES, MAX_COUNTER_SETS, MAX_DEVICES, MAX_TAINTS
 from api.objects import JSON
 from api.quantities import quantity
 from dra.errors import LimitExceeded
 from dra.inventory import Capacity, Device, Effect, Pool, RequestPolicy, Taint, attribute_json
+
+_Amounts: TypeAlias = Mapping[tuple[str, str], Fraction]
 
 
 class Style(Enum):
@@ -100,34 +104,44 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
 def without_counters(offer: Offer, allocated: Collection[str]) -> Offer:
     """Return the devices of an offer that do not overlap, and no counters.
 
-    In their order, each that fits beside those before it; allocated ones first, and with an
-    allocated one nothing else of the counter sets that it consumes.
+    In their order, each that fits beside the allocated ones and those before it.
     """
-    held = [each for each in offer.devices if each["name"] in allocated]
-    used = {name for each in held for name in _consumed(each)}
+    held = [each["name"] for each in offer.devices if each["name"] in allocated]
     left = {
         (each["name"], name): quantity(value["value"])
         for each in offer.sets
         for name, value in each["counters"].items()
     }
+    for each in offer.devices:
+        if each["name"] in held:
+            left |= _less(left, _taken(each))
     fitting = []
     for each in offer.devices:
-        if each["name"] in allocated:
+        rest = _less(left, _taken(each))
+        if each["name"] in held:
             fitting.append(each)
-        elif not used & set(_consumed(each)):
-            taken = {
-                (consumed["counterSet"], name): quantity(value["value"])
-                for consumed in each.get("consumesCounters") or []
-                for name, value in consumed["counters"].items()
-            }
-            if all(amount <= left.get(at, 0) for at, amount in taken.items()):
-                left.update({at: left[at] - amount for at, amount in taken.items()})
-                fitting.append(each)
+        elif all(amount >= 0 for amount in rest.values()):
+            left |= rest
+            fitting.append(each)
     plain = tuple(
         {name: value for name, value in each.items() if name != "consumesCounters"}
         for each in fitting
     )
     return replace(offer, devices=plain, sets=())
+
+
+def _less(left: _Amounts, taken: _Amounts) -> _Amounts:
+    """Return what is left of the counters that are taken of."""
+    return {at: left.get(at, Fraction()) - amount for at, amount in taken.items()}
+
+
+def _taken(device: JSON) -> _Amounts:
+    """Return what a device consumes of each counter, by counter set and name."""
+    return {
+        (consumed["counterSet"], name): quantity(value["value"])
+        for consumed in device.get("consumesCounters") or []
+        for name, value in consumed["counters"].items()
+    }
 
 
 def contents(offer: Offer, style: Style) -> tuple[JSON, ...]:

@@ -128,18 +128,27 @@ def test_a_server_that_stores_less_than_it_said_is_answered_at_once() -> None:
     assert rig.work() == 0
 
 
-def test_with_an_allocated_part_nothing_else_of_its_card_is_published() -> None:
+def test_with_an_allocated_part_nothing_that_overlaps_it_is_published() -> None:
     rig = SliceRig()
     rig.offer(split("card0", "card1"))
     rig.allocate((NODE, "card0-half-1"))
     rig.api.serve(UNCOUNTED)
     rig.publisher.republish()
     rig.offer(split("card0", "card1", plain=(Device("nic"),)))
-    assert rig.devices == ["card1-full-0", "card0-half-1", "nic"]
+    assert rig.devices == ["card1-full-0", "card0-half-0", "card0-half-1", "nic"]
     rig.allocate()
     rig.publisher.allocation_changed()
     rig.work()
     assert rig.devices == ["card0-full-0", "card1-full-0", "nic"]
+
+
+def test_a_part_stays_beside_its_allocated_sibling_when_the_plugin_restarts() -> None:
+    rig = SliceRig(UNCOUNTED, static=Halves())
+    rig.offer(split("card0"))
+    rig.allocate((NODE, "card0-half-0"))
+    rig.publisher.republish()
+    rig.work()
+    assert rig.devices == ["card0-half-0", "card0-half-1"]
 
 
 class Halves:
