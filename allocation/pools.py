@@ -26,6 +26,20 @@ class Node:
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A device of a slice that is looked at for a node.
+
+    Attributes:
+        spec: of its slice.
+        reached: whether the node can reach it; its selectors are evaluated all the same.
+    """
+
+    device: JSON
+    spec: JSON
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pool:
     """A pool as it can be allocated from.
 
@@ -33,8 +47,8 @@ class Pool:
         generation: the newest that is seen.
         complete: whether all slices of that generation are there.
         problem: why nothing is allocated from it; empty if it is usable.
-        devices: in the order in which they are looked at; none with a problem.
-        elsewhere: devices of the pool that the node cannot reach, but which draw on its counters.
+        placed: devices in the order in which they are looked at; none with a problem.
+        others: devices of slices that are not for the node, but which draw on its counters.
         counters: values of the counters by set and counter.
     """
 
@@ -43,9 +57,19 @@ class Pool:
     generation: int
     complete: bool
     problem: str = ""
-    devices: tuple[JSON, ...] = ()
-    elsewhere: tuple[JSON, ...] = ()
+    placed: tuple[Placed, ...] = ()
+    others: tuple[JSON, ...] = ()
     counters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def devices(self) -> tuple[JSON, ...]:
+        """Devices that the node can reach."""
+        return tuple(each.device for each in self.placed if each.reached)
+
+    @property
+    def elsewhere(self) -> tuple[JSON, ...]:
+        """Devices that the node cannot reach."""
+        return (*(each.device for each in self.placed if not each.reached), *self.others)
 
     @property
     def id(self) -> PoolID:
@@ -63,18 +87,32 @@ def gather(slices: Iterable[JSON], node: Node) -> tuple[Pool, ...]:
         slices: of all nodes; of slices that disagree on their number the first one counts.
         node: where a pod may run.
     """
-    found = [_pool(each, node) for each in _by_pool(slices).values()]
+    return gathered(by_pool(slices).values(), node)
+
+
+def gathered(
+    grouped: Iterable[Sequence[JSON]], node: Node, *, partitionable: bool = True
+) -> tuple[Pool, ...]:
+    """Return the pools for a node in their order, as `gather` does.
+
+    Args:
+        grouped: all slices of each pool.
+        node: where a pod may run.
+        partitionable: whether counters, and devices that select nodes by themselves, are known.
+    """
+    found = [_pool(each, node, partitionable=partitionable) for each in grouped]
     pools = [pool for pool in found if pool is not None]
     return tuple(sorted(pools, key=lambda pool: (_is_bound_late(pool), pool.id)))
 
 
 def readable(slices: Iterable[JSON]) -> tuple[Pool, ...]:
     """Return the pools as whoever reads all slices sees them, wherever their devices are."""
-    found = [_pool(each, None) for each in _by_pool(slices).values()]
+    found = [_pool(each, None) for each in by_pool(slices).values()]
     return tuple(sorted((pool for pool in found if pool is not None), key=lambda pool: pool.id))
 
 
-def _by_pool(slices: Iterable[JSON]) -> Mapping[PoolID, list[JSON]]:
+def by_pool(slices: Iterable[JSON]) -> Mapping[PoolID, list[JSON]]:
+    """Return the slices of each pool."""
     found: dict[PoolID, list[JSON]] = {}
     for each in slices:
         spec = each["spec"]
@@ -82,11 +120,14 @@ def _by_pool(slices: Iterable[JSON]) -> Mapping[PoolID, list[JSON]]:
     return found
 
 
-def _pool(slices: Sequence[JSON], node: Node | None) -> Pool | None:
+def _pool(slices: Sequence[JSON], node: Node | None, *, partitionable: bool = True) -> Pool | None:
     """Return a pool of which these are all slices, None if it has nothing for the node."""
-    here = _newest([each for each in slices if _reaches(each["spec"], node)])
+    known = [each for each in slices if partitionable or not _is_advanced(each["spec"])]
+    reaching = (each for each in known if _reaches(each["spec"], node))
+    here = _newest([each for each in reaching if not _has_groups(each["spec"])])
     if not here:
         return None
+    here.sort(key=lambda each: not each["spec"].get("nodeName"))
     spec = here[0]["spec"]
     generation, wanted = _generation(here[0]), spec["pool"]["resourceSliceCount"]
     others: list[JSON] = []
@@ -94,13 +135,27 @@ def _pool(slices: Sequence[JSON], node: Node | None) -> Pool | None:
         newest = _newest(slices)
         if _generation(newest[0]) > generation:
             return None
-        known = set(map(_name, here))
-        others = [each for each in newest if _name(each) not in known]
+        seen = set(map(_name, here))
+        others = [s for s in newest if _name(s) not in seen and not _has_groups(s["spec"])]
     blank = Pool(spec["driver"], spec["pool"]["name"], generation, complete=True)
     if len(here) + len(others) != wanted:
         problem = f"{len(here) + len(others)} of {wanted} slices of generation {generation}"
         return replace(blank, complete=False, problem=problem)
-    return _built(blank, sorted(here, key=_name), sorted(others, key=_name), node)
+    built = _Slices(sorted(here, key=_name), sorted(others, key=_name), partitionable)
+    return built.pool(blank, node)
+
+
+def _has_groups(spec: JSON) -> bool:
+    """Tell whether a slice has compatibility groups: while these are alpha, it is ignored."""
+    return any(
+        consumed.get("compatibilityGroups")
+        for device in spec.get("devices") or ()
+        for consumed in device.get("consumesCounters") or ()
+    )
+
+
+def _is_advanced(spec: JSON) -> bool:
+    return spec.get("perDeviceNodeSelection") is not None or bool(spec.get("sharedCounters"))
 
 
 def _newest(slices: Sequence[JSON]) -> list[JSON]:
@@ -135,31 +190,41 @@ def _selects(holder: JSON, node: Node | None) -> bool:
     return selector is not None and selects(selector, node.name, node.labels)
 
 
-def _built(blank: Pool, here: Sequence[JSON], others: Sequence[JSON], node: Node | None) -> Pool:
-    """Return a complete pool of the slices for a node, and of the others if they were looked at."""
-    ours, theirs = list(_devices(here)), [device for _, device in _devices(others)]
-    sets = [each for s in (*here, *others) for each in s["spec"].get("sharedCounters") or ()]
-    counters = {each["name"]: _values(each["counters"]) for each in sets}
-    problem = (
-        _duplicate("device", [device for _, device in ours])
-        or _duplicate("counter set", sets)
-        or _dangling([*(device for _, device in ours), *theirs], counters)
-    )
-    if problem:
-        return replace(blank, problem=problem)
-    return replace(
-        blank,
-        devices=tuple(d for spec, d in ours if _is_reached(spec, d, node)),
-        elsewhere=(*(d for spec, d in ours if not _is_reached(spec, d, node)), *theirs),
-        counters=counters,
-    )
+@dataclass(frozen=True, slots=True)
+class _Slices:
+    """The slices of a complete pool: those for a node, and the others if they were looked at."""
 
+    here: Sequence[JSON]
+    others: Sequence[JSON]
+    partitionable: bool
 
-def _devices(slices: Iterable[JSON]) -> Iterator[tuple[JSON, JSON]]:
-    """Yield spec and device; a slice with counters is not looked at for devices."""
-    for spec in (each["spec"] for each in slices):
-        if not spec.get("sharedCounters"):
-            yield from ((spec, device) for device in spec.get("devices") or ())
+    def pool(self, blank: Pool, node: Node | None) -> Pool:
+        """Return the pool that they make."""
+        placed = [
+            Placed(device, spec, _is_reached(spec, device, node))
+            for spec, device in self._devices(self.here)
+        ]
+        ours = [each.device for each in placed]
+        theirs = [device for _, device in self._devices(self.others)]
+        sets = self._sets()
+        counters = {each["name"]: _values(each["counters"]) for each in sets}
+        problem = _duplicate("device", ours)
+        if self.partitionable:
+            problem = problem or _duplicate("counter set", sets)
+            problem = problem or _dangling([*ours, *theirs], counters)
+        if problem:
+            return replace(blank, problem=problem)
+        return replace(blank, placed=tuple(placed), others=tuple(theirs), counters=counters)
+
+    def _sets(self) -> list[JSON]:
+        slices = [*self.here, *self.others] if self.partitionable else []
+        return [each for s in slices for each in s["spec"].get("sharedCounters") or ()]
+
+    def _devices(self, slices: Iterable[JSON]) -> Iterator[tuple[JSON, JSON]]:
+        """Yield spec and device; a slice with counters is not looked at for devices."""
+        for spec in (each["spec"] for each in slices):
+            if not (self.partitionable and spec.get("sharedCounters")):
+                yield from ((spec, device) for device in spec.get("devices") or ())
 
 
 def _is_reached(spec: JSON, device: JSON, node: Node | None) -> bool:
@@ -193,4 +258,4 @@ def _dangling(devices: Iterable[JSON], counters: Mapping[str, Mapping[str, str]]
 
 
 def _is_bound_late(pool: Pool) -> bool:
-    return any(device.get("bindingConditions") for device in pool.devices)
+    return any(each.device.get("bindingConditions") for each in pool.placed)

@@ -1,0 +1,40 @@
+"""The feature gates that an allocator heeds."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """Which features are on; as Kubernetes 1.37 has them by default."""
+
+    admin_access: bool = True
+    prioritized_list: bool = True
+    partitionable_devices: bool = True
+    device_taints: bool = True
+    binding_conditions: bool = True
+    consumable_capacity: bool = True
+    fractional_capacity_range: bool = False
+
+    @classmethod
+    def of(cls, named: Mapping[str, bool]) -> "Gates":
+        """Return the gates of a scheduler's `--feature-gates`; those not named stay as they are."""
+        found = {name: named[gate] for name, gate in _NAMES.items() if gate in named}
+        return cls(**found)
+
+    @property
+    def named(self) -> Mapping[str, bool]:
+        """The gates by the names that Kubernetes has for them."""
+        return {_NAMES[each.name]: bool(getattr(self, each.name)) for each in fields(self)}
+
+
+_NAMES: Final[Mapping[str, str]] = {
+    "admin_access": "DRAAdminAccess",
+    "prioritized_list": "DRAPrioritizedList",
+    "partitionable_devices": "DRAPartitionableDevices",
+    "device_taints": "DRADeviceTaints",
+    "binding_conditions": "DRADeviceBindingConditions",
+    "consumable_capacity": "DRAConsumableCapacity",
+    "fractional_capacity_range": "DRAFractionalCapacityRange",
+}

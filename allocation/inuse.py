@@ -1,0 +1,65 @@
+"""What allocated claims hold: devices for themselves, and shares of devices.
+
+Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources/allocateddevices.go.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeAlias
+
+from allocation.gates import Gates
+from api.objects import JSON
+from api.quantities import quantity
+
+DeviceID: TypeAlias = tuple[str, str, str]
+"""Driver, pool and name of a device."""
+
+Amounts: TypeAlias = Mapping[str, Fraction]
+"""Quantities by the name of a capacity."""
+
+
+@dataclass(frozen=True, slots=True)
+class InUse:
+    """What is taken.
+
+    Attributes:
+        holders: `namespace/name` of the claim that has a device for itself.
+        shared: what the shares of a device consume together; without an entry it has no share.
+    """
+
+    holders: Mapping[DeviceID, str] = field(default_factory=dict)
+    shared: Mapping[DeviceID, Amounts] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, claims: Iterable[JSON], gates: Gates) -> "InUse":
+        """Return what these claims hold; admin access holds nothing."""
+        holders: dict[DeviceID, str] = {}
+        shared: dict[DeviceID, dict[str, Fraction]] = {}
+        for claim in claims:
+            for result in _results(claim):
+                device = (result["driver"], result["pool"], result["device"])
+                if result.get("shareID") and gates.consumable_capacity:
+                    _add(shared.setdefault(device, {}), result.get("consumedCapacity") or {})
+                else:
+                    holders.setdefault(device, _name(claim))
+        return cls(holders, shared)
+
+    def __contains__(self, device: DeviceID) -> bool:
+        """Tell whether anybody holds a device or a share of it."""
+        return device in self.holders or device in self.shared
+
+
+def _results(claim: JSON) -> Iterable[JSON]:
+    devices = ((claim.get("status") or {}).get("allocation") or {}).get("devices") or {}
+    return [each for each in devices.get("results") or () if not each.get("adminAccess")]
+
+
+def _add(held: dict[str, Fraction], consumed: Mapping[str, object]) -> None:
+    for name, value in consumed.items():
+        held[name] = held.get(name, Fraction(0)) + quantity(value)
+
+
+def _name(claim: JSON) -> str:
+    meta = claim["metadata"]
+    return f"{meta.get('namespace', '')}/{meta['name']}"

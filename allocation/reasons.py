@@ -1,0 +1,96 @@
+"""Why claims can't be allocated on a node: what refuses each device, and what that leaves.
+
+Each request is looked at by itself, with nothing taken for the others; what would fit then is
+refused by what the requests take from each other.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from allocation.published import Candidate, View
+from allocation.requests import Request
+from allocation.search import Problem
+from allocation.state import State, Why
+from allocation.verdicts import Refusal, Rule
+
+_TEXTS = {
+    Rule.BINDING_CONDITIONS: "it has binding conditions, but the feature is disabled",
+    Rule.CLASS_SELECTOR: "the class does not select it",
+    Rule.SELECTOR: "the request does not select it",
+    Rule.NODE: "the node can't reach it",
+}
+_OVERBOOKED = "one counter of which too much is allocated blocks all devices of its pool"
+
+
+def refusals(view: View, problem: Problem, state: State) -> tuple[Refusal, ...]:
+    """Return the reasons: the one it ended with first, then pools, requests and devices."""
+    found: list[Refusal] = list(_pools(view))
+    short: list[Refusal] = []
+    for index, claim in enumerate(problem.claims):
+        for alternatives in claim.requests:
+            looked = [_request(problem, state, index, each) for each in alternatives]
+            found += (refusal for devices, _ in looked for refusal in devices)
+            if all(lacks is not None for _, lacks in looked):
+                short += (lacks for _, lacks in looked if lacks is not None)
+    if not short:
+        short = [_together(view, problem)]
+    return (*short, *found)
+
+
+def _pools(view: View) -> Iterator[Refusal]:
+    for pool in view.pools:
+        if pool.problem:
+            text = f"nothing is allocated from pool {'/'.join(pool.id)}: {pool.problem}"
+            yield Refusal(Rule.POOL, view.node.name, text)
+
+
+def _request(
+    problem: Problem, state: State, claim: int, request: Request
+) -> tuple[list[Refusal], Refusal | None]:
+    """Return what refuses devices, and what the request lacks when it is alone."""
+    everything = problem.everything.get(request)
+    candidates = problem.candidates if everything is None else everything
+    looked = [(each, _why(problem, state, claim, request, each)) for each in candidates]
+    told = [_device(problem.node, request, each, why) for each, why in looked if why is not None]
+    fitting = sum(why is None for _, why in looked)
+    wanted = request.count if everything is None else max(1, len(everything))
+    if wanted is None or fitting >= wanted:
+        return told, None
+    rules = Counter(str(why[0]) for _, why in looked if why is not None)
+    parts = ", ".join(f"{number} {rule}" for rule, number in sorted(rules.items()))
+    text = (
+        f"{request.told}: {wanted} wanted, {fitting} of {len(looked)} devices fit"
+        f"{f' ({parts})' if parts else ''}"
+    )
+    refusal = Refusal(Rule.COUNT, problem.node, text, claim=request.claim, request=request.name)
+    return told, refusal
+
+
+def _why(
+    problem: Problem, state: State, claim: int, request: Request, candidate: Candidate
+) -> Why | None:
+    if (why := state.busy(candidate, claim, request)) is not None:
+        return why
+    if (rule := problem.selects(request, candidate)) is not None:
+        return rule, _TEXTS[rule]
+    if problem_text := state.lacking(candidate, request):
+        return Rule.CAPACITY, problem_text
+    return state.refused(candidate, claim, request)
+
+
+def _device(node: str, request: Request, candidate: Candidate, why: Why) -> Refusal:
+    rule, text = why
+    oddity = _OVERBOOKED if rule is Rule.COUNTERS and "overbooked" in text else ""
+    if rule in (Rule.COUNTERS, Rule.CAPACITY) and request.admin:
+        oddity = "admin access needs free counters and free capacity, too"
+    return Refusal(rule, node, text, request.claim, request.name, candidate.told, oddity)
+
+
+def _together(view: View, problem: Problem) -> Refusal:
+    count = sum(len(claim.requests) for claim in problem.claims)
+    names = ", ".join(claim.name for claim in problem.claims)
+    text = (
+        f"each of the {count} requests of {names} fits by itself, "
+        f"but not all together on {len(view.candidates)} devices"
+    )
+    return Refusal(Rule.TOGETHER, view.node.name, text)
