@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from allocation.published import Candidate, View
-from allocation.requests import Request
+from allocation.requests import Ended, Request
 from allocation.search import Problem
 from allocation.state import State, Why
 from allocation.verdicts import Refusal, Rule
@@ -69,13 +69,19 @@ def _request(
 def _why(
     problem: Problem, state: State, claim: int, request: Request, candidate: Candidate
 ) -> Why | None:
+    """Return which rule refuses a device; the search may have ended before it looked at it."""
     if (why := state.busy(candidate, claim, request)) is not None:
         return why
-    if (rule := problem.selects(request, candidate)) is not None:
-        return rule, _TEXTS[rule]
-    if problem_text := state.lacking(candidate, request):
-        return Rule.CAPACITY, problem_text
-    return state.refused(candidate, claim, request)
+    try:
+        rule = problem.selects(request, candidate)
+        if rule is not None:
+            return rule, _TEXTS[rule]
+        lacking = state.lacking(candidate, request)
+    except Ended as ended:
+        return ended.refusal.rule, ended.refusal.text
+    except ValueError as error:
+        return Rule.CAPACITY_ERROR, str(error)
+    return (Rule.CAPACITY, lacking) if lacking else state.refused(candidate, claim, request)
 
 
 def _device(node: str, request: Request, candidate: Candidate, why: Why) -> Refusal:

@@ -68,7 +68,8 @@ class Shapes:
     def _group(self, members: Sequence[Candidate]) -> _Group:
         sets: dict[Counter, int] = {}
         drawing = [self._member(each, sets) for each in members]
-        left = tuple(str(self._state.at_first(members[0])[each]) for each in sets)
+        first = self._state.at_first(members[0])
+        left = tuple(str(first.get(each)) for each in sets)
         numbers = [self._number(each) for each in drawing]
         kinds = {each.id: number for each, number in zip(members, numbers, strict=True)}
         return _Group(self._number((tuple(numbers), left)), kinds)
