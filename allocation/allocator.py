@@ -12,9 +12,20 @@ from typing import Final
 from allocation import reasons, results
 from allocation.constraints import Constraint
 from allocation.inuse import InUse
+from allocation.kinds import Kind, Relevant, kind
 from allocation.pools import Node
 from allocation.published import Candidate, Published, View
-from allocation.requests import MAX_RESULTS, Claim, Ended, Reader, Request, claim_name, invalid
+from allocation.requests import (
+    MAX_RESULTS,
+    Claim,
+    Ended,
+    Reader,
+    Request,
+    attributes,
+    claim_name,
+    expressions,
+    invalid,
+)
 from allocation.search import Problem, Search
 from allocation.selectors import Selected, Selectors
 from allocation.state import State
@@ -71,6 +82,7 @@ class _Attempt:
         self._gates = world.published.gates
         self._view = view
         self._node = view.node.name
+        self._relevant: Relevant = None
         self.effort = Effort()
 
     def run(
@@ -78,12 +90,19 @@ class _Attempt:
     ) -> Allocation | Refusals:
         everything: dict[Request, Sequence[Candidate]] = {}
         claims, constraints = [], []
+        self._relevant = self._names(raw)
         for each in raw:
             claims.append(self._claim(each, everything))
             constraints.append(self._constraints(each))
         state = State(self._world.in_use, self._gates, constraints)
         problem = Problem(
-            self._node, claims, self._view.candidates, everything, self._selects, budget
+            self._node,
+            claims,
+            self._view.candidates,
+            everything,
+            self._selects,
+            self._kind,
+            budget,
         )
         search = Search(problem, state)
         try:
@@ -113,6 +132,16 @@ class _Attempt:
             requests.append(tuple(alternatives))
         return Claim(raw, tuple(requests))
 
+    def _names(self, claims: Sequence[JSON]) -> Relevant:
+        """Return the attributes that the claims may tell devices apart by."""
+        found = {name.rpartition("/")[2] for claim in claims for name in attributes(claim)}
+        for expression in expressions(claims, self._world.classes):
+            names = self._world.selectors.compiled(expression).names
+            if names is None:
+                return None
+            found |= names
+        return frozenset(found & self._view.attributes)
+
     def _too_many(self, claim: JSON, request: str, wanted: int, total: int) -> Ended:
         name = claim_name(claim)
         text = (
@@ -125,7 +154,7 @@ class _Attempt:
         found = []
         for index, raw in enumerate(claim["spec"]["devices"].get("constraints") or ()):
             constraint = Constraint.of(raw)
-            if constraint is None:
+            if constraint is None or (constraint.distinct and self._gates.stable):
                 name = claim_name(claim)
                 told = f"constraint #{index}: empty constraint (unsupported constraint type?)"
                 raise invalid(Rule.CONSTRAINT, self._node, f"claim {name}, {told}", claim=name)
@@ -168,16 +197,29 @@ class _Attempt:
         )
 
     def _selects(self, request: Request, candidate: Candidate) -> Rule | None:
-        kind = candidate.kind.number
-        if kind not in request.verdicts:
-            request.verdicts[kind] = self._judged(request, candidate)
-        return request.verdicts[kind]
+        kind = self._kind(candidate)
+        if kind.number not in request.verdicts:
+            request.verdicts[kind.number] = self._judged(request, candidate, kind)
+        return request.verdicts[kind.number]
 
-    def _judged(self, request: Request, candidate: Candidate) -> Rule | None:
+    def _kind(self, candidate: Candidate) -> Kind:
+        known = candidate.kinds.get(self._relevant)
+        if known is None:
+            placed = candidate.placed
+            known = candidate.kinds[self._relevant] = kind(
+                self._world.published.kinds,
+                candidate.id[0],
+                placed.device,
+                self._relevant,
+                reached=placed.reached,
+            )
+        return known
+
+    def _judged(self, request: Request, candidate: Candidate, kind: Kind) -> Rule | None:
         if candidate.device.get("bindingConditions") and not self._gates.binding_conditions:
             return Rule.BINDING_CONDITIONS
         for source, expression in request.selectors:
-            selected = self._evaluated(candidate, expression)
+            selected = self._evaluated(candidate.id[0], kind, expression)
             if selected.holds is None:
                 raise self._failed(request, candidate, source, selected)
             if not selected.holds:
@@ -185,13 +227,13 @@ class _Attempt:
                 return Rule.CLASS_SELECTOR if of_class else Rule.SELECTOR
         return None if candidate.placed.reached else Rule.NODE
 
-    def _evaluated(self, candidate: Candidate, expression: str) -> Selected:
-        known = candidate.kind.selected
-        if expression not in known:
-            known[expression] = self._world.selectors.evaluate(
-                expression, candidate.id[0], candidate.device
+    def _evaluated(self, driver: str, kind: Kind, expression: str) -> Selected:
+        if expression not in kind.selected:
+            kind.selected[expression] = self._world.selectors.evaluate(
+                expression, driver, kind.device
             )
-        return known[expression]
+        found: Selected = kind.selected[expression]
+        return found
 
     def _failed(
         self, request: Request, candidate: Candidate, source: str, selected: Selected

@@ -37,7 +37,7 @@ class Values:
         for number, name in enumerate((_QUANTITY, _SEMVER), start=1):
             text = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
             message.field.add(name=name, number=number, type=text)
-        self.pool.Add(described)  # type: ignore[no-untyped-call]
+        self.pool.Add(described)
         self._message = message_factory.GetMessageClass(self.pool.FindMessageTypeByName(_TYPE))
         self.type = cel.Type(_TYPE)
 

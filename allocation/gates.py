@@ -24,6 +24,17 @@ class Gates:
         return cls(**found)
 
     @property
+    def stable(self) -> bool:
+        """Whether Kubernetes uses its stable allocator: it knows nothing of these three.
+
+        It looks at pools and slices in no order, and heeds neither capacity requests nor
+        `distinctAttribute`.
+        """
+        return not (
+            self.binding_conditions or self.consumable_capacity or self.fractional_capacity_range
+        )
+
+    @property
     def named(self) -> Mapping[str, bool]:
         """The gates by the names that Kubernetes has for them."""
         return {_NAMES[each.name]: bool(getattr(self, each.name)) for each in fields(self)}

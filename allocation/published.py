@@ -1,41 +1,30 @@
 """What drivers publish, as the nodes of a cluster see it: gathered once, looked at many times.
 
-What is found out about a node is kept, so that the next attempt there is cheaper. Equal devices
-are one kind: what is said of one holds for all.
+What is found out about a node is kept, so that the next attempt there is cheaper.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from allocation.gates import Gates
 from allocation.inuse import DeviceID
+from allocation.kinds import Kind, Relevant
 from allocation.pools import Node, Placed, Pool, PoolID, by_pool, gathered
 from api.objects import JSON
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Kind:
-    """Devices that differ in nothing but their names.
+class Candidate:
+    """A device that may be taken on a node.
 
     Attributes:
-        apart_from_counters: of the kind that would be theirs if they consumed no counters.
-        selected: what selectors say of them, by expression.
+        kinds: what it is the same as, by what matters.
     """
-
-    number: int
-    apart_from_counters: int
-    selected: dict[str, object] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Candidate:
-    """A device that may be taken on a node."""
 
     id: DeviceID
     placed: Placed
     pool: Pool
-    kind: Kind
+    kinds: dict[Relevant, Kind] = field(default_factory=dict)
 
     @property
     def device(self) -> JSON:
@@ -55,11 +44,13 @@ class View:
     Attributes:
         pools: all, in order.
         candidates: devices of the usable ones, in the order in which they are tried.
+        attributes: names that these have, without domains.
     """
 
     node: Node
     pools: tuple[Pool, ...]
     candidates: tuple[Candidate, ...]
+    attributes: frozenset[str]
 
 
 class Published:
@@ -82,7 +73,7 @@ class Published:
                 self._shared.append(pool)
             for name in names - {""}:
                 self._named.setdefault(name, []).append(pool)
-        self._kinds: dict[str, Kind] = {}
+        self.kinds: dict[str, Kind] = {}
         self._views: dict[str, View] = {}
 
     def on(self, node: Node) -> View:
@@ -99,26 +90,14 @@ class Published:
             node,
             partitionable=self.gates.partitionable_devices,
         )
-        candidates = (self._candidate(pool, each) for pool in pools for each in pool.placed)
-        return View(node, pools, tuple(candidates))
-
-    def _candidate(self, pool: Pool, placed: Placed) -> Candidate:
-        described = {**placed.device, "name": placed.reached, "": pool.driver}
-        kind = self._kind(described)
-        return Candidate((pool.driver, pool.name, placed.device["name"]), placed, pool, kind)
-
-    def _kind(self, described: JSON) -> Kind:
-        text = json.dumps(described, sort_keys=True)
-        known = self._kinds.get(text)
-        if known is not None:
-            return known
-        number = len(self._kinds)
-        known = self._kinds[text] = Kind(number, number)
-        if described.get("consumesCounters"):
-            without = self._kind({**described, "consumesCounters": None}).number
-            known = self._kinds[text] = Kind(number, without)
-        return known
-
-
-Classes = Mapping[str, JSON]
-"""DeviceClasses by name."""
+        candidates = tuple(
+            Candidate((pool.driver, pool.name, placed.device["name"]), placed, pool)
+            for pool in pools
+            for placed in pool.placed
+        )
+        names = {
+            name.rpartition("/")[2]
+            for each in candidates
+            for name in each.device.get("attributes") or ()
+        }
+        return View(node, pools, candidates, frozenset(names))

@@ -81,6 +81,22 @@ def claim_name(claim: JSON) -> str:
     return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
 
 
+def attributes(claim: JSON) -> Iterator[str]:
+    """Yield the attributes that the constraints of a claim compare."""
+    for each in claim["spec"]["devices"].get("constraints") or ():
+        yield each.get("matchAttribute") or each.get("distinctAttribute") or ""
+
+
+def expressions(claims: Sequence[JSON], classes: Mapping[str, JSON]) -> Iterator[str]:
+    """Yield the expressions of claims and of their classes, as far as they can be read."""
+    for claim in claims:
+        for request in claim["spec"]["devices"].get("requests") or ():
+            for body in (request.get("exactly") or {}, *(request.get("firstAvailable") or ())):
+                named = classes.get(body.get("deviceClassName", ""))
+                for holder in (body, (named or {}).get("spec") or {}):
+                    yield from (expression for _, expression in _selectors("", holder))
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Reads claims as an attempt on a node needs them; what it can't read ends the attempt."""
@@ -95,7 +111,7 @@ class Reader:
         exactly = request.get("exactly")
         if not self.gates.prioritized_list and subs:
             raise self._off(claim, f"request {name}: has subrequests", "DRAPrioritizedList")
-        if not self.gates.consumable_capacity:
+        if not self.gates.consumable_capacity and not self.gates.stable:
             asked = [("request", name, exactly)] if exactly else []
             asked += [("subrequest", each["name"], each) for each in subs]
             for kind, which, body in asked:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from allocation.kinds import Kind
 from allocation.published import Candidate
 from allocation.requests import MAX_RESULTS, Claim, Ended, Request, invalid
 from allocation.shapes import Shapes
@@ -33,6 +34,8 @@ Part: TypeAlias = Generator["Part", Found, Found]
 Selects: TypeAlias = Callable[[Request, Candidate], Rule | None]
 """Returns which rule refuses a device by its kind; ends the attempt if a selector fails."""
 
+KindOf: TypeAlias = Callable[[Candidate], Kind]
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -51,6 +54,7 @@ class Problem:
 
     Attributes:
         everything: the devices of requests for all.
+        kind: of a device, as far as these claims tell devices apart.
         budget: of steps.
     """
 
@@ -59,6 +63,7 @@ class Problem:
     candidates: Sequence[Candidate]
     everything: dict[Request, Sequence[Candidate]]
     selects: Selects
+    kind: KindOf
     budget: int
 
 
@@ -69,7 +74,7 @@ class Search:
         """Search with a state of which nothing is taken yet."""
         self._problem = problem
         self._state = state
-        self._shapes = Shapes(problem.candidates, state)
+        self._shapes = Shapes(problem.candidates, state, problem.kind)
         self._failed: dict[Hashable, tuple[Found, int]] = {}
         self._counts = [0] * len(problem.claims)
         self.steps = 0

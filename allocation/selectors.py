@@ -35,6 +35,17 @@ _DOMAINS: Final = re.compile(r"\bdevice\s*\.\s*(?:attributes|capacity)\b")
 _INDEXED: Final = re.compile(r"\s*(?:\[|\.\s*\??\s*(?P<name>\w+)\b(?!\s*\())")
 
 
+_MAP: Final = (
+    r"device\s*\.\s*attributes\s*"
+    r'(?:\[\s*\??\s*(?:""|device\s*\.\s*driver)\s*\]|\.\s*\??\s*\w+)'
+)
+_NAMING: Final = re.compile(
+    rf"\bin\s+{_MAP}(?!\s*[.\[])|\b{_MAP}\s*(?:,|\[|\.\s*\??\s*\w+\b(?!\s*\())"
+)
+_WHOLE: Final = re.compile(r"\bsize\s*\(")
+_WORD: Final = re.compile(r"\w+")
+
+
 @dataclass(frozen=True, slots=True)
 class Selected:
     """What an expression says of a device.
@@ -58,12 +69,14 @@ class Compiled:
         problem: why it can't be said of any device whether it holds.
         domains: what the expression may index attributes and capacity with.
         is_indexed: whether it does nothing else with these.
+        names: what it says of attributes depends on those named so only; None if on all.
     """
 
     program: Any
     problem: str = ""
     domains: frozenset[str] = frozenset()
     is_indexed: bool = True
+    names: frozenset[str] | None = None
 
 
 class Selectors:
@@ -125,7 +138,8 @@ class Selectors:
             return Compiled(None, f"it returns {returned}")
         uses = [_INDEXED.match(bare, use.end()) for use in _DOMAINS.finditer(bare)]
         selected = {use["name"] for use in uses if use and use["name"]}
-        return Compiled(program, "", frozenset(selected.union(_texts(expression))), all(uses))
+        domains = frozenset(selected.union(_texts(expression)))
+        return Compiled(program, "", domains, all(uses), _names(expression, bare))
 
     def _data(self, driver: str, device: JSON) -> dict[str, Any]:
         attributes: dict[str, dict[str, Any]] = {}
@@ -204,6 +218,13 @@ def _unsupported(bare: str) -> str:
     if loops > 1 and elements**loops * (bare.count(".") + 1) > _MAX_COST:
         return f"its cost can't be estimated here, and {loops} loops may exceed the limit"
     return ""
+
+
+def _names(expression: str, bare: str) -> frozenset[str] | None:
+    maps = len(re.findall(r"\bdevice\s*\.\s*attributes\b", bare))
+    if _MACRO.search(bare) or _WHOLE.search(bare) or len(_NAMING.findall(bare)) != maps:
+        return None
+    return frozenset(_WORD.findall(expression))
 
 
 def _texts(expression: str) -> Iterator[str]:

@@ -5,11 +5,12 @@ themselves. Such groups have the same shape if their devices, in order, are of t
 draw alike on counters of which the same is left.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from allocation.counters import Counter, consumption
 from allocation.inuse import DeviceID
+from allocation.kinds import Kind
 from allocation.published import Candidate
 from allocation.state import State
 
@@ -26,10 +27,13 @@ class _Group:
 class Shapes:
     """The shapes of what a node sees; found out when they are first asked for."""
 
-    def __init__(self, candidates: Sequence[Candidate], state: State) -> None:
+    def __init__(
+        self, candidates: Sequence[Candidate], state: State, kind: Callable[[Candidate], Kind]
+    ) -> None:
         """Look at devices before anything is taken of them."""
         self._candidates = candidates
         self._state = state
+        self._kind = kind
         self._numbers: dict[Hashable, int] = {}
         self._groups: dict[DeviceID, _Group] | None = None
 
@@ -80,9 +84,9 @@ class Shapes:
             for counter, amount in sorted(consumption(candidate.device))
         )
         if not drawn:
-            return candidate.kind.number, self._state.standing(candidate)
+            return self._kind(candidate).number, self._state.standing(candidate)
         return (
-            candidate.kind.apart_from_counters,
+            self._kind(candidate).apart_from_counters,
             drawn,
             self._state.standing(candidate),
             self._state.overbooked(candidate) is not None,

@@ -108,23 +108,36 @@ def upstream(binary: Path) -> Iterator[Upstream]:
             process.stdin.close()
 
 
+def is_ordered(case: JSON) -> bool:
+    """Tell whether Kubernetes looks at devices in an order."""
+    return not Gates.of(case["gates"]).stable
+
+
 def node_object(node: Node) -> JSON:
     """Return a node as an object."""
     return {"metadata": {"name": node.name, "labels": dict(node.labels)}}
 
 
-def compared(mine: Answer, theirs: Answer) -> str:
-    """Return `equal`, `unknown`, `gave-up`, or `different`."""
+def compared(mine: Answer, theirs: Answer, *, ordered: bool) -> str:
+    """Return `equal`, `unknown`, `gave-up`, `timeout` or `different`.
+
+    Args:
+        mine: what `allocation/` says.
+        theirs: what Kubernetes says.
+        ordered: whether Kubernetes looks at devices in an order.
+    """
     if mine.outcome in (Outcome.UNKNOWN, Outcome.GAVE_UP):
         return mine.outcome
     if theirs.outcome == "timeout":
         return "equal" if mine.upstream_gives_up else "timeout"
-    same = mine.verdict == theirs.verdict
+    same = mine.verdict == theirs.verdict if ordered else mine.outcome == theirs.outcome
     return "equal" if same else "different"
 
 
 def _without_ids(allocation: JSON) -> JSON:
     """Return an allocation without what is made by chance."""
     devices = allocation["devices"]
-    results = [{**each, "shareID": ""} if "shareID" in each else each for each in devices["results"]]
+    results = [
+        {**each, "shareID": ""} if "shareID" in each else each for each in devices["results"]
+    ]
     return {**allocation, "devices": {**devices, "results": results}}

@@ -14,16 +14,16 @@ NODES: Final = ("n0", "n1")
 ZONES: Final = {"n0": "a", "n1": "b"}
 DRIVERS: Final = ("a.example.com", "d.example.com", "z.example.com")
 DOMAIN: Final = "d.example.com"
+HELD: Final = "device.capacity[device.driver]"
 OWN: Final = "device.attributes[device.driver]"
 EXPRESSIONS: Final = (
     f'device.driver == "{DOMAIN}"',
     f'device.driver == "{DOMAIN}" && device.attributes["{DOMAIN}"].size == 1',
     f"has({OWN}.model) && {OWN}.model == 'm1'",
-    f'{OWN}.?size.orValue(3) > 1',
-    f'cel.bind(a, {OWN}, has(a.healthy) && a.healthy)',
+    f"{OWN}.?size.orValue(3) > 1",
+    f"cel.bind(a, {OWN}, has(a.healthy) && a.healthy)",
     f'device.capacity["{DOMAIN}"].?memory.orValue(quantity("1Ki")).isGreaterThan(quantity("3Gi"))',
-    f'!has(device.capacity[device.driver].memory) || '
-    f'device.capacity[device.driver].memory.compareTo(quantity("4Gi")) >= 0',
+    f'!has({HELD}.memory) || {HELD}.memory.compareTo(quantity("4Gi")) >= 0',
     f'has({OWN}.firmware) && {OWN}.firmware.isGreaterThan(semver("1.1.0"))',
     f'{OWN}.exists(name, name == "size")',
     f'"size" in {OWN}',
@@ -46,7 +46,7 @@ UNKNOWN: Final = (
     "[1, 2].sum() == 3",
     f"{OWN}.all(k, v, v != 7)",
     '"abc".find("b") == "b"',
-    'sets.contains([1], [1])',
+    "sets.contains([1], [1])",
 )
 ATTRIBUTES: Final = ("size", "model", "healthy", "firmware", "uuid", "other.example.com/size")
 TAINTS: Final = (
@@ -91,8 +91,8 @@ class Generator:
             "gates": dict(gates.named),
             "slices": slices,
             "classes": classes,
-            "allocated": [self._holder(n) for n in range(self._count(0, 4))],
-            "claims": [self._claim(n, classes) for n in range(self._count(1, 3))],
+            "allocated": [self._holder(n) for n in range(self._count(0, 3))],
+            "claims": [self._claim(n, classes) for n in range(self._one((1, 1, 2, 3)))],
         }
 
     def _is(self, percent: float) -> bool:
@@ -122,7 +122,11 @@ class Generator:
         names = iter(f"dev-{n}" for n in self.random.sample(range(50), 24))
         advanced = self._is(10)
         bodies = [
-            {"devices": [self._device(next(names), sets, advanced) for _ in range(self._count(0, 4))]}
+            {
+                "devices": [
+                    self._device(next(names), sets, advanced) for _ in range(self._count(0, 5))
+                ]
+            }
             for _ in range(self._count(1, 2))
         ]
         if advanced:
@@ -136,7 +140,7 @@ class Generator:
 
     def _slices(self, driver: str, name: str, bodies: list[JSON]) -> list[JSON]:
         place = self._place()
-        count = len(bodies) + self._is(5)
+        count = len(bodies) + self._is(3)
         return [
             {
                 "metadata": {"name": f"{self._count(0, 99):02}-{driver}-{name}-{number}"},
@@ -144,7 +148,7 @@ class Generator:
                     "driver": driver,
                     "pool": {
                         "name": name,
-                        "generation": 1 + self._is(4),
+                        "generation": 1 + self._is(2),
                         "resourceSliceCount": count,
                     },
                     **({} if body.get("perDeviceNodeSelection") else self._moved(place)),
@@ -158,12 +162,16 @@ class Generator:
         return self._place() if self._is(5) else place
 
     def _place(self) -> JSON:
-        if self._is(65):
+        if self._is(80):
             return {"nodeName": "n0"}
         expression = {"key": "zone", "operator": self._one(["In", "NotIn"]), "values": ["a"]}
         term = {"matchExpressions": [expression]}
         return self._one(
-            [{"nodeName": "n1"}, {"allNodes": True}, {"nodeSelector": {"nodeSelectorTerms": [term]}}]
+            [
+                {"nodeName": "n1"},
+                {"allNodes": True},
+                {"nodeSelector": {"nodeSelectorTerms": [term]}},
+            ]
         )
 
     def _counters(self, name: str) -> JSON:
@@ -220,7 +228,7 @@ class Generator:
 
     def _class(self, name: str) -> JSON:
         config = [self._opaque({"of": name})] if self._is(30) else []
-        spec = {"selectors": self._selectors(40), "config": config}
+        spec = {"selectors": self._selectors(20), "config": config}
         return {"metadata": {"name": name}, "spec": {k: v for k, v in spec.items() if v}}
 
     def _opaque(self, parameters: JSON) -> JSON:
@@ -228,12 +236,12 @@ class Generator:
 
     def _selectors(self, percent: float) -> list[JSON]:
         found = self._some([self._one(EXPRESSIONS) for _ in range(2)], percent)
-        found += self._some([self._one(FAILING)], 5) + self._some([self._one(UNKNOWN)], 1.5)
+        found += self._some([self._one(FAILING)], 2) + self._some([self._one(UNKNOWN)], 0.5)
         return [{"cel": {"expression": each}} for each in found]
 
     def _claim(self, number: int, classes: Sequence[JSON]) -> JSON:
         names = [each["metadata"]["name"] for each in classes]
-        requests = [self._request(f"r{n}", names) for n in range(self._count(1, 3))]
+        requests = [self._request(f"r{n}", names) for n in range(self._one((1, 1, 2, 3)))]
         paths = [each["name"] for each in requests]
         paths += [f"{r['name']}/{s['name']}" for r in requests for s in r.get("firstAvailable", ())]
         devices: JSON = {"requests": requests}
@@ -268,12 +276,12 @@ class Generator:
 
     def _body(self, classes: Sequence[str]) -> JSON:
         found: JSON = {"deviceClassName": "missing" if self._is(1) else self._one(classes)}
-        if self._is(12):
+        if self._is(10):
             found["allocationMode"] = "All"
         else:
             found["allocationMode"] = "ExactCount"
             found["count"] = 1 if self._is(65) else 20 if self._is(2) else self._count(2, 3)
-        if chosen := self._selectors(30):
+        if chosen := self._selectors(15):
             found["selectors"] = chosen
         if self._is(15):
             found["tolerations"] = [self._one(TOLERATIONS)]
@@ -287,7 +295,11 @@ class Generator:
         meta = {"name": f"holder-{number}", "namespace": "default"}
         devices = {"requests": [{"name": "r", "exactly": {"deviceClassName": "c0"}}]}
         allocation = {"devices": {"results": results}}
-        return {"metadata": meta, "spec": {"devices": devices}, "status": {"allocation": allocation}}
+        return {
+            "metadata": meta,
+            "spec": {"devices": devices},
+            "status": {"allocation": allocation},
+        }
 
     def _held(self, spec: JSON, device: JSON) -> JSON:
         result: dict[str, Any] = {
