@@ -14,6 +14,7 @@ from allocation.constraints import Constraint
 from allocation.inuse import InUse
 from allocation.kinds import Kind, Relevant, kind
 from allocation.pools import Node
+from allocation.problem import Problem
 from allocation.published import Candidate, Published, View
 from allocation.requests import (
     MAX_RESULTS,
@@ -26,13 +27,13 @@ from allocation.requests import (
     expressions,
     invalid,
 )
-from allocation.search import Problem, Search
+from allocation.search import Search
 from allocation.selectors import Selected, Selectors
 from allocation.state import State
 from allocation.verdicts import Allocation, Effort, Outcome, Refusal, Refusals, Rule
 from api.objects import JSON
 
-DEFAULT_BUDGET: Final = 100_000
+DEFAULT_BUDGET: Final = 20_000
 """Steps of a search: some seconds."""
 
 

@@ -3,7 +3,8 @@
 Source: k8s.io/dynamic-resource-allocation structured/internal/incubating/consumable_capacity.go.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
 from typing import Final
@@ -34,14 +35,37 @@ def consumed(
     return found
 
 
-def misses(
-    device: JSON,
-    amounts: Mapping[str, Fraction],
-    taken: Mapping[str, Fraction],
-    *,
-    fractional: bool,
-) -> str:
-    """Return why a device has not what a request takes; empty if it has.
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a request takes of a device.
+
+    Attributes:
+        problem: why the device can't serve it, whatever is left.
+        amounts: what it takes of each capacity.
+        wholes: all that there is of each.
+    """
+
+    problem: str = ""
+    amounts: Mapping[str, Fraction] = field(default_factory=dict)
+    wholes: Mapping[str, Fraction] = field(default_factory=dict)
+
+    def lacks(self, held: Iterable[Mapping[str, Fraction]]) -> str:
+        """Return why a device has not what it takes while others hold shares; empty if it has."""
+        if self.problem or not self.amounts:
+            return self.problem
+        left = dict(self.wholes)
+        for share in held:
+            for name in share.keys() & left.keys():
+                left[name] -= share[name]
+        for name, amount in self.amounts.items():
+            if amount > left[name]:
+                rest = f"{_told(left[name])} of {_told(self.wholes[name])} left"
+                return f"capacity {name}: {_told(amount)} wanted, {rest}"
+        return ""
+
+
+def need(device: JSON, amounts: Mapping[str, Fraction], *, fractional: bool) -> Need:
+    """Return what a request takes of a device.
 
     A key is compared as it was published: `memory` is not found by `gpu.example.com/memory`.
 
@@ -49,7 +73,6 @@ def misses(
         device: with or without `allowMultipleAllocations`: what is asked of one without must be
             there all the same.
         amounts: what is asked for.
-        taken: what others have of it.
         fractional: whether ranges may have fractions.
 
     Raises:
@@ -58,17 +81,14 @@ def misses(
     capacities = device.get("capacity") or {}
     for name in amounts:
         if name not in capacities:
-            return f"it has no capacity {name}"
+            return Need(f"it has no capacity {name}")
     wanted = consumed(device, amounts, fractional=fractional)
     for name, amount in wanted.items():
         policy = capacities[name].get("requestPolicy") or {}
         if problem := _violated(amount, policy, fractional=fractional):
-            return f"capacity {name}: {problem}"
-        whole, held = quantity(capacities[name]["value"]), taken.get(name, Fraction(0))
-        if held + amount > whole:
-            left = f"{_told(amount)} wanted, {_told(whole - held)} of {_told(whole)} left"
-            return f"capacity {name}: {left}"
-    return ""
+            return Need(f"capacity {name}: {problem}")
+    wholes = {name: quantity(each["value"]) for name, each in capacities.items()}
+    return Need("", wanted, wholes)
 
 
 def texts(
@@ -166,12 +186,3 @@ def _outside(amount: Fraction, bounds: JSON, *, fractional: bool) -> str:
 
 def _told(amount: Fraction) -> str:
     return canonical(amount, like="1Ki" if amount.denominator == 1 and amount % 1024 == 0 else "1")
-
-
-def held(shares: Iterator[Mapping[str, Fraction]]) -> dict[str, Fraction]:
-    """Return what several shares take together."""
-    found: dict[str, Fraction] = {}
-    for share in shares:
-        for name, amount in share.items():
-            found[name] = found.get(name, Fraction(0)) + amount
-    return found

@@ -3,7 +3,8 @@
 Source: k8s.io/dynamic-resource-allocation structured/internal/incubating.
 """
 
-from collections.abc import Hashable
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -70,6 +71,13 @@ class Constraint:
         """Give back the device that was added last."""
         if self.applies(request):
             self.taken.pop()
+
+    def most(self, request: Request, devices: Sequence[tuple[str, JSON]]) -> int:
+        """Return how many of these devices, with their drivers, a request can have at most."""
+        if not self.applies(request):
+            return len(devices)
+        values = Counter(looked_up(self.attribute, *each) for each in devices)
+        return len(values) if self.distinct else max(values.values(), default=0)
 
     @property
     def state(self) -> Hashable:

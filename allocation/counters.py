@@ -4,7 +4,7 @@ Source: k8s.io/dynamic-resource-allocation structured/internal/incubating/alloca
 checkAvailableCounters.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from typing import TypeAlias
 
@@ -48,9 +48,9 @@ def overbooked(left: Mapping[Counter, Fraction]) -> Counter | None:
     return next((counter for counter, amount in left.items() if amount < 0), None)
 
 
-def short(left: Mapping[Counter, Fraction], device: JSON) -> str:
-    """Return which counter a device needs more of than there is, empty if none."""
-    for counter, amount in consumption(device):
+def short(left: Mapping[Counter, Fraction], drawn: Iterable[tuple[Counter, Fraction]]) -> str:
+    """Return of which counter more is drawn than there is, empty if of none."""
+    for counter, amount in drawn:
         if left[counter] < amount:
             told = f"counter {counter[1]} of {counter[0]}"
             return f"{told}: {amount} wanted, {max(left[counter], Fraction(0))} left"

@@ -7,9 +7,9 @@ refused by what the requests take from each other.
 from collections import Counter
 from collections.abc import Iterator
 
+from allocation.problem import Problem
 from allocation.published import Candidate, View
 from allocation.requests import Ended, Request
-from allocation.search import Problem
 from allocation.state import State, Why
 from allocation.verdicts import Refusal, Rule
 

@@ -7,14 +7,14 @@ Source: k8s.io/dynamic-resource-allocation structured/internal/incubating/alloca
 allocateOne.
 """
 
-from collections.abc import Callable, Generator, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Hashable, Sequence
 from enum import Enum
 from typing import TypeAlias
 
-from allocation.kinds import Kind
+from allocation.bounds import Bounds
+from allocation.problem import Problem, Slot
 from allocation.published import Candidate
-from allocation.requests import MAX_RESULTS, Claim, Ended, Request, invalid
+from allocation.requests import MAX_RESULTS, Ended, Request, invalid
 from allocation.shapes import Shapes
 from allocation.state import State
 from allocation.verdicts import Outcome, Refusal, Rule
@@ -31,41 +31,6 @@ class Found(Enum):
 Part: TypeAlias = Generator["Part", Found, Found]
 """A part of the search: it yields parts that it depends on, and is told what they found."""
 
-Selects: TypeAlias = Callable[[Request, Candidate], Rule | None]
-"""Returns which rule refuses a device by its kind; ends the attempt if a selector fails."""
-
-KindOf: TypeAlias = Callable[[Candidate], Kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """The next device to find: of a claim, a request, and an alternative of it."""
-
-    claim: int
-    request: int
-    alternative: int = 0
-    device: int = 0
-    start: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is searched for.
-
-    Attributes:
-        everything: the devices of requests for all.
-        kind: of a device, as far as these claims tell devices apart.
-        budget: of steps.
-    """
-
-    node: str
-    claims: Sequence[Claim]
-    candidates: Sequence[Candidate]
-    everything: dict[Request, Sequence[Candidate]]
-    selects: Selects
-    kind: KindOf
-    budget: int
-
 
 class Search:
     """One search."""
@@ -75,6 +40,7 @@ class Search:
         self._problem = problem
         self._state = state
         self._shapes = Shapes(problem.candidates, state, problem.kind)
+        self._bounds = Bounds(problem, self._fits, state.most)
         self._failed: dict[Hashable, tuple[Found, int]] = {}
         self._counts = [0] * len(problem.claims)
         self.steps = 0
@@ -115,6 +81,8 @@ class Search:
         if slot.request == len(requests):
             return (yield self._claim(slot.claim + 1))
         key = self._key(slot)
+        if key not in self._failed and (steps := self._bounds.hopeless(slot, self.steps)):
+            self._failed[key] = (Found.NOTHING, steps)
         if key in self._failed:
             found, steps = self._failed[key]
             self.upstream += steps
@@ -176,7 +144,7 @@ class Search:
         shapes, candidates = self._shapes, self._problem.candidates
         for index in range(slot.start, len(candidates)):
             candidate = candidates[index]
-            if not self._fits(slot, request, candidate):
+            if not self._fits(slot.claim, request, candidate):
                 continue
             if failed and (steps := failed.get(shapes.choice(candidate, slot.claim))):
                 self.upstream += steps
@@ -188,13 +156,13 @@ class Search:
             failed[shapes.choice(candidate, slot.claim)] = self.upstream - before
         return Found.NOTHING
 
-    def _fits(self, slot: Slot, request: Request, candidate: Candidate) -> bool:
+    def _fits(self, claim: int, request: Request, candidate: Candidate) -> bool:
         state = self._state
         return (
-            state.busy(candidate, slot.claim, request) is None
+            state.busy(candidate, claim, request) is None
             and self._problem.selects(request, candidate) is None
             and not self._lacking(request, candidate)
-            and state.refused(candidate, slot.claim, request) is None
+            and state.refused(candidate, claim, request) is None
         )
 
     def _taken(self, slot: Slot, request: Request, candidate: Candidate, start: int) -> Part:

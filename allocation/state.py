@@ -51,6 +51,8 @@ class State:
         self._left: dict[PoolID, dict[counters.Counter, Fraction]] = {}
         self._first: dict[PoolID, dict[counters.Counter, Fraction]] = {}
         self._blocked: dict[PoolID, counters.Counter | None] = {}
+        self._needs: dict[tuple[Request, DeviceID], capacity.Need] = {}
+        self._drawn: dict[DeviceID, tuple[tuple[counters.Counter, Fraction], ...]] = {}
         self.picks: list[Pick] = []
         self.by_device: dict[DeviceID, list[Pick]] = {}
 
@@ -77,13 +79,18 @@ class State:
         if not self._gates.consumable_capacity:
             return ""
         shares = [p.share for p in self.by_device.get(candidate.id, ()) if p.share is not None]
-        known = self._in_use.shared.get(candidate.id, {})
-        return capacity.misses(
-            candidate.device,
-            request.amounts,
-            capacity.held(iter((known, *shares))),
-            fractional=self._gates.fractional_capacity_range,
-        )
+        if known := self._in_use.shared.get(candidate.id):
+            shares.append(known)
+        return self._need(candidate, request).lacks(shares)
+
+    def _need(self, candidate: Candidate, request: Request) -> capacity.Need:
+        key = request, candidate.id
+        if key not in self._needs:
+            fractional = self._gates.fractional_capacity_range
+            self._needs[key] = capacity.need(
+                candidate.device, request.amounts, fractional=fractional
+            )
+        return self._needs[key]
 
     def refused(self, candidate: Candidate, claim: int, request: Request) -> Why | None:
         """Return which rule keeps a selected device with enough capacity from a request."""
@@ -102,14 +109,9 @@ class State:
 
     def take(self, candidate: Candidate, claim: int, request: Request) -> Pick:
         """Take a device that nothing refuses."""
-        share = None
         charged = not self._is_charged(candidate)
-        if self.is_shared(candidate):
-            share = capacity.consumed(
-                candidate.device,
-                request.amounts,
-                fractional=self._gates.fractional_capacity_range,
-            )
+        shared = self.is_shared(candidate)
+        share = self._need(candidate, request).amounts if shared else None
         pick = Pick(claim, request, candidate, share, charged)
         if charged:
             self._charge(candidate, -1)
@@ -127,6 +129,12 @@ class State:
             constraint.remove(pick.request)
         if pick.charged:
             self._charge(pick.candidate, 1)
+
+    def most(self, claim: int, request: Request, candidates: Sequence[Candidate]) -> int:
+        """Return how many of these devices the constraints of a claim leave to a request."""
+        devices = [(each.id[0], each.device) for each in candidates]
+        limits = (each.most(request, devices) for each in self._constraints[claim])
+        return min(limits, default=len(devices))
 
     def constrained(self, claim: int) -> Hashable:
         """Return what the constraints of a claim demand of its next devices."""
@@ -168,7 +176,7 @@ class State:
             left = self.available(candidate)[counter]
             told = f"counter {counter[1]} of {counter[0]} is overbooked: {left} left"
             return Rule.COUNTERS, told
-        problem = counters.short(self.available(candidate), candidate.device)
+        problem = counters.short(self.available(candidate), self._draws(candidate))
         return (Rule.COUNTERS, problem) if problem else None
 
     def _is_charged(self, candidate: Candidate) -> bool:
@@ -181,5 +189,10 @@ class State:
     def _charge(self, candidate: Candidate, sign: int) -> None:
         if candidate.device.get("consumesCounters"):
             left = self.available(candidate)
-            for counter, amount in counters.consumption(candidate.device):
+            for counter, amount in self._draws(candidate):
                 left[counter] += sign * amount
+
+    def _draws(self, candidate: Candidate) -> tuple[tuple[counters.Counter, Fraction], ...]:
+        if candidate.id not in self._drawn:
+            self._drawn[candidate.id] = tuple(counters.consumption(candidate.device))
+        return self._drawn[candidate.id]
