@@ -39,7 +39,7 @@ def available(pool: Pool, in_use: InUse) -> dict[Counter, Fraction]:
 def consumption(device: JSON) -> Iterator[tuple[Counter, Fraction]]:
     """Yield what a device takes of each counter."""
     for each in device.get("consumesCounters") or ():
-        for name, counter in each["counters"].items():
+        for name, counter in (each.get("counters") or {}).items():
             yield (each["counterSet"], name), quantity(counter["value"])
 
 

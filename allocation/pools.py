@@ -207,7 +207,7 @@ class _Slices:
         ours = [each.device for each in placed]
         theirs = [device for _, device in self._devices(self.others)]
         sets = self._sets()
-        counters = {each["name"]: _values(each["counters"]) for each in sets}
+        counters = {each["name"]: _values(each.get("counters") or {}) for each in sets}
         problem = _duplicate("device", ours)
         if self.partitionable:
             problem = problem or _duplicate("counter set", sets)
@@ -251,7 +251,7 @@ def _dangling(devices: Iterable[JSON], counters: Mapping[str, Mapping[str, str]]
             name = consumed["counterSet"]
             if name not in counters:
                 return f"counter set {name} not found"
-            for counter in consumed["counters"]:
+            for counter in consumed.get("counters") or ():
                 if counter not in counters[name]:
                     return f"counter {counter} not found in counter set {name}"
     return ""

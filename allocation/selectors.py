@@ -68,14 +68,14 @@ class Compiled:
     Attributes:
         problem: why it can't be said of any device whether it holds.
         domains: what the expression may index attributes and capacity with.
-        is_indexed: whether it does nothing else with these.
+        is_indexed: whether it does nothing else with these; None if it does other things only.
         names: what it says of attributes depends on those named so only; None if on all.
     """
 
     program: Any
     problem: str = ""
     domains: frozenset[str] = frozenset()
-    is_indexed: bool = True
+    is_indexed: bool | None = True
     names: frozenset[str] | None = None
 
 
@@ -121,6 +121,8 @@ class Selectors:
         except _Ambiguous as error:
             return Selected(unknown=str(error))
         plain = None if found.is_indexed else _evaluated(found.program, data)
+        if plain is not None and found.is_indexed is None and not plain.error:
+            return plain
         selected = _evaluated(found.program, _with_domains(data, found.domains | {driver}))
         if plain is not None and plain != selected:
             return Selected(unknown="it uses the domains of a device in more than one way")
@@ -139,7 +141,8 @@ class Selectors:
         uses = [_INDEXED.match(bare, use.end()) for use in _DOMAINS.finditer(bare)]
         selected = {use["name"] for use in uses if use and use["name"]}
         domains = frozenset(selected.union(_texts(expression)))
-        return Compiled(program, "", domains, all(uses), _names(expression, bare))
+        indexed = all(uses) if any(uses) else None if uses else True
+        return Compiled(program, "", domains, indexed, _names(expression, bare))
 
     def _data(self, driver: str, device: JSON) -> dict[str, Any]:
         attributes: dict[str, dict[str, Any]] = {}

@@ -1,19 +1,26 @@
-"""`python -m tests.allocatorparity`: random cases, allocated by both; needs Go."""
+"""`python -m tests.allocatorparity`: cases allocated by both sides; needs Go."""
 
 import json
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from time import perf_counter
 
 import click
 
+from allocation.pools import Node
 from allocation.selectors import Selectors
+from api.objects import JSON
+from tests.allocatorparity import upstreamcases
 from tests.allocatorparity.cases import (
     NODE,
     Answer,
+    Upstream,
     compared,
+    digest,
     is_ordered,
     node_object,
     ours,
@@ -22,42 +29,80 @@ from tests.allocatorparity.cases import (
 from tests.allocatorparity.generator import Generator
 
 
+@dataclass(slots=True)
+class Comparison:
+    """What came of the cases so far.
+
+    Attributes:
+        show: how many differences are shown whole.
+    """
+
+    show: int
+    selectors: Selectors = field(default_factory=Selectors)
+    counts: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=lambda: {"ours": 0.0, "upstream": 0.0})
+
+    def add(self, name: str, case: JSON, theirs: Upstream) -> Answer:
+        """Compare a case, and return what upstream says."""
+        node = case.get("node") or node_object(NODE)
+        begun = perf_counter()
+        mine = ours(case, self.selectors, _node(node))
+        self.seconds["ours"] += perf_counter() - begun
+        answer = theirs.ask(case, nodes=[node])
+        self.seconds["upstream"] += theirs.nanoseconds / 1e9
+        verdict = compared(mine, answer, ordered=is_ordered(case))
+        self.counts[verdict] += 1
+        self.outcomes[answer.outcome] += 1
+        if verdict == "different" and self.counts[verdict] <= self.show:
+            _show(name, case, mine, answer)
+        return answer
+
+    def told(self, what: str) -> None:
+        """Print it as a line of JSON."""
+        counts, outcomes = dict(self.counts), dict(self.outcomes)
+        found = {"verdicts": counts, "upstream": outcomes, "seconds": self.seconds}
+        click.echo(json.dumps({what: sum(counts.values()), **found}))
+
+
 @click.command()
-@click.option("--cases", default=20_000, help="How many.")
+@click.option("--cases", default=20_000, help="How many random cases.")
 @click.option("--seed", default=1, help="Of the first one.")
 @click.option("--show", default=3, help="How many differences are shown whole.")
-@click.option("--binary", default="/tmp/allocatorparity", help="Where the Go program is built.")
-@click.option("--record", type=click.Path(path_type=Path), help="File for the verdicts.")
-@click.option("--every", default=1, help="Records each n-th verdict only.")
-def main(cases: int, seed: int, show: int, binary: str, record: Path | None, every: int) -> None:
-    """Compare verdicts and devices of random cases; ends with 1 if one differs."""
-    counts: Counter[str] = Counter()
-    seconds = {"ours": 0.0, "upstream": 0.0}
-    recorded = []
-    selectors = Selectors()
-    with upstream(Path(binary)) as theirs:
-        for number in range(seed, seed + cases):
-            case = Generator(Random(number)).case()
-            begun = perf_counter()
-            mine = ours(case, selectors)
-            seconds["ours"] += perf_counter() - begun
-            answer = theirs.ask(case, nodes=[node_object(NODE)])
-            seconds["upstream"] += theirs.nanoseconds / 1e9
-            verdict = compared(mine, answer, ordered=is_ordered(case))
-            counts[verdict] += 1
-            counts[f"upstream {answer.outcome}"] += 1
-            if verdict == "different" and counts[verdict] <= show:
-                _show(number, case, mine, answer)
-            if record and (number - seed) % every == 0:
-                recorded.append({"case": case, "upstream": answer.verdict})
+@click.option("--scratch", default="/tmp/allocatorparity", help="Directory to build in.")
+@click.option("--record", type=click.Path(path_type=Path), help="File for verdicts.")
+@click.option("--every", default=1, help="Records each n-th case only.")
+def main(cases: int, seed: int, show: int, scratch: str, record: Path | None, every: int) -> None:
+    """Compare upstream's cases and random ones; ends with 1 if one differs."""
+    recorded: list[JSON] = []
+    given, skipped = upstreamcases.recorded(Path(scratch) / "module")
+    click.echo(json.dumps({"skipped by upstream's incubating allocator": skipped}))
+    known, random = Comparison(show), Comparison(show)
+    with upstream(Path(scratch) / "upstream") as theirs:
+        for number, case in enumerate(given):
+            known.add(f"upstream {number}", case, theirs)
+        known.told("cases of upstream")
+        for number, case in _random(seed, cases):
+            answer = random.add(f"seed {number}", case, theirs)
+            if record and number % every == 0 and is_ordered(case):
+                recorded.append({"seed": number, "case": digest(case), **answer.verdict})
+    random.told("random cases")
     if record:
         record.write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in recorded))
-    click.echo(json.dumps({"cases": cases, **counts, "seconds": seconds}))
-    sys.exit(bool(counts["different"] or counts["timeout"]))
+    sys.exit(bool(known.counts["different"] or random.counts["different"]))
 
 
-def _show(number: int, case: object, mine: Answer, theirs: Answer) -> None:
-    click.echo(f"--- case {number}\n{json.dumps(case)}")
+def _random(seed: int, cases: int) -> Iterator[tuple[int, JSON]]:
+    for number in range(seed, seed + cases):
+        yield number, Generator(Random(number)).case()
+
+
+def _node(node: JSON) -> Node:
+    return Node(node["metadata"]["name"], node["metadata"].get("labels") or {})
+
+
+def _show(name: str, case: object, mine: Answer, theirs: Answer) -> None:
+    click.echo(f"--- {name}\n{json.dumps(case)}")
     click.echo(f"ours: {mine.outcome} {mine.text}\n{json.dumps(mine.allocations)}")
     click.echo(f"upstream: {theirs.outcome} {theirs.text}\n{json.dumps(theirs.allocations)}")
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from subprocess import PIPE, Popen, run
 from typing import Final
@@ -70,7 +71,7 @@ def said(found: Allocation | Refusals) -> Answer:
     gives_up = found.effort.upstream_gives_up
     if isinstance(found, Refusals):
         return Answer(str(found.outcome), found.message, upstream_gives_up=gives_up)
-    allocations = tuple(map(_without_ids, found.claims))
+    allocations = tuple(map(without_ids, found.claims))
     return Answer("allocated", "", allocations, upstream_gives_up=gives_up)
 
 
@@ -92,7 +93,7 @@ class Upstream:
         self._process.stdin.flush()
         found = json.loads(self._process.stdout.readline())
         self.nanoseconds = found["nanos"]
-        allocations = tuple(map(_without_ids, found.get("allocations") or ()))
+        allocations = tuple(map(without_ids, found.get("allocations") or ()))
         return Answer(found["outcome"], found.get("error", ""), allocations)
 
 
@@ -111,6 +112,11 @@ def upstream(binary: Path) -> Iterator[Upstream]:
 def is_ordered(case: JSON) -> bool:
     """Tell whether Kubernetes looks at devices in an order."""
     return not Gates.of(case["gates"]).stable
+
+
+def digest(case: JSON) -> str:
+    """Return what tells whether a seed still makes the same case."""
+    return sha256(json.dumps(case, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def node_object(node: Node) -> JSON:
@@ -134,7 +140,7 @@ def compared(mine: Answer, theirs: Answer, *, ordered: bool) -> str:
     return "equal" if same else "different"
 
 
-def _without_ids(allocation: JSON) -> JSON:
+def without_ids(allocation: JSON) -> JSON:
     """Return an allocation without what is made by chance."""
     devices = allocation["devices"]
     results = [
