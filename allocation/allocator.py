@@ -89,6 +89,9 @@ class _Attempt:
     def run(
         self, raw: Sequence[JSON], share_id: Callable[[], str], budget: int
     ) -> Allocation | Refusals:
+        if self._gates.unknown:
+            text = f"what {', '.join(self._gates.unknown)} changes is not known here"
+            raise Ended(Outcome.UNKNOWN, Refusal(Rule.FEATURE, self._node, text))
         everything: dict[Request, Sequence[Candidate]] = {}
         claims, constraints = [], []
         self._relevant = self._names(raw)

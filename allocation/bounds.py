@@ -16,6 +16,9 @@ from allocation.requests import MAX_RESULTS, Claim, Ended, Request
 Fits = Callable[[int, Request, Candidate], bool]
 """Tells whether a device can be taken next for a request of a claim."""
 
+Lacks = Callable[[Request, Candidate], str]
+"""Returns which capacity a device lacks for a request; ends the attempt if that can't be said."""
+
 Most = Callable[[int, Request, Sequence[Candidate]], int]
 """Returns how many of several devices constraints leave to a request of a claim."""
 
@@ -26,10 +29,11 @@ _PATIENCE: Final = 50
 class Bounds:
     """Bounds of one search."""
 
-    def __init__(self, problem: Problem, fits: Fits, most: Most) -> None:
+    def __init__(self, problem: Problem, fits: Fits, lacks: Lacks, most: Most) -> None:
         """Look at a search as it proceeds."""
         self._problem = problem
         self._fits = fits
+        self._lacks = lacks
         self._most = most
         self._harmless: bool | None = None
 
@@ -90,7 +94,8 @@ class Bounds:
         try:
             for request in alternatives:
                 for candidate in self._problem.candidates:
-                    self._fits(0, request, candidate)
+                    if self._problem.selects(request, candidate) is None:
+                        self._lacks(request, candidate)
         except Ended:
             return False
         return True

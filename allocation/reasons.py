@@ -19,7 +19,14 @@ _TEXTS = {
     Rule.SELECTOR: "the request does not select it",
     Rule.NODE: "the node can't reach it",
 }
+_INCOMPLETE = "a pool is not allocated from while slices are missing or there are too many of them"
 _OVERBOOKED = "one counter of which too much is allocated blocks all devices of its pool"
+_SPELLING = "capacity is found by the name that was published only, unlike in selectors"
+_ADMIN = {
+    Rule.COUNTERS: "admin access needs free counters and free capacity, too",
+    Rule.CAPACITY: "admin access needs free counters and free capacity, too",
+    Rule.TAINT: "admin access needs a toleration, too",
+}
 
 
 def refusals(view: View, problem: Problem, state: State) -> tuple[Refusal, ...]:
@@ -41,7 +48,8 @@ def _pools(view: View) -> Iterator[Refusal]:
     for pool in view.pools:
         if pool.problem:
             text = f"nothing is allocated from pool {'/'.join(pool.id)}: {pool.problem}"
-            yield Refusal(Rule.POOL, view.node.name, text)
+            oddity = "" if pool.complete else _INCOMPLETE
+            yield Refusal(Rule.POOL, view.node.name, text, oddity=oddity)
 
 
 def _request(
@@ -86,10 +94,23 @@ def _why(
 
 def _device(node: str, request: Request, candidate: Candidate, why: Why) -> Refusal:
     rule, text = why
-    oddity = _OVERBOOKED if rule is Rule.COUNTERS and "overbooked" in text else ""
-    if rule in (Rule.COUNTERS, Rule.CAPACITY) and request.admin:
-        oddity = "admin access needs free counters and free capacity, too"
+    oddity = _ADMIN.get(rule, "") if request.admin else ""
+    if rule is Rule.COUNTERS and "overbooked" in text:
+        oddity = _OVERBOOKED
+    if rule is Rule.CAPACITY and _is_spelled_otherwise(request, candidate):
+        oddity = _SPELLING
     return Refusal(rule, node, text, request.claim, request.name, candidate.told, oddity)
+
+
+def _is_spelled_otherwise(request: Request, candidate: Candidate) -> bool:
+    prefix, known = f"{candidate.id[0]}/", candidate.device.get("capacity") or {}
+    others = (
+        n.removeprefix(prefix) if n.startswith(prefix) else prefix + n for n in request.amounts
+    )
+    return any(
+        name not in known and other in known
+        for name, other in zip(request.amounts, others, strict=True)
+    )
 
 
 def _together(view: View, problem: Problem) -> Refusal:

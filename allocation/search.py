@@ -40,7 +40,7 @@ class Search:
         self._problem = problem
         self._state = state
         self._shapes = Shapes(problem.candidates, state, problem.kind)
-        self._bounds = Bounds(problem, self._fits, state.most)
+        self._bounds = Bounds(problem, self._fits, self._lacking, state.most)
         self._failed: dict[Hashable, tuple[Found, int]] = {}
         self._counts = [0] * len(problem.claims)
         self.steps = 0

@@ -35,12 +35,14 @@ class Comparison:
 
     Attributes:
         show: how many differences are shown whole.
+        notable: names of the cases that are neither equal nor unknown, by verdict.
     """
 
     show: int
     selectors: Selectors = field(default_factory=Selectors)
     counts: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
+    notable: dict[str, list[str]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=lambda: {"ours": 0.0, "upstream": 0.0})
 
     def add(self, name: str, case: JSON, theirs: Upstream) -> Answer:
@@ -54,6 +56,8 @@ class Comparison:
         verdict = compared(mine, answer, ordered=is_ordered(case))
         self.counts[verdict] += 1
         self.outcomes[answer.outcome] += 1
+        if verdict not in ("equal", "unknown"):
+            self.notable.setdefault(verdict, []).append(name)
         if verdict == "different" and self.counts[verdict] <= self.show:
             _show(name, case, mine, answer)
         return answer
@@ -61,7 +65,12 @@ class Comparison:
     def told(self, what: str) -> None:
         """Print it as a line of JSON."""
         counts, outcomes = dict(self.counts), dict(self.outcomes)
-        found = {"verdicts": counts, "upstream": outcomes, "seconds": self.seconds}
+        found = {
+            "verdicts": counts,
+            "upstream": outcomes,
+            "seconds": self.seconds,
+            "notable": self.notable,
+        }
         click.echo(json.dumps({what: sum(counts.values()), **found}))
 
 

@@ -125,7 +125,7 @@ def node_object(node: Node) -> JSON:
 
 
 def compared(mine: Answer, theirs: Answer, *, ordered: bool) -> str:
-    """Return `equal`, `unknown`, `gave-up`, `timeout` or `different`.
+    """Return `equal`, `unknown`, `gave-up`, `timeout`, `unordered` or `different`.
 
     Args:
         mine: what `allocation/` says.
@@ -136,8 +136,10 @@ def compared(mine: Answer, theirs: Answer, *, ordered: bool) -> str:
         return mine.outcome
     if theirs.outcome == "timeout":
         return "equal" if mine.upstream_gives_up else "timeout"
-    same = mine.verdict == theirs.verdict if ordered else mine.outcome == theirs.outcome
-    return "equal" if same else "different"
+    if mine.verdict == theirs.verdict or (not ordered and mine.outcome == theirs.outcome):
+        return "equal"
+    by_chance = not ordered and Outcome.INVALID in (mine.outcome, theirs.outcome)
+    return "unordered" if by_chance else "different"
 
 
 def without_ids(allocation: JSON) -> JSON:
