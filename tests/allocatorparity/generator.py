@@ -68,6 +68,13 @@ POLICIES: Final = (
     {"default": "1500Mi", "validRange": {"min": "500Mi", "step": "500Mi", "max": "3Gi"}},
     {"default": "9Gi"},
 )
+FRACTIONS: Final = (
+    None,
+    {"default": "500m", "validRange": {"min": "500m", "step": "500m", "max": "6"}},
+    {"default": "1", "validRange": {"min": "1", "step": "2"}},
+    {"default": "2", "validValues": ["1500m", "2", "4"]},
+)
+CORES: Final = ("1", "1200m", "2.5", "3", "7", "1e1", "10E")
 AMOUNTS: Final = ("1Gi", "3Gi", "2500Mi", "1G", "8Gi", "100", "1.5Gi")
 
 
@@ -210,17 +217,14 @@ class Generator:
         return values[key]
 
     def _capacities(self, shared: bool) -> JSON:
-        found = {"memory": self._capacity(shared)}
+        found = {"memory": self._capacity(("4Gi", "8Gi", "8G"), POLICIES if shared else (None,))}
         if self._is(30):
-            found["cores"] = {"value": self._one(["8", "16"])}
+            found["cores"] = self._capacity(("8", "16"), FRACTIONS if shared else (None,))
         return found
 
-    def _capacity(self, shared: bool) -> JSON:
-        policy = self._one(POLICIES) if shared else None
-        return {
-            "value": self._one(["4Gi", "8Gi", "8G"]),
-            **({"requestPolicy": policy} if policy else {}),
-        }
+    def _capacity(self, values: Sequence[str], policies: Sequence[JSON | None]) -> JSON:
+        policy = self._one(policies)
+        return {"value": self._one(values), **({"requestPolicy": policy} if policy else {})}
 
     def _consumed(self, counter_set: str) -> JSON:
         name = "nowhere" if self._is(1) else counter_set
@@ -280,14 +284,15 @@ class Generator:
             found["allocationMode"] = "All"
         else:
             found["allocationMode"] = "ExactCount"
-            found["count"] = 1 if self._is(65) else 20 if self._is(2) else self._count(2, 3)
+            found["count"] = 1 if self._is(65) else 20 if self._is(3) else self._count(2, 3)
         if chosen := self._selectors(15):
             found["selectors"] = chosen
         if self._is(15):
             found["tolerations"] = [self._one(TOLERATIONS)]
         if self._is(15):
             names = self._some(["memory", "cores", f"{DOMAIN}/memory"], 50)
-            found["capacity"] = {"requests": {each: self._one(AMOUNTS) for each in names}}
+            amounts = {each: self._one(CORES if each == "cores" else AMOUNTS) for each in names}
+            found["capacity"] = {"requests": amounts}
         return found
 
     def _holder(self, number: int) -> JSON:

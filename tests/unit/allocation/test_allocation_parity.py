@@ -1,6 +1,6 @@
 """What the real allocator of kube-scheduler 1.37.2 said of random cases, and `allocation/` too.
 
-`verdicts.jsonl` is recorded: `python -m tests.allocatorparity --cases 600 --every 2 --record FILE`.
+`verdicts.jsonl` is recorded: `python -m tests.allocatorparity --cases 300 --record FILE`.
 """
 
 import json
