@@ -29,6 +29,17 @@ _LITERAL: Final = re.compile(
     re.DOTALL,
 )
 _MACRO: Final = re.compile(r"\.\s*(all|exists|exists_one|existsOne|map|filter|transform\w+)\s*\(")
+_TWO_VARIABLES: Final = re.compile(r"\.\s*(?:all|exists\w*|transform\w+)\s*\(\s*\w+\s*,\s*\w+\s*,")
+_UNDECLARED: Final = re.compile(r"undeclared reference to '([\w.]+)'")
+_ELSEWHERE: Final = re.compile(
+    r"(?:cidr|containsCIDR|containsIP|distinct|family|find|findAll|first|flatten|format|includes|"
+    r"getEscapedPath|getHost|getHostname|getPort|getQuery|getScheme|ip|isCIDR|isGlobalUnicast|isIP|"
+    r"isLinkLocalMulticast|isLinkLocalUnicast|isLoopback|isSorted|isURL|isUnspecified|jsonpatch|"
+    r"last|lists|masked|max|min|prefixLength|range|reverse|sets|slice|sort|sortBy|sum|transformList|"
+    r"transformMap|transformMapEntry|url|validate)(?:\..*)?|device"
+)
+"""What Kubernetes has and the library has not; and `device` as a whole, which is missing here."""
+
 _HELD: Final = re.compile(r"\bhas\s*\(\s*device\s*\.\s*\w+\s*\)")
 _FORMATTED: Final = re.compile(r"\.\s*format\s*\(|\bstrings\s*\.\s*quote\s*\(")
 _DOMAINS: Final = re.compile(r"\bdevice\s*\.\s*(?:attributes|capacity)\b")
@@ -53,11 +64,13 @@ class Selected:
     Attributes:
         holds: None if it can't be said.
         error: why evaluating failed, in Kubernetes as here: the attempt to allocate ends with it.
+        invalid: whether the error is that it does not compile.
         unknown: why it can't be said here.
     """
 
     holds: bool | None = None
     error: str = ""
+    invalid: bool = False
     unknown: str = ""
 
 
@@ -67,6 +80,7 @@ class Compiled:
 
     Attributes:
         problem: why it can't be said of any device whether it holds.
+        invalid: whether it is that it does not compile in Kubernetes either.
         domains: what the expression may index attributes and capacity with.
         is_indexed: whether it does nothing else with these; None if it does other things only.
         names: what it says of attributes depends on those named so only; None if on all.
@@ -74,6 +88,7 @@ class Compiled:
 
     program: Any
     problem: str = ""
+    invalid: bool = False
     domains: frozenset[str] = frozenset()
     is_indexed: bool | None = True
     names: frozenset[str] | None = None
@@ -112,6 +127,8 @@ class Selectors:
     def evaluate(self, expression: str, driver: str, device: JSON) -> Selected:
         """Tell whether an expression holds for a device of a driver."""
         found = self._compile(expression)
+        if found.invalid:
+            return Selected(error=found.problem, invalid=True)
         if found.problem:
             return Selected(unknown=found.problem)
         try:
@@ -135,14 +152,20 @@ class Selectors:
         try:
             program = self._env.compile(expression)
         except (RuntimeError, ValueError, TypeError) as error:
-            return Compiled(None, f"it does not compile here: {_first_line(error)}")
+            text = _first_line(error)
+            if _is_invalid(text, bare):
+                return Compiled(None, text, invalid=True)
+            return Compiled(None, f"it does not compile here: {text}")
         if (returned := program.return_type().name()) not in ("BOOL", "DYN"):
-            return Compiled(None, f"it returns {returned}")
+            text = f"must evaluate to bool or the unknown type, not {returned.lower()}"
+            return Compiled(None, text, invalid=True)
         uses = [_INDEXED.match(bare, use.end()) for use in _DOMAINS.finditer(bare)]
         selected = {use["name"] for use in uses if use and use["name"]}
         domains = frozenset(selected.union(_texts(expression)))
         indexed = all(uses) if any(uses) else None if uses else True
-        return Compiled(program, "", domains, indexed, _names(expression, bare))
+        return Compiled(
+            program, domains=domains, is_indexed=indexed, names=_names(expression, bare)
+        )
 
     def _data(self, driver: str, device: JSON) -> dict[str, Any]:
         attributes: dict[str, dict[str, Any]] = {}
@@ -221,6 +244,15 @@ def _unsupported(bare: str) -> str:
     if loops > 1 and elements**loops * (bare.count(".") + 1) > _MAX_COST:
         return f"its cost can't be estimated here, and {loops} loops may exceed the limit"
     return ""
+
+
+def _is_invalid(problem: str, bare: str) -> bool:
+    """Tell whether what does not compile here does not compile in Kubernetes either."""
+    if _TWO_VARIABLES.search(bare):
+        return False
+    if undeclared := _UNDECLARED.search(problem):
+        return not _ELSEWHERE.fullmatch(undeclared[1])
+    return "Syntax error" in problem or "no matching overload for '_" in problem
 
 
 def _names(expression: str, bare: str) -> frozenset[str] | None:

@@ -88,20 +88,37 @@ def test_expression_that_fails(expression: str, error: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        (f"{MEMORY} >= quantity('1Gi')", "found no matching overload for '_>=_'"),
+        ("device.driver == 1", "found no matching overload for '_==_'"),
+        ("device.nope == 1", "undeclared reference to 'device.nope'"),
+        ("math.abs(1) == 1", "undeclared reference to 'math"),
+        ("true &&", "Syntax error: mismatched input '<EOF>'"),
+        ("device.driver", "must evaluate to bool or the unknown type, not string"),
+    ],
+    ids=["quantity", "types", "member", "function", "syntax", "no-bool"],
+)
+def test_expression_that_does_not_compile(expression: str, error: str) -> None:
+    found = SELECTORS.evaluate(expression, DRIVER, CARD)
+    assert (found.holds, found.invalid) == (None, True)
+    assert error in found.error
+
+
+@pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        (f"{MEMORY} >= quantity('1Gi')", "it does not compile here: <input>:1:"),
-        ("device.nope == 1", "it does not compile here"),
-        ("[1, 2].sum() == 3", "it does not compile here"),
+        ("[1, 2].sum() == 3", "it does not compile here: <input>:1:11: undeclared reference"),
+        (f"{OWN}.all(key, value, key != '')", "it does not compile here"),
+        ("cel.bind(d, device, d.driver == 'x')", "it does not compile here"),
         ("'%d'.format([1]) == '1'", "format() and quote() differ"),
         ("has(device.attributes)", "has() of a member of device"),
-        ("device.driver", "it returns STRING"),
         (
             "[1].all(a, [1].all(b, [1].all(c, [1].all(d, a == d))))",
             "its cost can't be estimated here, and 4 loops may exceed the limit",
         ),
     ],
-    ids=["types", "undeclared", "missing-function", "format", "has", "no-bool", "cost"],
+    ids=["function", "two-variables", "device", "format", "has", "cost"],
 )
 def test_expression_that_cannot_be_told(expression: str, reason: str) -> None:
     found = SELECTORS.evaluate(expression, DRIVER, CARD)
