@@ -140,7 +140,7 @@ class _Attempt:
         """Return the attributes that the claims may tell devices apart by."""
         found = {name.rpartition("/")[2] for claim in claims for name in attributes(claim)}
         for expression in expressions(claims, self._world.classes):
-            names = self._world.selectors.compiled(expression).names
+            names = self._world.selectors.compiled(expression).text.names
             if names is None:
                 return None
             found |= names

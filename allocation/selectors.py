@@ -6,7 +6,7 @@ Source: k8s.io/dynamic-resource-allocation cel/compile.go; see docs/adr/0012.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -14,47 +14,12 @@ from typing import Any, Final
 from cel_expr_python import cel
 from cel_expr_python.ext import ext_bindings, ext_optional, ext_strings
 
+from allocation.celtext import Text
 from allocation.celvalues import Values
 from api.objects import JSON
 
 _CACHED: Final = 1024
 _STRINGS_VERSION: Final = 2
-_MAX_COST: Final = 1_000_000
-_MAX_ELEMENTS: Final = 64
-"""Of a list or map of a device."""
-
-_LITERAL: Final = re.compile(
-    r'(?P<raw>[rR]?)(?:"""(?P<a>.*?)"""|\'\'\'(?P<b>.*?)\'\'\''
-    r'|"(?P<c>(?:[^"\\\n]|\\.)*)"|\'(?P<d>(?:[^\'\\\n]|\\.)*)\')|//[^\n]*',
-    re.DOTALL,
-)
-_MACRO: Final = re.compile(r"\.\s*(all|exists|exists_one|existsOne|map|filter|transform\w+)\s*\(")
-_TWO_VARIABLES: Final = re.compile(r"\.\s*(?:all|exists\w*|transform\w+)\s*\(\s*\w+\s*,\s*\w+\s*,")
-_UNDECLARED: Final = re.compile(r"undeclared reference to '([\w.]+)'")
-_ELSEWHERE: Final = re.compile(
-    r"(?:cidr|containsCIDR|containsIP|distinct|family|find|findAll|first|flatten|format|includes|"
-    r"getEscapedPath|getHost|getHostname|getPort|getQuery|getScheme|ip|isCIDR|isGlobalUnicast|isIP|"
-    r"isLinkLocalMulticast|isLinkLocalUnicast|isLoopback|isSorted|isURL|isUnspecified|jsonpatch|"
-    r"last|lists|masked|max|min|prefixLength|range|reverse|sets|slice|sort|sortBy|sum|transformList|"
-    r"transformMap|transformMapEntry|url|validate)(?:\..*)?|device"
-)
-"""What Kubernetes has and the library has not; and `device` as a whole, which is missing here."""
-
-_HELD: Final = re.compile(r"\bhas\s*\(\s*device\s*\.\s*\w+\s*\)")
-_FORMATTED: Final = re.compile(r"\.\s*format\s*\(|\bstrings\s*\.\s*quote\s*\(")
-_DOMAINS: Final = re.compile(r"\bdevice\s*\.\s*(?:attributes|capacity)\b")
-_INDEXED: Final = re.compile(r"\s*(?:\[|\.\s*\??\s*(?P<name>\w+)\b(?!\s*\())")
-
-
-_MAP: Final = (
-    r"device\s*\.\s*attributes\s*"
-    r'(?:\[\s*\??\s*(?:""|device\s*\.\s*driver)\s*\]|\.\s*\??\s*\w+)'
-)
-_NAMING: Final = re.compile(
-    rf"\bin\s+{_MAP}(?!\s*[.\[])|\b{_MAP}\s*(?:,|\[|\.\s*\??\s*\w+\b(?!\s*\())"
-)
-_WHOLE: Final = re.compile(r"\bsize\s*\(")
-_WORD: Final = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,19 +44,15 @@ class Compiled:
     """An expression that can be evaluated, or why it can't.
 
     Attributes:
+        text: what is seen in it.
         problem: why it can't be said of any device whether it holds.
         invalid: whether it is that it does not compile in Kubernetes either.
-        domains: what the expression may index attributes and capacity with.
-        is_indexed: whether it does nothing else with these; None if it does other things only.
-        names: what it says of attributes depends on those named so only; None if on all.
     """
 
-    program: Any
+    text: Text
+    program: Any = None
     problem: str = ""
     invalid: bool = False
-    domains: frozenset[str] = frozenset()
-    is_indexed: bool | None = True
-    names: frozenset[str] | None = None
 
 
 class Selectors:
@@ -137,35 +98,32 @@ class Selectors:
             return Selected(error=str(error))
         except _Ambiguous as error:
             return Selected(unknown=str(error))
-        plain = None if found.is_indexed else _evaluated(found.program, data)
-        if plain is not None and found.is_indexed is None and not plain.error:
+        if name := found.text.compares_otherwise(_versions(device)):
+            return Selected(unknown=f"how it compares the version {name} can't be told here")
+        indexed = found.text.is_indexed
+        plain = None if indexed else _evaluated(found.program, data)
+        if plain is not None and indexed is None and not plain.error:
             return plain
-        selected = _evaluated(found.program, _with_domains(data, found.domains | {driver}))
+        selected = _evaluated(found.program, _with_domains(data, found.text.domains | {driver}))
         if plain is not None and plain != selected:
             return Selected(unknown="it uses the domains of a device in more than one way")
         return selected
 
     def _compiled(self, expression: str) -> Compiled:
-        bare = _LITERAL.sub('""', expression)
-        if problem := _unsupported(bare):
-            return Compiled(None, problem)
+        text = Text.of(expression)
+        if problem := text.unsupported:
+            return Compiled(text, problem=problem)
         try:
             program = self._env.compile(expression)
         except (RuntimeError, ValueError, TypeError) as error:
-            text = _first_line(error)
-            if _is_invalid(text, bare):
-                return Compiled(None, text, invalid=True)
-            return Compiled(None, f"it does not compile here: {text}")
+            told = _first_line(error)
+            if text.is_invalid(told):
+                return Compiled(text, problem=told, invalid=True)
+            return Compiled(text, problem=f"it does not compile here: {told}")
         if (returned := program.return_type().name()) not in ("BOOL", "DYN"):
-            text = f"must evaluate to bool or the unknown type, not {returned.lower()}"
-            return Compiled(None, text, invalid=True)
-        uses = [_INDEXED.match(bare, use.end()) for use in _DOMAINS.finditer(bare)]
-        selected = {use["name"] for use in uses if use and use["name"]}
-        domains = frozenset(selected.union(_texts(expression)))
-        indexed = all(uses) if any(uses) else None if uses else True
-        return Compiled(
-            program, domains=domains, is_indexed=indexed, names=_names(expression, bare)
-        )
+            told = f"must evaluate to bool or the unknown type, not {returned.lower()}"
+            return Compiled(text, problem=told, invalid=True)
+        return Compiled(text, program)
 
     def _data(self, driver: str, device: JSON) -> dict[str, Any]:
         attributes: dict[str, dict[str, Any]] = {}
@@ -208,6 +166,11 @@ def _put(found: dict[str, dict[str, Any]], driver: str, name: str, value: Any) -
     inside[key] = value
 
 
+def _versions(device: JSON) -> list[str]:
+    attributes = device.get("attributes") or {}
+    return [key.rpartition("/")[2] for key, each in attributes.items() if "version" in each]
+
+
 def _with_domains(data: dict[str, Any], domains: frozenset[str]) -> dict[str, Any]:
     empty: dict[str, dict[str, Any]] = {domain: {} for domain in domains}
     both = ("device.attributes", "device.capacity")
@@ -231,40 +194,6 @@ def _runtime_error(text: str) -> str:
     if key := re.search(r"Key not found in map : \"(.*)\"", text):
         return f"no such key: {key[1]}"
     return text.partition(": ")[2] or text
-
-
-def _unsupported(bare: str) -> str:
-    """Return why an expression, its texts left out, can't be taken as Kubernetes takes it."""
-    if _HELD.search(bare):
-        return "has() of a member of device can't be told here"
-    if _FORMATTED.search(bare):
-        return "format() and quote() differ from those of Kubernetes"
-    elements = max(_MAX_ELEMENTS, bare.count(","))
-    loops = len(_MACRO.findall(bare))
-    if loops > 1 and elements**loops * (bare.count(".") + 1) > _MAX_COST:
-        return f"its cost can't be estimated here, and {loops} loops may exceed the limit"
-    return ""
-
-
-def _is_invalid(problem: str, bare: str) -> bool:
-    """Tell whether what does not compile here does not compile in Kubernetes either."""
-    if _TWO_VARIABLES.search(bare):
-        return False
-    if undeclared := _UNDECLARED.search(problem):
-        return not _ELSEWHERE.fullmatch(undeclared[1])
-    return "Syntax error" in problem or "no matching overload for '_" in problem
-
-
-def _names(expression: str, bare: str) -> frozenset[str] | None:
-    maps = len(re.findall(r"\bdevice\s*\.\s*attributes\b", bare))
-    if _MACRO.search(bare) or _WHOLE.search(bare) or len(_NAMING.findall(bare)) != maps:
-        return None
-    return frozenset(_WORD.findall(expression))
-
-
-def _texts(expression: str) -> Iterator[str]:
-    for match in _LITERAL.finditer(expression):
-        yield from (match[group] for group in "abcd" if match[group] is not None)
 
 
 def _first_line(error: Exception) -> str:

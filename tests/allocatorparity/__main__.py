@@ -14,7 +14,7 @@ import click
 from allocation.pools import Node
 from allocation.selectors import Selectors
 from api.objects import JSON
-from tests.allocatorparity import upstreamcases
+from tests.allocatorparity import expressions, upstreamcases
 from tests.allocatorparity.cases import (
     NODE,
     Answer,
@@ -76,21 +76,27 @@ class Comparison:
 
 @click.command()
 @click.option("--cases", default=20_000, help="How many random cases.")
+@click.option("--selectors", default=5_000, help="How many random expressions.")
 @click.option("--seed", default=1, help="Of the first one.")
 @click.option("--show", default=3, help="How many differences are shown whole.")
 @click.option("--scratch", default="/tmp/allocatorparity", help="Directory to build in.")
 @click.option("--record", type=click.Path(path_type=Path), help="File for verdicts.")
 @click.option("--every", default=1, help="Records each n-th case only.")
-def main(cases: int, seed: int, show: int, scratch: str, record: Path | None, every: int) -> None:
+def main(
+    cases: int, selectors: int, seed: int, show: int, scratch: str, record: Path | None, every: int
+) -> None:
     """Compare upstream's cases and random ones; ends with 1 if one differs."""
     recorded: list[JSON] = []
     given, skipped = upstreamcases.recorded(Path(scratch) / "module")
     click.echo(json.dumps({"skipped by upstream's incubating allocator": skipped}))
-    known, random = Comparison(show), Comparison(show)
+    known, random, chosen = Comparison(show), Comparison(show), Comparison(show)
     with upstream(Path(scratch) / "upstream") as theirs:
         for number, case in enumerate(given):
             known.add(f"upstream {number}", case, theirs)
         known.told("cases of upstream")
+        for number in range(seed, seed + selectors):
+            chosen.add(f"expression {number}", expressions.case(Random(number)), theirs)
+        chosen.told("random expressions")
         for number, case in _random(seed, cases):
             answer = random.add(f"seed {number}", case, theirs)
             fixed = is_ordered(case) and answer.outcome != "timeout"
@@ -99,7 +105,7 @@ def main(cases: int, seed: int, show: int, scratch: str, record: Path | None, ev
     random.told("random cases")
     if record:
         record.write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in recorded))
-    sys.exit(bool(known.counts["different"] or random.counts["different"]))
+    sys.exit(any(each.counts["different"] for each in (known, random, chosen)))
 
 
 def _random(seed: int, cases: int) -> Iterator[tuple[int, JSON]]:

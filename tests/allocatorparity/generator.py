@@ -102,6 +102,11 @@ class Generator:
             "claims": [self._claim(n, classes) for n in range(self._one((1, 1, 2, 3)))],
         }
 
+    def device(self) -> JSON:
+        """Return a device that nothing keeps requests from."""
+        found = self._device("dev-1", (), advanced=False)
+        return {key: found[key] for key in ("name", "attributes", "capacity") if key in found}
+
     def _is(self, percent: float) -> bool:
         return self.random.random() * 100 < percent
 

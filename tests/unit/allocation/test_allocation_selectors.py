@@ -113,12 +113,35 @@ def test_expression_that_does_not_compile(expression: str, error: str) -> None:
         ("cel.bind(d, device, d.driver == 'x')", "it does not compile here"),
         ("'%d'.format([1]) == '1'", "format() and quote() differ"),
         ("has(device.attributes)", "has() of a member of device"),
+        (f"int({OWN}.healthy) == 1", "int() takes a bool here"),
+        ("{'a': 1, 'b': 'x'}.a == 1", "whether a map is of one type"),
+        (f"{OWN}.size in [1, 'x']", "whether a list is of one type"),
+        (f"[{OWN}.size, 1].all(x, x == 1)", "whether a list is of one type"),
+        (f"{OWN}.firmware == '1.2.0'", "how it compares the version firmware"),
+        (f"{OWN}.exists(k, {OWN}[k] == 1)", "how it compares the version firmware"),
+        (f"quantity('1') == {OWN}.size", "how it compares quantities or versions"),
+        ("1 > 1.5", "it does not compile here"),
         (
             "[1].all(a, [1].all(b, [1].all(c, [1].all(d, a == d))))",
             "its cost can't be estimated here, and 4 loops may exceed the limit",
         ),
     ],
-    ids=["function", "two-variables", "device", "format", "has", "cost"],
+    ids=[
+        "function",
+        "two-variables",
+        "device",
+        "format",
+        "has",
+        "bool-to-int",
+        "map",
+        "list",
+        "list-of-attributes",
+        "version-and-text",
+        "computed-key",
+        "quantity-and-int",
+        "numbers",
+        "cost",
+    ],
 )
 def test_expression_that_cannot_be_told(expression: str, reason: str) -> None:
     found = SELECTORS.evaluate(expression, DRIVER, CARD)
@@ -162,7 +185,7 @@ def test_expression_is_compiled_once() -> None:
     ids=["selected", "in", "bound", "loop", "size", "whole"],
 )
 def test_attributes_that_an_expression_depends_on(expression: str, names: set[str] | None) -> None:
-    found = SELECTORS.compiled(expression).names
+    found = SELECTORS.compiled(expression).text.names
     known = {"size", "model", "healthy"}
     assert (None if found is None else found & known) == names
 
