@@ -46,10 +46,9 @@ _OTHERWISE: Final = {
         "format() and quote() differ from those of Kubernetes"
     ),
     re.compile(
-        rf"(?:{_QUANTITY}|\b{_CAPACITY})\s*[=!]=(?!\s*(?:quantity\s*\(|{_CAPACITY}))"
-        rf"|{_SEMVER}\s*[=!]=(?!\s*semver\s*\()|\bdyn\s*\(\s*(?:{_QUANTITY}|{_SEMVER})"
-        rf"|{_SEMVER}\s*\.\s*\w+\s*\(\s*{_QUANTITY}"
-        rf"|(?:{_QUANTITY}|{_CAPACITY})\s*\.\s*\w+\s*\(\s*{_SEMVER}"
+        rf"(?:{_QUANTITY}|\b{_CAPACITY}|{_SEMVER})\s*[=!]="
+        rf"(?!\s*(?:quantity\s*\(|semver\s*\(|{_CAPACITY}))"
+        rf"|\bdyn\s*\(\s*(?:{_QUANTITY}|{_SEMVER})"
     ): "how it compares quantities or versions with something else can't be told here",
     re.compile(r"\bint\s*\("): "int() takes a bool here, but not in Kubernetes",
     re.compile(r"\{[^{}]*,"): "whether a map is of one type can't be told here",

@@ -1,7 +1,8 @@
 """The values that Kubernetes adds to CEL: quantities and semantic versions.
 
-Both are protobuf messages of one type, since a Python value can't be anything else to the library;
-an expression that compares the two is refused when it runs, not when it is compiled.
+Both are protobuf messages, since a Python value can't be anything else to the library. It tells
+messages from each other when it compiles, but not when it looks for the implementation of a
+function: one serves both, and refuses what it can't compare.
 Sources: k8s.io/apiserver/pkg/cel/library quantity.go and semverlib.go.
 """
 
@@ -16,30 +17,33 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from api.quantities import is_quantity, quantity
 from api.validation import semantic_version
 
-_TYPE: Final = "kubernetes.Value"
-_QUANTITY: Final = "quantity"
-_SEMVER: Final = "semver"
+_PACKAGE: Final = "kubernetes"
+_QUANTITY: Final = "Quantity"
+_SEMVER: Final = "Semver"
 _MAX_INT: Final = 2**63 - 1
 Value: TypeAlias = Any
-"""A message of the one type; its text is canonical, so that equal values are equal."""
+"""A message; its text is canonical, so that equal values are equal."""
+
+_Function: TypeAlias = tuple[str, Any, list[Any], Callable[..., Any] | None]
+"""Name, what it returns, parameters, and what it does: None if an overload before does it."""
 
 
 class Values:
     """Makes the values, and the functions on them, for one environment of CEL."""
 
     def __init__(self) -> None:
-        """Register the type of the values."""
+        """Register the types of the values."""
         self.pool = descriptor_pool.DescriptorPool()
         described = descriptor_pb2.FileDescriptorProto(
-            name="kubernetes/value.proto", package="kubernetes", syntax="proto3"
+            name="kubernetes/values.proto", package=_PACKAGE, syntax="proto3"
         )
-        message = described.message_type.add(name="Value")
-        for number, name in enumerate((_QUANTITY, _SEMVER), start=1):
+        for name in (_QUANTITY, _SEMVER):
             text = descriptor_pb2.FieldDescriptorProto.TYPE_STRING
-            message.field.add(name=name, number=number, type=text)
+            described.message_type.add(name=name).field.add(name="text", number=1, type=text)
         self.pool.Add(described)
-        self._message = message_factory.GetMessageClass(self.pool.FindMessageTypeByName(_TYPE))
-        self.type = cel.Type(_TYPE)
+        self._quantity, self._semver = map(self._message, (_QUANTITY, _SEMVER))
+        self.type = cel.Type(f"{_PACKAGE}.{_QUANTITY}")
+        self._version = cel.Type(f"{_PACKAGE}.{_SEMVER}")
 
     def quantity(self, given: object) -> Value:
         """Return a quantity; ValueError if it is none."""
@@ -50,40 +54,43 @@ class Values:
         text = _normalized(text) if normalize else text
         if wrong := semantic_version(text):
             raise ValueError(f"{text!r}: {wrong}")
-        return self._message(semver=text.partition("+")[0])
-
-    def _of_number(self, number: Fraction) -> Value:
-        return self._message(quantity=str(number))
+        return self._semver(text=text.partition("+")[0])
 
     def functions(self) -> list[Any]:
         """Return the declarations of Kubernetes' functions, with what they do."""
-        kinds = cel.Type
-        one, two = [self.type], [self.type, self.type]
-        texts: list[tuple[str, Any, list[Any], Callable[..., Any]]] = [
-            ("quantity", self.type, [kinds.STRING], self.quantity),
+        kinds, number, version = cel.Type, self.type, self._version
+        functions: list[_Function] = [
+            ("quantity", number, [kinds.STRING], self.quantity),
             ("isQuantity", kinds.BOOL, [kinds.STRING], is_quantity),
-            ("sign", kinds.INT, one, lambda value: _sign(_number(value))),
-            ("semver", self.type, [kinds.STRING], self.semver),
-            ("semver", self.type, [kinds.STRING, kinds.BOOL], self.semver),
+            ("sign", kinds.INT, [number], lambda value: _sign(_number(value))),
+            ("semver", version, [kinds.STRING], self.semver),
+            ("semver", version, [kinds.STRING, kinds.BOOL], self.semver),
             ("isSemver", kinds.BOOL, [kinds.STRING], self._is_semver),
             ("isSemver", kinds.BOOL, [kinds.STRING, kinds.BOOL], self._is_semver),
         ]
-        methods: list[tuple[str, Any, list[Any], Callable[..., Any]]] = [
-            ("compareTo", kinds.INT, two, _compare),
-            ("isGreaterThan", kinds.BOOL, two, lambda one, other: _compare(one, other) > 0),
-            ("isLessThan", kinds.BOOL, two, lambda one, other: _compare(one, other) < 0),
-            ("isInteger", kinds.BOOL, one, lambda value: _is_integer(_number(value))),
-            ("asInteger", kinds.INT, one, lambda value: _integer(_number(value))),
-            ("asApproximateFloat", kinds.DOUBLE, one, lambda value: float(_number(value))),
-            ("add", self.type, two, self._add),
-            ("add", self.type, [self.type, kinds.INT], self._add),
-            ("sub", self.type, two, self._sub),
-            ("sub", self.type, [self.type, kinds.INT], self._sub),
-            ("major", kinds.INT, one, lambda value: _precedence(_version(value))[0]),
-            ("minor", kinds.INT, one, lambda value: _precedence(_version(value))[1]),
-            ("patch", kinds.INT, one, lambda value: _precedence(_version(value))[2]),
+        methods: list[_Function] = [
+            ("isInteger", kinds.BOOL, [number], lambda value: _is_integer(_number(value))),
+            ("asInteger", kinds.INT, [number], lambda value: _integer(_number(value))),
+            ("asApproximateFloat", kinds.DOUBLE, [number], lambda value: float(_number(value))),
+            ("add", number, [number, number], self._add),
+            ("add", number, [number, kinds.INT], self._add),
+            ("sub", number, [number, number], self._sub),
+            ("sub", number, [number, kinds.INT], self._sub),
+            ("major", kinds.INT, [version], lambda value: _precedence(_text(value, _SEMVER))[0]),
+            ("minor", kinds.INT, [version], lambda value: _precedence(_text(value, _SEMVER))[1]),
+            ("patch", kinds.INT, [version], lambda value: _precedence(_text(value, _SEMVER))[2]),
         ]
-        return _declared(texts, is_member=False) + _declared(methods, is_member=True)
+        for name, returned, does in _COMPARING:
+            methods.append((name, returned, [number, number], does))
+            methods.append((name, returned, [version, version], None))
+        return _declared(functions, is_member=False) + _declared(methods, is_member=True)
+
+    def _message(self, name: str) -> Any:
+        found = self.pool.FindMessageTypeByName(f"{_PACKAGE}.{name}")
+        return message_factory.GetMessageClass(found)
+
+    def _of_number(self, number: Fraction) -> Value:
+        return self._quantity(text=str(number))
 
     def _is_semver(self, text: str, normalize: bool = False) -> bool:
         try:
@@ -99,23 +106,25 @@ class Values:
         return self._of_number(_number(one) - _either(other))
 
 
-def _declared(
-    functions: list[tuple[str, Any, list[Any], Callable[..., Any]]], *, is_member: bool
-) -> list[Any]:
+def _declared(functions: list[_Function], *, is_member: bool) -> list[Any]:
     overloads: dict[str, list[Any]] = {}
-    for name, returned, parameters, implementation in functions:
+    for name, returned, parameters, does in functions:
         known = overloads.setdefault(name, [])
-        overload = cel.Overload(
-            f"{name}_{len(known)}", returned, parameters, is_member, implementation
+        implemented = {} if does is None else {"impl": does}
+        known.append(
+            cel.Overload(f"{name}_{len(known)}", returned, parameters, is_member, **implemented)
         )
-        known.append(overload)
     return [cel.FunctionDecl(name, known) for name, known in overloads.items()]
 
 
+def _text(value: Value, kind: str) -> str:
+    if value.DESCRIPTOR.name != kind:
+        raise ValueError(f"no such overload: {value.DESCRIPTOR.name}, not {kind}")
+    return str(value.text)
+
+
 def _number(value: Value) -> Fraction:
-    if not value.quantity:
-        raise ValueError("no such overload: not a quantity")
-    return _fraction(value.quantity)
+    return _fraction(_text(value, _QUANTITY))
 
 
 @lru_cache(maxsize=1024)
@@ -127,17 +136,18 @@ def _either(value: Value | int) -> Fraction:
     return Fraction(value) if isinstance(value, int) else _number(value)
 
 
-def _version(value: Value) -> str:
-    if not value.semver:
-        raise ValueError("no such overload: not a semantic version")
-    return str(value.semver)
-
-
 def _compare(one: Value, other: Value) -> int:
-    if one.quantity:
+    if one.DESCRIPTOR.name == _QUANTITY:
         return _sign(_number(one) - _number(other))
-    first, second = _precedence(_version(one)), _precedence(_version(other))
+    first, second = _precedence(_text(one, _SEMVER)), _precedence(_text(other, _SEMVER))
     return (first > second) - (first < second)
+
+
+_COMPARING: Final[tuple[tuple[str, Any, Callable[..., Any]], ...]] = (
+    ("compareTo", cel.Type.INT, _compare),
+    ("isGreaterThan", cel.Type.BOOL, lambda one, other: _compare(one, other) > 0),
+    ("isLessThan", cel.Type.BOOL, lambda one, other: _compare(one, other) < 0),
+)
 
 
 def _sign(number: Fraction) -> int:

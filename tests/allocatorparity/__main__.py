@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -36,6 +36,7 @@ class Comparison:
     Attributes:
         show: how many differences are shown whole.
         notable: names of the cases that are neither equal nor unknown, by verdict.
+        recorded: what upstream says wherever its order is fixed.
     """
 
     show: int
@@ -43,10 +44,11 @@ class Comparison:
     counts: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     notable: dict[str, list[str]] = field(default_factory=dict)
+    recorded: list[JSON] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=lambda: {"ours": 0.0, "upstream": 0.0})
 
-    def add(self, name: str, case: JSON, theirs: Upstream) -> Answer:
-        """Compare a case, and return what upstream says."""
+    def add(self, name: str, case: JSON, theirs: Upstream) -> None:
+        """Compare a case."""
         node = case.get("node") or node_object(NODE)
         begun = perf_counter()
         mine = ours(case, self.selectors, _node(node))
@@ -60,7 +62,8 @@ class Comparison:
             self.notable.setdefault(verdict, []).append(name)
         if verdict == "different" and self.counts[verdict] <= self.show:
             _show(name, case, mine, answer)
-        return answer
+        if is_ordered(case) and answer.outcome != "timeout":
+            self.recorded.append({"name": name, "case": digest(case), **answer.verdict})
 
     def told(self, what: str) -> None:
         """Print it as a line of JSON."""
@@ -81,36 +84,36 @@ class Comparison:
 @click.option("--show", default=3, help="How many differences are shown whole.")
 @click.option("--scratch", default="/tmp/allocatorparity", help="Directory to build in.")
 @click.option("--record", type=click.Path(path_type=Path), help="File for verdicts.")
-@click.option("--every", default=1, help="Records each n-th case only.")
 def main(
-    cases: int, selectors: int, seed: int, show: int, scratch: str, record: Path | None, every: int
+    cases: int, selectors: int, seed: int, show: int, scratch: str, record: Path | None
 ) -> None:
     """Compare upstream's cases and random ones; ends with 1 if one differs."""
-    recorded: list[JSON] = []
     given, skipped = upstreamcases.recorded(Path(scratch) / "module")
     click.echo(json.dumps({"skipped by upstream's incubating allocator": skipped}))
-    known, random, chosen = Comparison(show), Comparison(show), Comparison(show)
+    parts = {
+        "cases of upstream": ((f"upstream {n}", case) for n, case in enumerate(given)),
+        "random expressions": _random("expression", expressions.case, seed, selectors),
+        "random cases": _random("seed", lambda random: Generator(random).case(), seed, cases),
+    }
+    differ = False
     with upstream(Path(scratch) / "upstream") as theirs:
-        for number, case in enumerate(given):
-            known.add(f"upstream {number}", case, theirs)
-        known.told("cases of upstream")
-        for number in range(seed, seed + selectors):
-            chosen.add(f"expression {number}", expressions.case(Random(number)), theirs)
-        chosen.told("random expressions")
-        for number, case in _random(seed, cases):
-            answer = random.add(f"seed {number}", case, theirs)
-            fixed = is_ordered(case) and answer.outcome != "timeout"
-            if record and number % every == 0 and fixed:
-                recorded.append({"seed": number, "case": digest(case), **answer.verdict})
-    random.told("random cases")
+        for what, part in parts.items():
+            comparison = Comparison(show)
+            for name, case in part:
+                comparison.add(name, case, theirs)
+            comparison.told(what)
+            differ = differ or bool(comparison.counts["different"])
     if record:
-        record.write_text("".join(json.dumps(each, sort_keys=True) + "\n" for each in recorded))
-    sys.exit(any(each.counts["different"] for each in (known, random, chosen)))
+        lines = (json.dumps(each, sort_keys=True) + "\n" for each in comparison.recorded)
+        record.write_text("".join(lines))
+    sys.exit(differ)
 
 
-def _random(seed: int, cases: int) -> Iterator[tuple[int, JSON]]:
-    for number in range(seed, seed + cases):
-        yield number, Generator(Random(number)).case()
+def _random(
+    name: str, make: Callable[[Random], JSON], seed: int, count: int
+) -> Iterator[tuple[str, JSON]]:
+    for number in range(seed, seed + count):
+        yield f"{name} {number}", make(Random(number))
 
 
 def _node(node: JSON) -> Node:

@@ -76,7 +76,7 @@ def test_expression_that_holds(expression: str) -> None:
         (f"{OWN}.model", "CEL result of type string is no bool"),
         ("quantity('80GB').isInteger()", "'80GB' is no quantity"),
         ("semver('1.0').major() == 1", "'1.0': must be a string compatible with semver.org"),
-        (f"{OWN}.firmware.isLessThan({MEMORY})", "no such overload: not a semantic version"),
+        (f"{OWN}.firmware.isLessThan({MEMORY})", "no such overload: Quantity, not Semver"),
         ("1 / 0 == 1", "divide by zero"),
     ],
     ids=["key", "domain", "types", "no-bool", "quantity", "semver", "mixed", "division"],
@@ -92,12 +92,13 @@ def test_expression_that_fails(expression: str, error: str) -> None:
     [
         (f"{MEMORY} >= quantity('1Gi')", "found no matching overload for '_>=_'"),
         ("device.driver == 1", "found no matching overload for '_==_'"),
+        ("quantity('1') == semver('1.0.0')", "found no matching overload for '_==_'"),
         ("device.nope == 1", "undeclared reference to 'device.nope'"),
         ("math.abs(1) == 1", "undeclared reference to 'math"),
         ("true &&", "Syntax error: mismatched input '<EOF>'"),
         ("device.driver", "must evaluate to bool or the unknown type, not string"),
     ],
-    ids=["quantity", "types", "member", "function", "syntax", "no-bool"],
+    ids=["quantity", "types", "values", "member", "function", "syntax", "no-bool"],
 )
 def test_expression_that_does_not_compile(expression: str, error: str) -> None:
     found = SELECTORS.evaluate(expression, DRIVER, CARD)
