@@ -50,6 +50,9 @@ _OTHERWISE: Final = {
         rf"(?!\s*(?:quantity\s*\(|semver\s*\(|{_CAPACITY}))"
         rf"|\bdyn\s*\(\s*(?:{_QUANTITY}|{_SEMVER})"
     ): "how it compares quantities or versions with something else can't be told here",
+    re.compile(
+        r'\b(?:double|uint|timestamp|duration)\s*\(\s*""|\bstring\s*\(\s*(?:null\b|[\[{])'
+    ): "what is converted at compile time can't be told here",
     re.compile(r"\bint\s*\("): "int() takes a bool here, but not in Kubernetes",
     re.compile(r"\{[^{}]*,"): "whether a map is of one type can't be told here",
 }

@@ -122,6 +122,7 @@ def test_expression_that_does_not_compile(expression: str, error: str) -> None:
         (f"{OWN}.exists(k, {OWN}[k] == 1)", "how it compares the version firmware"),
         (f"quantity('1') == {OWN}.size", "how it compares quantities or versions"),
         ("1 > 1.5", "it does not compile here"),
+        ("true || double('x') > 1.0", "what is converted at compile time"),
         (
             "[1].all(a, [1].all(b, [1].all(c, [1].all(d, a == d))))",
             "its cost can't be estimated here, and 4 loops may exceed the limit",
@@ -141,6 +142,7 @@ def test_expression_that_does_not_compile(expression: str, error: str) -> None:
         "computed-key",
         "quantity-and-int",
         "numbers",
+        "conversion",
         "cost",
     ],
 )
