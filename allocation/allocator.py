@@ -209,13 +209,13 @@ class _Attempt:
     def _kind(self, candidate: Candidate) -> Kind:
         known = candidate.kinds.get(self._relevant)
         if known is None:
-            placed = candidate.placed
+            unshared = {"allowMultipleAllocations": False} if self._gates.stable else {}
             known = candidate.kinds[self._relevant] = kind(
                 self._world.published.kinds,
                 candidate.id[0],
-                placed.device,
+                candidate.device | unshared,
                 self._relevant,
-                reached=placed.reached,
+                reached=candidate.placed.reached,
             )
         return known
 

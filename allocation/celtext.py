@@ -72,7 +72,7 @@ _COMPUTED: Final = re.compile(r"\[\s*(?!device\b)[A-Za-z_]\w*\s*\]")
 _HAS: Final = re.compile(r"\bhas\s*\([^()]*\)")
 _OF_VERSIONS: Final = (
     r"(?![\"']?\s*\]?\s*(?:\.\s*(?:isGreaterThan|isLessThan|compareTo|major|minor|patch)\s*\("
-    r"|\.\s*orValue\s*\(\s*semver\s*\(|[=!]=\s*semver\s*\(|in\b))"
+    r"|\.\s*orValue\s*\(\s*semver\s*\(|[=!]=\s*semver\s*\(|(?<=[\"'] )in\b))"
 )
 _ELEMENTS: Final = (
     re.compile(r'""'),

@@ -33,7 +33,7 @@ class Gates:
         """Whether Kubernetes uses its stable allocator: it knows nothing of these three.
 
         It looks at pools and slices in no order, and heeds neither capacity requests nor
-        `distinctAttribute`.
+        `distinctAttribute`, and for selectors no device is shared.
         """
         return not (
             self.binding_conditions or self.consumable_capacity or self.fractional_capacity_range

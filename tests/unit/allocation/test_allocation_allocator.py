@@ -325,3 +325,28 @@ def test_configuration_of_class_and_claim_in_order() -> None:
 def test_node_of_local_devices() -> None:
     requirement = {"key": "metadata.name", "operator": "In", "values": ["here"]}
     assert written()["nodeSelector"] == {"nodeSelectorTerms": [{"matchFields": [requirement]}]}
+
+
+STABLE = Gates(binding_conditions=False, consumable_capacity=False)
+SHARED = device("d", allowMultipleAllocations=True, capacity={"memory": "1Gi"})
+
+
+def test_stable_allocator_knows_no_shares() -> None:
+    cluster = Cluster([pool(SHARED)], gates=STABLE)
+    asked = ask("r", "!device.allowMultipleAllocations", capacity={"requests": {"memory": "2Gi"}})
+    assert devices(cluster.allocate(claim(asked))) == [["d"]]
+
+
+def test_stable_allocator_knows_no_distinct_attributes() -> None:
+    cluster = Cluster([pool(SHARED)], gates=STABLE)
+    found = refused(cluster.allocate(claim(ask(), constraints=[{"distinctAttribute": "a/b"}])))
+    assert found.message == (
+        "claim default/claim, constraint #0: empty constraint (unsupported constraint type?)"
+    )
+
+
+def test_alpha_gate_is_unknown() -> None:
+    gates = Gates.of({"DRAListTypeAttributes": True})
+    found = refused(Cluster([TWO], gates=gates).allocate(claim(ask())))
+    assert found.outcome is Outcome.UNKNOWN
+    assert found.message == "what DRAListTypeAttributes changes is not known here"
