@@ -80,20 +80,20 @@ class Search:
         requests = self._problem.claims[slot.claim].requests
         if slot.request == len(requests):
             return (yield self._claim(slot.claim + 1))
-        key = self._key(slot)
-        if key not in self._failed and (steps := self._bounds.hopeless(slot, self.steps)):
-            self._failed[key] = (Found.NOTHING, steps)
-        if key in self._failed:
-            found, steps = self._failed[key]
+        if self._failed and (known := self._failed.get(self._key(slot))):
+            self.upstream += known[1]
+            return known[0]
+        before, found = self.upstream, Found.NOTHING
+        if steps := self._bounds.hopeless(slot, self.steps):
             self.upstream += steps
-            return found
-        before = self.upstream
-        found = yield self._alternatives(slot, requests[slot.request])
+        else:
+            found = yield self._alternatives(slot, requests[slot.request])
         if found is not Found.SOLUTION:
-            self._failed[key] = (found, self.upstream - before)
+            self._failed[self._key(slot)] = (found, self.upstream - before)
         return found
 
     def _key(self, slot: Slot) -> Hashable:
+        """Return what decides on what is left, whatever the names of what is taken are."""
         constrained = self._state.constrained(slot.claim)
         count = self._counts[slot.claim]
         return slot.claim, slot.request, count, constrained, self._shapes.all_taken(slot.claim)
