@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from allocation.pools import Node, Pool, gather, readable
+from allocation.pools import Node, Pool, by_pool, gather, gathered, readable
 from api.objects import JSON
 from api.selectors import only_node
 
@@ -213,6 +213,33 @@ def test_pools_in_order() -> None:
         (DRIVER, "pool-1"),
         ("z.example.com", "pool-0"),
     ]
+
+
+def test_pool_is_late_for_a_device_that_the_node_cannot_reach() -> None:
+    there = {"name": "b", "nodeName": "there", "bindingConditions": ["ready"]}
+    slices = [
+        a_slice("1", {"name": "a", "allNodes": True}, there, pool="a", perDeviceNodeSelection=True),
+        a_slice("2", "d", pool="b"),
+    ]
+    assert [pool.name for pool in gather(slices, HERE)] == ["b", "a"]
+
+
+def test_slice_with_compatibility_groups_is_missing() -> None:
+    grouped = drawing("b")
+    grouped["consumesCounters"][0]["compatibilityGroups"] = ["g"]
+    slices = [
+        a_slice("1", drawing("a"), count=3),
+        a_slice("2", grouped, count=3),
+        counter_slice("3", "card", count=3),
+    ]
+    (pool,) = gather(slices, HERE)
+    assert (pool.complete, pool.problem) == (False, "2 of 3 slices of generation 1")
+
+
+def test_counters_are_not_known_without_their_gate() -> None:
+    slices = [a_slice("1", drawing("a"), count=2), counter_slice("2", "card", count=2)]
+    (pool,) = gathered(by_pool(slices).values(), HERE, partitionable=False)
+    assert (names(pool), pool.counters) == (["a"], {})
 
 
 @st.composite
