@@ -4,12 +4,14 @@ from fractions import Fraction
 
 import pytest
 
+from allocation.allocator import allocate
 from allocation.capacity import consumed, need, texts
 from allocation.gates import Gates
-from allocation.verdicts import Outcome, Rule
+from allocation.verdicts import Allocation, Outcome, Rule
 from api.objects import JSON
 from api.quantities import canonical, quantity
 from tests.support.allocationworld import (
+    HERE,
     Cluster,
     ask,
     claim,
@@ -106,6 +108,18 @@ def test_share_that_others_leave() -> None:
     assert devices(found) == [["d"]]
     told = refused(cluster.allocate(claim(ask(capacity={"requests": {"memory": "3Gi"}}))))
     assert "capacity memory: 3Gi wanted, 2Gi of 8Gi left" in [each.text for each in told.reasons]
+
+
+def test_identity_of_a_share_is_given() -> None:
+    shared = device("d", allowMultipleAllocations=True, capacity={"memory": "8Gi"})
+    given = iter(["one", "two"])
+    requests = (ask(name, capacity={"requests": {"memory": "2Gi"}}) for name in "ab")
+    world = Cluster([pool(shared)]).world()
+    found = allocate([claim(*requests)], HERE, world, share_id=given.__next__)
+    assert isinstance(found, Allocation)
+    results = found.claims[0]["devices"]["results"]
+    assert [each["shareID"] for each in results] == ["one", "two"]
+    assert [each["consumedCapacity"] for each in results] == [{"memory": "2Gi"}] * 2
 
 
 def test_counters_of_a_shared_device_are_taken_once() -> None:
