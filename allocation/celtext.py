@@ -70,6 +70,7 @@ _WORD: Final = re.compile(r"\w+")
 _BEGINS_LIST: Final = re.compile(r"(?:^|[^\w\])\s]|\bin)\s*$")
 _COMPUTED: Final = re.compile(r"\[\s*(?!device\b)[A-Za-z_]\w*\s*\]")
 _HAS: Final = re.compile(r"\bhas\s*\([^()]*\)")
+_COMPARED: Final = re.compile(r"\.\s*(?:compareTo|isGreaterThan|isLessThan)\s*\([^()]*\)")
 _OF_VERSIONS: Final = (
     r"(?![\"']?\s*\]?\s*(?:\.\s*(?:isGreaterThan|isLessThan|compareTo|major|minor|patch)\s*\("
     r"|\.\s*orValue\s*\(\s*semver\s*\(|[=!]=\s*semver\s*\(|(?<=[\"'] )in\b))"
@@ -152,7 +153,7 @@ class Text:
 
         Kubernetes ends with an error where one is compared with something else.
         """
-        text = _HAS.sub("", self.expression)
+        text = _COMPARED.sub(".compareTo()", _HAS.sub("", self.expression))
         computed = _COMPUTED.search(self.bare)
         for name in versions:
             if computed or re.search(rf"\b{re.escape(name)}\b{_OF_VERSIONS}", text):
