@@ -96,6 +96,7 @@ class GpuCluster:
         for shown, here in SHELLS.items():
             text = text.replace(shown, here)
         demo = Demo(self, name)
+        others = set(self.cdi_files())
         self.kubectl.apply(text)
         try:
             if running:
@@ -104,7 +105,7 @@ class GpuCluster:
         finally:
             gone = ("--ignore-not-found", "--timeout=150s")
             self.kubectl.run("delete", "--filename=-", *gone, input=text)
-            until("no CDI file of a claim", lambda: not self.cdi_files(), 60)
+            until("no CDI file of the demo", lambda: others.issuperset(self.cdi_files()), 60)
 
     def slices(self) -> list[JSON]:
         """Return the driver's ResourceSlices."""
