@@ -9,12 +9,12 @@ from typing import TypeVar
 
 import yaml
 
+from api.conditions import holds
 from api.contract import Contract
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
 from demo.expect import Container, Demo
-from devcluster.conditions import holds
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from api.claims.v1alpha2 import ResourceClass
+from api.nodefit import NodeView
 from api.objects import JSON, Key, NodeName, object_key
 from api.pods import Pod, PodSchedulingContext
 from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
 from devcluster.caches import Caches
 from devcluster.dynamicresources import join_uses
-from devcluster.nodefit import NodeView
 from devcluster.podclaims import claim_keys, is_finished, node_of, usable_claims
 from devcluster.schedulingcycle import Attempt
 from kube.cache import Indexer

@@ -12,10 +12,10 @@ from typing import Final
 
 from api.claims.v1alpha2 import ResourceClass
 from api.claims.view import ClaimView
+from api.nodefit import NodeView
 from api.objects import NodeName
 from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
-from devcluster.nodefit import NodeView
 from devcluster.podclaims import can_be_reserved, is_reserved_for
 
 MAX_POTENTIAL_NODES = 128

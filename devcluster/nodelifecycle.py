@@ -9,11 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from api.nodefit import is_ready
 from api.objects import JSON, object_key
 from api.resources import NODES
 from devcluster.apiserver.clock import system_clock, timestamp
 from devcluster.kubelet.node import LEASE_NAMESPACE
-from devcluster.nodefit import is_ready
 from kube.client import Client
 from kube.errors import KubeError
 from kube.store import Store

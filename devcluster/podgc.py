@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+from api.conditions import condition, with_condition
+from api.nodefit import is_ready
 from api.objects import JSON
 from api.pods import Pod
 from api.resources import PODS
 from devcluster.apiserver.clock import system_clock, timestamp
-from devcluster.conditions import condition, with_condition
-from devcluster.nodefit import is_ready
 from devcluster.podclaims import is_finished, node_of
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound

@@ -11,6 +11,7 @@ from random import Random
 from typing import TypeAlias
 
 from api.claims.view import ClaimView
+from api.nodefit import NodeView, least_loaded, misfit
 from api.objects import NodeName
 from api.pods import Pod, PodSchedulingContext
 from devcluster.dynamicresources import (
@@ -25,7 +26,6 @@ from devcluster.dynamicresources import (
     pre_score,
     reserve,
 )
-from devcluster.nodefit import NodeView, least_loaded, misfit
 from devcluster.podclaims import is_reserved_for
 
 

@@ -7,12 +7,12 @@ Source: kubernetes pkg/scheduler/schedule_one.go (handleSchedulingFailure) and p
 from collections.abc import Callable
 from typing import Final
 
+from api.conditions import condition, with_condition
 from api.objects import JSON, NodeName
 from api.pods import Pod
 from api.resources import PODS
 from api.times import timestamp
 from devcluster.caches import Caches
-from devcluster.conditions import condition, with_condition
 from kube.client import Client
 from kube.errors import NotFound
 from kube.events import EventRecorder

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 
+from api.conditions import condition_of
+from api.humantime import age
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, is_deleting
 from devcluster.apiserver import podcolumns, workloadcolumns
-from devcluster.apiserver.humantime import age
 from devcluster.apiserver.kinds import Cell, Column
 from devcluster.apiserver.podcolumns import NONE
-from devcluster.conditions import condition_of
 
 _ROLE_LABEL: Final = "node-role.kubernetes.io/"
 

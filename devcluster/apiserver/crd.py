@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from api.humantime import age
 from api.objects import JSON
 from devcluster.apiserver import fielderrors, jsonpath
 from devcluster.apiserver.builtinschemas import meta_properties
 from devcluster.apiserver.crdschema import check_structural
 from devcluster.apiserver.fielderrors import FieldError
-from devcluster.apiserver.humantime import age
 from devcluster.apiserver.kinds import STATUS, Cell, Column, Kind
 from devcluster.apiserver.strategy import Strategy
 

@@ -5,10 +5,10 @@ Source: kubernetes pkg/printers/internalversion/printers.go, printPod.
 
 from datetime import datetime
 
+from api.conditions import condition_of
+from api.humantime import age
 from api.objects import JSON, is_deleting
-from devcluster.apiserver.humantime import age
 from devcluster.apiserver.kinds import Column
-from devcluster.conditions import condition_of
 
 NONE = "<none>"
 _FINISHED = ("Failed", "Succeeded")

@@ -1,34 +1,14 @@
 """What an API server serves of resource.k8s.io: versions and feature gates of a Kubernetes minor.
 
-Source: kubernetes pkg/controlplane/instance.go, pkg/features/kube_features.go.
+Source: kubernetes pkg/controlplane/instance.go.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from api.claims.versions import STRUCTURED
-
-_GATES: Final[Mapping[str, tuple[int, int]]] = {
-    "DRAAdminAccess": (32, 34),
-    "DRAResourceClaimDeviceStatus": (32, 33),
-    "DRAPrioritizedList": (33, 34),
-    "DRAPartitionableDevices": (33, 36),
-    "DRADeviceTaints": (33, 36),
-    "DRAConsumableCapacity": (34, 36),
-    "DRADeviceBindingConditions": (34, 36),
-    "DRAExtendedResource": (34, 36),
-    "DRAListTypeAttributes": (36, 99),
-    "DRANodeAllocatableResources": (37, 99),
-    "DRADerivedAttributes": (37, 99),
-    "DRADeviceCompatibilityGroups": (37, 99),
-    "DRAOptionalNodeOperations": (37, 99),
-    "DRAPartitionableDevicesType": (37, 99),
-}
-"""The first minor with a gate over fields, and the first in which it is on by itself.
-
-DRANodeAllocatableResources is older, but named its field differently.
-"""
+from api.features import GATES, on_by_default
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +45,9 @@ def structured(
         ValueError: the minor has no such version or gate.
     """
     known = STRUCTURED[max(0, 34 - minor) :]
-    gates = {gate for gate, (since, _) in _GATES.items() if since <= minor}
+    gates = {gate for gate, (since, _) in GATES.items() if since <= minor}
     if minor < 32 or set(versions) - set(known) or ({*on, *off} - gates):
         raise ValueError(f"1.{minor} has the versions {known} and the gates {sorted(gates)}")
-    default = {gate for gate in gates if _GATES[gate][1] <= minor}
+    default = on_by_default(minor)
     chosen = versions or (known[:1] if minor >= 34 else known)
     return ResourceApi(minor, chosen, frozenset((default | set(on)) - set(off)))

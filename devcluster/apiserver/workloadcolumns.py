@@ -7,9 +7,9 @@ printReplicaSet, printJob).
 from datetime import datetime
 from typing import Final
 
+from api.humantime import human_duration
 from api.objects import JSON
 from api.times import parse_time
-from devcluster.apiserver.humantime import human_duration
 from devcluster.apiserver.kinds import Cell, Column
 from devcluster.apiserver.podcolumns import NONE
 from devcluster.apiserver.selectors import label_selector_text

@@ -9,10 +9,10 @@ import platform
 from collections.abc import Callable
 from typing import Final
 
+from api.nodefit import is_ready
 from api.objects import JSON
 from api.resources import LEASES, NODES
 from api.times import micro_time, timestamp
-from devcluster.nodefit import is_ready
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from api.conditions import condition, condition_of, holds, with_condition
 from api.objects import JSON, is_deleting, uid_of
 from api.times import parse_time
 from devcluster.apiserver.clock import timestamp
-from devcluster.conditions import condition, condition_of, holds, with_condition
 from devcluster.workloads.replicas import phase_of
 from kube.backoff import Backoff
 

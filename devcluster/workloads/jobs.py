@@ -8,11 +8,11 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from api.conditions import condition_of, holds
 from api.objects import JSON, Key, is_deleting, uid_of
 from api.resources import JOBS, PODS
 from devcluster.apiserver.clock import Clock
 from devcluster.caches import Caches
-from devcluster.conditions import condition_of, holds
 from devcluster.workloads import jobplan
 from devcluster.workloads.jobplan import FINALIZER, Tally
 from devcluster.workloads.ownership import Ownership, controller_of

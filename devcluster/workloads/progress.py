@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from api.conditions import condition, condition_of, with_condition
 from api.objects import JSON
 from api.times import parse_time
 from devcluster.apiserver.clock import timestamp
-from devcluster.conditions import condition, condition_of, with_condition
 from devcluster.workloads.rollout import Limits
 
 PROGRESSING: Final = "Progressing"

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from api.conditions import condition_of, holds
 from api.objects import JSON, is_deleting
 from api.times import parse_time
-from devcluster.conditions import condition_of, holds
 from devcluster.podclaims import FINISHED_PHASES
 
 _COST: Final = "controller.kubernetes.io/pod-deletion-cost"

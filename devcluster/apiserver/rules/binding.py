@@ -3,11 +3,11 @@
 Source: kubernetes pkg/registry/core/pod/storage/storage.go (BindingREST).
 """
 
+from api.conditions import with_condition
 from api.objects import JSON, is_deleting
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.errors import conflict, invalid
 from devcluster.apiserver.kinds import Kind
-from devcluster.conditions import with_condition
 
 
 def target_node(kind: Kind, name: str, binding: JSON) -> str:

@@ -4,6 +4,7 @@ from random import Random
 
 from api.claims.v1alpha2 import ResourceClass
 from api.claims.versions import read_claim
+from api.nodefit import NodeView
 from api.objects import JSON, NodeName
 from api.pods import Pod, PodSchedulingContext
 from api.selectors import only_node
@@ -20,7 +21,6 @@ from devcluster.dynamicresources import (
     pre_score,
     reserve,
 )
-from devcluster.nodefit import NodeView
 from tests.support.build import (
     allocated,
     claim,

@@ -2,10 +2,10 @@
 
 import pytest
 
+from api.nodefit import is_ready
 from api.objects import JSON
 from api.resources import LEASES, NODES
 from devcluster.kubelet.node import LEASE_NAMESPACE, node_status
-from devcluster.nodefit import is_ready
 from devcluster.nodelifecycle import GRACE_SECONDS, NodeLifecycle
 from kube.errors import ConnectFailed
 from kube.store import Store

@@ -10,11 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from api.claims.v1alpha2 import ResourceClass
 from api.claims.versions import read_claim
 from api.claims.view import with_status
+from api.nodefit import NodeView, misfit
 from api.objects import JSON, NodeName
 from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
 from devcluster.dynamicresources import Change, filter_node, join_uses
-from devcluster.nodefit import NodeView, misfit
 from devcluster.podclaims import can_be_reserved, is_reserved_for, with_consumer, without_consumer
 from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, Verdict, attempt
 from tests.support.build import (

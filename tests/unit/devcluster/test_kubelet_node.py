@@ -5,10 +5,10 @@ from unittest.mock import create_autospec
 
 import pytest
 
+from api.nodefit import NodeView
 from api.objects import JSON
 from api.resources import LEASES, NODES
 from devcluster.kubelet.node import LEASE_NAMESPACE, NodeAgent, node_labels, node_status
-from devcluster.nodefit import NodeView
 from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
 from tests.support.tables import cases

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from api.conditions import condition_of
 from api.objects import JSON
-from devcluster.conditions import condition_of
 from devcluster.workloads.revisions import HASH_LABEL, REVISION, template_hash
 from tests.support.workloadrig import LABELS, Workloads, replica_set, template
 

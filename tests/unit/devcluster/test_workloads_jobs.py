@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from api.conditions import condition_of
 from api.objects import JSON
-from devcluster.conditions import condition_of
 from devcluster.workloads.jobplan import FINALIZER, Tally, counted, end_of, pause, wanted_pods
 from kube.errors import ServerError
 from tests.support.tables import cases

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.humantime import age, human_duration
 from api.times import parse_time
-from devcluster.apiserver.humantime import age, human_duration
 
 NOW = datetime(2024, 5, 6, 12, 0, 0, tzinfo=UTC)
 HOUR, DAY = 3600, 86400

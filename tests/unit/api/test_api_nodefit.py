@@ -5,9 +5,9 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.nodefit import NodeView, least_loaded, misfit
 from api.objects import JSON, NodeName
 from api.pods import Pod
-from devcluster.nodefit import NodeView, least_loaded, misfit
 from tests.support.build import node, pod
 from tests.support.tables import cases
 

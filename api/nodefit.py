@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
+from api.conditions import holds
 from api.objects import JSON, NodeName
 from api.pods import Pod
 from api.selectors import selects
-from devcluster.conditions import holds
 
 _NOT_READY_TAINT: JSON = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
 _HARD_EFFECTS = frozenset({"NoSchedule", "NoExecute"})
