@@ -77,16 +77,18 @@ def _request(
 def _why(
     problem: Problem, state: State, claim: int, request: Request, candidate: Candidate
 ) -> Why | None:
-    """Return which rule refuses a device; the search may have ended before it looked at it."""
-    if (why := state.busy(candidate, claim, request)) is not None:
-        return why
+    """Return which rule refuses a device; the search may have ended before it looked at it.
+
+    Who has a device matters only if it is selected.
+    """
+    busy = state.busy(candidate, claim, request)
     try:
         rule = problem.selects(request, candidate)
-        if rule is not None:
-            return rule, _TEXTS[rule]
+        if rule is not None or busy is not None:
+            return busy if rule is None else (rule, _TEXTS[rule])
         lacking = state.lacking(candidate, request)
     except Ended as ended:
-        return ended.refusal.rule, ended.refusal.text
+        return busy or (ended.refusal.rule, ended.refusal.text)
     except ValueError as error:
         return Rule.CAPACITY_ERROR, str(error)
     return (Rule.CAPACITY, lacking) if lacking else state.refused(candidate, claim, request)

@@ -313,6 +313,10 @@ class Client:
         """Return `GET /version`; its `minor` may carry a suffix, e.g. `28+`."""
         return self._send(calls.get_path("/version"))
 
+    def metrics(self) -> str:
+        """Return `GET /metrics` of the API server itself."""
+        return self._sender.send(self._transport.text, calls.get_path("/metrics"))
+
     def close(self) -> None:
         """Close the idle connections; the client must not be used afterwards."""
         self._transport.close()

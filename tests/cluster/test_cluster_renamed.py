@@ -9,7 +9,7 @@ import pytest
 from api.contract import FAKE
 from api.resources import DRA_V1ALPHA2
 from demo.expect import DEMOS, Demo, problems
-from fsck.__main__ import Options, inspect
+from fsck.command import Options, inspect
 from fsck.nodefiles import node_of, read_files
 from tests.support.embedded import Embedded, embedded
 

@@ -4,7 +4,7 @@ from api.contract import FAKE
 from api.invariants import NodeFiles
 from api.objects import NodeName
 from demo.expect import DEMOS, problems
-from fsck.__main__ import Options, inspect
+from fsck.command import Options, inspect
 from fsck.nodefiles import read_files
 from tests.support.embedded import Embedded
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from api.objects import JSON
+from cli.__main__ import main
 from devcluster.apiserver.selectors import label_requirements
-from fsck.__main__ import main
 from fsck.uninstall import uninstall
 from tests.support.helm import Helm
 

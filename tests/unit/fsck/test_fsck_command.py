@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import fsck.__main__ as program
+import fsck.command as program
 from api.contract import FAKE
 from api.invariants import Fault
 from api.objects import JSON, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES, Resource
-from fsck.__main__ import Options, inspect
+from cli.__main__ import main
+from fsck.command import Options, inspect
 from fsck.report import Finding
 from kube.client import ListPage
 from kube.errors import ConnectFailed, Forbidden
@@ -140,7 +141,7 @@ def namespace_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def run(*arguments: str) -> Result:
-    return CliRunner().invoke(program.main, ["fsck", "--settle", "0", *arguments])
+    return CliRunner().invoke(main, ["fsck", "--settle", "0", *arguments])
 
 
 def elsewhere(state: JSON, namespace: str) -> JSON:

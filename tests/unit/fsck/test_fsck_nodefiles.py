@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-import fsck.__main__ as program
+import fsck.command as program
 from api.contract import FAKE
 from api.nas import PreparedDevice
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
+from cli.__main__ import main
 from dra.devicestate.cdi import claim_file, common_file
 from dra.devicestate.checkpoint import FILE_NAME, checksum
 from plugin.fakes import Fakes
@@ -77,7 +78,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Server:
 def run(disk: Disk, *options: str) -> Result:
     places = ["--cdi-root", str(disk.cdi), "--kubelet-plugins-directory-path", str(disk.plugins)]
     command = ["fsck", "--settle", "0", "--node-files", *places, *options]
-    return CliRunner().invoke(program.main, command)
+    return CliRunner().invoke(main, command)
 
 
 @pytest.mark.parametrize("options", [[], ["--node-name", "node-1"]], ids=["found", "given"])

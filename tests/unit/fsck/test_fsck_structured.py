@@ -5,12 +5,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-import fsck.__main__ as program
+import fsck.command as program
 import fsck.uninstall as uninstalling
 from api.classes import CLASSES, wanted_classes
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DRA_VERSIONS, STATES, STRUCTURED_VERSIONS
+from cli.__main__ import main
 from devcluster.apiserver.resourceapi import structured
 from fsck.uninstall import StillInUse, check_unused, remove_published
 from kube.errors import NotFound
@@ -56,7 +57,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Any:
         for module in (program, uninstalling):
             monkeypatch.setattr(module.Client, "from_kubeconfig", lambda *_, **__: api)
             monkeypatch.setattr(module, "configure", lambda *_: None)
-        return CliRunner().invoke(program.main, [*arguments], env={"POD_NAMESPACE": SYSTEM})
+        return CliRunner().invoke(main, [*arguments], env={"POD_NAMESPACE": SYSTEM})
 
     return on
 

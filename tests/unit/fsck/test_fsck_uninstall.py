@@ -11,7 +11,7 @@ from api.errors import MalformedState
 from api.nas import new_nas
 from api.objects import JSON, NodeName
 from api.resources import DRA_V1ALPHA2, PODS, STATES, Resource
-from fsck.__main__ import main
+from cli.__main__ import main
 from fsck.uninstall import (
     Patience,
     PluginsRemain,

@@ -53,8 +53,8 @@ PROGRAMS = {
     "controller": ["-m", "controller"],
     "plugin": ["-m", "plugin"],
     "set-nas-status": ["-m", "plugin.classic.set_nas_status", "--status=Ready"],
-    "fsck": ["-m", "fsck", "fsck"],
-    "uninstall": ["-m", "fsck", "uninstall"],
+    "fsck": ["-m", "cli", "fsck"],
+    "uninstall": ["-m", "cli", "uninstall"],
 }
 
 

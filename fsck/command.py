@@ -1,4 +1,4 @@
-"""`fake-dra`: the composition root of the administrator's command."""
+"""`fake-dra fsck`: the composition root of the administrator's command."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -20,7 +20,6 @@ from fsck.mending import Repair, apply, plan
 from fsck.namespaces import driver_namespace
 from fsck.nodefiles import node_of, read_files
 from fsck.report import REPAIRED, Finding, Scope, as_json, as_table
-from fsck.uninstall import uninstall
 from kube.client import Client
 from ops.apiserver import still_waiting
 from ops.config import (
@@ -59,12 +58,6 @@ class Inspection:
 
     scope: Scope
     findings: list[Finding]
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
-def main() -> None:
-    """Look after the driver of fake devices."""
 
 
 @program("fsck")
@@ -182,10 +175,6 @@ def fsck(**values: Any) -> int:
     return int(any(finding.open for finding in seen.findings))
 
 
-main.add_command(fsck)
-main.add_command(uninstall)
-
-
 def inspect(
     client: Client,
     namespace: str,
@@ -250,7 +239,3 @@ def _files_of(values: Mapping[str, Any]) -> Callable[[], Mapping[NodeName, NodeF
         return {node: read_files(contract, cdi_root, directory, node)}
 
     return read
-
-
-if __name__ == "__main__":
-    main()

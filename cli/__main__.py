@@ -1,0 +1,22 @@
+"""`fake-dra`, and `kubectl dra` by the name `kubectl-dra`: the commands of other packages."""
+
+import click
+
+from api import __version__
+from explain.commands import explain, why_not
+from fsck.command import fsck
+from fsck.uninstall import uninstall
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Tell why pods wait for devices, and look after the driver of fake devices."""
+
+
+for _command in (explain, why_not, fsck, uninstall):
+    main.add_command(_command)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""What comes of explaining: the cause, what each node says, and what would help."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from allocation.verdicts import Outcome, Rule
+from explain.holders import Holder
+from explain.seen import Unread
+
+
+class Cause(StrEnum):
+    """Why a pod waits, or that it doesn't."""
+
+    FITS = "fits"
+    RUNS = "runs"
+    ENDED = "ended"
+    NOT_DRA = "not-dra"
+    GATED = "scheduling-gates"
+    TEMPLATE_MISSING = "template-missing"
+    CLAIM_NOT_CREATED = "claim-not-created"
+    CLAIM_MISSING = "claim-missing"
+    CLAIM_DELETED = "claim-deleted"
+    CLAIM_OF_OTHERS = "claim-of-others"
+    CLAIM_FULL = "claim-full"
+    CLASS_MISSING = "class-missing"
+    INVALID = "invalid"
+    DEVICES = "devices"
+    ELSEWHERE = "allocated-elsewhere"
+    NODES = "nodes"
+    NO_NODES = "no-nodes"
+    BINDING_CONDITIONS = "binding-conditions"
+    DRIVER = "driver"
+    NOT_ALLOCATED = "not-allocated"
+    NOT_RESERVED = "not-reserved"
+    NO_PLUGIN = "no-plugin"
+    PREPARE_FAILED = "prepare-failed"
+    NOT_VISIBLE = "not-visible"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRefusal:
+    """A device that a request can't have.
+
+    Attributes:
+        device: `driver/pool/device`.
+        holders: who has it, or has what it needs.
+    """
+
+    device: str
+    rule: Rule
+    text: str
+    oddity: str = ""
+    holders: tuple[Holder, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestVerdict:
+    """What a node has for a request.
+
+    Attributes:
+        claim: `namespace/name`.
+        request: its name, `request/subrequest` for an alternative.
+        wanted: how many devices; None for all.
+        looked: how many devices were looked at.
+        refused: those that it can't have.
+    """
+
+    claim: str
+    request: str
+    wanted: int | None
+    looked: int
+    refused: tuple[DeviceRefusal, ...] = ()
+
+    @property
+    def fitting(self) -> int:
+        """How many devices it could have if it were alone."""
+        return self.looked - len(self.refused)
+
+    @property
+    def missing(self) -> int:
+        """How many devices it lacks."""
+        return len(self.refused) if self.wanted is None else max(0, self.wanted - self.fitting)
+
+    @property
+    def rules(self) -> Mapping[Rule, int]:
+        """How many devices each rule refused."""
+        return Counter(each.rule for each in self.refused)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeVerdict:
+    """Whether a pod fits on a node, and why not.
+
+    Attributes:
+        fits: None if it can't be told.
+        place: reasons that have nothing to do with devices.
+        elsewhere: allocated claims whose devices the node can't reach.
+        outcome: of allocating what is not allocated; None if that succeeded.
+        message: what allocating ended with.
+        oddity: how Kubernetes differs here from what one expects.
+        pools: those that nothing is allocated from, with the reason.
+        chosen: devices that the claims would get.
+    """
+
+    node: str
+    fits: bool | None
+    place: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    outcome: Outcome | None = None
+    message: str = ""
+    oddity: str = ""
+    rule: Rule | None = None
+    pools: tuple[str, ...] = ()
+    requests: tuple[RequestVerdict, ...] = ()
+    chosen: tuple[str, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many devices the requests lack together."""
+        return sum(each.missing for each in self.requests)
+
+    @property
+    def distance(self) -> tuple[bool, bool, int, int, int]:
+        """What the nearest miss has least of; of devices that somebody holds it has most."""
+        unusable = self.outcome is not None and not self.missing
+        held = sum(bool(device.holders) for each in self.requests for device in each.refused)
+        return bool(self.elsewhere), unusable, self.missing, -held, len(self.place)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why something waits.
+
+    Attributes:
+        subject: what is explained, such as `pod default/x`.
+        fits: whether it can go on now; None if it can't be told.
+        summary: the cause in a sentence.
+        facts: what else there is to know.
+        quoted: what Kubernetes itself says.
+        nearest: the node that lacks least.
+        helps: what would help, each by itself or with the others of a node.
+        gates: which feature gates were taken, and who says so.
+    """
+
+    subject: str
+    cause: Cause
+    fits: bool | None
+    summary: str
+    facts: tuple[str, ...] = ()
+    quoted: str = ""
+    nodes: tuple[NodeVerdict, ...] = ()
+    nearest: NodeVerdict | None = None
+    helps: tuple[str, ...] = ()
+    gates: str = ""
+    unread: tuple[Unread, ...] = ()

@@ -1,0 +1,62 @@
+"""Who holds devices: claims, the pods that these are reserved for, and since when."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from allocation.inuse import DeviceID
+from api.humantime import age
+from api.objects import JSON, key_of
+from api.texts import listed
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """A claim that holds devices.
+
+    Attributes:
+        claim: `namespace/name`.
+        consumers: what it is reserved for, such as `pod default/x`.
+        since: RFC 3339: of the allocation, before 1.36 of the claim; empty if unknown.
+        admin: whether it has the device for administration only, which keeps nobody from it.
+    """
+
+    claim: str
+    consumers: tuple[str, ...]
+    since: str
+    admin: bool = False
+
+    def told(self, now: datetime) -> str:
+        """Return it for people."""
+        whom = listed(self.consumers, _SHOWN) or "reserved for nobody"
+        since = f" for {age(self.since, now)}" if self.since else ""
+        return f"claim {self.claim} ({whom}){since}"
+
+
+def holders(claims: Iterable[JSON]) -> Mapping[DeviceID, Sequence[Holder]]:
+    """Return who holds each device; several hold shares of one."""
+    found: dict[DeviceID, list[Holder]] = {}
+    for claim in claims:
+        allocation = (claim.get("status") or {}).get("allocation") or {}
+        for result in (allocation.get("devices") or {}).get("results") or ():
+            device = (result["driver"], result["pool"], result["device"])
+            found.setdefault(device, []).append(_holder(claim, allocation, result))
+    return found
+
+
+def consumers(claim: JSON) -> tuple[str, ...]:
+    """Return what a claim is reserved for."""
+    namespace = claim["metadata"].get("namespace", "")
+    reserved = (claim.get("status") or {}).get("reservedFor") or ()
+    return tuple(
+        f"{each.get('resource', 'pods').removesuffix('s')} {namespace}/{each['name']}"
+        for each in reserved
+    )
+
+
+def _holder(claim: JSON, allocation: JSON, result: JSON) -> Holder:
+    since = allocation.get("allocationTimestamp") or claim["metadata"].get("creationTimestamp", "")
+    admin = bool(result.get("adminAccess"))
+    return Holder(key_of(claim), consumers(claim), since, admin)

@@ -1,0 +1,131 @@
+"""What a node says to the claims of a pod: which devices they would get, or what refuses them."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from allocation.allocator import World, allocate
+from allocation.inuse import DeviceID
+from allocation.pools import Node
+from allocation.published import Candidate, View
+from allocation.requests import claim_name
+from allocation.verdicts import Allocation, Outcome, Refusal, Refusals, Rule
+from api.objects import JSON
+from api.selectors import selects
+from explain.diagnosis import DeviceRefusal, NodeVerdict, RequestVerdict
+from explain.holders import Holder
+from explain.requested import asked
+
+_SCARCE = (Rule.IN_USE, Rule.CAPACITY)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a pod needs of devices.
+
+    Attributes:
+        allocated: claims that have devices.
+        pending: claims that don't.
+    """
+
+    allocated: Sequence[JSON]
+    pending: Sequence[JSON]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What nodes are judged by."""
+
+    world: World
+    holders: Mapping[DeviceID, Sequence[Holder]]
+
+    def verdict(self, node: Node, wanted: Wanted, place: Sequence[str]) -> NodeVerdict:
+        """Tell whether a pod fits on a node.
+
+        Args:
+            node: where it might run.
+            wanted: its claims.
+            place: what else keeps it from there.
+        """
+        elsewhere = tuple(
+            claim_name(each) for each in wanted.allocated if not _is_available(each, node)
+        )
+        blocked = bool(place or elsewhere)
+        if not wanted.pending:
+            return NodeVerdict(node.name, not blocked, tuple(place), elsewhere)
+        found = allocate(wanted.pending, node, self.world)
+        if isinstance(found, Allocation):
+            chosen = tuple(_chosen(found))
+            return NodeVerdict(node.name, not blocked, tuple(place), elsewhere, chosen=chosen)
+        unknown = found.outcome in (Outcome.UNKNOWN, Outcome.GAVE_UP)
+        first = found.reasons[0]
+        return NodeVerdict(
+            node.name,
+            None if unknown and not blocked else False,
+            tuple(place),
+            elsewhere,
+            found.outcome,
+            first.text,
+            first.oddity,
+            first.rule,
+            tuple(each.text for each in found.reasons if each.rule is Rule.POOL),
+            tuple(self._requests(node, wanted.pending, found)),
+        )
+
+    def _requests(
+        self, node: Node, claims: Iterable[JSON], found: Refusals
+    ) -> Iterator[RequestVerdict]:
+        """Yield what the node has for each request, if that was looked at."""
+        if found.outcome is not Outcome.REFUSED:
+            return
+        view = self.world.published.on(node)
+        scene = _Scene(view, self.holders)
+        by_request: dict[tuple[str, str], list[DeviceRefusal]] = {}
+        for each in found.reasons:
+            if each.device:
+                told = scene.refusal(each)
+                by_request.setdefault((each.claim, each.request), []).append(told)
+        for claim in claims:
+            for name, body in asked(claim):
+                refused = tuple(by_request.get((claim_name(claim), name), ()))
+                everything = body.get("allocationMode") == "All"
+                wanted = None if everything else int(body.get("count", 1))
+                looked = len(refused) if everything else len(view.candidates)
+                yield RequestVerdict(claim_name(claim), name, wanted, looked, refused)
+
+
+class _Scene:
+    """What a node sees, with who holds what of it."""
+
+    def __init__(self, view: View, holders: Mapping[DeviceID, Sequence[Holder]]) -> None:
+        self._by_name = {each.told: each for each in view.candidates}
+        self._holders = holders
+        self._drawing: dict[tuple[str, ...], list[Holder]] = {}
+        for pool in view.pools:
+            for device in (*(placed.device for placed in pool.placed), *pool.others):
+                held = holders.get((*pool.id, device["name"]), ())
+                for each in device.get("consumesCounters") or () if held else ():
+                    self._drawing.setdefault((*pool.id, each["counterSet"]), []).extend(held)
+
+    def refusal(self, refusal: Refusal) -> DeviceRefusal:
+        candidate = self._by_name[refusal.device]
+        held: Iterable[Holder] = ()
+        if refusal.rule in _SCARCE:
+            held = (each for each in self._holders.get(candidate.id, ()) if not each.admin)
+        if refusal.rule is Rule.COUNTERS:
+            held = self._drawn(candidate)
+        told = tuple(dict.fromkeys(held))
+        return DeviceRefusal(refusal.device, refusal.rule, refusal.text, refusal.oddity, told)
+
+    def _drawn(self, candidate: Candidate) -> Iterator[Holder]:
+        for each in candidate.device.get("consumesCounters") or ():
+            yield from self._drawing.get((*candidate.pool.id, each["counterSet"]), ())
+
+
+def _is_available(claim: JSON, node: Node) -> bool:
+    return selects(claim["status"]["allocation"].get("nodeSelector"), node.name, node.labels)
+
+
+def _chosen(found: Allocation) -> Iterator[str]:
+    for each in found.claims:
+        for result in each["devices"]["results"]:
+            yield f"{result['driver']}/{result['pool']}/{result['device']}"

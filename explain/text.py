@@ -1,0 +1,109 @@
+"""An explanation on one screen, or with each device."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from api.texts import listed
+from explain.diagnosis import Diagnosis, NodeVerdict
+
+_NODES: Final = 10
+_NAMES: Final = 3
+
+
+def as_text(found: Diagnosis, *, verbose: bool = False) -> str:
+    """Return it for people.
+
+    Args:
+        found: the explanation.
+        verbose: with each device.
+    """
+    return "\n".join(_lines(found, verbose=verbose))
+
+
+def _lines(found: Diagnosis, *, verbose: bool) -> Iterator[str]:
+    yield f"{found.subject}: {found.summary}"
+    yield from (f"  {each}" for each in found.facts)
+    if found.quoted:
+        yield f"Kubernetes says: {found.quoted}"
+    yield from _section(_nodes(found.nodes, verbose=verbose))
+    miss = _miss(found.nearest) if found.nearest else ""
+    yield from _section([f"nearest miss: {miss}"] if miss else [])
+    helps = [f"  - {each}" for each in found.helps]
+    yield from _section(["what would help:", *helps] if helps else [])
+    gates = [f"feature gates: {found.gates}"] if found.gates else []
+    yield from _section([*gates, *(f"not read: {each}: {each.why}" for each in found.unread)])
+
+
+def _section(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines behind an empty one, if there are any."""
+    found = list(lines)
+    yield from ["", *found] if found else []
+
+
+def _nodes(nodes: Sequence[NodeVerdict], *, verbose: bool) -> Iterator[str]:
+    if nodes:
+        yield from _table(nodes)
+    if verbose:
+        for each in nodes:
+            yield from _devices(each)
+
+
+def _table(nodes: Sequence[NodeVerdict]) -> Iterator[str]:
+    """Yield a row for each set of nodes that say the same."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for each in nodes:
+        groups.setdefault(tuple(_says(each)), []).append(each.node)
+    rows = [(_named(names), says) for says, names in groups.items()]
+    width = max(len("NODE"), *(len(name) for name, _ in rows[:_NODES]))
+    yield f"{'NODE'.ljust(width)}  VERDICT"
+    for name, says in rows[:_NODES]:
+        for index, line in enumerate(says):
+            yield f"{(name if not index else '').ljust(width)}  {line}"
+    if len(rows) > _NODES:
+        yield f"and {sum(len(names) for names in list(groups.values())[_NODES:])} more nodes"
+
+
+def _named(names: Sequence[str]) -> str:
+    return listed(names, _NAMES)
+
+
+def _says(node: NodeVerdict) -> Iterator[str]:
+    if node.fits:
+        yield "fits"
+    yield from node.place
+    yield from (f"claim {each} has its devices elsewhere" for each in node.elsewhere)
+    if node.outcome is None:
+        if not node.fits:
+            yield "has the devices"
+        return
+    for each in node.requests:
+        wanted = "all" if each.wanted is None else str(each.wanted)
+        rules = ", ".join(f"{number} {rule}" for rule, number in sorted(each.rules.items()))
+        yield (
+            f"{each.claim} {each.request}: {wanted} wanted, {each.fitting} of {each.looked} devices"
+            f" fit{f'; refused: {rules}' if rules else ''}"
+        )
+    yield from node.pools
+    if not node.missing and node.message not in node.pools:
+        yield node.message
+
+
+def _miss(node: NodeVerdict) -> str:
+    parts = [
+        f"{each.fitting if each.wanted is not None else 0} of "
+        f"{each.wanted if each.wanted is not None else 'all'} for request {each.request} of claim "
+        f"{each.claim}"
+        for each in node.requests
+        if each.missing
+    ]
+    return f"{node.node} has {' and '.join(parts)}" if parts else ""
+
+
+def _devices(node: NodeVerdict) -> Iterator[str]:
+    if node.chosen:
+        yield f"{node.node}: would give {', '.join(node.chosen)}"
+    for request in node.requests:
+        if request.refused:
+            yield f"{node.node}, {request.claim} {request.request}:"
+        for each in request.refused:
+            yield f"  {each.device}  {each.rule}: {each.text}"
