@@ -10,7 +10,7 @@ import click
 
 from api import __version__
 from api.errors import DriverError
-from explain.diagnosis import Cause, Diagnosis
+from explain.diagnosis import Cause, Diagnosis, Overview
 from explain.document import as_json
 from explain.features import parse_flag
 from explain.reading import Reading
@@ -123,14 +123,70 @@ def pod(**values: Any) -> int:
     return _told(values, lambda reading: run.pod(reading, values["name"], values["namespace"]))
 
 
-explain.add_command(pod)
+@program("claim")
+@click.argument("name")
+@_namespace
+@_options
+def claim(**values: Any) -> int:
+    """Tell where a claim is in its life, who uses it, and what keeps it from devices."""
+    run = _run()
+    return _told(values, lambda reading: run.claim(reading, values["name"], values["namespace"]))
+
+
+@program("node")
+@click.argument("name")
+@_options
+def node(**values: Any) -> int:
+    """Tell which devices a node offers, and who or what keeps claims from them."""
+    run = _run()
+    return _told(values, lambda reading: run.node(reading, values["name"]))
+
+
+@program("class")
+@click.argument("name")
+@_options
+def class_(**values: Any) -> int:
+    """Tell which devices a class selects, and where."""
+    run = _run()
+    return _told(values, lambda reading: run.class_(reading, values["name"]))
+
+
+for _command in (pod, claim, node, class_):
+    explain.add_command(_command)
 
 
 @program("why-not")
+@option(
+    "--selector",
+    "EXPLAIN_SELECTOR",
+    section=WHERE,
+    metavar="CEL",
+    required=True,
+    help="Expression to try, as a request or a class has it.",
+    remedy="give a CEL expression, such as 'device.driver == \"gpu.example.com\"'",
+)
+@option(
+    "--class,device_class",
+    "EXPLAIN_CLASS",
+    section=WHERE,
+    metavar="NAME",
+    default="",
+    show_default="devices of any class",
+    help="DeviceClass whose selectors have to hold, too.",
+    remedy="give the name of a DeviceClass",
+)
 @_options
 def why_not(**values: Any) -> int:
-    """TODO."""
-    return 0
+    """Try a selector on the devices of the cluster: where it holds, and which term does not."""
+    run = _run()
+    return _told(
+        values, lambda reading: run.selector(reading, values["selector"], values["device_class"])
+    )
+
+
+def now() -> datetime:
+    """Return the time."""
+    return datetime.now(UTC)
 
 
 def _run() -> Any:
@@ -145,14 +201,12 @@ def _run() -> Any:
     return run
 
 
-def _told(values: Mapping[str, Any], look: Callable[[Reading], Diagnosis]) -> int:
+def _told(values: Mapping[str, Any], look: Callable[[Reading], Diagnosis | Overview]) -> int:
     client = Client.from_kubeconfig(
         values["kubeconfig"], qps=0, burst=1, user_agent=f"fake-dra-explain/{__version__}"
     )
     try:
-        return watched(
-            lambda: look(Reading(client, values["gates"], lambda: datetime.now(UTC))), values
-        )
+        return watched(lambda: look(Reading(client, values["gates"], now)), values)
     except DriverError as error:
         raise UsageFailure(str(error)) from error
     finally:
@@ -160,7 +214,7 @@ def _told(values: Mapping[str, Any], look: Callable[[Reading], Diagnosis]) -> in
 
 
 def watched(
-    look: Callable[[], Diagnosis],
+    look: Callable[[], Diagnosis | Overview],
     values: Mapping[str, Any],
     *,
     sleep: Callable[[float], None] = time.sleep,
@@ -175,14 +229,20 @@ def watched(
     Returns:
         The exit code for the last of them.
     """
-    last: Diagnosis | None = None
+    last: Diagnosis | Overview | None = None
     while True:
         found = look()
-        # what would help tells ages, which always differ
-        if last is None or replace(last, helps=()) != replace(found, helps=()):
+        if last is None or _lasting(last) != _lasting(found):
             text = as_text(found, verbose=values["verbose"])
             click.echo(as_json(found) if values["output"] == "json" else text)
-        if not values["watch"] or found.cause in _ENDS:
+        if not values["watch"] or (isinstance(found, Diagnosis) and found.cause in _ENDS):
             return _CODES[found.fits]
         last = found
         sleep(values["interval"])
+
+
+def _lasting(found: Diagnosis | Overview) -> Diagnosis | Overview:
+    """Return an explanation without the texts that tell ages, which always differ."""
+    if isinstance(found, Overview):
+        return replace(found, facts=())
+    return replace(found, helps=(), facts=())

@@ -38,6 +38,9 @@ class Cause(StrEnum):
     PREPARE_FAILED = "prepare-failed"
     NOT_VISIBLE = "not-visible"
     UNKNOWN = "unknown"
+    ALLOCATED = "allocated"
+    LEFT = "held-by-nobody"
+    UNUSED = "unused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +158,36 @@ class Diagnosis:
     nearest: NodeVerdict | None = None
     helps: tuple[str, ...] = ()
     gates: str = ""
+    unread: tuple[Unread, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """Devices of a place: a node, or a pool.
+
+    Attributes:
+        devices: how many there are.
+        selected: `driver/pool/device` of those in question.
+        free: those of them that a claim can have.
+    """
+
+    where: str
+    devices: int
+    selected: tuple[str, ...]
+    free: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What there is of devices, of a class, a node, or as a selector has it.
+
+    Attributes:
+        fits: whether there is a device that a claim can have; None if it can't be told.
+    """
+
+    subject: str
+    fits: bool | None
+    summary: str
+    facts: tuple[str, ...] = ()
+    offers: tuple[Offer, ...] = ()
     unread: tuple[Unread, ...] = ()

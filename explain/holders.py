@@ -21,12 +21,14 @@ class Holder:
         consumers: what it is reserved for, such as `pod default/x`.
         since: RFC 3339: of the allocation, before 1.36 of the claim; empty if unknown.
         admin: whether it has the device for administration only, which keeps nobody from it.
+        share: whether it has a share of the device.
     """
 
     claim: str
     consumers: tuple[str, ...]
     since: str
     admin: bool = False
+    share: bool = False
 
     def told(self, now: datetime) -> str:
         """Return it for people."""
@@ -58,5 +60,5 @@ def consumers(claim: JSON) -> tuple[str, ...]:
 
 def _holder(claim: JSON, allocation: JSON, result: JSON) -> Holder:
     since = allocation.get("allocationTimestamp") or claim["metadata"].get("creationTimestamp", "")
-    admin = bool(result.get("adminAccess"))
-    return Holder(key_of(claim), consumers(claim), since, admin)
+    admin, share = bool(result.get("adminAccess")), bool(result.get("shareID"))
+    return Holder(key_of(claim), consumers(claim), since, admin, share)

@@ -17,6 +17,7 @@ from api.pods import Pod
 from api.texts import counted
 from explain.advice import advice, nearest
 from explain.diagnosis import Cause, Diagnosis, NodeVerdict
+from explain.dropped import dropped
 from explain.holders import holders
 from explain.nodeverdict import Ground, Wanted
 from explain.podclaims import allocated, claims_of
@@ -58,6 +59,11 @@ def ground(seen: Seen, selectors: Selectors) -> Ground:
     in_use = InUse.of(seen.claims, gates)
     world = World(Published(seen.slices, gates), seen.classes, in_use, selectors)
     return Ground(world, holders(seen.claims))
+
+
+def node_of(raw: JSON) -> Node:
+    """Return a core/v1 Node as allocating takes it."""
+    return Node(raw["metadata"]["name"], raw["metadata"].get("labels") or {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,8 @@ class _Explained:
             summary = "its devices are not ready to be bound"
         near = None if fits else nearest(nodes)
         helps = tuple(dict.fromkeys(advice(near, self.seen.now))) if near else ()
-        facts = (*waiting, *_oddities(nodes))
+        lost = (text for claim in pending for text in dropped(claim))
+        facts = (*waiting, *lost, *_oddities(nodes))
         return Diagnosis(
             self.subject, cause, fits, summary, facts, nodes=nodes, nearest=near, helps=helps
         )
@@ -126,9 +133,8 @@ class _Explained:
         used = taken(others)
         for raw in self.seen.nodes:
             name = raw["metadata"]["name"]
-            node = Node(name, raw["metadata"].get("labels") or {})
             place = _place(self.pod, raw, used.get(name, _NOTHING))
-            yield judged.verdict(node, wanted, place)
+            yield judged.verdict(node_of(raw), wanted, place)
 
 
 def _place(pod: Pod, node: JSON, used: Room) -> list[str]:

@@ -32,7 +32,7 @@ def on_its_node(pod: Pod, claims: Sequence[JSON], seen: Seen) -> Diagnosis:
             text = f"it was put on {node}, but claim {name} is not reserved for it"
             helps = ("wait for kube-controller-manager, which reserves claims of such pods",)
             return Diagnosis(subject, Cause.NOT_RESERVED, False, text, helps=helps)
-    told = tuple(_told(claims))
+    told = tuple(each for claim in claims for each in conditions(claim))
     if (event := _last_failure(seen.events)) is not None:
         return _failed(subject, node, event, told)
     if seen.lacks("events"):
@@ -66,17 +66,16 @@ def _time(event: JSON) -> str:
     )
 
 
-def _told(claims: Sequence[JSON]) -> Iterator[str]:
+def conditions(claim: JSON) -> Iterator[str]:
     """Yield the conditions that drivers give for devices, as far as they are not true."""
-    for claim in claims:
-        for device in claim["status"].get("devices") or ():
-            for each in device.get("conditions") or ():
-                if each.get("status") != "True":
-                    name = f"{device.get('driver')}/{device.get('pool')}/{device.get('device')}"
-                    yield (
-                        f"claim {claim_name(claim)}, device {name}: {each.get('type')} is "
-                        f"{each.get('status')}: {each.get('message') or each.get('reason')}"
-                    )
+    for device in (claim.get("status") or {}).get("devices") or ():
+        for each in device.get("conditions") or ():
+            if each.get("status") != "True":
+                name = f"{device.get('driver')}/{device.get('pool')}/{device.get('device')}"
+                yield (
+                    f"claim {claim_name(claim)}, device {name}: {each.get('type')} is "
+                    f"{each.get('status')}: {each.get('message') or each.get('reason')}"
+                )
 
 
 def _containers(pod: Pod) -> Iterator[str]:

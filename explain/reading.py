@@ -142,6 +142,10 @@ class Reading:
             unread=tuple(self.unread),
         )
 
+    def pods(self, namespace: str) -> Sequence[JSON]:
+        """Return the pods of a namespace, whole."""
+        return self._list(PODS, namespace=namespace)
+
     def events(self, namespace: str, uid: str) -> Sequence[JSON]:
         """Return the events about an object."""
         return self._list(EVENTS, namespace=namespace, selector=f"involvedObject.uid={uid}")

@@ -4,19 +4,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from api.texts import listed
-from explain.diagnosis import Diagnosis, NodeVerdict
+from explain.diagnosis import Diagnosis, NodeVerdict, Offer, Overview
 
 _NODES: Final = 10
+_FACTS: Final = 20
 _NAMES: Final = 3
 
 
-def as_text(found: Diagnosis, *, verbose: bool = False) -> str:
+def as_text(found: Diagnosis | Overview, *, verbose: bool = False) -> str:
     """Return it for people.
 
     Args:
         found: the explanation.
         verbose: with each device.
     """
+    if isinstance(found, Overview):
+        return "\n".join(_overview(found, verbose=verbose))
     return "\n".join(_lines(found, verbose=verbose))
 
 
@@ -32,6 +35,34 @@ def _lines(found: Diagnosis, *, verbose: bool) -> Iterator[str]:
     yield from _section(["what would help:", *helps] if helps else [])
     gates = [f"feature gates: {found.gates}"] if found.gates else []
     yield from _section([*gates, *(f"not read: {each}: {each.why}" for each in found.unread)])
+
+
+def _overview(found: Overview, *, verbose: bool) -> Iterator[str]:
+    yield f"{found.subject}: {found.summary}"
+    shown = found.facts if verbose else found.facts[:_FACTS]
+    yield from (f"  {each}" for each in shown)
+    if len(shown) < len(found.facts):
+        yield f"  and {len(found.facts) - len(shown)} more; see them with -v"
+    yield from _section(_offers(found.offers, verbose=verbose))
+    yield from _section(f"not read: {each}: {each.why}" for each in found.unread)
+
+
+def _offers(offers: Sequence[Offer], *, verbose: bool) -> Iterator[str]:
+    if not offers:
+        return
+    groups: dict[tuple[int, int, int], list[Offer]] = {}
+    for each in offers:
+        counts = each.devices, len(each.selected), len(each.free)
+        groups.setdefault(counts, []).append(each)
+    rows = [(_named([each.where for each in found]), key) for key, found in groups.items()]
+    width = max(len("WHERE"), *(len(name) for name, _ in rows))
+    yield f"{'WHERE'.ljust(width)}  DEVICES  SELECTED  FREE"
+    for name, (devices, selected, free) in rows:
+        yield f"{name.ljust(width)}  {devices:7}  {selected:8}  {free:4}"
+    for each in offers if verbose else ():
+        taken = sorted(set(each.selected) - set(each.free))
+        yield f"{each.where}: free: {', '.join(each.free) or 'none'}"
+        yield from [f"{each.where}: taken: {', '.join(taken)}"] if taken else []
 
 
 def _section(lines: Iterable[str]) -> Iterator[str]:
