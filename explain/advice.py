@@ -1,22 +1,29 @@
 """What would help a pod on the node that lacks least."""
 
+import shlex
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Final
 
 from allocation.verdicts import Outcome, Rule
 from api.texts import counted, listed
 from explain.diagnosis import DeviceRefusal, NodeVerdict, RequestVerdict
 
-_SHOWN = 4
-_HINTS = {
-    Rule.CLASS_SELECTOR: "choose a class that selects devices there, or change its selectors",
-    Rule.SELECTOR: "change the selector of the request; try one with `fake-dra why-not`",
+_SHOWN: Final = 4
+_HINTS: Final = {
     Rule.TAINT: "add a toleration to the request, or take the taint away",
     Rule.CONSTRAINT: "relax the constraints of the claim",
     Rule.FEATURE: "turn the feature gate on",
     Rule.BINDING_CONDITIONS: "turn on the feature gate DRADeviceBindingConditions",
     Rule.NODE: "run the pod where the devices can be reached",
     Rule.SAME_CLAIM: "ask for fewer devices",
+}
+_INVALID: Final = {
+    Rule.CLASS: "create the class, or name one that exists",
+    Rule.SELECTOR_ERROR: "mend the selector: ask first for device.driver, and has(…) of a key",
+    Rule.POOL: "wait for the driver to publish all slices, or ask for a number of devices",
+    Rule.FEATURE: "turn the feature gate on, or do without it",
+    Rule.RESULTS: "ask for fewer devices in a claim",
 }
 
 
@@ -27,51 +34,54 @@ def nearest(nodes: tuple[NodeVerdict, ...]) -> NodeVerdict | None:
 
 def advice(node: NodeVerdict, now: datetime) -> Iterator[str]:
     """Yield what would help; all of it together makes the pod fit, as far as it is seen here."""
-    yield from (f"on {node.node}: {each}" for each in node.place)
+    yield from (f"make {node.node} take the pod: {each}" for each in node.place)
     for claim in node.elsewhere:
         yield (
-            f"claim {claim} has devices that {node.node} can't reach: delete the pods that use it, "
-            "so that it is allocated anew"
+            f"{node.node} can't reach the devices of claim {claim}: delete what uses it, so that "
+            "it is allocated anew"
         )
     if node.outcome is Outcome.INVALID:
-        yield _invalid(node)
+        yield _INVALID.get(node.rule or Rule.REQUEST, "mend the claim")
     if node.rule is Rule.TOGETHER:
-        yield "ask for less: each request fits by itself, but they take devices from each other"
+        yield from (f"relax the constraint, or ask for less: {each}" for each in node.constraints)
+        if not node.constraints:
+            yield "ask for less: requests take devices from each other"
     for each in node.pools:
         yield f"see to the driver that publishes it: {each}"
-    for request in node.requests:
-        if request.missing:
-            yield from _request(request, now)
+    for request in node.short:
+        yield from _request(request, now, node)
 
 
-def _invalid(node: NodeVerdict) -> str:
-    hints = {
-        Rule.CLASS: "create the class, or name one that exists",
-        Rule.SELECTOR_ERROR: "mend the selector; ask for device.driver first, and has(…) before",
-        Rule.POOL: "wait for the driver to publish all slices, or ask for a number of devices",
-        Rule.FEATURE: "turn the feature gate on, or do without it",
-        Rule.RESULTS: "ask for fewer devices in a claim",
-    }
-    return hints.get(node.rule or Rule.REQUEST, "mend the claim")
-
-
-def _request(request: RequestVerdict, now: datetime) -> Iterator[str]:
+def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Iterator[str]:
     """Yield what gives a request the devices that it lacks."""
     held = [each for each in request.refused if each.holders]
-    others = [each for each in request.refused if not each.holders]
-    for each in sorted(held, key=lambda found: len(found.holders))[: request.missing]:
-        yield f"free {each.device.partition('/')[2]}: {_whom(each, now)}"
+    held.sort(key=lambda each: (each.rule is not Rule.IN_USE, len(each.holders)))
+    yield from (_free(each, now) for each in held[: request.missing])
     if len(held) >= request.missing:
         return
+    others = [each for each in request.refused if not each.holders]
     for rule in dict.fromkeys(each.rule for each in others):
         devices = [each for each in others if each.rule is rule]
-        yield f"{_HINTS.get(rule, devices[0].text)} ({counted(len(devices), 'device')})"
-    if not request.refused:
-        yield f"no devices are there for request {request.request}: see that a driver runs there"
+        yield f"{_hint(rule, request, devices[0].text)} ({counted(len(devices), 'device')})"
+    if not request.refused and not node.pools:
+        yield f"have more devices on {node.node}, for request {request.request}"
 
 
-def _whom(refusal: DeviceRefusal, now: datetime) -> str:
+def _free(refusal: DeviceRefusal, now: datetime) -> str:
     told = listed([each.told(now) for each in refusal.holders], _SHOWN)
+    device = refusal.device.partition("/")[2]
     if refusal.rule is Rule.IN_USE:
-        return f"held by {told}"
-    return f"{refusal.text}; the rest is held by {told}"
+        return f"free {device}: held by {told}"
+    return f"make room for {device}: {refusal.text}; the rest is held by {told}"
+
+
+def _hint(rule: Rule, request: RequestVerdict, text: str) -> str:
+    if rule is Rule.SELECTOR:
+        expression = " && ".join(f"({each})" for each in request.selectors)
+        if len(request.selectors) == 1:
+            expression = request.selectors[0]
+        command = f"fake-dra why-not --class {request.device_class} --selector"
+        return f"change the selector; try: {command} {shlex.quote(expression)}"
+    if rule is Rule.CLASS_SELECTOR:
+        return f"choose another class; see fake-dra explain class {request.device_class}"
+    return _HINTS.get(rule, text)

@@ -73,6 +73,8 @@ class RequestVerdict:
 
     claim: str
     request: str
+    device_class: str
+    selectors: tuple[str, ...]
     wanted: int | None
     looked: int
     refused: tuple[DeviceRefusal, ...] = ()
@@ -105,6 +107,7 @@ class NodeVerdict:
         message: what allocating ended with.
         oddity: how Kubernetes differs here from what one expects.
         pools: those that nothing is allocated from, with the reason.
+        constraints: what those of the claims find, if requests fit but by themselves.
         chosen: devices that the claims would get.
     """
 
@@ -117,20 +120,26 @@ class NodeVerdict:
     oddity: str = ""
     rule: Rule | None = None
     pools: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
     requests: tuple[RequestVerdict, ...] = ()
     chosen: tuple[str, ...] = ()
 
     @property
-    def missing(self) -> int:
-        """How many devices the requests lack together."""
-        return sum(each.missing for each in self.requests)
+    def short(self) -> tuple[RequestVerdict, ...]:
+        """The requests that lack devices, of alternatives the one that lacks least."""
+        by_request: dict[tuple[str, str], list[RequestVerdict]] = {}
+        for each in self.requests:
+            by_request.setdefault((each.claim, each.request.partition("/")[0]), []).append(each)
+        least = (min(found, key=lambda each: each.missing) for found in by_request.values())
+        return tuple(each for each in least if each.missing)
 
     @property
     def distance(self) -> tuple[bool, bool, int, int, int]:
         """What the nearest miss has least of; of devices that somebody holds it has most."""
-        unusable = self.outcome is not None and not self.missing
+        unusable = self.outcome not in (None, Outcome.REFUSED)
+        missing = sum(each.missing for each in self.short)
         held = sum(bool(device.holders) for each in self.requests for device in each.refused)
-        return bool(self.elsewhere), unusable, self.missing, -held, len(self.place)
+        return bool(self.elsewhere), unusable, missing, -held, len(self.place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from allocation.gates import Gates
 from api.features import GATES, on_by_default
 from explain.seen import Features
 
+_ORDERED: Final = 36
 _SAMPLE: Final = re.compile(
     r'^kubernetes_feature_enabled\{(?=[^}]*name="(\w+)")[^}]*\} (\d)', re.MULTILINE
 )
@@ -43,9 +44,11 @@ def features(minor: int, flag: Mapping[str, bool], metric: Mapping[str, bool]) -
     """
     on = on_by_default(minor)
     named = {**{gate: gate in on for gate in (*GATES, *Gates().named)}, **metric, **flag}
-    source = f"defaults of Kubernetes 1.{minor}"
+    source = f"defaults of Kubernetes 1.{minor}, since the API server's metrics can't be read"
     if metric:
         source = "kubernetes_feature_enabled of the API server"
     if flag:
         source = f"--feature-gates, else {source}"
+    if minor < _ORDERED:
+        source += f"; the rules are those of 1.{_ORDERED} and later"
     return Features(Gates.of(named), source)

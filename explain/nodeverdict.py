@@ -1,7 +1,8 @@
 """What a node says to the claims of a pod: which devices they would get, or what refuses them."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from allocation.allocator import World, allocate
 from allocation.inuse import DeviceID
@@ -11,11 +12,13 @@ from allocation.requests import claim_name
 from allocation.verdicts import Allocation, Outcome, Refusal, Refusals, Rule
 from api.objects import JSON
 from api.selectors import selects
+from explain.constraints import values
 from explain.diagnosis import DeviceRefusal, NodeVerdict, RequestVerdict
 from explain.holders import Holder
 from explain.requested import asked
 
-_SCARCE = (Rule.IN_USE, Rule.CAPACITY)
+_SCARCE: Final = (Rule.IN_USE, Rule.CAPACITY)
+_UNTOLD: Final = (Outcome.UNKNOWN, Outcome.GAVE_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,28 @@ class Ground:
         if isinstance(found, Allocation):
             chosen = tuple(_chosen(found))
             return NodeVerdict(node.name, not blocked, tuple(place), elsewhere, chosen=chosen)
-        unknown = found.outcome in (Outcome.UNKNOWN, Outcome.GAVE_UP)
+        return replace(
+            self._refused(node, wanted.pending, found),
+            fits=None if found.outcome in _UNTOLD and not blocked else False,
+            place=tuple(place),
+            elsewhere=elsewhere,
+        )
+
+    def _refused(self, node: Node, claims: Sequence[JSON], found: Refusals) -> NodeVerdict:
         first = found.reasons[0]
+        requests = tuple(self._requests(node, claims, found))
+        together = first.rule is Rule.TOGETHER
+        view = self.world.published.on(node)
         return NodeVerdict(
             node.name,
-            None if unknown and not blocked else False,
-            tuple(place),
-            elsewhere,
-            found.outcome,
-            first.text,
-            first.oddity,
-            first.rule,
-            tuple(each.text for each in found.reasons if each.rule is Rule.POOL),
-            tuple(self._requests(node, wanted.pending, found)),
+            False,
+            outcome=found.outcome,
+            message=first.text,
+            oddity=first.oddity,
+            rule=first.rule,
+            pools=tuple(each.text for each in found.reasons if each.rule is Rule.POOL),
+            constraints=tuple(values(claims, view, requests)) if together else (),
+            requests=requests,
         )
 
     def _requests(
@@ -90,7 +102,15 @@ class Ground:
                 everything = body.get("allocationMode") == "All"
                 wanted = None if everything else int(body.get("count", 1))
                 looked = len(refused) if everything else len(view.candidates)
-                yield RequestVerdict(claim_name(claim), name, wanted, looked, refused)
+                yield RequestVerdict(
+                    claim_name(claim),
+                    name,
+                    body["deviceClassName"],
+                    tuple(each["cel"]["expression"] for each in body.get("selectors") or ()),
+                    wanted,
+                    looked,
+                    refused,
+                )
 
 
 class _Scene:

@@ -90,15 +90,20 @@ class _Explained:
             text = f"its scheduling gates are not taken away: {', '.join(gates)}"
             advised = ("see to whoever is to take the gates away",)
             return Diagnosis(self.subject, Cause.GATED, False, text, helps=advised)
-        if self.seen.lacks("resourceclaims"):
-            text = "its claims can't be read"
-            return Diagnosis(self.subject, Cause.UNKNOWN, None, text)
+        if unread := self._unread():
+            return Diagnosis(self.subject, Cause.UNKNOWN, None, unread)
         if problems:
             first = problems[0]
             others = tuple(each.summary for each in problems[1:])
             helps = tuple(dict.fromkeys(each.help for each in problems))
             return Diagnosis(self.subject, first.cause, False, first.summary, others, helps=helps)
         return self._scheduled(claims)
+
+    def _unread(self) -> str:
+        """Return what there is no explanation without; empty if it was read."""
+        if self.seen.lacks("resourceclaims") and not self.seen.claims:
+            return "its claims can't be read"
+        return "DeviceClasses can't be read" if self.seen.lacks("deviceclasses") else ""
 
     def _not_dra(self) -> Diagnosis:
         text = "it has no claims: whatever it waits for has nothing to do with DRA"
@@ -119,7 +124,11 @@ class _Explained:
         if fits and waiting:
             cause, fits = Cause.BINDING_CONDITIONS, False
             summary = "its devices are not ready to be bound"
-        near = None if fits else nearest(nodes)
+        elif fits and pending and self.seen.lacks("resourceclaims"):
+            cause, fits = Cause.UNKNOWN, None
+            summary = f"as far as it can be seen, {summary}; who holds devices can't be read"
+        invalid = [each for each in nodes if each.outcome is Outcome.INVALID]
+        near = None if fits else nearest(tuple(invalid) if cause is Cause.INVALID else nodes)
         helps = tuple(dict.fromkeys(advice(near, self.seen.now))) if near else ()
         lost = (text for claim in pending for text in dropped(claim))
         facts = (*waiting, *lost, *_oddities(nodes))

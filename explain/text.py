@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from api.texts import listed
-from explain.diagnosis import Diagnosis, NodeVerdict, Offer, Overview
+from explain.diagnosis import Diagnosis, NodeVerdict, Offer, Overview, RequestVerdict
 
 _NODES: Final = 10
 _FACTS: Final = 20
@@ -33,7 +33,7 @@ def _lines(found: Diagnosis, *, verbose: bool) -> Iterator[str]:
     yield from _section([f"nearest miss: {miss}"] if miss else [])
     helps = [f"  - {each}" for each in found.helps]
     yield from _section(["what would help:", *helps] if helps else [])
-    gates = [f"feature gates: {found.gates}"] if found.gates else []
+    gates = [f"feature gates: {found.gates}"] if found.nodes else []
     yield from _section([*gates, *(f"not read: {each}: {each.why}" for each in found.unread)])
 
 
@@ -104,19 +104,25 @@ def _says(node: NodeVerdict) -> Iterator[str]:
     yield from node.place
     yield from (f"claim {each} has its devices elsewhere" for each in node.elsewhere)
     if node.outcome is None:
-        if not node.fits:
+        if not node.fits and not node.elsewhere:
             yield "has the devices"
         return
     for each in node.requests:
-        wanted = "all" if each.wanted is None else str(each.wanted)
-        rules = ", ".join(f"{number} {rule}" for rule, number in sorted(each.rules.items()))
-        yield (
-            f"{each.claim} {each.request}: {wanted} wanted, {each.fitting} of {each.looked} devices"
-            f" fit{f'; refused: {rules}' if rules else ''}"
-        )
+        yield _request(each)
     yield from node.pools
-    if not node.missing and node.message not in node.pools:
+    yield from node.constraints
+    if not node.short and not node.constraints and node.message not in node.pools:
         yield node.message
+
+
+def _request(request: RequestVerdict) -> str:
+    wanted = "all" if request.wanted is None else str(request.wanted)
+    rules = ", ".join(f"{number} {rule}" for rule, number in sorted(request.rules.items()))
+    fit = f"{request.fitting} of {request.looked} devices fit"
+    if not request.looked:
+        fit = "there are no devices"
+    refused = f"; refused: {rules}" if rules else ""
+    return f"{request.claim} {request.request}: {wanted} wanted, {fit}{refused}"
 
 
 def _miss(node: NodeVerdict) -> str:
@@ -124,8 +130,7 @@ def _miss(node: NodeVerdict) -> str:
         f"{each.fitting if each.wanted is not None else 0} of "
         f"{each.wanted if each.wanted is not None else 'all'} for request {each.request} of claim "
         f"{each.claim}"
-        for each in node.requests
-        if each.missing
+        for each in node.short
     ]
     return f"{node.node} has {' and '.join(parts)}" if parts else ""
 
