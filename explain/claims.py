@@ -1,7 +1,8 @@
 """Where a claim is in its life, and what keeps it from devices."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from allocation.selectors import Selectors
 from api.humantime import age
@@ -12,24 +13,31 @@ from explain.advice import advice, nearest
 from explain.diagnosis import Cause, Diagnosis
 from explain.holders import consumers
 from explain.nodeverdict import Wanted
-from explain.pods import explain_pod, ground, node_of
+from explain.pods import ground, node_of
 from explain.preparing import conditions
 from explain.seen import Seen
 
-_SHOWN = 3
+_SHOWN: Final = 3
 
 
-def explain_claim(raw: JSON, pods: Sequence[JSON], seen: Seen, selectors: Selectors) -> Diagnosis:
+def explain_claim(
+    raw: JSON,
+    pods: Sequence[JSON],
+    seen: Seen,
+    waits: Callable[[JSON], Diagnosis],
+    alone: Callable[[JSON], Diagnosis],
+) -> Diagnosis:
     """Say what a claim has, or why it has nothing.
 
     Args:
         raw: the ResourceClaim.
         pods: those of its namespace, whole.
         seen: the cluster.
-        selectors: compiled expressions.
+        waits: explains a pod.
+        alone: explains a claim that no pod waits for.
     """
     using = [each for each in pods if _uses(each, raw)]
-    found = _explained(raw, using, seen, selectors)
+    found = _explained(raw, using, waits, alone)
     return replace(
         found,
         subject=f"claim {key_of(raw)}",
@@ -39,7 +47,12 @@ def explain_claim(raw: JSON, pods: Sequence[JSON], seen: Seen, selectors: Select
     )
 
 
-def _explained(raw: JSON, using: Sequence[JSON], seen: Seen, selectors: Selectors) -> Diagnosis:
+def _explained(
+    raw: JSON,
+    using: Sequence[JSON],
+    waits: Callable[[JSON], Diagnosis],
+    alone: Callable[[JSON], Diagnosis],
+) -> Diagnosis:
     if (raw.get("status") or {}).get("allocation"):
         if consumers(raw):
             return Diagnosis("", Cause.ALLOCATED, True, "it is allocated and in use")
@@ -50,14 +63,13 @@ def _explained(raw: JSON, using: Sequence[JSON], seen: Seen, selectors: Selector
         helps = ("delete the claim, if no pod is to come that uses it",)
         return Diagnosis("", Cause.LEFT, True, text, helps=helps)
     waiting = [each for each in using if not each["spec"].get("nodeName")]
-    if waiting:
-        found = explain_pod(waiting[0], seen, selectors)
-        about = f"pod {key_of(waiting[0])} waits: {found.summary}"
-        return replace(found, summary=about)
-    return _alone(raw, seen, selectors)
+    if not waiting:
+        return alone(raw)
+    found = waits(waiting[0])
+    return replace(found, summary=f"pod {key_of(waiting[0])} waits: {found.summary}")
 
 
-def _alone(raw: JSON, seen: Seen, selectors: Selectors) -> Diagnosis:
+def alone(raw: JSON, seen: Seen, selectors: Selectors) -> Diagnosis:
     """Explain a claim that no pod waits for."""
     judged, wanted = ground(seen, selectors), Wanted((), (raw,))
     nodes = tuple(judged.verdict(node_of(each), wanted, ()) for each in seen.nodes)

@@ -16,7 +16,8 @@ from explain.features import parse_flag
 from explain.reading import Reading
 from explain.text import as_text
 from kube.client import Client
-from ops.config import kubeconfig_option
+from kube.config import current_namespace
+from ops.config import driver_option, kubeconfig_option
 from ops.settings import F, UsageFailure, option, program
 
 OUTPUT: Final = "Output"
@@ -37,7 +38,8 @@ _namespace: Final = option(
     "EXPLAIN_NAMESPACE",
     section=WHERE,
     metavar="NAME",
-    default="default",
+    default="",
+    show_default="that of the kubeconfig's context, else default",
     help="Namespace of what is explained.",
     remedy="give the name of a namespace",
 )
@@ -116,21 +118,25 @@ def explain() -> None:
 @program("pod")
 @click.argument("name")
 @_namespace
+@driver_option
 @_options
 def pod(**values: Any) -> int:
     """Tell why a pod waits: which rule refuses which devices on which node, and what would help."""
     run = _run()
-    return _told(values, lambda reading: run.pod(reading, values["name"], values["namespace"]))
+    where = (values["name"], _namespace_of(values), values["contract"])
+    return _told(values, lambda reading: run.pod(reading, *where))
 
 
 @program("claim")
 @click.argument("name")
 @_namespace
+@driver_option
 @_options
 def claim(**values: Any) -> int:
     """Tell where a claim is in its life, who uses it, and what keeps it from devices."""
     run = _run()
-    return _told(values, lambda reading: run.claim(reading, values["name"], values["namespace"]))
+    where = (values["name"], _namespace_of(values), values["contract"])
+    return _told(values, lambda reading: run.claim(reading, *where))
 
 
 @program("node")
@@ -182,6 +188,10 @@ def why_not(**values: Any) -> int:
     return _told(
         values, lambda reading: run.selector(reading, values["selector"], values["device_class"])
     )
+
+
+def _namespace_of(values: Mapping[str, Any]) -> str:
+    return values["namespace"] or current_namespace(values["kubeconfig"]) or "default"
 
 
 def now() -> datetime:

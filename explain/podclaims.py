@@ -8,7 +8,7 @@ from api.objects import JSON, uid_of
 from api.pods import Pod, PodClaim
 from explain.diagnosis import Cause
 from explain.holders import consumers
-from explain.requested import asked
+from explain.requested import class_names
 from explain.seen import Seen
 
 _MOST_CONSUMERS: Final = 256
@@ -114,13 +114,12 @@ def _without_class(claim: JSON, name: str, classes: Mapping[str, JSON]) -> Itera
     """Yield a problem for each request whose class does not exist."""
     if (claim.get("status") or {}).get("allocation"):
         return
-    for request, body in asked(claim):
-        if body.get("deviceClassName") not in classes:
+    for told, class_ in class_names(claim):
+        if class_ not in classes:
             known = ", ".join(sorted(classes)) or "none"
             yield Problem(
                 Cause.CLASS_MISSING,
-                f"claim {name}, request {request}: class {body.get('deviceClassName')} does not "
-                "exist",
+                f"claim {name}{told}: class {class_} does not exist",
                 f"create the class, or name one that exists: {known}",
             )
 

@@ -5,16 +5,27 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Protocol
 
+from allocation.gates import Gates
 from allocation.taints import with_rules
 from api.claims.versions import CLASSIC, STRUCTURED, choose
+from api.contract import Contract
 from api.conversion import converted
 from api.errors import UnsupportedVersion
 from api.names import RESOURCE_GROUP
-from api.objects import JSON
-from api.resources import EVENTS, NODES, PODS, STRUCTURED_VERSIONS, TAINT_RULES, Resource
+from api.objects import JSON, key_of
+from api.resources import (
+    DRA_VERSIONS,
+    EVENTS,
+    NODES,
+    PODS,
+    STATES,
+    STRUCTURED_VERSIONS,
+    TAINT_RULES,
+    Resource,
+)
 from explain.errors import CannotLook
 from explain.features import features, parse_metric
-from explain.seen import Seen, Unread
+from explain.seen import Classic, Features, Seen, Unread
 from kube.errors import ApiError, Forbidden, NotFound, Unauthorized
 from kube.pages import ListPage, Transform
 
@@ -128,8 +139,10 @@ class Reading:
 
     def around(self, seen: Seen, version: str, pod: JSON) -> Seen:
         """Return what was seen together with what a pod needs besides."""
+        return self._with_pod(seen, STRUCTURED_VERSIONS[version].templates, pod)
+
+    def _with_pod(self, seen: Seen, templates: Resource, pod: JSON) -> Seen:
         namespace = pod["metadata"]["namespace"]
-        templates = STRUCTURED_VERSIONS[version].templates
         return replace(
             seen,
             nodes=tuple(self._nodes(seen.slices)),
@@ -141,6 +154,27 @@ class Reading:
             events=tuple(self.events(namespace, pod["metadata"].get("uid", ""))),
             unread=tuple(self.unread),
         )
+
+    def classic(self, version: str, pod: JSON, contract: Contract) -> tuple[Seen, Classic]:
+        """Return what there is where a driver's controller allocates."""
+        known, namespace = DRA_VERSIONS[version], pod["metadata"]["namespace"]
+        objects = {
+            each.kind: {str(key_of(obj)): obj for obj in self._list(each)}
+            for each in (known.classes, *known.parameters)
+        }
+        contexts = self._list(known.contexts, namespace=namespace)
+        name = pod["metadata"]["name"]
+        context = next((each for each in contexts if each["metadata"]["name"] == name), None)
+        states = {each["metadata"]["name"]: each for each in self._list(STATES)}
+        seen = Seen(
+            _minor(self.api.server_version()),
+            Features(Gates(), ""),
+            self.now(),
+            claims=tuple(self._anywhere(known.claims, namespace, None)),
+            classes=objects[known.classes.kind],
+        )
+        found = self._with_pod(seen, known.templates, pod)
+        return found, Classic(version, contract, states, context, objects)
 
     def pods(self, namespace: str) -> Sequence[JSON]:
         """Return the pods of a namespace, whole."""
@@ -181,7 +215,7 @@ class Reading:
                     break
         return []
 
-    def _anywhere(self, resource: Resource, namespace: str, as_: Resource) -> Sequence[JSON]:
+    def _anywhere(self, resource: Resource, namespace: str, as_: Resource | None) -> Sequence[JSON]:
         """Return the claims of all namespaces, or at least those of one."""
         before = len(self.unread)
         found = self._list(resource, as_)
@@ -191,7 +225,7 @@ class Reading:
             items = self.api.list(resource, namespace=namespace, transform=_slim).items
         except _DENIED:
             return []
-        return [converted(each, as_) for each in items]
+        return [converted(each, as_) for each in items] if as_ else items
 
     def _list(
         self,
@@ -209,6 +243,8 @@ class Reading:
                 field_selector=selector,
                 transform=transform or _slim,
             ).items
+        except NotFound:
+            return []
         except _DENIED as error:
             self._note("list", resource, namespace or "", error)
             return []

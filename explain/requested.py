@@ -7,8 +7,19 @@ from api.objects import JSON
 
 def asked(claim: JSON) -> Iterator[tuple[str, JSON]]:
     """Yield the requests of a claim with their names, each alternative for itself."""
-    for request in claim["spec"]["devices"].get("requests") or ():
+    for request in (claim["spec"].get("devices") or {}).get("requests") or ():
         for each in request.get("firstAvailable") or ():
             yield f"{request['name']}/{each['name']}", each
         if request.get("exactly"):
             yield request["name"], request["exactly"]
+
+
+def class_names(claim: JSON) -> Iterator[tuple[str, str]]:
+    """Yield the classes that a claim of any version names, with the request in words."""
+    if name := claim["spec"].get("resourceClassName"):
+        yield "", name
+    for request in (claim["spec"].get("devices") or {}).get("requests") or ():
+        if "deviceClassName" in request:
+            yield f", request {request['name']}", request["deviceClassName"]
+    for name, body in asked(claim):
+        yield f", request {name}", body.get("deviceClassName", "")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from allocation.gates import Gates
+from api.contract import Contract
 from api.objects import JSON
 
 
@@ -71,3 +72,22 @@ class Seen:
     def lacks(self, *plurals: str) -> bool:
         """Tell whether something of these resources could not be read."""
         return any(each.resource.partition(".")[0] in plurals for each in self.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class Classic:
+    """What there is besides, where a driver's controller allocates.
+
+    Attributes:
+        version: of resource.k8s.io.
+        contract: of the driver whose answers are known here.
+        states: NodeAllocationStates by node.
+        context: PodSchedulingContext of the pod, if there is one.
+        objects: classes and parameters, by kind and by `namespace/name`.
+    """
+
+    version: str
+    contract: Contract
+    states: Mapping[str, JSON]
+    context: JSON | None
+    objects: Mapping[str, Mapping[str, JSON]]

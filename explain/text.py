@@ -33,7 +33,7 @@ def _lines(found: Diagnosis, *, verbose: bool) -> Iterator[str]:
     yield from _section([f"nearest miss: {miss}"] if miss else [])
     helps = [f"  - {each}" for each in found.helps]
     yield from _section(["what would help:", *helps] if helps else [])
-    gates = [f"feature gates: {found.gates}"] if found.nodes else []
+    gates = [f"feature gates: {found.gates}"] if found.nodes and found.gates else []
     yield from _section([*gates, *(f"not read: {each}: {each.why}" for each in found.unread)])
 
 

@@ -24,3 +24,17 @@ def load_access(kubeconfig: str | None, *, environ: Mapping[str, str] = os.envir
     from kube.kubeconfig import read_kubeconfig
 
     return read_kubeconfig(kubeconfig or environ.get("KUBECONFIG") or "~/.kube/config")
+
+
+def current_namespace(kubeconfig: str | None, *, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the namespace that kubectl would use; empty if nothing names one.
+
+    Args:
+        kubeconfig: as in `load_access`.
+        environ: environment variables.
+    """
+    if not kubeconfig and environ.get(HOST):
+        return ""
+    from kube.kubeconfig import read_namespace
+
+    return read_namespace(kubeconfig or environ.get("KUBECONFIG") or "~/.kube/config")

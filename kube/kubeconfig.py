@@ -11,7 +11,7 @@ from typing import Final
 
 import yaml
 from kubernetes.client import Configuration
-from kubernetes.config import ConfigException, load_kube_config
+from kubernetes.config import ConfigException, list_kube_config_contexts, load_kube_config
 
 from kube.access import Access
 from kube.errors import ConfigError
@@ -58,6 +58,19 @@ def read_kubeconfig(path: str) -> Access:
         server_name=found.tls_server_name,
         proxy=found.proxy,
     )
+
+
+def read_namespace(path: str) -> str:
+    """Return the namespace of the current context, empty if there is none.
+
+    Args:
+        path: see `read_kubeconfig`.
+    """
+    try:
+        _, current = list_kube_config_contexts(config_file=path)
+        return str(current["context"].get("namespace") or "")
+    except _UNREADABLE:
+        return ""
 
 
 def _check_exists(path: str) -> None:

@@ -1,0 +1,195 @@
+"""Why a pod waits, where a driver's controller allocates: what ours would answer, and why.
+
+The verdicts are those of the controller itself, on the node states as they are.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from allocation.verdicts import Outcome
+from api.claims.versions import read_claim
+from api.claims.view import ClaimView
+from api.errors import MalformedState
+from api.nas import parse_nas
+from api.objects import JSON, NodeName, key_of
+from api.pods import Pod, PodSchedulingContext
+from api.selectors import selects
+from api.texts import counted, listed
+from controller.decide.allocator import DeviceRequest, Refusal
+from controller.nodes.infos import NodeView, view_of
+from controller.versions.dialect import ClaimRequests, Dialect, NotOurs
+from controller.versions.v1alpha2 import V1Alpha2
+from controller.versions.v1alpha3 import V1Alpha3
+from explain.advice import nearest
+from explain.conclusion import conclusion
+from explain.diagnosis import Cause, Diagnosis, NodeVerdict
+from explain.holders import consumers
+from explain.seen import Classic, Seen
+from explain.stages import places, scheduler_says, settled
+
+_SHOWN: Final = 4
+
+
+def _dialect(classic: Classic) -> Dialect:
+    """Return who reads claims."""
+    sources = {kind: _Source(found) for kind, found in classic.objects.items()}
+    made = V1Alpha2 if classic.version == "v1alpha2" else V1Alpha3
+    return made(classic.contract.driver_name, sources)
+
+
+def _node(classic: Classic, name: str) -> NodeView | Refusal:
+    """Return what a node offers, or why it takes no claims."""
+    raw = classic.states.get(name)
+    try:
+        return view_of(parse_nas(raw, classic.contract.device_key) if raw is not None else None)
+    except MalformedState as error:
+        return Refusal("Malformed", str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """Implements controller.versions.dialect.ObjectSource."""
+
+    found: Mapping[str, JSON]
+
+    def get(self, name: str, namespace: str | None) -> JSON | None:
+        """Return what was listed."""
+        return self.found.get(f"{namespace}/{name}" if namespace else name)
+
+
+def explain_classic(raw: JSON, seen: Seen, classic: Classic) -> Diagnosis:
+    """Say why a pod waits, or that it does not.
+
+    Args:
+        raw: the Pod.
+        seen: the cluster; its claims are as they were read.
+        classic: what there is besides.
+    """
+    pod = Pod(raw)
+    found = settled(pod, seen)
+    if not isinstance(found, Diagnosis):
+        found = _Waiting(pod, [read_claim(each) for each in found], seen, classic).diagnosis()
+    return replace(found, quoted=found.quoted or scheduler_says(raw), unread=seen.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A pod that waits for a node."""
+
+    pod: Pod
+    claims: Sequence[ClaimView]
+    seen: Seen
+    classic: Classic
+
+    def diagnosis(self) -> Diagnosis:
+        subject = f"pod {self.pod.namespace}/{self.pod.name}"
+        leaving = [each for each in self.claims if each.deallocation_requested]
+        if leaving:
+            text = f"claim {leaving[0].key} is being deallocated, and will be allocated anew"
+            helps = ("see that the controller of the driver runs, which gives devices back",)
+            return Diagnosis(subject, Cause.DRIVER, False, text, helps=helps)
+        requests: list[DeviceRequest] = []
+        others: list[ClaimView] = []
+        selectors: list[JSON] = []
+        for claim in self._pending():
+            reading = _dialect(self.classic).read(claim)
+            if isinstance(reading, NotOurs):
+                others.append(claim)
+            elif isinstance(reading, ClaimRequests):
+                requests += reading.requests
+                selectors += reading.node_selectors
+            else:
+                return Diagnosis(subject, Cause.INVALID, False, str(reading.error))
+        nodes = tuple(self._verdicts(requests, selectors, others))
+        return self._concluded(subject, nodes, others)
+
+    def _pending(self) -> list[ClaimView]:
+        return [each for each in self.claims if each.allocation is None]
+
+    def _concluded(
+        self, subject: str, nodes: tuple[NodeVerdict, ...], others: Sequence[ClaimView]
+    ) -> Diagnosis:
+        cause, fits, summary = conclusion(nodes)
+        near = None if fits else nearest(nodes)
+        helps = tuple(self._advice(near)) if near else ()
+        silent = self._unanswered()
+        if silent and fits:
+            cause, fits = Cause.DRIVER, False
+            summary += f"; but the driver has not answered for {', '.join(silent)}"
+            helps = ("see that the controller of the driver runs, and what its log says",)
+        facts = tuple(f"claim {each.key} is another driver's" for each in others)
+        return Diagnosis(subject, cause, fits, summary, facts, "", nodes, near, helps)
+
+    def _verdicts(
+        self,
+        requests: Sequence[DeviceRequest],
+        selectors: Sequence[JSON],
+        others: Sequence[ClaimView],
+    ) -> Iterator[NodeVerdict]:
+        for raw, place in places(self.pod, self.seen):
+            name, labels = raw["metadata"]["name"], raw["metadata"].get("labels") or {}
+            elsewhere = tuple(
+                each.key
+                for each in self.claims
+                if each.allocation and not selects(each.allocation.nodes, name, labels)
+            )
+            if any(not selects(each, name, labels) for each in selectors):
+                place.append("excluded by resource class node filter")
+            message = self._refusal(name, requests) or self._unsuitable(name, others)
+            outcome = Outcome.REFUSED if message else None
+            fits = not (place or elsewhere or message)
+            yield NodeVerdict(name, fits, tuple(place), elsewhere, outcome, message)
+
+    def _refusal(self, node: str, requests: Sequence[DeviceRequest]) -> str:
+        """Return why our driver refuses a node, empty if it doesn't."""
+        if not requests:
+            return ""
+        view = _node(self.classic, node)
+        found = view.plan(requests) if isinstance(view, NodeView) else view
+        return found.message if isinstance(found, Refusal) else ""
+
+    def _unsuitable(self, node: str, others: Sequence[ClaimView]) -> str:
+        """Return what other drivers have answered about a node."""
+        if self.classic.context is None:
+            return ""
+        answers = PodSchedulingContext(self.classic.context).unsuitable_nodes
+        names = [each.name for each in self.pod.claims if each.claim_name in _named(others)]
+        refused = [each for each in names if NodeName(node) in answers.get(each, [])]
+        return f"another driver refuses it for {', '.join(refused)}" if refused else ""
+
+    def _unanswered(self) -> list[str]:
+        """Return the claims for which a driver was asked, and has not answered."""
+        if self.classic.context is None:
+            return []
+        context = PodSchedulingContext(self.classic.context)
+        if not context.potential_nodes and not context.selected_node:
+            return []
+        pending = _named(self._pending())
+        known = context.unsuitable_nodes
+        return [e.name for e in self.pod.claims if e.claim_name in pending and e.name not in known]
+
+    def _advice(self, node: NodeVerdict) -> Iterator[str]:
+        yield from (f"make {node.node} take the pod: {each}" for each in node.place)
+        for claim in node.elsewhere:
+            yield f"{node.node} can't reach the devices of claim {claim}: delete what uses it"
+        if node.message:
+            held = list(self._held(node.node))
+            told = f"; held: {listed(held, _SHOWN)}" if held else ""
+            yield f"have more devices free on {node.node}: {node.message}{told}"
+
+    def _held(self, node: str) -> Iterator[str]:
+        """Yield who has devices of a node."""
+        view = _node(self.classic, node)
+        by_uid = {each["metadata"].get("uid"): each for each in self.seen.claims}
+        if isinstance(view, NodeView):
+            for uid, entry in view.state.allocated.items():
+                claim = by_uid.get(uid)
+                whom = ", ".join(consumers(claim)) if claim else "which is gone"
+                name = key_of(claim) if claim else f"{entry.namespace}/{entry.name}"
+                devices = counted(len(entry.devices), "device")
+                yield f"{devices} by claim {name} ({whom or 'reserved for nobody'})"
+
+
+def _named(claims: Sequence[ClaimView]) -> set[str | None]:
+    return {each.name for each in claims}
