@@ -1,5 +1,6 @@
 """`fake-dra explain …` and `fake-dra why-not`: the composition root of explanations."""
 
+import importlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -202,13 +203,12 @@ def now() -> datetime:
 def _run() -> Any:
     """Return what explains; it needs the library for CEL."""
     try:
-        from explain import run
+        return importlib.import_module("explain.run")
     except ImportError as error:
         raise UsageFailure(
             f"explaining needs a library for CEL ({error.name}); install it with "
             "pip install 'fake-dra-driver[explain]'"
         ) from error
-    return run
 
 
 def _told(values: Mapping[str, Any], look: Callable[[Reading], Diagnosis | Overview]) -> int:

@@ -23,9 +23,9 @@ def parse_flag(text: str) -> Mapping[str, bool]:
     found = {}
     for part in filter(None, text.split(",")):
         name, _, value = part.partition("=")
-        if value.lower() not in ("true", "false"):
+        if value.strip().lower() not in ("true", "false"):
             raise ValueError(f"{part!r} is not NAME=true or NAME=false")
-        found[name.strip()] = value.lower() == "true"
+        found[name.strip()] = value.strip().lower() == "true"
     return found
 
 
@@ -51,4 +51,4 @@ def features(minor: int, flag: Mapping[str, bool], metric: Mapping[str, bool]) -
         source = f"--feature-gates, else {source}"
     if minor < _ORDERED:
         source += f"; the rules are those of 1.{_ORDERED} and later"
-    return Features(Gates.of(named), source)
+    return Features(Gates.of(named), source, frozenset(gate for gate in named if named[gate]))

@@ -36,11 +36,14 @@ class Features:
     """The feature gates that the scheduler is taken to have.
 
     Attributes:
+        gates: those that allocating heeds.
         source: where they come from, for the reader.
+        on: names of all that are on.
     """
 
     gates: Gates
     source: str
+    on: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from api.nodefit import NodeView, misfit
 from api.objects import JSON, uid_of
 from api.pods import Pod
 from explain.diagnosis import Cause, Diagnosis
+from explain.extended import extended_claim
 from explain.podclaims import claims_of
 from explain.preparing import on_its_node
 from explain.room import lacking, taken
@@ -24,12 +25,14 @@ def settled(pod: Pod, seen: Seen) -> list[JSON] | Diagnosis:
     phase = (raw.get("status") or {}).get("phase")
     if phase in _ENDED:
         return Diagnosis(subject, Cause.ENDED, None, f"it has ended: {phase}")
-    if not raw["spec"].get("resourceClaims"):
+    extended = extended_claim(pod, seen)
+    if not raw["spec"].get("resourceClaims") and extended is None:
         text = "it has no claims: whatever it waits for has nothing to do with DRA"
         if node := raw["spec"].get("nodeName"):
             text = f"it has no claims, and is on {node}"
         return Diagnosis(subject, Cause.NOT_DRA, None, text)
     claims, problems = claims_of(pod, seen)
+    claims += [extended] if extended is not None else []
     if raw["spec"].get("nodeName") and not problems:
         return on_its_node(pod, claims, seen)
     if gates := [each["name"] for each in raw["spec"].get("schedulingGates") or ()]:

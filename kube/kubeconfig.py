@@ -7,7 +7,7 @@ takes 21 MiB and 0.3 s; so config.py imports this module only when there is a fi
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from kubernetes.client import Configuration
@@ -26,6 +26,7 @@ _UNREADABLE: Final = (
     AttributeError,
 )
 _load: Callable[..., None] = load_kube_config
+_contexts: Callable[..., tuple[list[Any], Any]] = list_kube_config_contexts
 
 
 def read_kubeconfig(path: str) -> Access:
@@ -67,7 +68,7 @@ def read_namespace(path: str) -> str:
         path: see `read_kubeconfig`.
     """
     try:
-        _, current = list_kube_config_contexts(config_file=path)
+        _, current = _contexts(config_file=path)
         return str(current["context"].get("namespace") or "")
     except _UNREADABLE:
         return ""

@@ -3,6 +3,7 @@
 `python -m tests.support.waitingpods` renews the outputs in docs/explain.md.
 """
 
+import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -38,8 +39,8 @@ _TEMPLATE: Final = "its claim is not created yet"
 class Cluster(MemoryApi):
     """Two nodes with GPUs of 1.37, a class for them, and a pod that waits."""
 
-    def __init__(self, minor: int = 37) -> None:
-        super().__init__(api=structured(minor))
+    def __init__(self, minor: int = 37, *versions: str) -> None:
+        super().__init__(api=structured(minor, *versions))
         self.put(V1.classes, a_class("gpu", f'device.driver == "{DRIVER}"'))
         for name in _NODES:
             self.node(name)
@@ -222,7 +223,6 @@ def _counters(cluster: Cluster) -> None:
     )
     cluster.claim("training")
     cluster.hold("training", "node-1/half-0", by="train-0")
-    cluster.claim("gpu", gpu(1, "device.capacity.size() == 0"), metadata={})
     cluster.claim("gpu", gpu(2))
     cluster.pod("gpu")
 
@@ -324,6 +324,20 @@ def _forbidden(cluster: Cluster) -> None:
     cluster.deny("resourceslices", "nodes")
 
 
+def _dropped(cluster: Cluster) -> None:
+    applied = json.dumps({"spec": {"devices": {"requests": [gpu(tolerations=[{"key": "a"}])]}}})
+    name = "kubectl.kubernetes.io/last-applied-configuration"
+    _taint(cluster)
+    cluster.claim("gpu", metadata={"annotations": {name: applied}})
+
+
+def _extended(cluster: Cluster) -> None:
+    cluster.put(V1.classes, a_class("gpu", extendedResourceName="example.com/gpu"))
+    cluster.gpus("node-1")
+    asked = {"requests": {"example.com/gpu": "3"}}
+    cluster.pod(container={"resources": asked})
+
+
 def _fits(cluster: Cluster) -> None:
     cluster.gpus("node-1")
     cluster.claim("gpu")
@@ -373,6 +387,8 @@ CASES: Final = {
     "notreserved": Case(_not_reserved),
     "noplugin": Case(_no_plugin),
     "failingplugin": Case(_failing_plugin),
+    "dropped": Case(_dropped),
+    "extended": Case(_extended),
     "forbidden": Case(_forbidden, 3),
     "fits": Case(_fits, 0),
     "claim": Case(_held_by_nobody, 0, "explain claim left"),
