@@ -108,6 +108,8 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
         "plugin",
         "webhook",
         "fsck",
+        "explain",
+        "cli",
     }
     assert image.commands == {
         "dra",
@@ -118,6 +120,7 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
         "fake-dra-webhook",
         "set-nas-status",
         "fake-dra",
+        "kubectl-dra",
     }
 
 

@@ -72,3 +72,8 @@ def test_the_table_of_dra_is_complete() -> None:
 def test_the_table_of_what_is_published_is_complete(room: str, heading: str) -> None:
     modules = [path.stem for path in (ROOT / "dra/publish" / room).glob("*.py")]
     assert sorted(rows(heading)) == sorted(name for name in modules if name != "__init__")
+
+
+def test_the_table_of_explain_is_complete() -> None:
+    modules = [path.stem for path in (ROOT / "explain").glob("*.py") if path.stem != "__init__"]
+    assert sorted(rows("Inside `explain/`, where imports go up this list only:")) == sorted(modules)
