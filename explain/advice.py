@@ -1,7 +1,7 @@
 """What would help a pod on the node that lacks least."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -43,28 +43,50 @@ def advice(node: NodeVerdict, now: datetime) -> Iterator[str]:
     if node.outcome is Outcome.INVALID:
         yield _INVALID.get(node.rule or Rule.REQUEST, "mend the claim")
     if node.rule is Rule.TOGETHER:
-        yield from (f"relax the constraint, or ask for less: {each}" for each in node.constraints)
-        if not node.constraints:
-            yield "ask for less: requests take devices from each other"
+        yield from _together(node, now)
     for each in node.pools:
         yield f"see to the driver that publishes it: {each}"
     for request in node.short:
         yield from _request(request, now, node)
 
 
+def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
+    """Yield what helps requests that fit by themselves, and take devices from each other."""
+    yield from (f"relax the constraint, or ask for less: {each}" for each in node.constraints)
+    refused = {each.device: each for request in node.requests for each in request.refused}
+    wanted = sum(each.wanted or each.looked for each in node.requests)
+    lack = max(1, wanted - max(each.fitting for each in node.requests))
+    held = _held(refused.values())
+    yield from (_free(each, now) for each in held[:lack])
+    if len(held) < lack:
+        for request in node.requests:
+            yield from _hints(request)
+        if not node.constraints:
+            yield f"ask for less, or have more devices on {node.node}"
+
+
 def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Iterator[str]:
     """Yield what gives a request the devices that it lacks."""
-    held = [each for each in request.refused if each.holders]
-    held.sort(key=lambda each: (each.rule is not Rule.IN_USE, len(each.holders)))
+    held = _held(request.refused)
     yield from (_free(each, now) for each in held[: request.missing])
-    if len(held) >= request.missing:
-        return
+    if len(held) < request.missing:
+        yield from _hints(request)
+    if not request.refused and not node.pools:
+        yield f"have more devices on {node.node}, for request {request.request}"
+
+
+def _held(refused: Iterable[DeviceRefusal]) -> list[DeviceRefusal]:
+    """Return the devices that somebody holds, those first for which least has to be freed."""
+    held = [each for each in refused if each.holders]
+    return sorted(held, key=lambda each: (each.rule is not Rule.IN_USE, len(each.holders)))
+
+
+def _hints(request: RequestVerdict) -> Iterator[str]:
+    """Yield what helps devices that nobody holds."""
     others = [each for each in request.refused if not each.holders]
     for rule in dict.fromkeys(each.rule for each in others):
         devices = [each for each in others if each.rule is rule]
         yield f"{_hint(rule, request, devices[0].text)} ({counted(len(devices), 'device')})"
-    if not request.refused and not node.pools:
-        yield f"have more devices on {node.node}, for request {request.request}"
 
 
 def _free(refusal: DeviceRefusal, now: datetime) -> str:

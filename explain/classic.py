@@ -89,6 +89,10 @@ class _Waiting:
             text = f"claim {leaving[0].key} is being deallocated, and will be allocated anew"
             helps = ("see that the controller of the driver runs, which gives devices back",)
             return Diagnosis(subject, Cause.DRIVER, False, text, helps=helps)
+        if immediate := [each for each in self._pending() if each.immediate]:
+            text = f"claim {immediate[0].key} is to be allocated at once, and is not"
+            helps = ("see what the events of the claim and the driver's controller say",)
+            return Diagnosis(subject, Cause.DRIVER, False, text, helps=helps)
         requests: list[DeviceRequest] = []
         others: list[ClaimView] = []
         selectors: list[JSON] = []

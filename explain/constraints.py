@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from allocation.constraints import Constraint, looked_up
+from allocation.constraints import Attribute, Constraint, looked_up
 from allocation.published import Candidate, View
 from allocation.requests import claim_name
 from api.objects import JSON
@@ -12,20 +12,36 @@ from explain.diagnosis import RequestVerdict
 
 
 def values(claims: Sequence[JSON], view: View, requests: Sequence[RequestVerdict]) -> Iterator[str]:
-    """Yield for each constraint which values the devices have that it chooses from."""
+    """Yield for each constraint that can't be met by itself which values there are."""
     for claim in claims:
         asked = [each for each in requests if each.claim == claim_name(claim)]
         for raw in claim["spec"]["devices"].get("constraints") or ():
             constraint = Constraint.of(raw)
             if constraint is not None:
-                yield _told(constraint, claim, list(_fitting(constraint, view, asked)))
+                yield from _unmet(constraint, claim_name(claim), view, asked)
 
 
-def _fitting(
-    constraint: Constraint, view: View, requests: Sequence[RequestVerdict]
-) -> Iterator[Candidate]:
+def _unmet(
+    constraint: Constraint, claim: str, view: View, requests: Sequence[RequestVerdict]
+) -> Iterator[str]:
     concerned = [each for each in requests if _applies(constraint, each.request)]
-    refused = [{device.device for device in each.refused} for each in concerned]
+    devices = _fitting(view, concerned)
+    found = Counter(looked_up(constraint.attribute, each.id[0], each.device) for each in devices)
+    known = {value: number for value, number in found.items() if value is not None}
+    most = len(known) if constraint.distinct else max(known.values(), default=0)
+    if most < sum(each.wanted or 1 for each in concerned):
+        kind = "must differ" if constraint.distinct else "must be the same"
+        texts = [_told(value, number) for value, number in found.most_common()]
+        yield f"claim {claim}: {constraint.attribute} {kind}: {', '.join(texts)}"
+
+
+def _told(value: Attribute | None, number: int) -> str:
+    return f"{'no value' if value is None else value[1]} ({counted(number, 'device')})"
+
+
+def _fitting(view: View, requests: Sequence[RequestVerdict]) -> Iterator[Candidate]:
+    """Yield the devices that one of the requests could have if it were alone."""
+    refused = [{device.device for device in each.refused} for each in requests]
     for candidate in view.candidates:
         if any(candidate.told not in each for each in refused):
             yield candidate
@@ -34,13 +50,3 @@ def _fitting(
 def _applies(constraint: Constraint, request: str) -> bool:
     names = {request, request.partition("/")[0]}
     return not constraint.requests or bool(constraint.requests & names)
-
-
-def _told(constraint: Constraint, claim: JSON, devices: Sequence[Candidate]) -> str:
-    found = Counter(looked_up(constraint.attribute, each.id[0], each.device) for each in devices)
-    texts = [
-        f"{'no value' if value is None else value[1]} ({counted(number, 'device')})"
-        for value, number in found.most_common()
-    ]
-    kind = "must differ" if constraint.distinct else "must be the same"
-    return f"claim {claim_name(claim)}: {constraint.attribute} {kind}: {', '.join(texts)}"

@@ -32,7 +32,7 @@ def on_its_node(pod: Pod, claims: Sequence[JSON], seen: Seen) -> Diagnosis:
             text = f"it was put on {node}, but claim {name} is not reserved for it"
             helps = ("wait for kube-controller-manager, which reserves claims of such pods",)
             return Diagnosis(subject, Cause.NOT_RESERVED, False, text, helps=helps)
-    told = tuple(each for claim in claims for each in conditions(claim))
+    told = (*_gone(claims, node, seen), *(e for claim in claims for e in conditions(claim)))
     if (event := _last_failure(seen.events)) is not None:
         return _failed(subject, node, event, told)
     if seen.lacks("events"):
@@ -40,6 +40,25 @@ def on_its_node(pod: Pod, claims: Sequence[JSON], seen: Seen) -> Diagnosis:
         return Diagnosis(subject, Cause.NOT_VISIBLE, None, text, told)
     text = f"it is on {node} with all its devices, and nothing failed there so far"
     return Diagnosis(subject, Cause.NOT_VISIBLE, True, text, (*told, *_containers(pod)))
+
+
+def _gone(claims: Sequence[JSON], node: str, seen: Seen) -> Iterator[str]:
+    """Yield the drivers of claims that publish nothing for a node, as without their plugin."""
+    if seen.lacks("resourceslices"):
+        return
+    results = [
+        each
+        for claim in claims
+        for each in (claim["status"]["allocation"].get("devices") or {}).get("results") or ()
+    ]
+    publishing = {(s["spec"]["driver"], s["spec"]["pool"]["name"]) for s in seen.slices}
+    for driver in dict.fromkeys(
+        each["driver"] for each in results if (each["driver"], each["pool"]) not in publishing
+    ):
+        yield (
+            f"driver {driver} publishes the devices no more: its plugin may not run on {node}, or "
+            "the kubelet has just started"
+        )
 
 
 def _failed(subject: str, node: str, event: JSON, told: tuple[str, ...]) -> Diagnosis:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -9,15 +10,27 @@ from click.testing import CliRunner
 import explain.commands as commands
 from api.names import CLAIM_PARAMETERS_KIND, PARAMETERS_GROUP
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES
+from api.resources import DRA_V1ALPHA2, DRA_V1ALPHA3, NODES, PODS, STATES, Resource
 from cli.__main__ import main
 from explain.commands import watched
 from explain.diagnosis import Cause, Diagnosis
 from kube.calls import Patch
-from kube.errors import Forbidden, KubeError
+from kube.errors import Forbidden, KubeError, NotFound
+from kube.pages import ListPage
 from testing.apiserver import MemoryApi
 from tests.support.allocationworld import DRIVER
-from tests.support.build import claim, holding, nas, node, pod, resource_class, scheduling
+from tests.support.build import (
+    claim,
+    device_claim,
+    device_class,
+    device_request,
+    holding,
+    nas,
+    node,
+    pod,
+    resource_class,
+    scheduling,
+)
 from tests.support.waitingpods import CASES, V1, Cluster, gpu, run
 
 
@@ -258,6 +271,38 @@ def test_claim_that_no_pod_uses_tells_whether_it_could(count: int, code: int) ->
     assert "no pod waits for it" in found.output
 
 
+def test_driver_that_publishes_nothing_any_more_is_named() -> None:
+    cluster = Cluster()
+    CASES["failingplugin"].make(cluster)
+    for each in cluster.all(V1.slices):
+        cluster.remove(V1.slices, each["metadata"]["name"])
+    found = run(cluster, "explain", "pod", "waiting")
+    assert f"driver {DRIVER} publishes the devices no more: its plugin may not run" in found.output
+
+
+class RuledCluster(Cluster):
+    """A cluster with a DeviceTaintRule, which the API server in the process doesn't have."""
+
+    def versions(self, group: str) -> list[str]:
+        return ["v1", "v1beta2"]
+
+    def list(self, resource: Resource, **scope: Any) -> ListPage:
+        if resource.plural != "devicetaintrules":
+            return super().list(resource, **scope)
+        if resource.version == "v1":
+            raise NotFound(404, "NotFound", "no such kind")
+        taint = {"key": "example.com/repair", "effect": "NoSchedule"}
+        return ListPage([{"spec": {"deviceSelector": {"pool": "node-1"}, "taint": taint}}], "1")
+
+
+def test_taint_of_a_rule_is_told_whatever_its_version() -> None:
+    cluster = RuledCluster()
+    CASES["fits"].make(cluster)
+    found = run(cluster, "explain", "pod", "waiting", "-v")
+    assert found.exit_code == 1
+    assert "taint: taint example.com/repair:NoSchedule not tolerated" in found.output
+
+
 class ClassicCluster(MemoryApi):
     """A cluster of 1.30 with two nodes, of which the first has two devices that a claim holds."""
 
@@ -297,6 +342,36 @@ def test_classic_controller_that_does_not_answer_is_the_cause() -> None:
     found = run(cluster, "explain", "pod", "waiting")
     assert found.exit_code == 1
     assert "the driver has not answered for c" in found.output
+
+
+def test_classic_claim_that_is_to_be_allocated_at_once() -> None:
+    cluster = ClassicCluster()
+    cluster.put(DRA_V1ALPHA2.claims, claim("wants", mode="Immediate"))
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 1
+    assert "claim default/wants is to be allocated at once, and is not" in found.output
+
+
+def test_classic_claim_of_another_driver_hears_what_that_has_answered() -> None:
+    cluster = ClassicCluster()
+    cluster.put(DRA_V1ALPHA2.classes, resource_class(driver="other.example.com"))
+    context = scheduling("waiting", potential=["node-1", "node-2"])
+    answers = [{"name": "c", "unsuitableNodes": ["node-2"]}]
+    cluster.put(DRA_V1ALPHA2.contexts, {**context, "status": {"resourceClaims": answers}})
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 0
+    assert "node-2  another driver refuses it for c" in found.output
+    assert "claim default/wants is another driver's" in found.output
+
+
+def test_classic_claim_of_1_31() -> None:
+    cluster = ClassicCluster()
+    cluster.served = ("v1alpha3",)
+    cluster.put(DRA_V1ALPHA3.classes, device_class())
+    cluster.put(DRA_V1ALPHA3.claims, device_claim("wants", device_request(count=3)))
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 1
+    assert "asked for 3 devices, which can never fit on a node of 2" in found.output
 
 
 def test_classic_class_that_is_missing() -> None:
