@@ -24,6 +24,7 @@ _INVALID: Final = {
     Rule.POOL: "wait for the driver to publish all slices, or ask for a number of devices",
     Rule.FEATURE: "turn the feature gate on, or do without it",
     Rule.RESULTS: "ask for fewer devices in a claim",
+    Rule.CONSTRAINT: "relax the constraint, or ask for a number of devices",
 }
 
 
@@ -60,7 +61,7 @@ def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
     yield from (_free(each, now) for each in held[:lack])
     if len(held) < lack:
         for request in node.requests:
-            yield from _hints(request)
+            yield from _hints(request, node)
         if not node.constraints:
             yield f"ask for less, or have more devices on {node.node}"
 
@@ -70,7 +71,7 @@ def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Itera
     held = _held(request.refused)
     yield from (_free(each, now) for each in held[: request.missing])
     if len(held) < request.missing:
-        yield from _hints(request)
+        yield from _hints(request, node)
     if not request.refused and not node.pools:
         yield f"have more devices on {node.node}, for request {request.request}"
 
@@ -81,12 +82,13 @@ def _held(refused: Iterable[DeviceRefusal]) -> list[DeviceRefusal]:
     return sorted(held, key=lambda each: (each.rule is not Rule.IN_USE, len(each.holders)))
 
 
-def _hints(request: RequestVerdict) -> Iterator[str]:
+def _hints(request: RequestVerdict, node: NodeVerdict) -> Iterator[str]:
     """Yield what helps devices that nobody holds."""
+    about = f"for {request.claim} {request.request}: " if len(node.requests) > 1 else ""
     others = [each for each in request.refused if not each.holders]
     for rule in dict.fromkeys(each.rule for each in others):
         devices = [each for each in others if each.rule is rule]
-        yield f"{_hint(rule, request, devices[0].text)} ({counted(len(devices), 'device')})"
+        yield f"{about}{_hint(rule, request, devices[0].text)} ({counted(len(devices), 'device')})"
 
 
 def _free(refusal: DeviceRefusal, now: datetime) -> str:

@@ -86,8 +86,10 @@ class RequestVerdict:
 
     @property
     def missing(self) -> int:
-        """How many devices it lacks."""
-        return len(self.refused) if self.wanted is None else max(0, self.wanted - self.fitting)
+        """How many devices it lacks; one if it is for all, and none is selected."""
+        if self.wanted is None:
+            return len(self.refused) if self.looked else 1
+        return max(0, self.wanted - self.fitting)
 
     @property
     def rules(self) -> Mapping[Rule, int]:

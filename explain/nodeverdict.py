@@ -78,7 +78,9 @@ class Ground:
             message=first.text,
             oddity=first.oddity,
             rule=first.rule,
-            pools=tuple(each.text for each in found.reasons if each.rule is Rule.POOL),
+            pools=tuple(each.text for each in found.reasons if each.rule is Rule.POOL)
+            if found.outcome is Outcome.REFUSED
+            else (),
             constraints=tuple(values(claims, view, requests)) if together else (),
             requests=requests,
         )

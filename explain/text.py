@@ -120,7 +120,7 @@ def _request(request: RequestVerdict) -> str:
     rules = ", ".join(f"{number} {rule}" for rule, number in sorted(request.rules.items()))
     fit = f"{request.fitting} of {request.looked} devices fit"
     if not request.looked:
-        fit = "there are no devices"
+        fit = "there are no devices" if request.wanted is not None else "no device is selected"
     refused = f"; refused: {rules}" if rules else ""
     return f"{request.claim} {request.request}: {wanted} wanted, {fit}{refused}"
 
@@ -132,7 +132,7 @@ def _miss(node: NodeVerdict) -> str:
         f"{each.claim}"
         for each in node.short
     ]
-    return f"{node.node} has {' and '.join(parts)}" if parts else ""
+    return f"{node.node} has {listed(parts, _NAMES)}" if parts else ""
 
 
 def _devices(node: NodeVerdict) -> Iterator[str]:
