@@ -1,11 +1,11 @@
 """Which devices selectors select, and where: of a class, or to be tried."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from allocation.inuse import DeviceID
+from allocation.kinds import Kind, kind
 from allocation.pools import Placed, Pool, readable
 from allocation.selectors import Selected, Selectors
 from api.objects import JSON
@@ -19,29 +19,40 @@ _SHOWN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
-    """A device, and what was said of it.
+class _Device:
+    """A device of the cluster.
 
     Attributes:
         where: it can be reached.
         held: whether a claim has it for itself.
+        kind: of devices that the expressions can't tell apart.
     """
 
     id: DeviceID
     where: str
     held: bool
-    selected: Selected
+    kind: Kind
 
     @property
     def name(self) -> str:
+        """As Kubernetes names it."""
         return "/".join(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A device, and what was said of it."""
+
+    device: _Device
+    selected: Selected
 
 
 def explain_class(raw: JSON, seen: Seen, selectors: Selectors) -> Overview:
     """Say which devices a DeviceClass selects."""
     subject = f"class {raw['metadata']['name']}"
     expressions = of_class(raw)
-    found = _overview(subject, expressions, seen, selectors)
+    devices = _devices(expressions, seen, selectors)
+    found = _overview(subject, _looked(expressions, devices, selectors), seen)
     if not expressions:
         note = "it has no selectors: every device of every driver is of this class"
         return replace(found, facts=(note, *found.facts))
@@ -50,14 +61,13 @@ def explain_class(raw: JSON, seen: Seen, selectors: Selectors) -> Overview:
 
 def why_not(expression: str, class_: JSON | None, seen: Seen, selectors: Selectors) -> Overview:
     """Say which devices an expression selects, of those of a class if there is one."""
-    expressions = [*(of_class(class_) if class_ else ()), expression]
-    found = _overview("selector", expressions, seen, selectors)
+    before = of_class(class_) if class_ else []
+    devices = _devices([*before, expression], seen, selectors)
+    found = _overview("selector", _looked([*before, expression], devices, selectors), seen)
     parts = terms(expression)
     if len(parts) == 1 or any(each.selected for each in found.offers):
         return found
-    return replace(
-        found, facts=(*found.facts, *_narrowed(expressions[:-1], parts, seen, selectors))
-    )
+    return replace(found, facts=(*found.facts, *_narrowed(before, parts, devices, selectors)))
 
 
 def of_class(raw: JSON) -> list[str]:
@@ -66,15 +76,12 @@ def of_class(raw: JSON) -> list[str]:
     return [each["cel"]["expression"] for each in selectors if "cel" in each]
 
 
-def _overview(
-    subject: str, expressions: Sequence[str], seen: Seen, selectors: Selectors
-) -> Overview:
-    looked = tuple(_looked(expressions, seen, selectors))
+def _overview(subject: str, looked: Sequence[_Looked], seen: Seen) -> Overview:
     offers = tuple(_offers(looked))
     chosen = sum(len(each.selected) for each in offers)
     free = sum(len(each.free) for each in offers)
     summary = f"selects {chosen} of {counted(len(looked), 'device')}, of which {free} are free"
-    facts = tuple(_problems(looked))
+    facts = (*_unusable(seen), *_problems(looked))
     fits: bool | None = free > 0
     if any(each.selected.error for each in looked):
         fits = False
@@ -85,19 +92,40 @@ def _overview(
     return Overview(subject, fits, summary, facts, offers, unread=seen.unread)
 
 
-def _looked(expressions: Sequence[str], seen: Seen, selectors: Selectors) -> Iterator[_Looked]:
-    """Yield all devices; what is equal but for its name is looked at once."""
+def _unusable(seen: Seen) -> Iterator[str]:
+    """Yield the pools whose devices nobody looks at."""
+    for pool in readable(seen.slices):
+        if pool.problem:
+            yield f"nothing is allocated from pool {'/'.join(pool.id)}: {pool.problem}"
+
+
+def _devices(expressions: Sequence[str], seen: Seen, selectors: Selectors) -> Sequence[_Device]:
+    """Return all devices, as far as expressions tell them apart."""
     held = holders(seen.claims)
-    known: dict[str, Selected] = {}
+    names = [selectors.compiled(each).text.names for each in expressions]
+    known = [each for each in names if each is not None]
+    relevant = frozenset().union(*known) if len(known) == len(names) else None
+    kinds: dict[str, Kind] = {}
+    found = []
     for pool in readable(seen.slices):
         for placed in pool.placed:
-            shown = {**placed.device, "name": ""}
-            key = f"{pool.driver} {json.dumps(shown, sort_keys=True)}"
-            if key not in known:
-                known[key] = _selected(expressions, pool.driver, shown, selectors)
-            id_ = (pool.driver, pool.name, placed.device["name"])
+            id_ = (*pool.id, placed.device["name"])
             whole = any(not each.admin and not each.share for each in held.get(id_, ()))
-            yield _Looked(id_, where(pool, placed), whole, known[key])
+            its_kind = kind(kinds, pool.driver, placed.device, relevant, reached=True)
+            found.append(_Device(id_, where(pool, placed), whole, its_kind))
+    return found
+
+
+def _looked(
+    expressions: Sequence[str], devices: Sequence[_Device], selectors: Selectors
+) -> Sequence[_Looked]:
+    """Return devices with what expressions say that all have to hold."""
+    known: dict[int, Selected] = {}
+    for each in devices:
+        if each.kind.number not in known:
+            device = each.kind.device
+            known[each.kind.number] = _selected(expressions, each.id[0], device, selectors)
+    return [_Looked(each, known[each.kind.number]) for each in devices]
 
 
 def _selected(
@@ -122,9 +150,9 @@ def where(pool: Pool, placed: Placed) -> str:
 def _offers(looked: Sequence[_Looked]) -> Iterator[Offer]:
     by_place: dict[str, list[_Looked]] = {}
     for each in looked:
-        by_place.setdefault(each.where, []).append(each)
+        by_place.setdefault(each.device.where, []).append(each)
     for place, devices in by_place.items():
-        chosen = [each for each in devices if each.selected.holds]
+        chosen = [each.device for each in devices if each.selected.holds]
         free = tuple(each.name for each in chosen if not each.held)
         yield Offer(place, len(devices), tuple(each.name for each in chosen), free)
 
@@ -137,22 +165,25 @@ def _problems(looked: Sequence[_Looked]) -> Iterator[str]:
             texts.setdefault(each.selected.error, [])
         elif each.selected.error:
             told = f"fails: {each.selected.error}; Kubernetes gives up on all nodes then"
-            texts.setdefault(told, []).append(each.name)
+            texts.setdefault(told, []).append(each.device.name)
         elif each.selected.unknown:
             told = f"can't be told here: {each.selected.unknown}"
-            texts.setdefault(told, []).append(each.name)
+            texts.setdefault(told, []).append(each.device.name)
     for text, names in texts.items():
         on = f"{counted(len(names), 'device')} ({listed(names, _SHOWN)})" if names else ""
         yield f"{text}{f': on {on}' if on else ''}"
 
 
 def _narrowed(
-    before: Sequence[str], parts: Sequence[str], seen: Seen, selectors: Selectors
+    before: Sequence[str],
+    parts: Sequence[str],
+    devices: Sequence[_Device],
+    selectors: Selectors,
 ) -> Iterator[str]:
     """Yield how many devices each term leaves of those that the terms before it left."""
-    left = sum(bool(each.selected.holds) for each in _looked(before, seen, selectors))
+    left = sum(bool(each.selected.holds) for each in _looked(before, devices, selectors))
     for index, part in enumerate(parts):
-        looked = tuple(_looked([*before, *parts[: index + 1]], seen, selectors))
+        looked = _looked([*before, *parts[: index + 1]], devices, selectors)
         holds = sum(bool(each.selected.holds) for each in looked)
         failed = sum(bool(each.selected.error) for each in looked)
         fails = f", and fails on {failed}" if failed else ""

@@ -224,10 +224,11 @@ def test_class_without_selectors_is_called_out() -> None:
     assert "it has no selectors: every device of every driver is of this class" in found.output
 
 
-def test_node_tells_taints_and_pools_that_are_incomplete() -> None:
+@pytest.mark.parametrize("subject", [("node", "node-1"), ("class", "gpu")], ids=["node", "class"])
+def test_incomplete_pool_is_told(subject: tuple[str, str]) -> None:
     cluster = Cluster()
     cluster.gpus("node-1", count=2)
-    found = run(cluster, "explain", "node", "node-1")
+    found = run(cluster, "explain", *subject)
     assert found.exit_code == 1
     assert f"nothing is allocated from pool {DRIVER}/node-1: 1 of 2 slices" in found.output
 

@@ -1,4 +1,4 @@
-"""What kube-scheduler's allocator said of random cases, explain says of a pod, and gives a reason."""
+"""What the allocator of kube-scheduler said of random cases, explain says too, with a reason."""
 
 import json
 from collections import Counter
