@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kube.config import load_access
+from kube.config import current_namespace, load_access
 from kube.errors import ConfigError
 
 SERVER = "https://api.example:6443"
@@ -44,6 +44,21 @@ def test_service_account_wins_over_the_environment(tmp_path: Path) -> None:
     }
     with pytest.raises(ConfigError, match="automountServiceAccountToken"):
         load_access(None, environ=environ)
+
+
+def test_namespace_is_that_of_the_current_context(tmp_path: Path) -> None:
+    path = kubeconfig(tmp_path)
+    assert current_namespace(str(path)) == ""
+    document = yaml.safe_load(path.read_text())
+    document["contexts"][0]["context"]["namespace"] = "mine"
+    path.write_text(yaml.safe_dump(document))
+    assert current_namespace(str(path)) == "mine"
+    assert current_namespace(None, environ={"KUBECONFIG": str(path)}) == "mine"
+
+
+def test_no_file_names_no_namespace(tmp_path: Path) -> None:
+    assert current_namespace(str(tmp_path / "none")) == ""
+    assert current_namespace(None, environ={"KUBERNETES_SERVICE_HOST": "10.0.0.1"}) == ""
 
 
 def test_client_alone_leaves_the_models_of_kubernetes_on_the_disk() -> None:
