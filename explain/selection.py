@@ -10,8 +10,8 @@ from allocation.pools import Placed, Pool, readable
 from allocation.selectors import Selected, Selectors
 from api.objects import JSON
 from api.texts import counted, listed
+from explain.availability import Availability
 from explain.diagnosis import Offer, Overview
-from explain.holders import holders
 from explain.seen import Seen
 from explain.terms import terms
 
@@ -24,13 +24,13 @@ class _Device:
 
     Attributes:
         where: it can be reached.
-        held: whether a claim has it for itself.
+        taken: whether nobody can have it now who tolerates nothing.
         kind: of devices that the expressions can't tell apart.
     """
 
     id: DeviceID
     where: str
-    held: bool
+    taken: bool
     kind: Kind
 
     @property
@@ -80,7 +80,7 @@ def _overview(subject: str, looked: Sequence[_Looked], seen: Seen) -> Overview:
     offers = tuple(_offers(looked))
     chosen = sum(len(each.selected) for each in offers)
     free = sum(len(each.free) for each in offers)
-    summary = f"selects {chosen} of {counted(len(looked), 'device')}, of which {free} are free"
+    summary = f"selects {chosen} of {counted(len(looked), 'device')}, {free} of them free"
     facts = (*_unusable(seen), *_problems(looked))
     fits: bool | None = free > 0
     if any(each.selected.error for each in looked):
@@ -101,18 +101,18 @@ def _unusable(seen: Seen) -> Iterator[str]:
 
 def _devices(expressions: Sequence[str], seen: Seen, selectors: Selectors) -> Sequence[_Device]:
     """Return all devices, as far as expressions tell them apart."""
-    held = holders(seen.claims)
+    availability = Availability(seen)
     names = [selectors.compiled(each).text.names for each in expressions]
     known = [each for each in names if each is not None]
     relevant = frozenset().union(*known) if len(known) == len(names) else None
     kinds: dict[str, Kind] = {}
     found = []
     for pool in readable(seen.slices):
+        taken = availability.taken(pool)
         for placed in pool.placed:
-            id_ = (*pool.id, placed.device["name"])
-            whole = any(not each.admin and not each.share for each in held.get(id_, ()))
+            name = placed.device["name"]
             its_kind = kind(kinds, pool.driver, placed.device, relevant, reached=True)
-            found.append(_Device(id_, where(pool, placed), whole, its_kind))
+            found.append(_Device((*pool.id, name), where(pool, placed), name in taken, its_kind))
     return found
 
 
@@ -153,7 +153,7 @@ def _offers(looked: Sequence[_Looked]) -> Iterator[Offer]:
         by_place.setdefault(each.device.where, []).append(each)
     for place, devices in by_place.items():
         chosen = [each.device for each in devices if each.selected.holds]
-        free = tuple(each.name for each in chosen if not each.held)
+        free = tuple(each.name for each in chosen if not each.taken)
         yield Offer(place, len(devices), tuple(each.name for each in chosen), free)
 
 

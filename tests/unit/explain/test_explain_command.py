@@ -202,7 +202,7 @@ def test_namespace_is_that_of_the_context(monkeypatch: pytest.MonkeyPatch) -> No
     [
         ("device.driver == ", 1, "does not compile"),
         (f'device.attributes["{DRIVER}"].model == "a"', 1, "fails: no such key: model"),
-        ("true", 0, "selects 2 of 2 devices, of which 1 are free"),
+        ("true", 0, "selects 2 of 2 devices, 1 of them free"),
         ("false", 1, "selects 0 of 2 devices"),
     ],
     ids=["compile-error", "runtime-error", "all", "none"],
