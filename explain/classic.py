@@ -114,7 +114,10 @@ class _Waiting:
     def _concluded(
         self, subject: str, nodes: tuple[NodeVerdict, ...], others: Sequence[ClaimView]
     ) -> Diagnosis:
-        cause, fits, summary = conclusion(nodes)
+        decide = ("resourceclaims", "nodeallocationstates")
+        cause, fits, summary = conclusion(nodes, self.seen, decide)
+        if self.seen.lacks("nodeallocationstates") and self._pending():
+            cause, fits = Cause.UNKNOWN, None
         near = None if fits else nearest(nodes)
         helps = tuple(self._advice(near)) if near else ()
         silent = self._unanswered()

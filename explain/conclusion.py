@@ -5,10 +5,28 @@ from collections.abc import Iterator, Sequence
 from allocation.verdicts import Outcome
 from api.texts import counted
 from explain.diagnosis import Cause, NodeVerdict
+from explain.seen import Seen
 
 
-def conclusion(nodes: Sequence[NodeVerdict]) -> tuple[Cause, bool | None, str]:
-    """Return the cause, whether the pod fits, and that in a sentence."""
+def conclusion(
+    nodes: Sequence[NodeVerdict], seen: Seen, decide: Sequence[str]
+) -> tuple[Cause, bool | None, str]:
+    """Return the cause, whether the pod fits, and that in a sentence.
+
+    Args:
+        nodes: their verdicts.
+        seen: what these are made of.
+        decide: plurals of what matters, beside nodes and pods, if it could not be read.
+    """
+    cause, fits, summary = _seen(nodes)
+    hidden = [plural for plural in ("nodes", "pods", *decide) if seen.lacks(plural)]
+    if not hidden:
+        return cause, fits, summary
+    told = f"as far as it can be seen, {summary}; {', '.join(hidden)} can't be read"
+    return (Cause.UNKNOWN, None, told) if fits or not nodes else (cause, fits, told)
+
+
+def _seen(nodes: Sequence[NodeVerdict]) -> tuple[Cause, bool | None, str]:
     if not nodes:
         return Cause.NO_NODES, False, "the cluster shows no nodes"
     reachable = [each for each in nodes if not each.place]

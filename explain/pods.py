@@ -64,13 +64,11 @@ def _scheduled(pod: Pod, claims: Sequence[JSON], seen: Seen, selectors: Selector
     judged, wanted = ground(seen, selectors), Wanted(having, pending)
     nodes = tuple(judged.verdict(node_of(node), wanted, place) for node, place in places(pod, seen))
     waiting = tuple(_unbound(having))
-    cause, fits, summary = conclusion(nodes)
+    decide = ("resourceclaims", "devicetaintrules") if pending else ()
+    cause, fits, summary = conclusion(nodes, seen, decide)
     if fits and waiting:
         cause, fits = Cause.BINDING_CONDITIONS, False
         summary = "its devices are not ready to be bound"
-    elif fits and pending and seen.lacks("resourceclaims"):
-        cause, fits = Cause.UNKNOWN, None
-        summary = f"as far as it can be seen, {summary}; who holds devices can't be read"
     invalid = tuple(each for each in nodes if each.outcome is Outcome.INVALID)
     near = None if fits else nearest(invalid if cause is Cause.INVALID else nodes)
     helps = tuple(dict.fromkeys(advice(near, seen.now))) if near else ()

@@ -79,7 +79,7 @@ class Reading:
         """Return which version of resource.k8s.io the cluster has.
 
         Raises:
-            UnsupportedVersion: it has none that is known here.
+            CannotLook: it has none that is known here.
         """
         served = self.api.versions(RESOURCE_GROUP)
         try:

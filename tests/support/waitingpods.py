@@ -61,6 +61,7 @@ class Cluster(MemoryApi):
         pool = {"name": node, "generation": 1, "resourceSliceCount": count}
         listed = devices or (device("gpu-0"), device("gpu-1"))
         body = {"driver": DRIVER, "nodeName": node, "pool": pool, **spec}
+        body = {name: value for name, value in body.items() if value is not None}
         if "sharedCounters" not in spec:
             body["devices"] = list(listed)
         name = f"{node}-{DRIVER}-{len(self.all(V1.slices))}"

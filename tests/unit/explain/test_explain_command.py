@@ -119,8 +119,8 @@ def test_pod_that_may_not_be_read_names_the_right() -> None:
 @pytest.mark.parametrize(
     ("hidden", "code", "told"),
     [
-        ("nodes", 0, "not read: list nodes in all namespaces"),
-        ("pods", 0, "not read: list pods in all namespaces"),
+        ("nodes", 3, "not read: list nodes in all namespaces"),
+        ("pods", 3, "not read: list pods in all namespaces"),
         ("events", 0, "not read: list events in namespace default"),
         ("resourceclaimtemplates", 0, "not read: list resourceclaimtemplates.resource.k8s.io"),
         ("deviceclasses", 3, "classes of devices can't be read"),
@@ -151,7 +151,21 @@ def test_claims_of_the_namespace_are_better_than_none() -> None:
     cluster.fault = fault
     found = run(cluster, "explain", "pod", "waiting")
     assert found.exit_code == 3
-    assert "as far as it can be seen, it fits now on 1 node: node-1" in found.output
+    assert (
+        "as far as it can be seen, it fits now on 1 node: node-1; resourceclaims can't"
+        in found.output
+    )
+
+
+def test_nodes_that_may_not_be_read_are_not_taken_for_none() -> None:
+    cluster = Cluster()
+    cluster.gpus("node-1", nodeName=None, allNodes=True)
+    cluster.claim("gpu")
+    cluster.pod("gpu")
+    cluster.deny("nodes")
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 3
+    assert "nodes can't be read" in found.output
 
 
 @pytest.mark.parametrize("name", CASES)
