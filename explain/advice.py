@@ -72,7 +72,7 @@ def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Itera
     yield from (_free(each, now) for each in held[: request.missing])
     if len(held) < request.missing:
         yield from _hints(request, node)
-    if not request.refused and not node.pools:
+    if len(request.refused) < request.missing and not node.pools:
         yield f"have more devices on {node.node}, for request {request.request}"
 
 

@@ -8,6 +8,7 @@ from explain.diagnosis import Diagnosis, NodeVerdict, Offer, Overview, RequestVe
 
 _NODES: Final = 10
 _FACTS: Final = 20
+_HELPS: Final = 12
 _NAMES: Final = 3
 
 
@@ -31,7 +32,10 @@ def _lines(found: Diagnosis, *, verbose: bool) -> Iterator[str]:
     yield from _section(_nodes(found.nodes, verbose=verbose))
     miss = _miss(found.nearest) if found.nearest else ""
     yield from _section([f"nearest miss: {miss}"] if miss else [])
-    helps = [f"  - {each}" for each in found.helps]
+    shown = found.helps if verbose else found.helps[:_HELPS]
+    helps = [f"  - {each}" for each in shown]
+    if len(shown) < len(found.helps):
+        helps.append(f"  and {len(found.helps) - len(shown)} more; see them with -v")
     yield from _section(["what would help:", *helps] if helps else [])
     gates = [f"feature gates: {found.gates}"] if found.nodes and found.gates else []
     yield from _section([*gates, *(f"not read: {each}: {each.why}" for each in found.unread)])

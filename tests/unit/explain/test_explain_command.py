@@ -18,7 +18,7 @@ from kube.calls import Patch
 from kube.errors import Forbidden, KubeError, NotFound
 from kube.pages import ListPage
 from testing.apiserver import MemoryApi
-from tests.support.allocationworld import DRIVER
+from tests.support.allocationworld import DRIVER, device
 from tests.support.build import (
     claim,
     device_claim,
@@ -58,6 +58,20 @@ def test_verbose_tells_of_each_device() -> None:
     lines = run(cluster, "explain", "pod", "waiting", "-v").output.splitlines()
     assert f"  {DRIVER}/node-1/whole  counters: counter units of card: 16 wanted, 8 left" in lines
     assert f"  {DRIVER}/node-1/half-0  in-use: in use by claim default/training" in lines
+
+
+def test_one_screen_shows_the_first_of_much_advice() -> None:
+    cluster = Cluster()
+    cluster.gpus("node-1", *(device(f"gpu-{n:02}") for n in range(30)))
+    for n in range(30):
+        cluster.claim(f"held-{n}")
+        cluster.hold(f"held-{n}", f"node-1/gpu-{n:02}", by=f"pod-{n}")
+    cluster.claim("gpus", gpu(30))
+    cluster.pod("gpus")
+    short = run(cluster, "explain", "pod", "waiting").output
+    assert short.count("  - free node-1/") == 12
+    assert "  and 18 more; see them with -v" in short
+    assert run(cluster, "explain", "pod", "waiting", "-v").output.count("- free node-1/") == 30
 
 
 @pytest.mark.parametrize("version", ["v1beta1", "v1beta2"])
@@ -151,10 +165,8 @@ def test_claims_of_the_namespace_are_better_than_none() -> None:
     cluster.fault = fault
     found = run(cluster, "explain", "pod", "waiting")
     assert found.exit_code == 3
-    assert (
-        "as far as it can be seen, it fits now on 1 node: node-1; resourceclaims can't"
-        in found.output
-    )
+    assert "as far as it can be seen, it fits now on 1 node: node-1" in found.output
+    assert "resourceclaims can't be read" in found.output
 
 
 def test_nodes_that_may_not_be_read_are_not_taken_for_none() -> None:
@@ -408,6 +420,19 @@ def test_classic_parameters_that_are_missing() -> None:
 def test_classic_claim() -> None:
     found = run(ClassicCluster(), "explain", "claim", "wants")
     assert "pod default/waiting waits: no node has the devices" in found.output
+
+
+def test_classic_states_that_may_not_be_read_are_not_taken_for_none() -> None:
+    cluster = ClassicCluster()
+
+    def fault(verb: str, plural: str, _body: Patch | None) -> KubeError | None:
+        hidden = (verb, plural) == ("list", STATES.plural)
+        return Forbidden(403, "Forbidden", "no") if hidden else None
+
+    cluster.fault = fault
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 3
+    assert "nodeallocationstates can't be read" in found.output
 
 
 def test_classic_node_is_not_explained() -> None:
