@@ -60,6 +60,16 @@ def test_verbose_tells_of_each_device() -> None:
     assert f"  {DRIVER}/node-1/half-0  in-use: in use by claim default/training" in lines
 
 
+def test_who_holds_a_device_matters_only_if_it_is_selected() -> None:
+    cluster = Cluster()
+    CASES["selector"].make(cluster)
+    cluster.claim("other")
+    cluster.hold("other", "node-1/gpu-0", by="x")
+    found = run(cluster, "explain", "pod", "waiting")
+    assert "refused: 1 selector" in found.output
+    assert "in-use" not in found.output
+
+
 def test_one_screen_shows_the_first_of_much_advice() -> None:
     cluster = Cluster()
     cluster.gpus("node-1", *(device(f"gpu-{n:02}") for n in range(30)))
