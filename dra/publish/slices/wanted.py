@@ -44,7 +44,7 @@ class View:
 
     def offer(self) -> Offer:
         """Return what the driver offers, and what is allocated besides."""
-        return self._retained(offered(self.pool, self.identity.node))
+        return self._retained(offered(self.pool, self.identity.node), self.kept)
 
     def leaving(self) -> bool:
         """Tell whether devices are published that are not offered any more."""
@@ -85,8 +85,10 @@ class View:
             else each
             for each in static.devices
         )
-        return self._retained(replace(static, devices=devices, sets=offer.sets))
+        known = {"spec": {"devices": [*offer.devices]}}
+        return self._retained(replace(static, devices=devices, sets=offer.sets), [known])
 
-    def _retained(self, offer: Offer) -> Offer:
+    def _retained(self, offer: Offer, known: Sequence[JSON]) -> Offer:
+        """Keep what is allocated, as it is known; what is stored may have lost its counters."""
         key = f"{self.identity.driver}/{REMOVED}"
-        return retained(offer, (*self.kept, *self.stored), self.allocated, key)
+        return retained(offer, (*self.stored, *known), self.allocated, key)

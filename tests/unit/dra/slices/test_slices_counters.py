@@ -44,6 +44,14 @@ def overlapping(rig: SliceRig) -> bool:
     return len(bare) != len(set(bare))
 
 
+def wipe(rig: SliceRig) -> None:
+    """Delete all slices, as a kubelet does when it starts, and when a plugin is away for 30 s."""
+    for each in rig.api.all(SLICES):
+        rig.api.remove(SLICES, each["metadata"]["name"])
+    rig.look()
+    rig.work()
+
+
 def watched(rig: SliceRig, api: ResourceApi) -> list[bool]:
     """Have other rules kept; return, filled later, whether devices ever overlapped."""
     seen: list[bool] = []
@@ -151,6 +159,61 @@ def test_a_part_stays_beside_its_allocated_sibling_when_the_plugin_restarts() ->
     assert rig.devices == ["card0-half-0", "card0-half-1"]
 
 
+@pytest.mark.parametrize("restarted", [False, True], ids=["kubelet", "kubelet and plugin"])
+def test_an_allocated_part_that_is_not_preferred_survives_the_wipe_of_a_kubelet(
+    restarted: bool,
+) -> None:
+    """Or what overlaps it would be given out beside it."""
+    rig = SliceRig(static=Halves())
+    rig.offer(split("card0"))
+    rig.allocate((NODE, "card0-quarter-1"))
+    rig.api.serve(UNCOUNTED)
+    rig.publisher.republish()
+    rig.work()
+    before = ["card0-half-0", "card0-quarter-1"]
+    assert rig.devices == before
+    wipe(rig)
+    if restarted:
+        rig.start()
+        rig.offer(split("card0"))
+    assert rig.devices == before
+    rig.allocate()
+    rig.publisher.allocation_changed()
+    rig.work()
+    assert rig.devices == ["card0-half-0", "card0-half-1"]
+
+
+def test_an_allocated_part_that_is_not_preferred_keeps_what_overlaps_it_away() -> None:
+    """What is stored does not say any more what it consumes."""
+    rig = SliceRig(static=Halves())
+    rig.offer(split("card0"))
+    rig.allocate((NODE, "card0-quarter-1"))
+    rig.api.serve(UNCOUNTED)
+    rig.publisher.republish()
+    rig.work()
+    for _ in range(2):
+        rig.publisher.allocation_changed()
+        rig.work()
+        assert rig.devices == ["card0-half-0", "card0-quarter-1"]
+
+
+def test_a_part_that_is_offered_no_more_keeps_what_overlaps_it_away_without_counters() -> None:
+    rig = SliceRig()
+    rig.offer(split("card0"))
+    rig.allocate((NODE, "card0-quarter-1"))
+    rig.api.serve(UNCOUNTED)
+    less = Inventory.of(
+        *(part("card0", *size) for size in (("full", 0), ("half", 0), ("half", 1))),
+        counters=(CounterSet("card0", {"units": "16"}),),
+    )
+    rig.publisher.republish()
+    rig.offer(less)
+    for _ in range(2):
+        rig.publisher.allocation_changed()
+        rig.work()
+        assert rig.devices == ["card0-half-0", "card0-quarter-1"]
+
+
 class Halves:
     """A driver that prefers halves where there are no counters."""
 
@@ -200,10 +263,7 @@ def test_an_allocated_part_that_is_offered_no_more_survives_the_wipe_of_a_kubele
     rig.allocate((NODE, "card1-half-0"))
     rig.offer(split("card0") if divided else Inventory.of(Device("card1-full-0")))
     before = sorted((each["spec"] for each in rig.slices), key=str)
-    for each in rig.api.all(SLICES):
-        rig.api.remove(SLICES, each["metadata"]["name"])
-    rig.look()
-    rig.work()
+    wipe(rig)
     found = [each["spec"] for each in rig.slices]
     for spec in (*before, *found):
         del spec["pool"]
