@@ -10,7 +10,7 @@ from dra.drivercode import driver_code
 from dra.errors import WrongInventory
 from dra.inventory import Inventory
 from dra.publish.slices.limits import check
-from dra.publish.slices.publisher import StaticLayout
+from dra.publish.slices.ports import StaticLayout
 
 DISCOVER: Final = "discover"
 

@@ -28,7 +28,7 @@ from dra.ownnode import OwnNode
 from dra.places import NodeLock
 from dra.publish.metadatafiles import MetadataFiles
 from dra.publish.nothing import Nothing
-from dra.publish.slices.publisher import Site, StaticLayout
+from dra.publish.slices.ports import FormerDevices, Site, StaticLayout
 from dra.publish.slices.told import Told
 from dra.publish.slices.wiring import Slices
 from dra.publish.slices.wiring import build as build_slices
@@ -195,6 +195,7 @@ def structured(
         told,
         Site(name, around.node),
         static=driver if isinstance(driver, StaticLayout) else None,
+        former=driver if isinstance(driver, FormerDevices) else None,
         any_node=_selects_nodes(offered),
     )
     claims = ClaimReader(around.client, STRUCTURED)

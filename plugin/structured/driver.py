@@ -3,7 +3,7 @@
 The variables are those of `plugin.fakes`; of a child also its parent, of a share what it has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from api.claims.view import Result
@@ -59,6 +59,10 @@ class StructuredFakeDriver(Switched):
     def static_inventory(self) -> Inventory:
         """Return some devices whole and some as children; a StaticLayout."""
         return tainted(self._offered.static(), self.switched.taints)
+
+    def former_inventory(self, devices: Collection[str]) -> Inventory:
+        """Return devices of any settings, and their wholes; a FormerDevices."""
+        return self._offered.former(devices)
 
     def validate(self, given: JSON) -> Sequence[str]:
         """Return what is wrong with opaque parameters."""

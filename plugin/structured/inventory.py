@@ -6,8 +6,9 @@ first, since first fit takes what comes first. Pure; called by `plugin.structure
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from api import __version__
@@ -90,11 +91,7 @@ def part_of(key: str, name: str) -> Part | None:
 
 
 class Offered:
-    """The devices of a source, divided.
-
-    Attributes:
-        parents: names of whole devices by those of their children.
-    """
+    """The devices of a source, divided."""
 
     def __init__(self, key: str, source: FakeDeviceSource, division: Division) -> None:
         """Offer devices; `key` is the contract's."""
@@ -102,18 +99,19 @@ class Offered:
         self._source = source
         self._division = division
         self._count = len(source.devices())
-        children = [
-            Part(index, split, number)
-            for index in range(self._count)
-            for split in division.sizes
-            for number in range(split)
-        ]
-        self.parents = {each.name(key): Part(each.index).name(key) for each in children}
-        self._everything = self._inventory([*map(Part, range(self._count)), *children])
+
+    @property
+    def parents(self) -> Mapping[str, str]:
+        """Names of whole devices by those of their children."""
+        return {each.name(self._key): Part(each.index).name(self._key) for each in self._children()}
 
     def inventory(self) -> Inventory:
         """Return everything there is, which counters keep apart."""
         return self._everything
+
+    @cached_property
+    def _everything(self) -> Inventory:
+        return self._inventory([*map(Part, range(self._count)), *self._children()])
 
     def static(self) -> Inventory:
         """Return what does not overlap: the last devices as children, at most half of all."""
@@ -126,6 +124,18 @@ class Offered:
         )
         return self._inventory([*map(Part, range(first)), *children])
 
+    def former(self, names: Collection[str]) -> Inventory:
+        """Return the devices of these names, whatever is set, and their wholes."""
+        parts = [part for name in sorted(names) if (part := part_of(self._key, name))]
+        wholes = [Part(each.index) for each in parts]
+        divided = Offered(self._key, self._source, Division())
+        return divided._inventory([*dict.fromkeys([*wholes, *parts])])
+
+    def _children(self) -> Iterator[Part]:
+        for index in range(self._count):
+            for split in self._division.sizes:
+                yield from (Part(index, split, number) for number in range(split))
+
     def _static_sizes(self) -> Sequence[int]:
         """Return for each device that is offered as children how many these are."""
         wanted = [
@@ -137,11 +147,11 @@ class Offered:
         return wanted[: self._count // 2]
 
     def _inventory(self, parts: Sequence[Part]) -> Inventory:
-        return Inventory.of(*map(self._device, parts), counters=tuple(self._counters()))
+        return Inventory.of(*map(self._device, parts), counters=tuple(self._counters(parts)))
 
-    def _counters(self) -> Iterator[CounterSet]:
+    def _counters(self, parts: Sequence[Part]) -> Iterator[CounterSet]:
         if self._division.sizes:
-            for index in range(self._count):
+            for index in sorted({part.index for part in parts}):
                 yield CounterSet(Part(index).name(self._key), {"units": str(_UNITS)})
 
     def _device(self, part: Part) -> Device:

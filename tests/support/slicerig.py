@@ -12,7 +12,8 @@ from api.resources import NODES, STRUCTURED_VERSIONS, Resource
 from devcluster.apiserver.resourceapi import ResourceApi, structured
 from devcluster.apiserver.structuredkinds import structured_kinds
 from dra.inventory import Device, Inventory
-from dra.publish.slices.publisher import Site, SlicePublisher, StaticLayout
+from dra.publish.slices.ports import Site, StaticLayout
+from dra.publish.slices.publisher import SlicePublisher
 from dra.publish.slices.server import SliceServer, as_v1
 from dra.publish.slices.told import Told
 from kube.client import Client

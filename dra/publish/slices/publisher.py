@@ -7,19 +7,20 @@ What fails is told once and tried again.
 
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Final, Protocol, runtime_checkable
+from dataclasses import replace
+from functools import partial
+from typing import Final
 
 from api.claims.view import Result
 from api.errors import DriverError
 from api.objects import JSON, uid_of
-from dra.drivercode import driver_code
 from dra.inventory import Inventory, Pool
 from dra.publish.slices.compare import content_of, same
 from dra.publish.slices.features import COUNTERS
 from dra.publish.slices.layout import Offer, Style
 from dra.publish.slices.limits import check
 from dra.publish.slices.plan import Create, Delete, Identity, Write, plan
+from dra.publish.slices.ports import FormerDevices, Site, StaticLayout
 from dra.publish.slices.server import SliceServer
 from dra.publish.slices.style import ask
 from dra.publish.slices.told import Told
@@ -44,26 +45,6 @@ _SYNC_SECONDS: Final = 10.0
 _LOG: Final = get_logger("slices")
 
 
-@runtime_checkable
-class StaticLayout(Protocol):
-    """A driver that has other devices to offer where the API server does not store counters."""
-
-    def static_inventory(self) -> Inventory:
-        """Return the devices in order of preference; of those that overlap the first is published.
-
-        What they consume is that of the device of this name in the other inventory, if they do not
-        say it.
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What the slices are for: names of driver and Node."""
-
-    driver: str
-    node: str
-
-
 class SlicePublisher:
     """The slices of one node; `handle` and `run` belong to one thread, the rest is thread-safe."""
 
@@ -76,6 +57,7 @@ class SlicePublisher:
         site: Site,
         *,
         static: StaticLayout | None = None,
+        former: FormerDevices | None = None,
     ) -> None:
         """Publish nothing until there is an inventory.
 
@@ -87,6 +69,7 @@ class SlicePublisher:
             told: hears what goes wrong.
             site: whose slices.
             static: of the driver; None publishes of its inventory what does not overlap.
+            former: of the driver; None knows former devices by their slices only.
         """
         self._server = server
         self._store = store
@@ -94,6 +77,7 @@ class SlicePublisher:
         self._told = told
         self._site = site
         self._static = static
+        self._former = former
         self._lock = threading.Lock()
         self._pools: Mapping[str, Pool] | None = None
         self._anew = False
@@ -241,19 +225,25 @@ class SlicePublisher:
         identity = Identity(self._site.driver, self._site.node, name, self._owner_reference())
         kept = self._kept.get(name, ())
         view = View(identity, pool, self._static_pool(name), stored, frozenset(), kept)
-        if self._style is not Style.NONE and not view.leaving():
+        lost = self._former is not None and not stored
+        if self._style is not Style.NONE and not view.leaving() and not lost:
             return view
-        allocated = self._server.allocated(self._site.driver)
-        return replace(view, allocated={device for pool, device in allocated if pool == name})
+        found = self._server.allocated(self._site.driver)
+        allocated = {device for pool, device in found if pool == name}
+        return replace(view, allocated=allocated, former=self._former_pool(view, allocated))
 
     def _static_pool(self, name: str) -> Pool | None:
         if self._style is not Style.NONE or self._static is None:
             return None
-        with driver_code("static_inventory", f"node {self._site.node}"):
-            inventory = self._static.static_inventory()
-        check(inventory, self._site.driver, self._site.node)
-        named = {pool.name or self._site.node: pool for pool in inventory.pools}
-        return named.get(name, Pool(name))
+        return self._site.pool(name, "static_inventory", self._static.static_inventory)
+
+    def _former_pool(self, view: View, allocated: Collection[str]) -> Pool:
+        name = view.identity.pool
+        left = set(allocated) - view.names
+        if not left or self._former is None:
+            return Pool(name)
+        tell = partial(self._former.former_inventory, left)
+        return self._site.pool(name, "former_inventory", tell)
 
     def _writes(self, view: View, offer: Offer) -> Sequence[Write]:
         wanted = view.wanted(offer, self._style or Style.APART)

@@ -1,7 +1,7 @@
 """What is to be in the slices of a pool, from what its driver offers and what is allocated."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from api.objects import JSON
@@ -33,6 +33,7 @@ class View:
         allocated: names of devices that claims have; may be empty while none of them matters.
         kept: what was published of devices that were only allocated, in the form of slices; a
             kubelet that starts deletes all stored ones.
+        former: what the driver knows of these devices.
     """
 
     identity: Identity
@@ -41,24 +42,32 @@ class View:
     stored: Sequence[JSON]
     allocated: Collection[str]
     kept: Sequence[JSON] = ()
+    former: Pool = field(default_factory=Pool)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Names of the devices that the driver offers."""
+        return frozenset(device.name for device in self.pool.devices)
 
     def offer(self) -> Offer:
         """Return what the driver offers, and what is allocated besides."""
-        return self._retained(offered(self.pool, self.identity.node), self.kept)
+        former = offered(self.former, self.identity.node)
+        known = {"spec": {"devices": [*former.devices], "sharedCounters": [*former.sets]}}
+        return self._retained(offered(self.pool, self.identity.node), [*self.kept, known])
 
     def leaving(self) -> bool:
         """Tell whether devices are published that are not offered any more."""
-        offered_now = {device.name for device in self.pool.devices}
+        names = self.names
         return any(
-            device["name"] not in offered_now
+            device["name"] not in names
             for each in (*self.stored, *self.kept)
             for device in each["spec"].get("devices") or []
         )
 
     def besides(self, offer: Offer) -> Sequence[JSON]:
         """Return what `kept` has to be from now on."""
-        now = {device.name for device in self.pool.devices}
-        left = [each for each in offer.devices if each["name"] not in now]
+        names = self.names
+        left = [each for each in offer.devices if each["name"] not in names]
         used = [each for each in offer.devices if "consumesCounters" in each]
         spec = {"devices": [*used, *left], "sharedCounters": list(offer.sets)}
         return [{"spec": spec}] if left else []

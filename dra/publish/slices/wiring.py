@@ -4,7 +4,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dra.publish.slices.publisher import Site, SlicePublisher, StaticLayout
+from dra.publish.slices.ports import FormerDevices, Site, StaticLayout
+from dra.publish.slices.publisher import SlicePublisher
 from dra.publish.slices.server import SliceServer
 from dra.publish.slices.told import Told
 from dra.publish.slices.watching import SliceWatch, selector
@@ -40,6 +41,7 @@ def build(
     site: Site,
     *,
     static: StaticLayout | None = None,
+    former: FormerDevices | None = None,
     any_node: bool = False,
     on_error: Callable[[KubeError], None] = lambda _error: None,
     sleep: Callable[[threading.Event, float], object] = threading.Event.wait,
@@ -51,12 +53,13 @@ def build(
         told: hears what goes wrong.
         site: whose slices.
         static: of the driver, if it has one.
+        former: likewise.
         any_node: whether devices of the inventory select nodes.
         on_error: hears of failures of the watch.
         sleep: waits some seconds, less if the event is set.
     """
     server, store, queue = SliceServer(client), Store(), WorkQueue()
-    publisher = SlicePublisher(server, store, queue, told, site, static=static)
+    publisher = SlicePublisher(server, store, queue, told, site, static=static, former=former)
     store.subscribe(publisher.on_change)
 
     def failed(error: KubeError) -> None:

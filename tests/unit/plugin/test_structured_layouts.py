@@ -149,8 +149,8 @@ def test_an_allocated_device_that_is_offered_no_more_is_prepared_and_kept(
 
 
 def test_a_device_that_is_not_published_is_refused_with_what_helps(dra_node: Node) -> None:
-    claim = store(dra_node.api, scheduled("a", result("fake-7")))
-    said = "device node-1/fake-7 .* delete the pod so that it gets another one"
+    claim = store(dra_node.api, scheduled("a", result("fake-128")))
+    said = "device node-1/fake-128 .* delete the pod so that it gets another one"
     with dra_node.running(fake_driver(4)), pytest.raises(PrepareFailed, match=rf"{said}"):
         dra_node.kubelet.prepare(claim)
 

@@ -8,7 +8,7 @@ import pytest
 from api.resources import NODES
 from devcluster.apiserver.resourceapi import structured
 from dra.inventory import Consumption, CounterSet, Device, Inventory
-from dra.publish.slices.publisher import Site
+from dra.publish.slices.ports import Site
 from dra.publish.slices.watching import selector
 from dra.publish.slices.wiring import build
 from kube.errors import ConnectFailed, Forbidden

@@ -1,0 +1,73 @@
+"""Nothing is given out twice after a restart with other settings, whatever was wiped meanwhile."""
+
+import pytest
+
+from allocation.pools import readable
+from plugin.structured.inventory import Division
+from testing.apiserver import MemoryApi
+from testing.node import Node, api_server
+from tests.support.fakerig import fake_driver, result, scheduled, store
+from tests.support.slicerig import SLICES
+
+GATE = "DRAPartitionableDevices"
+FORMER = Division(static=((2, 4),))
+ALLOCATED = "fake-7-split2-0"
+
+
+@pytest.fixture
+def gate() -> bool:
+    """Whether the API server stores counters."""
+    return True
+
+
+@pytest.fixture
+def dra_api_server(gate: bool) -> MemoryApi:
+    return api_server(35, on=[GATE] if gate else [], off=[] if gate else [GATE])
+
+
+def free(node: Node, allocated: str) -> set[str]:
+    """Return the devices that a scheduler gives out beside an allocated one."""
+    (pool,) = readable(node.api.peek(SLICES))
+    units = {name: int(values["units"]) for name, values in pool.counters.items()}
+    taken = {
+        device["name"]: {
+            each["counterSet"]: int(each["counters"]["units"]["value"])
+            for each in device.get("consumesCounters") or ()
+        }
+        for device in pool.devices
+    }
+    for name, amount in taken.get(allocated, {}).items():
+        units[name] -= amount
+    return {
+        name
+        for name, needs in taken.items()
+        if name != allocated and all(units[each] >= amount for each, amount in needs.items())
+    }
+
+
+@pytest.mark.parametrize("gate", [True, False], ids=["counters", "static"])
+@pytest.mark.parametrize("wiped", [False, True], ids=["restarted", "wiped"])
+@pytest.mark.parametrize(
+    "division",
+    [
+        pytest.param(Division(static=()), id="other static splits"),
+        pytest.param(Division((4,), static=((4, 4),)), id="other splits"),
+        pytest.param(Division(()), id="no splits"),
+        pytest.param(Division(shared=True), id="shares"),
+    ],
+)
+def test_no_whole_device_is_given_out_beside_its_allocated_part(
+    dra_node: Node, division: Division, wiped: bool
+) -> None:
+    with dra_node.running(fake_driver(8, FORMER)):
+        store(dra_node.api, scheduled("a", result(ALLOCATED)))
+    if wiped:
+        for each in dra_node.api.peek(SLICES):
+            dra_node.api.remove(SLICES, each["metadata"]["name"])
+    with dra_node.running(fake_driver(9, division)), dra_node.api.changed:
+        assert dra_node.api.changed.wait_for(
+            lambda: any(name.startswith("fake-8") for name in free(dra_node, ALLOCATED)), 15
+        )
+        found = free(dra_node, ALLOCATED)
+    assert "fake-0" in found
+    assert "fake-7" not in found
