@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from fractions import Fraction
 from itertools import islice
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from api.limits import MAX_ADVANCED_DEVICES, MAX_COUNTER_SETS, MAX_DEVICES, MAX_TAINTS
 from api.objects import JSON
 from api.quantities import quantity
 from dra.errors import LimitExceeded
 from dra.inventory import Capacity, Device, Effect, Pool, RequestPolicy, Taint, attribute_json
+
+SHARED: Final = "allowMultipleAllocations"
+"""Field of a device."""
 
 _Amounts: TypeAlias = Mapping[tuple[str, str], Fraction]
 
@@ -77,10 +80,9 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
         allocated: names of devices.
         key: of the taint.
     """
-    taint = {"key": key, "effect": Effect.NO_SCHEDULE.value}
     left = set(allocated) - {each["name"] for each in offer.devices}
     kept = {
-        each["name"]: {**each, "taints": [*_other_taints(each, key), taint]}
+        each["name"]: _leaving(each, key)
         for each in _all(stored, "devices")
         if each["name"] in left
     }
@@ -99,6 +101,31 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
         for each in offer.devices
     )
     return replace(offer, devices=(*devices, *kept.values()), sets=(*offer.sets, *sets.values()))
+
+
+def still_shared(offer: Offer, shares: Collection[str], key: str) -> Offer:
+    """Return an offer in which devices of which claims have shares are shared still, and leave.
+
+    A scheduler takes a device that is not shared for free as long as nobody has all of it. Nor does
+    it count what shares consume, so nothing else of their counter sets is offered.
+
+    Args:
+        offer: of the driver.
+        shares: names of these devices.
+        key: of the taint that they get.
+    """
+    held = {
+        each["name"]: _consumed(each)
+        for each in offer.devices
+        if each["name"] in shares and not each.get(SHARED)
+    }
+    used = frozenset(name for names in held.values() for name in names)
+    devices = tuple(
+        {**_uncounted(_leaving(each, key)), SHARED: True} if each["name"] in held else each
+        for each in offer.devices
+        if each["name"] in held or used.isdisjoint(_consumed(each))
+    )
+    return replace(offer, devices=devices)
 
 
 def without_counters(offer: Offer, allocated: Collection[str]) -> Offer:
@@ -123,11 +150,11 @@ def without_counters(offer: Offer, allocated: Collection[str]) -> Offer:
         elif all(amount >= 0 for amount in rest.values()):
             left |= rest
             fitting.append(each)
-    plain = tuple(
-        {name: value for name, value in each.items() if name != "consumesCounters"}
-        for each in fitting
-    )
-    return replace(offer, devices=plain, sets=())
+    return replace(offer, devices=tuple(map(_uncounted, fitting)), sets=())
+
+
+def _uncounted(device: JSON) -> JSON:
+    return {name: value for name, value in device.items() if name != "consumesCounters"}
 
 
 def _less(left: _Amounts, taken: _Amounts) -> _Amounts:
@@ -210,9 +237,10 @@ def _all(stored: Sequence[JSON], field: str) -> Iterator[JSON]:
         yield from each["spec"].get(field) or []
 
 
-def _other_taints(device: JSON, key: str) -> list[JSON]:
+def _leaving(device: JSON, key: str) -> JSON:
+    taint = {"key": key, "effect": Effect.NO_SCHEDULE.value}
     others = [each for each in device.get("taints") or [] if each["key"] != key]
-    return others[: MAX_TAINTS - 1]
+    return {**device, "taints": [*others[: MAX_TAINTS - 1], taint]}
 
 
 def _device(device: Device, own_node: str | None) -> JSON:
@@ -224,7 +252,7 @@ def _device(device: Device, own_node: str | None) -> JSON:
             for each in device.consumes
         ],
         "taints": [_taint(each) for each in device.taints],
-        "allowMultipleAllocations": device.shared,
+        SHARED: device.shared,
         "nodeSelector": device.node_selector,
         "nodeName": None if device.node_selector else own_node,
         "bindingConditions": [*device.binding_conditions],

@@ -226,11 +226,13 @@ class SlicePublisher:
         kept = self._kept.get(name, ())
         view = View(identity, pool, self._static_pool(name), stored, frozenset(), kept)
         lost = self._former is not None and not stored
-        if self._style is not Style.NONE and not view.leaving() and not lost:
+        if self._style is not Style.NONE and not (view.leaving() or lost):
             return view
         found = self._server.allocated(self._site.driver)
-        allocated = {device for pool, device in found if pool == name}
-        return replace(view, allocated=allocated, former=self._former_pool(view, allocated))
+        shares = {device: share for pool, device, share in found if pool == name}
+        shared = frozenset(device for device, share in shares.items() if share)
+        former = self._former_pool(view, shares)
+        return replace(view, allocated=frozenset(shares), shares=shared, former=former)
 
     def _static_pool(self, name: str) -> Pool | None:
         if self._style is not Style.NONE or self._static is None:

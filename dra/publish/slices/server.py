@@ -9,6 +9,7 @@ from api.conversion import converted
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, uid_of
 from api.resources import NODES, STRUCTURED_VERSIONS, Resource
+from dra.drivercode import DeviceKey
 from kube.client import Client
 from kube.errors import NotFound
 
@@ -67,8 +68,8 @@ class SliceServer:
             if not _names_object(error):
                 raise
 
-    def allocated(self, driver: str) -> frozenset[tuple[str, str]]:
-        """Return pool and device of each device of a driver that a ResourceClaim has.
+    def allocated(self, driver: str) -> frozenset[DeviceKey]:
+        """Return each device of a driver, or share of one, that a ResourceClaim has.
 
         All are listed, prepared on the node or not, since a cache may be behind.
         """
@@ -81,7 +82,8 @@ class SliceServer:
 
         claims = STRUCTURED_VERSIONS[self.slices.version].claims
         listed = self._api.list(claims, transform=results).items
-        return frozenset((x["pool"], x["device"]) for each in listed for x in each["results"])
+        results_of = (x for each in listed for x in each["results"])
+        return frozenset((x["pool"], x["device"], x.get("shareID")) for x in results_of)
 
     @contextmanager
     def _found(self) -> Iterator[Resource]:

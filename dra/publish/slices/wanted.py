@@ -8,11 +8,13 @@ from api.objects import JSON
 from dra.inventory import Pool
 from dra.publish.slices.compare import with_times
 from dra.publish.slices.layout import (
+    SHARED,
     Offer,
     Style,
     contents,
     offered,
     retained,
+    still_shared,
     without_counters,
 )
 from dra.publish.slices.plan import Identity
@@ -34,6 +36,7 @@ class View:
         kept: what was published of devices that were only allocated, in the form of slices; a
             kubelet that starts deletes all stored ones.
         former: what the driver knows of these devices.
+        shares: names of devices of which claims have shares.
     """
 
     identity: Identity
@@ -43,6 +46,7 @@ class View:
     allocated: Collection[str]
     kept: Sequence[JSON] = ()
     former: Pool = field(default_factory=Pool)
+    shares: Collection[str] = ()
 
     @property
     def names(self) -> frozenset[str]:
@@ -56,10 +60,11 @@ class View:
         return self._retained(offered(self.pool, self.identity.node), [*self.kept, known])
 
     def leaving(self) -> bool:
-        """Tell whether devices are published that are not offered any more."""
+        """Tell whether devices are published that are not offered any more, or not shared."""
         names = self.names
+        shared = {device.name for device in self.pool.devices if device.shared}
         return any(
-            device["name"] not in names
+            device["name"] not in (shared if device.get(SHARED) else names)
             for each in (*self.stored, *self.kept)
             for device in each["spec"].get("devices") or []
         )
@@ -76,6 +81,7 @@ class View:
         """Return the contents of the slices for what `offer` returned."""
         if style is Style.NONE and offer.counted:
             offer = without_counters(self._static_offer(offer), self.allocated)
+        offer = still_shared(offer, self.shares, self._key)
         return with_times(contents(offer, style), self.stored)
 
     def _static_offer(self, offer: Offer) -> Offer:
@@ -99,5 +105,8 @@ class View:
 
     def _retained(self, offer: Offer, known: Sequence[JSON]) -> Offer:
         """Keep what is allocated, as it is known; what is stored may have lost its counters."""
-        key = f"{self.identity.driver}/{REMOVED}"
-        return retained(offer, (*self.stored, *known), self.allocated, key)
+        return retained(offer, (*self.stored, *known), self.allocated, self._key)
+
+    @property
+    def _key(self) -> str:
+        return f"{self.identity.driver}/{REMOVED}"

@@ -3,6 +3,7 @@
 import pytest
 
 from allocation.pools import readable
+from api.objects import JSON
 from plugin.structured.inventory import Division
 from testing.apiserver import MemoryApi
 from testing.node import Node, api_server
@@ -22,7 +23,19 @@ def gate() -> bool:
 
 @pytest.fixture
 def dra_api_server(gate: bool) -> MemoryApi:
-    return api_server(35, on=[GATE] if gate else [], off=[] if gate else [GATE])
+    on, off = ([GATE], []) if gate else ([], [GATE])
+    return api_server(35, on=[*on, "DRAConsumableCapacity"], off=off)
+
+
+def wipe(node: Node) -> None:
+    for each in node.api.peek(SLICES):
+        node.api.remove(SLICES, each["metadata"]["name"])
+
+
+def published(node: Node) -> dict[str, JSON]:
+    """Return the devices that are published, by name."""
+    specs = (each["spec"] for each in node.api.peek(SLICES))
+    return {device["name"]: device for spec in specs for device in spec.get("devices") or ()}
 
 
 def free(node: Node, allocated: str) -> set[str]:
@@ -62,8 +75,7 @@ def test_no_whole_device_is_given_out_beside_its_allocated_part(
     with dra_node.running(fake_driver(8, FORMER)):
         store(dra_node.api, scheduled("a", result(ALLOCATED)))
     if wiped:
-        for each in dra_node.api.peek(SLICES):
-            dra_node.api.remove(SLICES, each["metadata"]["name"])
+        wipe(dra_node)
     with dra_node.running(fake_driver(9, division)), dra_node.api.changed:
         assert dra_node.api.changed.wait_for(
             lambda: any(name.startswith("fake-8") for name in free(dra_node, ALLOCATED)), 15
@@ -71,3 +83,22 @@ def test_no_whole_device_is_given_out_beside_its_allocated_part(
         found = free(dra_node, ALLOCATED)
     assert "fake-0" in found
     assert "fake-7" not in found
+
+
+@pytest.mark.parametrize("gate", [True, False], ids=["counters", "static"])
+@pytest.mark.parametrize("wiped", [False, True], ids=["restarted", "wiped"])
+def test_a_device_of_which_somebody_has_a_share_is_not_given_out_otherwise(
+    dra_node: Node, wiped: bool
+) -> None:
+    """Schedulers take a device for free that is not shared, if claims have but shares of it."""
+    share = {"shareID": "5d0a2e1c", "consumedCapacity": {"memory": "1Gi"}}
+    with dra_node.running(fake_driver(9, Division(shared=True))):
+        store(dra_node.api, scheduled("a", result("fake-7", **share)))
+    if wiped:
+        wipe(dra_node)
+    with dra_node.running(fake_driver(9)), dra_node.api.changed:
+        there = dra_node.api.changed.wait_for
+        assert there(lambda: "fake-8-split2-0" in published(dra_node), 15)
+        found = {k: v for k, v in published(dra_node).items() if k.startswith("fake-7")}
+        assert [*found] == ["fake-7"]
+        assert found["fake-7"]["allowMultipleAllocations"] is True

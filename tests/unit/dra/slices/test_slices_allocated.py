@@ -16,5 +16,5 @@ def test_the_devices_of_all_claims_are_those_of_the_driver() -> None:
     rig.api.put(CLAIMS, claim("waiting"))
     own, other = result(DRIVER, "node-1", "gpu-0"), result("other.example.com", "node-1", "x")
     rig.api.put(CLAIMS, claim("mixed", own, other))
-    rig.api.put(CLAIMS, claim("second", result(DRIVER, "node-2", "gpu-0")))
-    assert rig.server.allocated(DRIVER) == {("node-1", "gpu-0"), ("node-2", "gpu-0")}
+    rig.api.put(CLAIMS, claim("second", {**result(DRIVER, "node-2", "gpu-0"), "shareID": "s"}))
+    assert rig.server.allocated(DRIVER) == {("node-1", "gpu-0", None), ("node-2", "gpu-0", "s")}
