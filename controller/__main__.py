@@ -21,8 +21,15 @@ from controller.election import (
 from controller.kinds import Around, Parts, classic, structured
 from kube.client import Client
 from kube.leases import Timing
+from ops.checks import Check
 from ops.config import CommonConfig, common_config, common_options
-from ops.discovery import kind_of, kind_option, served_version, until_kind_changes
+from ops.discovery import (
+    kind_of,
+    kind_option,
+    served_version,
+    still_unknown,
+    until_kind_changes,
+)
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -129,6 +136,9 @@ def run(
     """
     metrics = Metrics()
     client = connect(life, common, metrics, user_agent=_USER_AGENT, logger="controller")
+    # alive while it waits for the API server
+    checks: dict[str, Check] = {"kind": still_unknown}
+    serve_http(life, common, metrics, checks)
     version = served_version(client, config.kind, life.stop)
     if version is None:
         return life.wait()
@@ -144,7 +154,8 @@ def run(
     else:
         parts = structured(around, keeper)
     _lead(life, common, metrics, parts, timing)
-    serve_http(life, common, metrics, parts.checks)
+    checks |= parts.checks
+    del checks["kind"]
     gc.freeze()
     return life.wait()
 

@@ -57,6 +57,11 @@ class Server(Protocol):
         """Return the answer of `GET /version`."""
 
 
+def still_unknown() -> str:
+    """Say why a program that waits for `served_version` is not ready; a check of ops.checks."""
+    return "the API server has not told yet what it serves"
+
+
 def served_version(client: Server, kind: str, stop: threading.Event) -> str | None:
     """Return the version of resource.k8s.io to use; waits for an API server that is away.
 

@@ -17,7 +17,7 @@ from dra.structured import structured
 from dra.wiring import Telemetry
 from ops.checks import Check
 from ops.config import CommonConfig, common_config, common_options
-from ops.discovery import kind_option, served_version, until_kind_changes
+from ops.discovery import kind_option, served_version, still_unknown, until_kind_changes
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
 from ops.serving import serve_http
@@ -136,7 +136,7 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
     contract = common.contract
     around, lock = startup.surroundings(life, contract, on, common, "fake-dra-kubeletplugin")
     # alive while it waits for the API server
-    checks: dict[str, Check] = {"kind": lambda: "the API server has not told yet what it serves"}
+    checks: dict[str, Check] = {"kind": still_unknown}
     serve_http(life, common, around.metrics, checks)
     version = served_version(around.client, config.kind, life.stop)
     if version is None:

@@ -4,6 +4,7 @@ The program in a thread, over HTTP; the API server is upgraded below what it has
 """
 
 import gc
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -41,6 +42,7 @@ from tests.support.build import (
     nas,
     reserved,
 )
+from tests.support.pages import free_port, page
 from tests.support.settings import DEFAULTS
 from tests.support.upgrade import Upgradable, upgraded
 
@@ -167,6 +169,21 @@ def test_a_kind_that_the_server_has_not_is_refused(tmp_path: Path, memory: Any, 
         refused = Running(common, replace(CONFIG, kind=kind), None)
         with pytest.raises(ConfigError):
             refused.ended()
+
+
+def test_alive_and_not_ready_while_the_api_server_is_away(tmp_path: Path) -> None:
+    """Or the kubelet would kill it again and again."""
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unheard.getsockname()[1]}"
+        kubeconfig, port = write_kubeconfig(url, tmp_path / "kubeconfig"), free_port()
+        at = f"127.0.0.1:{port}"
+        common = replace(DEFAULTS, kubeconfig=str(kubeconfig), http_endpoint=at)
+        with running(common):
+            until("/healthz", lambda: page(port, "/healthz") == (200, "ok") or None)
+            status, text = page(port, "/readyz")
+    assert status == 503
+    assert "[-]kind failed: the API server has not told yet" in text
 
 
 def claim(name: str, *, in_use: bool) -> JSON:
