@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from api import __version__
-from api.claims.versions import CLAIMS, STRUCTURED, choose, read_claim
+from api.claims.versions import CLAIMS, STRUCTURED, read_claim
 from api.claims.view import ClaimView, Result, device_of
-from api.names import RESOURCE_GROUP
 from api.objects import JSON, Key, key_of
 from dra.claims import ClaimReader
 from dra.publish.status.publisher import StatusPublisher
@@ -21,7 +20,9 @@ from kube.reflector import Reflector
 from kube.store import Store
 from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
+from ops.checks import Check
 from ops.config import ServingConfig, serving_config, serving_options
+from ops.discovery import served_version, still_unknown
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -102,15 +103,21 @@ def run(life: Lifecycle, config: ServingConfig, driver: str) -> int:
     """Run until a signal or a crashed thread; return the exit code.
 
     Raises:
-        ConfigError: of kube or ops; nothing can run with these settings.
-        UnsupportedVersion: the API server has no claims that kube-scheduler allocates.
+        ConfigError: of kube or ops; nothing can run with these settings, or this API server.
     """
     metrics = Metrics()
     client = connect(life, config, metrics, user_agent=f"{_NAME}/{__version__}", logger="readiness")
     events = event_recorder(client, config, driver)
     events.start()
     life.on_stop("events", events.stop)
-    store, resource = Store(), CLAIMS[choose(client.versions(RESOURCE_GROUP), STRUCTURED)]
+    store = Store()
+    # alive while it waits for the API server
+    checks: dict[str, Check] = {"kind": still_unknown}
+    serve_http(life, config, metrics, checks)
+    version = served_version(client, "structured", life.stop)
+    if version is None:
+        return life.wait()
+    resource = CLAIMS[version]
     told = Told(events, metrics.registry, clock=time.monotonic)
     publisher = StatusPublisher(client, ClaimReader(client, STRUCTURED), driver, told)
     readiness = Readiness(store, publisher, driver)
@@ -119,7 +126,8 @@ def run(life: Lifecycle, config: ServingConfig, driver: str) -> int:
     life.spawn("readiness", readiness.run)
     life.on_stop("watch", reflector.stop)
     life.spawn("watch", lambda: reflector.run(life.stop))
-    serve_http(life, config, metrics, {"claims": lambda: _not_synced(store)})
+    checks["claims"] = lambda: _not_synced(store)
+    del checks["kind"]
     return life.wait()
 
 

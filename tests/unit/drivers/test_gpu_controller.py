@@ -1,9 +1,11 @@
 """Who waits for a GPU to be ready is told that it is; nobody else's status is touched."""
 
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +16,9 @@ from drivers.gpu.controller import run as run_controller
 from ops.lifecycle import Lifecycle
 from testing.node import Node
 from testing.waiting import until
+from testing.web import write_kubeconfig
 from tests.support.gpuclaims import CLAIMS, DRIVER, allocated, result, share
+from tests.support.pages import free_port, page
 from tests.support.settings import DEFAULTS
 
 ONE, OTHER = "11111111-2222-4333-8444-555555555555", "66666666-7777-4888-8999-aaaaaaaaaaaa"
@@ -79,6 +83,23 @@ def controller(node: Node) -> Iterator[None]:
         yield
         life.stop.set()
         assert code.result() == 0
+
+
+def test_alive_and_not_ready_while_the_api_server_is_away(tmp_path: Path) -> None:
+    """It waits, as the other programs do, rather than to end again and again."""
+    with socket.socket() as unheard, ThreadPoolExecutor(1) as pool, Lifecycle() as life:
+        unheard.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unheard.getsockname()[1]}"
+        kubeconfig, port = write_kubeconfig(url, tmp_path / "kubeconfig"), free_port()
+        at = f"127.0.0.1:{port}"
+        config = replace(DEFAULTS, kubeconfig=str(kubeconfig), http_endpoint=at)
+        code = pool.submit(run_controller, life, config, DRIVER)
+        try:
+            until("/healthz", lambda: page(port, "/healthz") == (200, "ok") or None, 15)
+            status, _ = page(port, "/readyz")
+        finally:
+            life.stop.set()
+    assert (status, code.result()) == (503, 0)
 
 
 def test_claim_is_said_to_be_ready(dra_node: Node) -> None:
