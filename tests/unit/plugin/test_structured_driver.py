@@ -7,9 +7,14 @@ from unittest.mock import create_autospec
 
 import pytest
 
-from api.objects import JSON, ClaimUID
+from api.contract import FAKE
+from api.objects import JSON, ClaimUID, NodeName
 from dra.driver import PreparingClaim, PublishStatus, Result
+from plugin.devices import FakeDeviceSource
 from plugin.errors import DeviceGone
+from plugin.fakes import Fakes
+from plugin.structured.driver import StructuredFakeDriver
+from plugin.structured.inventory import Division
 from testing.kubelet import PrepareFailed, container_edits
 from testing.node import Node
 from tests.support.fakerig import (
@@ -21,6 +26,7 @@ from tests.support.fakerig import (
     store,
     uuid,
 )
+from tests.support.readme import README
 
 COMMON = {"FAKE_NODE_NAME": NODE, "DRA_RESOURCE_DRIVER_NAME": DRIVER}
 SHARE = "1a2b3c4d-0000-4000-8000-000000000001"
@@ -167,3 +173,20 @@ def test_a_name_that_never_is_a_device_is_refused_by_the_driver() -> None:
     )
     with pytest.raises(DeviceGone, match=re.escape("device gpu-0 is none that this driver has")):
         fake_driver().prepare(made)
+
+
+def test_the_readme_shows_what_a_container_sees_of_a_mixed_split() -> None:
+    node = NodeName("fake-dra-driver-cluster-worker")
+    driver = StructuredFakeDriver(
+        Fakes(FAKE, node), FakeDeviceSource(FAKE, node, 8, "M"), Division()
+    )
+    names = ("fake-0-split2-0", "fake-0-split4-0", "fake-0-split4-1")
+    results = tuple(Result("r", node, name) for name in names)
+    made = PreparingClaim(
+        *(ClaimUID("u"), "test6", "c", "fakes", (), results),
+        publish_status=create_autospec(PublishStatus),
+    )
+    env = {name: value for each in driver.prepare(made) for name, value in each.edits.env.items()}
+    seen = sorted(name for name in env if name.startswith("FAKE_DEVICE"))
+    lines = "".join(f"export {name}='{env[name]}'\n" for name in seen)
+    assert f"```console\npod0 ctr0:\n{lines}```\n" in README.read_text(encoding="utf-8")
