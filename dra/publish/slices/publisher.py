@@ -36,7 +36,7 @@ _QUICK_TRIES: Final = 12
 """After which the back-off of the queue, doubled from 5 ms, reaches the longest pause."""
 
 LOOK_SECONDS: Final = 30.0
-"""After which it is looked again whether devices are still allocated that stay for that."""
+"""After which it is looked again whether devices are allocated that stay for that."""
 
 _POLL_SECONDS: Final = 0.1
 _SYNC_SECONDS: Final = 10.0
@@ -203,11 +203,16 @@ class SlicePublisher:
             self._style = ask(self._server, view.identity, offer, self._told.compared)
             view = self._view(pool, view.pool)
             offer = view.offer()
-        for write in self._writes(view, offer):
+        writes = self._writes(view, offer)
+        for write in writes:
             if not self._write(pool, write):
                 self._queue.add(pool)
                 return
-        if view.allocated:
+        late = bool(writes) and (self._style is Style.NONE or view.leaving())
+        if late:
+            # what is not offered any more may be given out until schedulers have heard of it
+            self._kept[pool] = [*view.stored, *self._kept[pool]]
+        if late or view.allocated:
             self._queue.add_after(pool, LOOK_SECONDS)
 
     def _begin(self) -> Mapping[str, Pool] | None:

@@ -214,6 +214,19 @@ def test_a_part_that_is_offered_no_more_keeps_what_overlaps_it_away_without_coun
         assert rig.devices == ["card0-half-0", "card0-quarter-1"]
 
 
+def test_what_overlaps_a_part_that_was_given_out_while_it_left_leaves() -> None:
+    """By a scheduler that has not heard of the change."""
+    rig = SliceRig(UNCOUNTED, static=Halves())
+    rig.offer(split("card0"))
+    rig.static = None
+    rig.start()
+    rig.allocate_late((NODE, "card0-half-1"))
+    rig.offer(split("card0"))
+    assert rig.devices == ["card0-full-0"]
+    rig.retry()
+    assert rig.devices == ["card0-half-0", "card0-half-1"]
+
+
 class Halves:
     """A driver that prefers halves where there are no counters."""
 

@@ -204,6 +204,24 @@ def test_an_allocated_device_stays_with_a_taint_until_it_is_free(rig: SliceRig) 
     assert rig.devices == ["gpu-0"]
 
 
+def test_a_device_that_is_given_out_while_it_leaves_comes_back(rig: SliceRig) -> None:
+    """By a scheduler that has not heard of the change."""
+    rig.publish(*named(["gpu-0", "gpu-1"]))
+    rig.allocate_late((NODE, "gpu-1"))
+    rig.publish(Device("gpu-0"))
+    assert rig.devices == ["gpu-0"]
+    rig.retry()
+    assert rig.devices == ["gpu-0", "gpu-1"]
+    assert rig.device("gpu-1")["taints"][0]["key"] == f"{DRIVER}/removed"
+    rig.allocate()
+    rig.retry()
+    assert rig.devices == ["gpu-0"]
+    rig.retry()
+    rig.api.calls.clear()
+    rig.retry()
+    assert rig.api.calls == []
+
+
 def test_a_device_that_was_kept_goes_without_a_word_too(rig: SliceRig) -> None:
     rig.publish(*named(["gpu-0", "gpu-1"]))
     rig.allocate((NODE, "gpu-1"))
