@@ -100,6 +100,19 @@ def test_configuration_is_the_one_of_the_program(
     assert found["webhooks"] == expected["webhooks"]
 
 
+def test_configuration_names_the_other_drivers_whose_parameters_are_looked_at(
+    helm: Helm, find: Find
+) -> None:
+    """Or API servers would never ask about them."""
+    others = ["gpu.example.com", "net.example.com"]
+    documents = helm.template({"webhook": {"enabled": True, "drivers": others}})
+    expected = configuration(
+        NAMES.configuration, NAMES.service, NAMES.namespace, [FAKE.driver_name, *others]
+    )
+    found = find(documents, "ValidatingWebhookConfiguration", "")
+    assert found["webhooks"] == expected["webhooks"]
+
+
 def test_environment_is_known_to_the_program(
     find: Find, own: list[JSON], managed: list[JSON]
 ) -> None:
