@@ -212,7 +212,7 @@ class SlicePublisher:
         if late:
             # what is not offered any more may be given out until schedulers have heard of it
             self._kept[pool] = [*view.stored, *self._kept[pool]]
-        if late or view.allocated:
+        if late or view.holds(self._style or Style.APART):
             self._queue.add_after(pool, LOOK_SECONDS)
 
     def _begin(self) -> Mapping[str, Pool] | None:

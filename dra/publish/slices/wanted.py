@@ -84,6 +84,13 @@ class View:
         offer = still_shared(offer, self.shares, self._key)
         return with_times(contents(offer, style), self.stored)
 
+    def holds(self, style: Style) -> bool:
+        """Tell whether something else would be published if nothing was allocated."""
+        if not self.allocated:
+            return False
+        free = replace(self, allocated=frozenset(), shares=frozenset())
+        return self.wanted(self.offer(), style) != free.wanted(free.offer(), style)
+
     def _static_offer(self, offer: Offer) -> Offer:
         """Return what the driver prefers of devices that overlap, with what they consume."""
         if self.static is None:

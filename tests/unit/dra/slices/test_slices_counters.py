@@ -5,6 +5,7 @@ import pytest
 from api.objects import JSON
 from devcluster.apiserver.resourceapi import ResourceApi, structured
 from dra.inventory import Consumption, CounterSet, Device, Effect, Inventory, Pool, Taint
+from dra.publish.slices.publisher import LOOK_SECONDS
 from tests.support.slicerig import NODE, SLICES, SliceRig
 
 UNITS = {"full": "16", "half": "8", "quarter": "4"}
@@ -225,6 +226,18 @@ def test_what_overlaps_a_part_that_was_given_out_while_it_left_leaves() -> None:
     assert rig.devices == ["card0-full-0"]
     rig.retry()
     assert rig.devices == ["card0-half-0", "card0-half-1"]
+
+
+def test_claims_are_not_listed_again_for_devices_that_are_offered_anyway() -> None:
+    """All nodes of a cluster would list all of its claims, twice a minute."""
+    rig = SliceRig(UNCOUNTED, static=Halves())
+    rig.offer(split("card0"))
+    rig.allocate((NODE, "card0-half-0"))
+    rig.publisher.republish()
+    rig.retry()
+    rig.clock.advance(LOOK_SECONDS)
+    rig.queue.add_after("another pool", 0)
+    assert rig.work() == 1
 
 
 class Halves:
