@@ -4,8 +4,9 @@
 this module puts them together, and is the program. `nics` is another kind of device.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ class Profile:
         name: of the kind; class of its CDI devices.
         offered: the devices.
         static: those that are offered where counters are not stored.
+        former: those of other settings.
         parents: of those that are parts of others.
         errors: what is wrong with parameters.
         variables: of a device with its parameters, of which it may have none.
@@ -39,6 +41,7 @@ class Profile:
     name: str
     offered: Inventory
     static: Inventory
+    former: Callable[[Collection[str]], Inventory]
     parents: Mapping[str, str]
     errors: Callable[[JSON], Sequence[str]]
     variables: Callable[[Result, JSON | None], Mapping[str, str]]
@@ -106,6 +109,10 @@ class GpuDriver(Switched):
         """Return the devices that can be offered where counters are not stored."""
         return tainted(self._profile.static, self.switched.taints)
 
+    def former_inventory(self, devices: Collection[str]) -> Inventory:
+        """Return devices as they may have been offered with other settings."""
+        return self._profile.former(devices)
+
     def validate(self, parameters: JSON) -> Sequence[str]:
         """Return what is wrong with the parameters of a claim or a class."""
         return self._profile.errors(parameters)
@@ -148,6 +155,7 @@ def gpu(gpus: Gpus) -> Profile:
         "gpu",
         inventory.inventory(gpus),
         inventory.static_inventory(gpus),
+        partial(inventory.former, gpus),
         inventory.parents(gpus),
         config.errors,
         lambda result, given: env.of_gpu(
@@ -159,7 +167,9 @@ def gpu(gpus: Gpus) -> Profile:
 def net(node: str, number: int) -> Profile:
     """Return the NICs of a node."""
     offered = nics.inventory(node, number)
-    return Profile("net", offered, offered, {}, nics.errors, nics.variables)
+    return Profile(
+        "net", offered, offered, lambda _devices: Inventory(), {}, nics.errors, nics.variables
+    )
 
 
 def main() -> None:

@@ -4,8 +4,9 @@ A GPU in partitions has a counter set for what there is of it; a partition draws
 whole draws everything, so that a scheduler never gives out both.
 """
 
+import re
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -27,6 +28,7 @@ DRIVER_VERSION: Final = Version("1.0.0")
 BINDING_CONDITION: Final = "BindingConditions"
 BINDING_FAILURE_CONDITION: Final = "BindingFailureConditions"
 
+_NAME: Final = re.compile(rf"{PREFIX}(\d{{1,6}})(?:-full|-partition-\d{{1,2}})?")
 _MODEL: Final = "LATEST-GPU-MODEL"
 _MEMORY_GI: Final = 80
 _COMPUTE: Final = 100
@@ -62,6 +64,20 @@ def static_inventory(gpus: Gpus) -> Inventory:
     """Return what is published where they are not: the partitions, which fit beside each other."""
     found = [each for each in _devices(gpus) if "full" not in each.attributes]
     return Inventory.of(*(replace(each, consumes=()) for each in found))
+
+
+def former(gpus: Gpus, names: Collection[str]) -> Inventory:
+    """Return devices of these names, and the wholes of theirs, whatever partitions there are now.
+
+    Each takes all of its GPU: how large a partition was nobody knows.
+    """
+    indexes = {name: int(match[1]) for name in sorted(names) if (match := _NAME.fullmatch(name))}
+    wholes = {f"{PREFIX}{index}": index for index in indexes.values()}
+    devices = (
+        _part(gpus, index, name, _MEMORY_GI, _COMPUTE, {})
+        for name, index in {**wholes, **indexes}.items()
+    )
+    return Inventory.of(*devices, counters=tuple(map(_counters, sorted({*wholes.values()}))))
 
 
 def names(found: Inventory) -> list[str]:

@@ -76,22 +76,22 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
 
     Args:
         offer: of the driver.
-        stored: slices of the pool.
+        stored: slices of the pool, and what else is known of devices; the last one counts.
         allocated: names of devices.
         key: of the taint.
     """
     left = set(allocated) - {each["name"] for each in offer.devices}
-    kept = {
-        each["name"]: _leaving(each, key)
-        for each in _all(stored, "devices")
-        if each["name"] in left
-    }
+    found: dict[str, JSON] = {}
+    for each in _all(stored, "devices"):
+        # where counters are not stored, what is stored has lost them
+        found[each["name"]] = {**found.get(each["name"], {}), **each}
+    kept = {name: _leaving(each, key) for name, each in found.items() if name in left}
     known = {each["name"] for each in offer.sets}
     needed = {name for each in kept.values() for name in _consumed(each)} - known
     sets = {each["name"]: each for each in _all(stored, "sharedCounters") if each["name"] in needed}
     taken = {
-        each["name"]: each["consumesCounters"]
-        for each in _all(stored, "devices")
+        name: each["consumesCounters"]
+        for name, each in found.items()
         if needed & set(_consumed(each))
     }
     devices = (

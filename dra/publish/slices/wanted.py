@@ -57,7 +57,7 @@ class View:
         """Return what the driver offers, and what is allocated besides."""
         former = offered(self.former, self.identity.node)
         known = {"spec": {"devices": [*former.devices], "sharedCounters": [*former.sets]}}
-        return self._retained(offered(self.pool, self.identity.node), [*self.kept, known])
+        return self._retained(offered(self.pool, self.identity.node), [known, *self.kept])
 
     def leaving(self) -> bool:
         """Tell whether devices are published that are not offered any more, or not shared."""
@@ -111,8 +111,8 @@ class View:
         return self._retained(replace(static, devices=devices, sets=offer.sets), [known])
 
     def _retained(self, offer: Offer, known: Sequence[JSON]) -> Offer:
-        """Keep what is allocated, as it is known; what is stored may have lost its counters."""
-        return retained(offer, (*self.stored, *known), self.allocated, self._key)
+        """Keep what is allocated, as it is known."""
+        return retained(offer, (*known, *self.stored), self.allocated, self._key)
 
     @property
     def _key(self) -> str:

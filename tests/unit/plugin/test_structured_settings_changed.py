@@ -2,11 +2,11 @@
 
 import pytest
 
-from allocation.pools import readable
 from api.objects import JSON
 from plugin.structured.inventory import Division
 from testing.apiserver import MemoryApi
 from testing.node import Node, api_server
+from tests.support.beside import free, wipe
 from tests.support.fakerig import fake_driver, result, scheduled, store
 from tests.support.slicerig import SLICES
 
@@ -27,35 +27,10 @@ def dra_api_server(gate: bool) -> MemoryApi:
     return api_server(35, on=[*on, "DRAConsumableCapacity"], off=off)
 
 
-def wipe(node: Node) -> None:
-    for each in node.api.peek(SLICES):
-        node.api.remove(SLICES, each["metadata"]["name"])
-
-
 def published(node: Node) -> dict[str, JSON]:
     """Return the devices that are published, by name."""
     specs = (each["spec"] for each in node.api.peek(SLICES))
     return {device["name"]: device for spec in specs for device in spec.get("devices") or ()}
-
-
-def free(node: Node, allocated: str) -> set[str]:
-    """Return the devices that a scheduler gives out beside an allocated one."""
-    (pool,) = readable(node.api.peek(SLICES))
-    units = {name: int(values["units"]) for name, values in pool.counters.items()}
-    taken = {
-        device["name"]: {
-            each["counterSet"]: int(each["counters"]["units"]["value"])
-            for each in device.get("consumesCounters") or ()
-        }
-        for device in pool.devices
-    }
-    for name, amount in taken.get(allocated, {}).items():
-        units[name] -= amount
-    return {
-        name
-        for name, needs in taken.items()
-        if name != allocated and all(units[each] >= amount for each, amount in needs.items())
-    }
 
 
 @pytest.mark.parametrize("gate", [True, False], ids=["counters", "static"])
