@@ -234,10 +234,10 @@ class SlicePublisher:
         if self._style is not Style.NONE and not (view.leaving() or lost):
             return view
         found = self._server.allocated(self._site.driver)
-        shares = {device: share for pool, device, share in found if pool == name}
-        shared = frozenset(device for device, share in shares.items() if share)
-        former = self._former_pool(view, shares)
-        return replace(view, allocated=frozenset(shares), shares=shared, former=former)
+        allocated = frozenset(device for pool, device, _ in found if pool == name)
+        shares = frozenset(device for pool, device, share in found if pool == name and share)
+        former = self._former_pool(view, allocated)
+        return replace(view, allocated=allocated, shares=shares, former=former)
 
     def _static_pool(self, name: str) -> Pool | None:
         if self._style is not Style.NONE or self._static is None:

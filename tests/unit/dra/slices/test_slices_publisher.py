@@ -9,7 +9,7 @@ from dra.errors import LimitExceeded
 from dra.inventory import Device, Effect, Inventory, Pool, Taint
 from dra.publish.slices.publisher import LONGEST_PAUSE, LOOK_SECONDS
 from kube.errors import Conflict, ConnectFailed, Forbidden, KubeError, ReadTimeout
-from tests.support.slicerig import DRIVER, NODE, SliceRig, named
+from tests.support.slicerig import CLAIMS, DRIVER, NODE, SliceRig, named
 
 
 @pytest.fixture
@@ -220,6 +220,18 @@ def test_a_device_that_is_given_out_while_it_leaves_comes_back(rig: SliceRig) ->
     rig.api.calls.clear()
     rig.retry()
     assert rig.api.calls == []
+
+
+def test_a_device_that_an_administrator_watches_too_stays_shared(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0", shared=True))
+    found = {"request": "r", "driver": DRIVER, "pool": NODE, "device": "gpu-0"}
+    results = [{**found, "shareID": "s"}, {**found, "adminAccess": True}]
+    claim = {"metadata": {"name": "claim", "namespace": "default"}}
+    for number, ordered in enumerate((results, results[::-1])):
+        status = {"allocation": {"devices": {"results": ordered}}}
+        rig.api.put(CLAIMS, {**claim, "status": status})
+        rig.publish(Device("gpu-0", {"index": number}))
+        assert rig.device("gpu-0")["allowMultipleAllocations"] is True
 
 
 def test_a_device_that_was_kept_goes_without_a_word_too(rig: SliceRig) -> None:
