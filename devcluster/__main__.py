@@ -10,7 +10,7 @@ from api.contract import FAKE
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.controls import request_control
 from devcluster.errors import ControlFailed, PortUnusable, StateDirError
-from devcluster.kubelet.dialect import DIALECTS, NEWEST_SERVED
+from devcluster.kubelet.dialect import DIALECTS, NEWEST_CLASSIC
 from devcluster.nodeoption import MAX_NODES, SYNTAX, check_nodes, node_option
 from devcluster.server import Server, listen
 from devcluster.statedir import clear, state_directory
@@ -73,12 +73,15 @@ def main() -> None:
     help="Fake devices of each node.",
 )
 @click.option(
+    "--kubernetes",
     "--kubelet-version",
+    "kubernetes",
     type=click.Choice(sorted(DIALECTS)),
     default="1.30",
     show_default=True,
-    help="Kubernetes minor that the virtual kubelets behave like towards the driver. The API "
-    f"server is of the same one, but at most of {NEWEST_SERVED}, as its objects are.",
+    help="Kubernetes minor that the cluster is like: up to 1.31 claims are allocated by drivers, "
+    "from 1.34 on by the scheduler, from ResourceSlices. With 1.31 only the virtual kubelets are "
+    f"of that minor, the API server is of {NEWEST_CLASSIC}, as its objects are.",
 )
 @click.option(
     "--port",

@@ -5,18 +5,20 @@ Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30 (podSc
 PostFilter, Unreserve, PreBind, PostBind) and pkg/scheduler/framework/plugins/defaultbinder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView, with_status
-from api.objects import JSON, NodeName
+from api.objects import JSON, ClaimUID, NodeName
 from api.pods import Pod, PodSchedulingContext
-from api.resources import DRA_V1ALPHA2, binding_of
+from api.resources import binding_of
+from api.times import timestamp
 from devcluster.caches import Caches
-from devcluster.claimrules import owned_by
-from devcluster.dynamicresources import Change
+from devcluster.claimapi import CLASSIC, ClaimApi
+from devcluster.claimrules import FINALIZER, deallocated, owned_by
 from devcluster.errors import NotBound
 from devcluster.podclaims import with_consumer, without_consumer
+from devcluster.schedulingverdicts import Bind, Change
 from kube.client import Client
 from kube.errors import ApiError, Conflict, KubeError, NotFound
 from ops.logs import get_logger
@@ -27,10 +29,21 @@ _LOG = get_logger("scheduler")
 class Binder:
     """Writes claims, PodSchedulingContexts and bindings; raises KubeError."""
 
-    def __init__(self, client: Client, caches: Caches) -> None:
-        """Write to `client`, and show the answers in `caches`."""
+    def __init__(
+        self, client: Client, caches: Caches, known: ClaimApi, now: Callable[[], float]
+    ) -> None:
+        """Write to `client`, and show the answers in `caches`.
+
+        Args:
+            client: the API server.
+            caches: of the scheduler.
+            known: the resources that the API server has.
+            now: seconds since the epoch.
+        """
         self._client = client
         self._caches = caches
+        self._claims = known.claims
+        self._now = now
 
     def publish(self, pod: Pod, context: PodSchedulingContext | None, change: Change) -> None:
         """Create or change the PodSchedulingContext of a pod; nothing to do for an empty change.
@@ -40,29 +53,29 @@ class Binder:
         if not change:
             return
         if context is None:
-            stored = self._client.create(DRA_V1ALPHA2.contexts, _new_context(pod, change))
+            stored = self._client.create(CLASSIC.contexts, _new_context(pod, change))
         else:
             stored = self._client.patch(
-                DRA_V1ALPHA2.contexts,
+                CLASSIC.contexts,
                 pod.name,
                 {"metadata": {"uid": context.raw["metadata"]["uid"]}, "spec": _spec(change)},
                 namespace=pod.namespace,
             )
-        self._caches[DRA_V1ALPHA2.contexts].written(stored)
+        self._caches[CLASSIC.contexts].written(stored)
 
     def deallocate(self, claim: ClaimView) -> None:
-        """Ask the driver to free a claim that is in nobody's way but the pod's own."""
-        self._write(with_status(claim.raw, reservedFor=None, deallocationRequested=True))
+        """Free a claim, or ask its driver to, that is in nobody's way but the pod's own."""
+        self._write(deallocated(claim))
 
     def give_back(self, pod: Pod, claims: Iterable[ClaimView]) -> None:
         """Take a pod off the consumers of claims, so that it blocks nobody while it waits."""
         for claim in claims:
             self._write(without_consumer(claim, pod))
 
-    def bind(self, pod: Pod, node: NodeName, claims: Iterable[ClaimView]) -> None:
-        """Make a pod a consumer of claims, and bind it to a node.
+    def bind(self, pod: Pod, to: Bind) -> None:
+        """Allocate claims, make a pod their consumer, and bind it to a node.
 
-        When something fails the pod gives back what it got.
+        When something fails the pod gives back what it got; allocations stay.
 
         Raises:
             NotBound: the API server refused; with the words of kube-scheduler about it.
@@ -71,9 +84,11 @@ class Binder:
         reserved: list[ClaimView] = []
         plugin = 'PreBind plugin "DynamicResources"'
         try:
-            reserved.extend(self._write(with_consumer(claim, pod)) for claim in claims)
+            for claim in to.reserve:
+                ready = self._allocated(claim, to.allocations)
+                reserved.append(self._write(with_consumer(ready, pod)))
             plugin = 'Bind plugin "DefaultBinder"'
-            self._client.create(binding_of(pod.name), _binding(pod, node), pod.namespace)
+            self._client.create(binding_of(pod.name), _binding(pod, to.node), pod.namespace)
         except KubeError as error:
             self._roll_back(pod, reserved)
             if isinstance(error, Conflict) or not isinstance(error, ApiError):
@@ -86,11 +101,22 @@ class Binder:
         The cache may not know of it yet, so it is deleted without looking.
         """
         try:
-            self._client.delete(DRA_V1ALPHA2.contexts, pod.name, pod.namespace)
+            self._client.delete(CLASSIC.contexts, pod.name, pod.namespace)
         except NotFound:
             return
         except KubeError as error:
             _LOG.warning("left a PodSchedulingContext behind", pod=pod.name, error=str(error))
+
+    def _allocated(self, claim: ClaimView, allocations: Mapping[ClaimUID, JSON]) -> ClaimView:
+        """Return a claim with its allocation, to be written; its finalizer is written before."""
+        allocation = allocations.get(claim.uid)
+        if allocation is None:
+            return claim
+        if FINALIZER not in claim.finalizers:
+            meta = {**claim.raw["metadata"], "finalizers": [*claim.finalizers, FINALIZER]}
+            claim = self._write({**claim.raw, "metadata": meta}, None)
+        stamped = {**allocation, "allocationTimestamp": timestamp(self._now())}
+        return read_claim(with_status(claim.raw, allocation=stamped))
 
     def _roll_back(self, pod: Pod, reserved: Iterable[ClaimView]) -> None:
         try:
@@ -98,9 +124,9 @@ class Binder:
         except KubeError as error:
             _LOG.warning("pod keeps a reserved claim", pod=pod.name, error=str(error))
 
-    def _write(self, claim: JSON) -> ClaimView:
-        stored = self._client.update(DRA_V1ALPHA2.claims, claim, subresource="status")
-        self._caches[DRA_V1ALPHA2.claims].written(stored)
+    def _write(self, claim: JSON, subresource: str | None = "status") -> ClaimView:
+        stored = self._client.update(self._claims, claim, subresource=subresource)
+        self._caches[self._claims].written(stored)
         return read_claim(stored)
 
 
@@ -115,8 +141,8 @@ def _spec(change: Change) -> JSON:
 
 def _new_context(pod: Pod, change: Change) -> JSON:
     return {
-        "apiVersion": DRA_V1ALPHA2.contexts.api_version,
-        "kind": DRA_V1ALPHA2.contexts.kind,
+        "apiVersion": CLASSIC.contexts.api_version,
+        "kind": CLASSIC.contexts.kind,
         "metadata": {
             "name": pod.name,
             "namespace": pod.namespace,

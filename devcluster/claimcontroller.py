@@ -1,7 +1,8 @@
 """The claim controller of the embedded cluster, as kube-controller-manager has one.
 
 Finds out which pods and claims to look at; podclaimsync.py gives pods their claims, and
-claimrelease.py takes claims back. Finalizers of claims belong to the drivers.
+claimrelease.py takes claims back. Finalizers of claims belong to drivers, but for
+the one of the scheduler, which goes with its allocation.
 Source: kubernetes pkg/controller/resourceclaim/controller.go v1.30 (enqueuePod, enqueueClaim).
 """
 
@@ -11,8 +12,9 @@ from typing import Final
 
 from api.objects import JSON, Key, key_of
 from api.pods import Pod
-from api.resources import DRA_V1ALPHA2, PODS, Resource
+from api.resources import PODS, DraResources, Resource
 from devcluster.caches import Caches
+from devcluster.claimapi import CLASSIC, ClaimApi
 from devcluster.claimrelease import ClaimRelease
 from devcluster.claimrules import template_keys
 from devcluster.controlloop import ControlLoop
@@ -29,15 +31,18 @@ _CLAIM: Final = "claim:"
 _BY_CLAIM: Final = "claim"
 _BY_TEMPLATE: Final = "template"
 
-_INDEXERS: Final[Mapping[Resource, Mapping[str, Indexer]]] = {
-    PODS: {
-        _BY_CLAIM: lambda pod: claim_keys(Pod(pod)),
-        _BY_TEMPLATE: lambda pod: template_keys(Pod(pod)),
-    },
-    DRA_V1ALPHA2.claims: {BY_OWNER: by_owner},
-    DRA_V1ALPHA2.templates: {},
-    DRA_V1ALPHA2.contexts: {},
-}
+
+def _indexers(known: ClaimApi) -> Mapping[Resource, Mapping[str, Indexer]]:
+    contexts = [known.contexts] if isinstance(known, DraResources) else []
+    return {
+        PODS: {
+            _BY_CLAIM: lambda pod: claim_keys(Pod(pod)),
+            _BY_TEMPLATE: lambda pod: template_keys(Pod(pod)),
+        },
+        known.claims: {BY_OWNER: by_owner},
+        known.templates: {},
+        **{each: {} for each in contexts},
+    }
 
 
 class ClaimController:
@@ -49,24 +54,32 @@ class ClaimController:
     """
 
     def __init__(
-        self, client: Client, *, events: EventRecorder, clock: Callable[[], float] = time.monotonic
+        self,
+        client: Client,
+        *,
+        events: EventRecorder,
+        known: ClaimApi = CLASSIC,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Make a controller that is not running.
 
         Args:
             client: the API server.
             events: where FailedResourceClaimCreation goes.
+            known: the resources that the API server has.
             clock: seconds, monotonic, for back-off.
         """
-        self.caches = Caches(client, _INDEXERS)
+        self.caches = Caches(client, _indexers(known))
         self.queue = WorkQueue(clock=clock)
-        self._of_pods = PodClaimSync(client, self.caches, events)
-        self._of_claims = ClaimRelease(client, self.caches)
+        self._claims = known.claims
+        self._of_pods = PodClaimSync(client, self.caches, events, known)
+        self._of_claims = ClaimRelease(client, self.caches, known)
         self._loop = ControlLoop("claim-controller", self.caches, self.queue, self._handle)
         self.caches[PODS].subscribe(self._on_pod)
-        self.caches[DRA_V1ALPHA2.claims].subscribe(self._on_claim)
-        self.caches[DRA_V1ALPHA2.templates].subscribe(self._on_template)
-        self.caches[DRA_V1ALPHA2.contexts].subscribe(self._on_context)
+        self.caches[known.claims].subscribe(self._on_claim)
+        self.caches[known.templates].subscribe(self._on_template)
+        if isinstance(known, DraResources):
+            self.caches[known.contexts].subscribe(self._on_context)
 
     def start(self, life: Lifecycle) -> None:
         """Start watching and working, on threads that `life` stops."""
@@ -91,7 +104,7 @@ class ClaimController:
             self.queue.add(f"{_POD}{key_of(new)}")
         if new is None or is_finished(pod):
             self._add(_CLAIM, claim_keys(pod))
-            owned = self.caches[DRA_V1ALPHA2.claims].by_index(BY_OWNER, pod.uid)
+            owned = self.caches[self._claims].by_index(BY_OWNER, pod.uid)
             self._add(_CLAIM, (key_of(claim) for claim in owned))
 
     def _on_claim(self, old: JSON | None, new: JSON | None) -> None:

@@ -8,9 +8,16 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key, uid_of
 from api.pods import Pod
-from api.resources import DRA_V1ALPHA2, PODS
+from api.resources import PODS
 from devcluster.caches import Caches
-from devcluster.claimrules import foreign_consumers, is_leftover, released, still_consumes
+from devcluster.claimapi import ClaimApi
+from devcluster.claimrules import (
+    foreign_consumers,
+    is_leftover,
+    released,
+    still_consumes,
+    without_finalizer,
+)
 from kube.client import Client
 from kube.errors import NotFound
 from ops.logs import get_logger
@@ -21,10 +28,11 @@ _LOG = get_logger("claim-controller")
 class ClaimRelease:
     """Brings the consumers of one claim up to date."""
 
-    def __init__(self, client: Client, caches: Caches) -> None:
+    def __init__(self, client: Client, caches: Caches, known: ClaimApi) -> None:
         """Decide on `caches`; write to `client`, and ask it for pods that no cache has seen."""
         self._client = client
         self._caches = caches
+        self._claims = known.claims
 
     def sync(self, key: Key) -> None:
         """Drop consumers that are gone, then a generated claim that nobody will use.
@@ -34,7 +42,7 @@ class ClaimRelease:
         Raises:
             KubeError: a request failed.
         """
-        raw = self._caches[DRA_V1ALPHA2.claims].get(key)
+        raw = self._caches[self._claims].get(key)
         if raw is None:
             return
         claim = read_claim(raw)
@@ -43,11 +51,19 @@ class ClaimRelease:
             return
         body = released(claim, lambda consumer: self._is_there(claim, consumer))
         if body is not None:
-            claim = read_claim(self._client.update(DRA_V1ALPHA2.claims, body, subresource="status"))
-            self._caches[DRA_V1ALPHA2.claims].written(claim.raw)
+            claim = self._write(body, "status")
             _LOG.info("released", claim=key, consumers=len(claim.reserved_for))
+        # the scheduler puts it on before it allocates
+        done = body is not None or claim.deleting
+        if done and (rest := without_finalizer(claim)) is not None:
+            claim = self._write(rest)
         if not claim.reserved_for and is_leftover(claim, self._owner(claim)):
             self._delete(claim)
+
+    def _write(self, body: JSON, subresource: str | None = None) -> ClaimView:
+        stored = self._client.update(self._claims, body, subresource=subresource)
+        self._caches[self._claims].written(stored)
+        return read_claim(stored)
 
     def _is_there(self, claim: ClaimView, consumer: JSON) -> bool:
         name = str(consumer.get("name", ""))
@@ -69,7 +85,7 @@ class ClaimRelease:
 
     def _delete(self, claim: ClaimView) -> None:
         try:
-            self._client.delete(DRA_V1ALPHA2.claims, claim.name, claim.namespace, uid=claim.uid)
+            self._client.delete(self._claims, claim.name, claim.namespace, uid=claim.uid)
         except NotFound:
             return
         _LOG.info("deleted a claim whose pod is done", claim=claim.key)

@@ -6,18 +6,22 @@ Source: kubernetes pkg/controller/resourceclaim/controller.go v1.28 to v1.30.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from api.claims.view import ClaimView, with_status
 from api.names import POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodClaim, PodSchedulingContext
-from api.resources import DRA_V1ALPHA2
+from api.resources import DRA_V1ALPHA2, Resource
 from devcluster.podclaims import (
     can_be_reserved,
     is_finished,
     is_reserved_for,
     node_of,
 )
+
+FINALIZER: Final = "resource.kubernetes.io/delete-protection"
+"""Of claims that the scheduler has allocated."""
 
 _BASE_LENGTH = 57
 """A name has at most 63 characters, of which a hyphen and 5 random ones are generated."""
@@ -58,8 +62,8 @@ def template_keys(pod: Pod) -> Iterator[Key]:
             yield object_key(pod.namespace, name)
 
 
-def claim_from(template: JSON, pod: Pod, entry: PodClaim) -> JSON:
-    """Return the claim to create for a pod's entry."""
+def claim_from(template: JSON, pod: Pod, entry: PodClaim, resource: Resource) -> JSON:
+    """Return the claim to create for a pod's entry, in a version of resource.k8s.io."""
     spec = template.get("spec") or {}
     extra = spec.get("metadata") or {}
     annotations = {**(extra.get("annotations") or {}), POD_CLAIM_NAME_ANNOTATION: entry.name}
@@ -72,8 +76,8 @@ def claim_from(template: JSON, pod: Pod, entry: PodClaim) -> JSON:
     if extra.get("labels"):
         meta["labels"] = dict(extra["labels"])
     return {
-        "apiVersion": DRA_V1ALPHA2.claims.api_version,
-        "kind": DRA_V1ALPHA2.claims.kind,
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
         "metadata": meta,
         "spec": spec.get("spec") or {},
     }
@@ -130,15 +134,30 @@ def foreign_consumers(claim: ClaimView) -> list[JSON]:
 def released(claim: ClaimView, keep: Callable[[JSON], bool]) -> JSON | None:
     """Return the claim without its departed consumers, None when all of them are there.
 
-    When the last one of a WaitForFirstConsumer claim goes, the driver is asked to deallocate.
+    When the last one of a WaitForFirstConsumer claim goes, the driver is asked to deallocate; what
+    the scheduler allocated is free at once.
     """
     kept = [consumer for consumer in claim.reserved_for if keep(consumer)]
-    if len(kept) == len(claim.reserved_for):
-        return None
     free = not kept and not claim.immediate and claim.allocation is not None
-    if free:
-        return with_status(claim.raw, reservedFor=None, deallocationRequested=True)
-    return with_status(claim.raw, reservedFor=kept or None)
+    unused = free and claim.deleting and FINALIZER in claim.finalizers
+    if len(kept) == len(claim.reserved_for) and not unused:
+        return None
+    return deallocated(claim) if free else with_status(claim.raw, reservedFor=kept or None)
+
+
+def deallocated(claim: ClaimView) -> JSON:
+    """Return a claim without consumers and devices; those of a driver it is asked to free."""
+    if FINALIZER in claim.finalizers:
+        return with_status(claim.raw, reservedFor=None, allocation=None, devices=None)
+    return with_status(claim.raw, reservedFor=None, deallocationRequested=True)
+
+
+def without_finalizer(claim: ClaimView) -> JSON | None:
+    """Return a claim that the scheduler need not protect, None where it has to, or never did."""
+    if claim.allocation is not None or FINALIZER not in claim.finalizers:
+        return None
+    kept = [name for name in claim.finalizers if name != FINALIZER]
+    return {**claim.raw, "metadata": {**claim.raw["metadata"], "finalizers": kept}}
 
 
 def is_leftover(claim: ClaimView, owner: Pod | None) -> bool:

@@ -13,14 +13,18 @@ from urllib.parse import urlsplit
 
 from flask import Flask
 
+from allocation.gates import Gates
 from api.objects import JSON
 from devcluster.apiserver.remotecommand import Command
+from devcluster.apiserver.resourceapi import CLASSIC as CLASSIC_API
+from devcluster.apiserver.resourceapi import ResourceApi, structured
 from devcluster.apiserver.server import ApiServer
+from devcluster.claimapi import CLASSIC, STRUCTURED
 from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
 from devcluster.controls import add_controls
 from devcluster.errors import DevclusterError
-from devcluster.kubelet.dialect import DIALECTS, NEWEST_SERVED
+from devcluster.kubelet.dialect import DIALECTS, NEWEST_CLASSIC
 from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.kubelet import Kubelet
 from devcluster.kubelet.node import MAX_PODS
@@ -62,8 +66,14 @@ class Cluster:
         self._programs = Programs(config, life)
         self._nodes: VirtualNodes | None = None
         self._recorders: list[EventRecorder] = []
-        self._minor = min(config.kubelet_version, NEWEST_SERVED)
-        self._api = ApiServer(logs=self, commands=self, version=DIALECTS[self._minor].version)
+        self._minor = served_minor(config)
+        self._resources = resource_api(config)
+        self._api = ApiServer(
+            logs=self,
+            commands=self,
+            version=DIALECTS[self._minor].version,
+            resource_api=self._resources,
+        )
         add_controls(self._api.app, lambda: self._nodes)
         self.life = life
 
@@ -113,7 +123,8 @@ class Cluster:
         self._await_api(client)
         self._say(f"API server of Kubernetes {self._minor} at {url}")
         if self._config.driver:
-            install(client, self._config.contract.driver_name)
+            name = self._config.contract.driver_name
+            install(client, name, structured=self._config.dialect.structured)
         self._start_control_plane(client)
         programs = driver_programs(self._config, SYSTEM_NAMESPACE) if self._config.driver else []
         self._start_nodes(client, url, programs)
@@ -139,9 +150,13 @@ class Cluster:
                 return
 
     def _start_control_plane(self, client: Client) -> None:
-        scheduler = Scheduler(client, events=self._events(client, "default-scheduler"))
-        claims = ClaimController(client, events=self._events(client, "resource_claim"))
-        workloads = WorkloadController(client, events=partial(self._events, client))
+        structured_kind = self._config.dialect.structured
+        gates = allocator_gates(self._resources) if structured_kind else None
+        known = STRUCTURED if structured_kind else CLASSIC
+        events = partial(self._events, client)
+        scheduler = Scheduler(client, events=events("default-scheduler"), gates=gates)
+        claims = ClaimController(client, events=events("resource_claim"), known=known)
+        workloads = WorkloadController(client, events=events)
         parts = {
             "scheduler": scheduler.start,
             "claim controller": claims.start,
@@ -175,7 +190,7 @@ class Cluster:
             client,
             name,
             self._config.node_root(name),
-            dialect=DIALECTS[self._config.kubelet_version],
+            dialect=self._config.dialect,
             events=events,
             driver_name=self._config.contract.driver_name,
             api_server=(address.hostname or "", address.port or 0),
@@ -192,6 +207,22 @@ class Cluster:
         events.start()
         self._recorders.append(events)
         return events
+
+
+def served_minor(config: ClusterConfig) -> str:
+    """Return the minor that the API server claims to be of."""
+    structured_kind = config.dialect.structured
+    return config.kubernetes if structured_kind else min(config.kubernetes, NEWEST_CLASSIC)
+
+
+def resource_api(config: ClusterConfig) -> ResourceApi:
+    """Return what the API server serves of resource.k8s.io."""
+    return structured(config.dialect.minor) if config.dialect.structured else CLASSIC_API
+
+
+def allocator_gates(served: ResourceApi) -> Gates:
+    """Return the gates of a scheduler beside an API server."""
+    return Gates.of({name: name in served.gates for name in Gates().named})
 
 
 def connections(nodes: int) -> int:

@@ -9,13 +9,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from api.claims.v1alpha2 import ResourceClass
 from api.nodefit import NodeView
-from api.objects import JSON, Key, NodeName, object_key
-from api.pods import Pod, PodSchedulingContext
-from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
+from api.objects import JSON, Key, NodeName
+from api.pods import Pod
+from api.resources import NODES, PODS, Resource
 from devcluster.caches import Caches
-from devcluster.dynamicresources import join_uses
+from devcluster.claimapi import ClaimApi
+from devcluster.claimsview import ClaimsView
 from devcluster.podclaims import claim_keys, is_finished, node_of, usable_claims
 from devcluster.schedulingcycle import Attempt
 from kube.cache import Indexer
@@ -50,19 +50,24 @@ def _by_node(pod: JSON) -> Iterable[str]:
 INDEXERS: Final[Mapping[Resource, Mapping[str, Indexer]]] = {
     PODS: {_WAITING: _waiting, _BY_CLAIM: _by_claim, _BY_NODE: _by_node},
     NODES: {},
-    DRA_V1ALPHA2.claims: {},
-    DRA_V1ALPHA2.classes: {},
-    DRA_V1ALPHA2.contexts: {},
 }
-"""What the scheduler caches, and by what it looks it up."""
+"""What the scheduler caches besides claims, and by what it looks it up."""
 
 
 class ClusterView:
     """Answers the scheduler's questions from caches that were made with INDEXERS."""
 
-    def __init__(self, caches: Caches) -> None:
-        """Look into `caches`; no pod is assumed to be bound."""
+    def __init__(self, caches: Caches, known: ClaimApi, claims: ClaimsView) -> None:
+        """Look into `caches`; no pod is assumed to be bound.
+
+        Args:
+            caches: of the scheduler.
+            known: the resources that the API server has.
+            claims: finds what matters about claims.
+        """
         self._caches = caches
+        self._claims = caches[known.claims]
+        self._of_claims = claims
         self._assumed: dict[str, NodeName] = {}
 
     def waiting(self, key: Key) -> Pod | None:
@@ -81,27 +86,15 @@ class ClusterView:
         """Return the pods that wait for a node and use a claim."""
         return [Pod(raw) for raw in self._caches[PODS].by_index(_BY_CLAIM, claim)]
 
-    def context_of(self, pod: Pod) -> PodSchedulingContext | None:
-        """Return the PodSchedulingContext of a pod's name, whoever owns it."""
-        raw = self._caches[DRA_V1ALPHA2.contexts].get(object_key(pod.namespace, pod.name))
-        return PodSchedulingContext(raw) if raw is not None else None
-
     def attempt_at(self, pod: Pod) -> Attempt | str:
         """Return all that matters for an attempt at a pod, or why there can be none yet."""
-        claims = usable_claims(pod, self._caches[DRA_V1ALPHA2.claims].get)
-        if isinstance(claims, str):
-            return claims
-        context = self.context_of(pod) if claims else None
-        if context is not None and context.owner_uid != pod.uid:
-            return f"PodSchedulingContext {context.key} is owned by another pod"
-        found = (
-            self._caches[DRA_V1ALPHA2.classes].get(Key(claim.class_name)) for _, claim in claims
-        )
-        classes = {c.name: c for c in (ResourceClass(raw) for raw in found if raw is not None)}
+        claims = usable_claims(pod, self._claims.get)
+        found = claims if isinstance(claims, str) else self._of_claims.claims_of(pod, claims)
+        if isinstance(found, str):
+            return found
         nodes = sorted(self._caches[NODES].list(), key=lambda node: str(node["metadata"]["name"]))
         views = tuple(NodeView.parse(node) for node in nodes)
-        uses = join_uses(claims, classes, context)
-        return Attempt(pod, uses, context, views, self._pods_on(views))
+        return Attempt(pod, found, views, self._pods_on(views))
 
     def assume(self, pod: Pod, node: NodeName) -> None:
         """Take a pod for bound from now on."""

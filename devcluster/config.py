@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from api.contract import FAKE, Contract
+from devcluster.kubelet.dialect import DIALECTS, Dialect
 
 NODE_NAME = "fake-dra-driver-cluster-worker"
 
@@ -36,7 +37,7 @@ class ClusterConfig:
         state_dir: holds everything that the cluster writes.
         nodes: how many virtual nodes with names as kind gives them.
         num_devices: fake devices of each node that does not say its own number.
-        kubelet_version: Kubernetes minor that the virtual kubelets behave like, e.g. `1.30`.
+        kubernetes: minor whose kind of claims there is, e.g. `1.30`; see DIALECTS.
         port: of the API server on 127.0.0.1; 0 is any free one.
         driver: whether the driver's objects and programs are set up, too.
         controllers: how many controllers; several elect a leader.
@@ -47,12 +48,17 @@ class ClusterConfig:
     state_dir: Path
     nodes: int = 1
     num_devices: int = 8
-    kubelet_version: str = "1.30"
+    kubernetes: str = "1.30"
     port: int = 0
     driver: bool = True
     controllers: int = 1
     named: tuple[NodeConfig, ...] = ()
     contract: Contract = FAKE
+
+    @property
+    def dialect(self) -> Dialect:
+        """How the virtual kubelets behave towards drivers."""
+        return DIALECTS[self.kubernetes]
 
     @property
     def all_nodes(self) -> list[NodeConfig]:

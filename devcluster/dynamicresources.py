@@ -1,22 +1,23 @@
 """The decisions of the scheduler plugin DynamicResources, for claims that a driver allocates.
 
-One pure function per extension point; schedulingcycle.py calls them in the scheduler's order and
-binding.py carries out what they decide. The reasons they return are the ones of kube-scheduler.
+One pure function per extension point; schedulingcycle.py calls them in the scheduler's order, by
+way of `DriverClaims`, and binding.py carries out what they decide. The reasons they return are the
+ones of kube-scheduler.
 Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final
 
 from api.claims.v1alpha2 import ResourceClass
 from api.claims.view import ClaimView
-from api.nodefit import NodeView
+from api.nodefit import NodeView, least_loaded
 from api.objects import NodeName
 from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
 from devcluster.podclaims import can_be_reserved, is_reserved_for
+from devcluster.schedulingverdicts import NO_CHANGE, Await, Bind, Change, Unschedulable
 
 MAX_POTENTIAL_NODES = 128
 """PodSchedulingNodeListMaxSize of k8s.io/api/resource/v1alpha2."""
@@ -41,20 +42,6 @@ class Use:
     def pending(self) -> bool:
         """Whether the claim still has to be allocated."""
         return self.claim.allocation is None
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What to publish in the spec of a PodSchedulingContext; None leaves a field as it is."""
-
-    selected_node: str | None = None
-    potential_nodes: tuple[NodeName, ...] | None = None
-
-    def __bool__(self) -> bool:
-        return self.selected_node is not None or self.potential_nodes is not None
-
-
-NO_CHANGE: Final = Change()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +193,64 @@ def _blocks(use: Use, uses: Sequence[Use], node: NodeView) -> bool:
     if _available(use.claim, node):
         return False
     return filter_node([u for u in uses if u.pending], node) is None
+
+
+@dataclass(frozen=True, slots=True)
+class DriverClaims:
+    """The claims of a pod in one attempt: the port `devcluster.schedulingcycle.Claims`.
+
+    Attributes:
+        context: the pod's own PodSchedulingContext, if there is one.
+    """
+
+    pod: Pod
+    uses: tuple[Use, ...]
+    context: PodSchedulingContext | None
+
+    def pre_filter(self) -> str | None:
+        """See `pre_filter`."""
+        return pre_filter(self.pod, self.uses)
+
+    def filter(self, node: NodeView) -> str | None:
+        """See `filter_node`."""
+        return filter_node(self.uses, node)
+
+    def post_filter(
+        self, explained: str, usable: Sequence[NodeView], chance: Random
+    ) -> Unschedulable:
+        """Have a claim deallocated that sits on the wrong node, if there is one."""
+        if not self.uses:
+            return Unschedulable(explained)
+        candidates = deallocatable(self.pod, self.uses, usable)
+        if not candidates:
+            return Unschedulable(f"{explained} still not schedulable")
+        selected = self.context.selected_node if self.context else None
+        return Unschedulable(
+            f"{explained} deallocation of ResourceClaim completed",
+            chance.choice(candidates),
+            Change(selected_node="") if selected else NO_CHANGE,
+            self.context,
+        )
+
+    def choose(
+        self, fitting: Sequence[NodeView], pods_on: Mapping[NodeName, int], chance: Random
+    ) -> Bind | Await:
+        """Bind the pod, or have the drivers asked first."""
+        only = len(fitting) == 1
+        scored = None if only else pre_score(self.uses, self.context, fitting, chance)
+        node = least_loaded(fitting, pods_on, chance)
+        answer = reserve(self.uses, self.context, node, scored, only_candidate=only)
+        if isinstance(answer, Proceed) and not answer.change:
+            missing = (u.claim for u in self.uses if not is_reserved_for(self.pod, u.claim))
+            return Bind(node, tuple(missing))
+        held = tuple(
+            u.claim for u in self.uses if not u.pending and is_reserved_for(self.pod, u.claim)
+        )
+        if isinstance(answer, Hold):
+            return Await(_one_node(answer.reason), NO_CHANGE, held)
+        return Await("waiting for resource driver", answer.change, held, self.context)
+
+
+def _one_node(reason: str) -> str:
+    """What Reserve says counts just the chosen node; what PreBind says is told as it is."""
+    return f"0/1 nodes are available: 1 {reason}."

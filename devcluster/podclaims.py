@@ -87,9 +87,12 @@ def is_reserved_for(pod: Pod, claim: ClaimView) -> bool:
 
 
 def can_be_reserved(claim: ClaimView) -> bool:
-    """Tell whether one more consumer may be added to an allocated claim."""
-    shareable = claim.allocation is not None and bool(claim.allocation.raw.get("shareable"))
-    return shareable or not claim.reserved_for
+    """Tell whether one more consumer may be added to an allocated claim.
+
+    One that names its devices can be shared; how many consumers it has, the API server counts.
+    """
+    found = claim.allocation.raw if claim.allocation else {}
+    return bool(found.get("shareable")) or "devices" in found or not claim.reserved_for
 
 
 def with_consumer(claim: ClaimView, pod: Pod) -> JSON:

@@ -11,8 +11,9 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, controller_uid, object_key
 from api.pods import Pod, PodClaim, PodSchedulingContext
-from api.resources import DRA_V1ALPHA2, PODS
+from api.resources import PODS, DraResources
 from devcluster.caches import Caches
+from devcluster.claimapi import ClaimApi
 from devcluster.claimrules import (
     SelectNode,
     claim_from,
@@ -39,8 +40,11 @@ def by_owner(claim: JSON) -> Iterable[str]:
 class PodClaimSync:
     """Brings the claims of one pod up to date."""
 
-    def __init__(self, client: Client, caches: Caches, events: EventRecorder) -> None:
+    def __init__(
+        self, client: Client, caches: Caches, events: EventRecorder, known: ClaimApi
+    ) -> None:
         """Decide on `caches`, whose claims are indexed by `BY_OWNER`; write to `client`."""
+        self._known = known
         self._client = client
         self._caches = caches
         self._events = events
@@ -79,12 +83,12 @@ class PodClaimSync:
         if not entry.from_template or entry.omitted:
             return None
         if entry.claim_name:
-            raw = self._caches[DRA_V1ALPHA2.claims].get(object_key(pod.namespace, entry.claim_name))
+            raw = self._caches[self._known.claims].get(object_key(pod.namespace, entry.claim_name))
             if raw is not None:
                 self._check_owner(pod, entry, read_claim(raw))
                 return None
         owned = (
-            read_claim(raw) for raw in self._caches[DRA_V1ALPHA2.claims].by_index(BY_OWNER, pod.uid)
+            read_claim(raw) for raw in self._caches[self._known.claims].by_index(BY_OWNER, pod.uid)
         )
         return existing_claim(pod, entry, owned) or self._make(pod, entry)
 
@@ -95,11 +99,13 @@ class PodClaimSync:
 
     def _make(self, pod: Pod, entry: PodClaim) -> ClaimView:
         name = template_name(pod, entry) or ""
-        template = self._caches[DRA_V1ALPHA2.templates].get(object_key(pod.namespace, name))
+        template = self._caches[self._known.templates].get(object_key(pod.namespace, name))
         if template is None:
             raise ClaimNotMade(f'resourceclaimtemplate "{name}" not found; create it')
-        stored = self._client.create(DRA_V1ALPHA2.claims, claim_from(template, pod, entry))
-        self._caches[DRA_V1ALPHA2.claims].written(stored)
+        stored = self._client.create(
+            self._known.claims, claim_from(template, pod, entry, self._known.claims)
+        )
+        self._caches[self._known.claims].written(stored)
         return read_claim(stored)
 
     def _record(self, pod: Pod, made: Mapping[str, str]) -> Pod:
@@ -117,19 +123,18 @@ class PodClaimSync:
         return Pod(stored)
 
     def _serve(self, pod: Pod) -> None:
-        claims = usable_claims(pod, self._caches[DRA_V1ALPHA2.claims].get)
+        claims = usable_claims(pod, self._caches[self._known.claims].get)
         if isinstance(claims, str):
             return
-        raw = self._caches[DRA_V1ALPHA2.contexts].get(object_key(pod.namespace, pod.name))
+        known = self._known
+        contexts = known.contexts if isinstance(known, DraResources) else None
+        raw = self._caches[contexts].get(object_key(pod.namespace, pod.name)) if contexts else None
         context = PodSchedulingContext(raw) if raw is not None else None
         for step in for_scheduled_pod(pod, (claim for _, claim in claims), context):
-            if isinstance(step, SelectNode):
-                self._select_node(step)
-            else:
+            if not isinstance(step, SelectNode):
                 body = with_consumer(step, pod)
-                stored = self._client.update(DRA_V1ALPHA2.claims, body, subresource="status")
-                self._caches[DRA_V1ALPHA2.claims].written(stored)
-
-    def _select_node(self, step: SelectNode) -> None:
-        write = self._client.update if step.exists else self._client.create
-        self._caches[DRA_V1ALPHA2.contexts].written(write(DRA_V1ALPHA2.contexts, step.body))
+                stored = self._client.update(self._known.claims, body, subresource="status")
+                self._caches[self._known.claims].written(stored)
+            elif contexts is not None:
+                write = self._client.update if step.exists else self._client.create
+                self._caches[contexts].written(write(contexts, step.body))

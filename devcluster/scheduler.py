@@ -11,17 +11,27 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
+from allocation.gates import Gates
 from api.objects import Key
 from api.pods import Pod
 from devcluster.binding import Binder
 from devcluster.caches import Caches
+from devcluster.claimapi import CLASSIC, STRUCTURED
+from devcluster.claimsview import (
+    CLASSIC_INDEXERS,
+    STRUCTURED_INDEXERS,
+    ClaimsView,
+    ClassicView,
+    StructuredView,
+)
 from devcluster.clusterview import INDEXERS, ClusterView
 from devcluster.controlloop import ControlLoop
 from devcluster.errors import NotBound
 from devcluster.queueing import PodBackoff
 from devcluster.schedulerwakeups import Wakeups
-from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, attempt
+from devcluster.schedulingcycle import Attempt, attempt
 from devcluster.schedulingreport import SCHEDULER_ERROR, UNSCHEDULABLE, Reporter
+from devcluster.schedulingverdicts import Await, Bind, Failed, Unschedulable
 from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
@@ -48,6 +58,7 @@ class Scheduler:
         client: Client,
         *,
         events: EventRecorder,
+        gates: Gates | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         chance: Random | None = None,
@@ -57,20 +68,27 @@ class Scheduler:
         Args:
             client: the API server.
             events: where Scheduled and FailedScheduling go.
+            gates: for claims that the scheduler allocates; without them drivers do that.
             clock: seconds, monotonic, for back-off.
             now: seconds since the epoch, for conditions.
             chance: breaks ties between nodes.
         """
-        self.caches = Caches(client, INDEXERS)
+        known = CLASSIC if gates is None else STRUCTURED
+        indexers = CLASSIC_INDEXERS if gates is None else STRUCTURED_INDEXERS
+        self.caches = Caches(client, {**INDEXERS, **indexers})
         self.queue = WorkQueue(clock=clock)
         self._clock = clock
         self._chance = chance if chance is not None else Random()  # noqa: S311 - no secret
-        self._view = ClusterView(self.caches)
-        self._binder = Binder(client, self.caches)
+        claims: ClaimsView = (
+            ClassicView(self.caches) if gates is None else StructuredView(self.caches, gates)
+        )
+        self._view = ClusterView(self.caches, known, claims)
+        self._binder = Binder(client, self.caches, known, now)
+        self._classic = gates is None
         self._reporter = Reporter(client, self.caches, events, now)
         self._backoff = PodBackoff()
         self._loop = ControlLoop("scheduler", self.caches, self.queue, self._handle)
-        Wakeups(self.caches, self._view, self._backoff, self.queue).subscribe()
+        Wakeups(self.caches, self._view, self._backoff, self.queue, known).subscribe()
 
     def start(self, life: Lifecycle) -> None:
         """Start watching and scheduling, on threads that `life` stops."""
@@ -104,6 +122,9 @@ class Scheduler:
                 self._await(given, verdict)
             case Unschedulable():
                 self._give_up(given, verdict)
+            case Failed():
+                self._failed(given.pod, verdict.message)
+                return
         self._reporter.failed(given.pod, UNSCHEDULABLE, verdict.message)
         self.queue.add_after(f"{given.pod.namespace}/{given.pod.name}", LONGEST_WAIT)
 
@@ -111,30 +132,34 @@ class Scheduler:
         pod = given.pod
         self._view.assume(pod, verdict.node)
         try:
-            self._binder.bind(pod, verdict.node, verdict.reserve)
+            self._binder.bind(pod, verdict)
         except NotBound as error:
             self._view.forget(pod.uid)
-            self._backoff.failed(pod.uid, self._clock())
-            self._reporter.failed(pod, SCHEDULER_ERROR, str(error))
-            self.queue.add(_name(pod))
+            self._failed(pod, str(error))
             return
         except KubeError:
             self._view.forget(pod.uid)
             raise
         self._reporter.scheduled(pod, verdict.node)
-        if given.uses:
+        if self._classic and any(pod.claims):
             self._binder.clean_up(pod)
         _LOG.info("bound", pod=_name(pod), node=verdict.node)
 
+    def _failed(self, pod: Pod, message: str) -> None:
+        """Tell of an error, and try again when the back-off is over."""
+        self._backoff.failed(pod.uid, self._clock())
+        self._reporter.failed(pod, SCHEDULER_ERROR, message)
+        self.queue.add(_name(pod))
+
     def _await(self, given: Attempt, verdict: Await) -> None:
         """Ask the driver; that is no failure, so its answer is looked at without back-off."""
-        self._binder.publish(given.pod, given.context, verdict.change)
+        self._binder.publish(given.pod, verdict.context, verdict.change)
         self._binder.give_back(given.pod, verdict.unreserve)
         _LOG.debug("waiting for a driver", pod=_name(given.pod), change=str(verdict.change))
 
     def _give_up(self, given: Attempt, verdict: Unschedulable) -> None:
         self._backoff.failed(given.pod.uid, self._clock())
-        self._binder.publish(given.pod, given.context, verdict.change)
+        self._binder.publish(given.pod, verdict.context, verdict.change)
         if verdict.deallocate is not None:
             self._binder.deallocate(verdict.deallocate)
         _LOG.debug("no node fits", pod=_name(given.pod), reason=verdict.message)

@@ -5,10 +5,12 @@ Source: kubernetes pkg/scheduler/eventhandlers.go v1.30; what counts is in queue
 
 from collections.abc import Iterable
 
+from api.claims.view import allocation_of
 from api.objects import JSON, key_of
 from api.pods import Pod, PodSchedulingContext
-from api.resources import DRA_V1ALPHA2, NODES, PODS
+from api.resources import NODES, PODS, DraResources
 from devcluster.caches import Caches
+from devcluster.claimapi import ClaimApi
 from devcluster.clusterview import ClusterView
 from devcluster.podclaims import usable_claims
 from devcluster.queueing import (
@@ -25,9 +27,15 @@ class Wakeups:
     """Handlers for the caches of the scheduler."""
 
     def __init__(
-        self, caches: Caches, view: ClusterView, backoff: PodBackoff, queue: WorkQueue
+        self,
+        caches: Caches,
+        view: ClusterView,
+        backoff: PodBackoff,
+        queue: WorkQueue,
+        known: ClaimApi,
     ) -> None:
         """Put keys of pods into `queue`; tell `view` and `backoff` which pods to forget."""
+        self._known = known
         self._caches = caches
         self._view = view
         self._backoff = backoff
@@ -37,9 +45,14 @@ class Wakeups:
         """Listen to every cache."""
         self._caches[PODS].subscribe(self.on_pod)
         self._caches[NODES].subscribe(self.on_node)
-        self._caches[DRA_V1ALPHA2.claims].subscribe(self.on_claim)
-        self._caches[DRA_V1ALPHA2.classes].subscribe(self.on_class)
-        self._caches[DRA_V1ALPHA2.contexts].subscribe(self.on_context)
+        known = self._known
+        self._caches[known.claims].subscribe(self.on_claim)
+        self._caches[known.classes].subscribe(self.on_offer)
+        if isinstance(known, DraResources):
+            self._caches[known.contexts].subscribe(self.on_context)
+        else:
+            self._caches[known.claims].subscribe(self.on_freed)
+            self._caches[known.slices].subscribe(self.on_offer)
 
     def on_pod(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a pod that waits; forget one that is bound or gone."""
@@ -55,9 +68,16 @@ class Wakeups:
         if node_matters(old, new):
             self._add(self._view.all_waiting())
 
-    def on_class(self, _old: JSON | None, new: JSON | None) -> None:
-        """Look at all pods with claims when a class appears or changes."""
-        if new is not None:
+    def on_offer(self, _old: JSON | None, _new: JSON | None) -> None:
+        """Look at all pods with claims when a class or a slice comes, changes or goes.
+
+        Without a slice that was left over, a pool may be complete.
+        """
+        self._add(pod for pod in self._view.all_waiting() if any(pod.claims))
+
+    def on_freed(self, old: JSON | None, new: JSON | None) -> None:
+        """Look at all pods with claims when a claim gives devices back."""
+        if old is not None and allocation_of(old) and not (new and allocation_of(new)):
             self._add(pod for pod in self._view.all_waiting() if any(pod.claims))
 
     def on_claim(self, old: JSON | None, new: JSON | None) -> None:
@@ -73,7 +93,7 @@ class Wakeups:
             self._queue.add(key)
 
     def _answered(self, pod: Pod, old: JSON | None, new: JSON) -> bool:
-        claims = usable_claims(pod, self._caches[DRA_V1ALPHA2.claims].get)
+        claims = usable_claims(pod, self._caches[self._known.claims].get)
         if isinstance(claims, str):
             return False
         before = PodSchedulingContext(old) if old is not None else None

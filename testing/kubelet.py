@@ -6,7 +6,6 @@ Source: kubernetes pkg/kubelet/{pluginmanager,cm/dra}, v1.27 to v1.38.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Self, TypeAlias
@@ -17,13 +16,13 @@ from api.objects import JSON, ClaimUID
 from api.resources import StructuredResources
 from devcluster.kubelet.cdiresolver import edits_of
 from devcluster.kubelet.layout import NodeDirectories
+from devcluster.kubelet.slicewiping import wipe
 from devcluster.kubelet.watcher import find_sockets
 from dra.claims import ClaimRef
 from dra.devicestate.cdi import read_edits
 from dra.driver import Edits
 from dra.kubelet.protocol import dra_health_pb2 as messages
 from kube.client import Client
-from kube.errors import NotFound
 from testing.kubeletcalls import (
     SECONDS,
     Answered,
@@ -297,11 +296,7 @@ class Kubelet:
     def _wipe_slices(self) -> None:
         if self._client is None or self._resources is None:
             return
-        slices, mine = self._resources.slices, f"spec.nodeName={self._node}"
-        for each in self._client.list(slices, field_selector=mine).items:
-            # the driver may delete some, too
-            with suppress(NotFound):
-                self._client.delete(slices, each["metadata"]["name"])
+        wipe(self._client, self._resources.slices, self._node)
 
 
 def container_edits(directories: Sequence[Path], ids: Sequence[str]) -> Edits:

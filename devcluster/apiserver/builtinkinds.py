@@ -64,14 +64,15 @@ def builtin_kinds(api: ResourceApi = CLASSIC, clock: Clock = system_clock) -> It
         api: what is served of resource.k8s.io.
         clock: time of day, for rules that need it.
     """
-    yield from _core()
-    yield from _others()
-    if DRA_V1ALPHA2.claims.version in api.versions:
+    classic = DRA_V1ALPHA2.claims.version in api.versions
+    yield from _core(flat_claims=not classic)
+    yield from _others(flat_claims=not classic)
+    if classic:
         yield from _classic()
     yield from structured_kinds(api, clock)
 
 
-def _core() -> Iterator[Kind]:
+def _core(*, flat_claims: bool) -> Iterator[Kind]:
     yield _kind(Resource("", "v1", "configmaps", "ConfigMap"), "cm", strategy=CONFIG_MAPS)
     fields = {**{path: path for path in _EVENT_FIELDS}, "source": "source.component"}
     yield _kind(resources.EVENTS, "ev", selectable=fields)
@@ -95,6 +96,7 @@ def _core() -> Iterator[Kind]:
         "po",
         categories=("all",),
         strategy=PODS,
+        flat_claims=flat_claims,
         subresources=(_BINDING, _EVICTION, _EXEC, _LOG, STATUS),
         selectable={path: path for path in _POD_FIELDS},
     )
@@ -102,7 +104,7 @@ def _core() -> Iterator[Kind]:
     yield _kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), "sa")
 
 
-def _others() -> Iterator[Kind]:
+def _others(*, flat_claims: bool) -> Iterator[Kind]:
     yield _kind(
         resources.DEFINITIONS,
         "crd",
@@ -112,7 +114,7 @@ def _others() -> Iterator[Kind]:
         subresources=(STATUS,),
         generation=True,
     )
-    workload: JSON = {"categories": ("all",), "generation": True}
+    workload: JSON = {"categories": ("all",), "generation": True, "flat_claims": flat_claims}
     scaled = (_SCALE, STATUS)
     deployments, replica_sets = resources.DEPLOYMENTS, resources.REPLICA_SETS
     yield _kind(deployments, "deploy", strategy=DEPLOYMENTS, subresources=scaled, **workload)
@@ -129,11 +131,17 @@ def _classic() -> Iterator[Kind]:
     yield _kind(known.classes, strategy=CLASSES)
 
 
-def _kind(resource: Resource, *short: str, strategy: Strategy = _NO_RULES, **others: Any) -> Kind:
+def _kind(
+    resource: Resource,
+    *short: str,
+    strategy: Strategy = _NO_RULES,
+    flat_claims: bool = False,
+    **others: Any,
+) -> Kind:
     return Kind.of(
         resource,
         strategy=strategy,
-        schema=schema_of(resource.group, resource.version, resource.kind),
+        schema=schema_of(resource.group, resource.version, resource.kind, flat_claims=flat_claims),
         columns=columns_of(resource.group, resource.kind),
         short_names=short,
         **others,

@@ -43,8 +43,14 @@ class _Library:
 
 
 @functools.cache
-def schema_of(group: str, version: str, kind: str) -> JSON:
+def schema_of(group: str, version: str, kind: str, *, flat_claims: bool = False) -> JSON:
     """Return the structural schema of a built-in kind; shared, so not to be changed.
+
+    Args:
+        group: of the kind.
+        version: of the group.
+        kind: in camel case.
+        flat_claims: whether pods name claims without `source`, as from Kubernetes 1.31 on.
 
     Raises:
         KeyError: no such kind is built in.
@@ -53,7 +59,10 @@ def schema_of(group: str, version: str, kind: str) -> JSON:
     if (group, version, kind) not in library.kinds:
         raise KeyError(f"{kind} of {group}/{version} is not built in")
     _, definition = library.kinds[group, version, kind]
-    resolved: JSON = _resolved(library.definitions, library.definitions[definition])
+    definitions = library.definitions
+    if flat_claims:
+        definitions = {**definitions, "PodResourceClaim": definitions["PodResourceClaimOf131"]}
+    resolved: JSON = _resolved(definitions, definitions[definition])
     return resolved
 
 

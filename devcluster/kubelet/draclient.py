@@ -1,7 +1,6 @@
-"""gRPC client of a driver's Node service, in the form that the emulated kubelet uses.
+"""gRPC client of a driver's service for claims, in the form that the emulated kubelet uses.
 
-Source: k8s.io/kubelet/pkg/apis/dra/{v1alpha2,v1alpha3,v1alpha4}/api.proto. Go package v1alpha4 is
-still called v1alpha3 on the wire, so that the same path carries other messages in 1.31.
+Source: k8s.io/kubelet/pkg/apis/dra/{v1alpha2,v1alpha3,v1alpha4,v1beta1,v1}/api.proto.
 """
 
 import time
@@ -14,12 +13,7 @@ import grpc
 
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.errors import PluginCallFailed
-from dra.kubelet.protocol import dra_v1_pb2 as devices
-from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
-from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
-
-_SINGLE_SERVICE = "/v1alpha2.Node"
-_BATCH_SERVICE = "/v1alpha3.Node"
+from devcluster.kubelet.services import V1ALPHA2, V1ALPHA3, Generation
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +51,30 @@ class DraClient:
     """A registered driver, over a unix socket; one connection until it is closed."""
 
     def __init__(
-        self, endpoint: Path, dialect: Dialect, clock: Callable[[], float] = time.monotonic
+        self,
+        endpoint: Path,
+        dialect: Dialect,
+        clock: Callable[[], float] = time.monotonic,
+        service: Generation | None = None,
     ) -> None:
         """Connect lazily.
 
         Args:
             endpoint: the plugin's socket.
-            dialect: decides on messages, fallback and deadlines.
+            dialect: decides on fallback and deadlines.
             clock: monotonic seconds.
+            service: that is called; by default what a plugin has that lists no services.
+
+        Raises:
+            ValueError: there is no such default.
         """
+        chosen = service or dialect.calls.legacy
+        if chosen is None:
+            raise ValueError(f"kubelets of {dialect.version} call what a plugin lists")
         self._channel = grpc.insecure_channel(f"unix:{endpoint}")
         self._dialect = dialect
         self._clock = clock
-        self._only_singles = not dialect.batches
+        self._service = chosen
 
     def prepare(self, claims: Sequence[ClaimRequest]) -> Mapping[str, Answer]:
         """Prepare claims; answers by claim uid. Raises PluginCallFailed."""
@@ -85,7 +90,7 @@ class DraClient:
         Returns:
             The name of the status that ended it; UNIMPLEMENTED for a classic driver.
         """
-        call = self._channel.unary_stream(f"{_BATCH_SERVICE}/NodeListAndWatchResources")
+        call = self._channel.unary_stream(f"/{V1ALPHA3.service}/NodeListAndWatchResources")
         try:
             for _ in call(b""):
                 continue
@@ -104,9 +109,7 @@ class DraClient:
         deadline = self._clock() + self._dialect.call_seconds
         method = f"Node{verb}Resource"
         try:
-            if self._only_singles:
-                return self._singles(method, claims, deadline)
-            return self._batch_or_singles(method, claims, deadline)
+            return self._with_fallback(method, claims, deadline)
         except grpc.RpcError as error:
             text = getattr(error, "details", lambda: "")() or "no details"
             raise PluginCallFailed(
@@ -118,39 +121,39 @@ class DraClient:
                 f"rpc {method}(s) failed: the plugin has just been unregistered"
             ) from error
 
-    def _batch_or_singles(
+    def _with_fallback(
         self, method: str, claims: Sequence[ClaimRequest], deadline: float
     ) -> Mapping[str, Answer]:
+        fallback = self._dialect.calls.fallback
         try:
-            return self._batch(f"{method}s", claims, deadline)
+            return self._with(self._service, method, claims, deadline)
         except grpc.RpcError as error:
-            if not self._dialect.falls_back or _status(error) != "UNIMPLEMENTED":
+            if fallback is None or _status(error) != "UNIMPLEMENTED":
                 raise
-        self._only_singles = self._dialect.remembers_fallback
-        return self._singles(method, claims, deadline)
+        if self._dialect.remembers_fallback:
+            self._service = fallback
+        return self._with(fallback, method, claims, deadline)
 
-    def _batch(
-        self, method: str, claims: Sequence[ClaimRequest], deadline: float
+    def _with(
+        self, service: Generation, method: str, claims: Sequence[ClaimRequest], deadline: float
     ) -> Mapping[str, Answer]:
-        messages: Any = batch if self._dialect.sends_handles else devices
-        request = getattr(messages, f"{method}Request")()
+        if service is V1ALPHA2:
+            return self._singles(method, claims, deadline)
+        method = f"{method}s"
+        request = getattr(service.messages, f"{method}Request")()
         for claim in claims:
             entry = request.claims.add(namespace=claim.namespace, uid=claim.uid, name=claim.name)
-            if self._dialect.sends_handles:
+            if service is V1ALPHA3:
                 entry.resource_handle = claim.handle
-        reply = self._unary(
-            f"{_BATCH_SERVICE}/{method}",
-            request,
-            getattr(messages, f"{method}Response"),
-            deadline,
-        )
+        response = getattr(service.messages, f"{method}Response")
+        reply = self._unary(f"/{service.service}/{method}", request, response, deadline)
         return {uid: _answer(entry) for uid, entry in reply.claims.items()}
 
     def _singles(
         self, method: str, claims: Sequence[ClaimRequest], deadline: float
     ) -> Mapping[str, Answer]:
         answers: dict[str, Answer] = {}
-        messages: Any = single
+        messages = V1ALPHA2.messages
         for claim in claims:
             request = getattr(messages, f"{method}Request")(
                 namespace=claim.namespace,
@@ -159,7 +162,7 @@ class DraClient:
                 resource_handle=claim.handle,
             )
             response = getattr(messages, f"{method}Response")
-            reply = self._unary(f"{_SINGLE_SERVICE}/{method}", request, response, deadline)
+            reply = self._unary(f"/{V1ALPHA2.service}/{method}", request, response, deadline)
             answers[claim.uid] = _answer(reply)
         return answers
 

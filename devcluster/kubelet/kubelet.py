@@ -12,8 +12,9 @@ from typing import Final
 
 from api.errors import DriverError
 from api.objects import JSON, uid_of
-from api.resources import DRA_V1ALPHA2, PODS
+from api.resources import PODS
 from devcluster.apiserver.remotecommand import Command
+from devcluster.claimapi import CLASSIC, STRUCTURED
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
 from devcluster.kubelet.containerenv import service_variables
@@ -29,6 +30,7 @@ from devcluster.kubelet.podlogs import choose_run, read_log
 from devcluster.kubelet.podset import PodSet
 from devcluster.kubelet.podworker import NodePorts
 from devcluster.kubelet.runtime import Runtime
+from devcluster.kubelet.slicewiping import SliceWiping
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.reflector import Reflector
@@ -83,9 +85,15 @@ class Kubelet:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._runtime = Runtime(wall)
+        self._slices = SliceWiping(client, STRUCTURED.slices, node_name, clock)
         self._plugins = PluginManager(
-            self._directories.registry, dialect, on_registered=self.wake, clock=clock
+            self._directories.registry,
+            dialect,
+            on_registered=self._plugin_came,
+            on_unregistered=self._slices.left,
+            clock=clock,
         )
+        self._structured = dialect.structured
         claims = self._claim_manager(client, dialect)
         launcher = Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server))
         self._pods = PodSet(self._ports(client, claims, launcher, events), self._stop)
@@ -101,6 +109,8 @@ class Kubelet:
 
     def start(self) -> None:
         """Begin: register the node, plugins and pods. Returns at once."""
+        if self._structured:
+            self._spawn("slices", self._slices.run)
         self._spawn("housekeeping", self._house.run)
         self._spawn("plugins", self._plugins.run)
         self._spawn("pods", self._reflector.run)
@@ -154,9 +164,14 @@ class Kubelet:
             raise StartFailed(f'container not found ("{container}")')
         return Execution(process, command, self._wall)
 
+    def _plugin_came(self, driver: str) -> None:
+        self._slices.came(driver)
+        self.wake()
+
     def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
+        claims = (STRUCTURED if dialect.structured else CLASSIC).claims
         return ClaimManager(
-            lambda namespace, name: client.get(DRA_V1ALPHA2.claims, name, namespace),
+            lambda namespace, name: client.get(claims, name, namespace),
             self._plugins.get,
             dialect,
             Checkpoint(self._directories.held_claims),

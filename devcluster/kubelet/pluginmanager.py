@@ -10,7 +10,7 @@ from pathlib import Path
 from devcluster.kubelet import registrar
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import DraClient
-from devcluster.kubelet.plugins import PluginRegistry
+from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
 from devcluster.kubelet.watcher import RegistrationWatcher
 from ops.logs import get_logger
 
@@ -25,7 +25,8 @@ class PluginManager:
         directory: Path,
         dialect: Dialect,
         *,
-        on_registered: Callable[[], None],
+        on_registered: Callable[[str], None],
+        on_unregistered: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float],
     ) -> None:
         """Manage the plugins of a registration directory, once `run` is called.
@@ -33,17 +34,19 @@ class PluginManager:
         Args:
             directory: where plugins put their registration sockets.
             dialect: which kubelet to emulate.
-            on_registered: called after each registration, from the thread of `run`.
+            on_registered: called with the driver after each registration, from `run`'s thread.
+            on_unregistered: called with each driver that has no plugin any more.
             clock: monotonic seconds.
         """
         self._dialect = dialect
         self._clock = clock
-        self._registry = PluginRegistry(self._connect)
+        self._registry = PluginRegistry(self._connect, newest_wins=dialect.structured)
         self._watcher = RegistrationWatcher(
             directory,
             self._registry,
             registrar,
-            on_registered=lambda _name: on_registered(),
+            on_registered=on_registered,
+            on_unregistered=on_unregistered,
             clock=clock,
         )
 
@@ -63,8 +66,11 @@ class PluginManager:
         """Close all connections; calls in flight fail."""
         self._registry.close()
 
-    def _connect(self, endpoint: Path) -> DraClient:
-        client = DraClient(endpoint, self._dialect, self._clock)
+    def _connect(self, info: PluginInfo) -> DraClient:
+        """Connect to the service that this kubelet calls; RegistrationRefused if there is none."""
+        calls = self._dialect.calls
+        service = calls.service(info.versions) if self._dialect.structured else None
+        client = DraClient(info.endpoint, self._dialect, self._clock, service)
         if self._dialect.monitors_resources:
             threading.Thread(
                 target=_monitor, args=(client,), name="plugin-resources", daemon=True

@@ -1,7 +1,7 @@
 """The DRA drivers that are registered with a kubelet, and which ones it accepts.
 
 The registration watcher adds and removes; the claim manager looks up. Thread-safe.
-Source: kubernetes pkg/kubelet/cm/dra/plugin (registration.go, plugins_store.go) v1.27 to v1.31.
+Source: kubernetes pkg/kubelet/cm/dra/plugin (registration.go, plugins_store.go) v1.27 to v1.37.
 """
 
 import re
@@ -61,9 +61,18 @@ def highest_version(versions: Sequence[str]) -> tuple[int, ...]:
 class PluginRegistry:
     """Registered drivers by name."""
 
-    def __init__(self, connect: Callable[[Path], DraClient]) -> None:
-        """Start empty; `connect` makes the client of an endpoint."""
+    def __init__(
+        self, connect: Callable[[PluginInfo], DraClient], *, newest_wins: bool = False
+    ) -> None:
+        """Start empty.
+
+        Args:
+            connect: makes the client of a plugin; may raise RegistrationRefused.
+            newest_wins: whether a plugin takes over from one of its name, as from Kubernetes 1.32
+                on, rather than by the version that it lists.
+        """
         self._connect = connect
+        self._newest_wins = newest_wins
         self._lock = threading.Lock()
         self._plugins: dict[str, Plugin] = {}
 
@@ -78,25 +87,30 @@ class PluginRegistry:
             raise RegistrationRefused(f'plugin type "{info.type}" is not "{DRA_PLUGIN_TYPE}"')
         if not info.name:
             raise RegistrationRefused("the plugin has no name")
-        version = highest_version(info.versions)
+        version = () if self._newest_wins else highest_version(info.versions)
         with self._lock:
             old = self._plugins.get(info.name)
-            if old is not None and old.version >= version:
+            if old is not None and old.version >= version and not self._newest_wins:
                 raise RegistrationRefused(
                     f'plugin "{info.name}" is already registered with an equal or higher version'
                 )
-            plugin = Plugin(info, version, self._connect(info.endpoint))
+            plugin = Plugin(info, version, self._connect(info))
             self._plugins[info.name] = plugin
         if old is not None:
             old.client.close()
         return plugin
 
-    def unregister(self, name: str) -> None:
-        """Forget a plugin; unknown names are fine."""
+    def unregister(self, name: str, endpoint: Path | None = None) -> bool:
+        """Forget a plugin; False if there is none of that name, or another one took over."""
         with self._lock:
-            plugin = self._plugins.pop(name, None)
-        if plugin is not None:
-            plugin.client.close()
+            plugin = self._plugins.get(name)
+            if plugin is None or (
+                self._newest_wins and endpoint not in (None, plugin.info.endpoint)
+            ):
+                return False
+            del self._plugins[name]
+        plugin.client.close()
+        return True
 
     def get(self, name: str) -> DraClient | None:
         """Return the client of a driver, None while it is not registered."""

@@ -1,7 +1,7 @@
 """The rules of the kubelet's DRA manager: which claims to prepare, whom to call, what to accept.
 
 Pure; claims.py makes the calls.
-Source: kubernetes pkg/kubelet/cm/dra/manager.go v1.27 to v1.31.
+Source: kubernetes pkg/kubelet/cm/dra/manager.go v1.27 to v1.37.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -141,6 +141,5 @@ def devices_for(container: JSON, held: Mapping[str, ClaimInfo]) -> tuple[str, ..
 
 
 def _serves(device: CdiDevice, request: str | None) -> bool:
-    if not request or not device.requests:
-        return True
-    return any(name == request or name.startswith(f"{request}/") for name in device.requests)
+    """Tell whether a device is for a request; names are compared as they are, without parts."""
+    return not request or not device.requests or request in device.requests

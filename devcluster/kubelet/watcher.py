@@ -42,13 +42,13 @@ class _Entry:
     """A socket that was seen.
 
     Attributes:
-        name: of the plugin, once it is registered.
+        info: of the plugin, once it is registered.
         retry_at: when to try again; None when it is settled.
         failures: in a row.
     """
 
     id: SocketId
-    name: str | None = None
+    info: PluginInfo | None = None
     retry_at: float | None = 0.0
     failures: int = 0
 
@@ -68,13 +68,15 @@ class RegistrationWatcher:
         registrar: Registrar,
         *,
         on_registered: Callable[[str], None] = lambda _name: None,
+        on_unregistered: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Watch `directory`; `on_registered` is told the name of each plugin that succeeds."""
+        """Watch `directory`; the callbacks are told the names of plugins that came and went."""
         self._directory = directory
         self._registry = registry
         self._registrar = registrar
         self._on_registered = on_registered
+        self._on_unregistered = on_unregistered
         self._clock = clock
         self._entries: dict[Path, _Entry] = {}
         self._log = get_logger("kubelet.plugins")
@@ -97,9 +99,12 @@ class RegistrationWatcher:
 
     def _drop(self, path: Path) -> None:
         entry = self._entries.pop(path)
-        if entry.name is not None:
-            self._registry.unregister(entry.name)
-            self._log.info("Plugin unregistered", plugin=entry.name, socket=path)
+        if entry.info is None:
+            return
+        name = entry.info.name
+        if self._registry.unregister(name, entry.info.endpoint):
+            self._on_unregistered(name)
+            self._log.info("Plugin unregistered", plugin=name, socket=path)
 
     def _try(self, path: Path, entry: _Entry) -> _Entry:
         try:
@@ -114,7 +119,7 @@ class RegistrationWatcher:
         self._log.info("Plugin registered", plugin=info.name, endpoint=info.endpoint)
         self._notify(path, "")
         self._on_registered(info.name)
-        return replace(entry, name=info.name, retry_at=None)
+        return replace(entry, info=info, retry_at=None)
 
     def _failed(self, path: Path, entry: _Entry, error: Exception) -> _Entry:
         failures = entry.failures + 1

@@ -79,7 +79,7 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     options = ["--nodes", str(config.nodes)] if config.nodes else []
     options += [part for node in config.named for part in ("--node", node_text(node))]
     options += ["--num-devices", str(config.num_devices)]
-    options += ["--kubelet-version", config.kubelet_version]
+    options += ["--kubernetes", config.kubernetes]
     options += ["--controllers", str(config.controllers)]
     options += ["--driver-name", config.contract.driver_name]
     options += [] if config.driver else ["--without-driver"]

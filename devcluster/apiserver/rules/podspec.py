@@ -25,8 +25,11 @@ def spec_errors(spec: JSON, path: str = "spec") -> Iterator[FieldError]:
     claims = spec.get("resourceClaims") or []
     yield from _unique_names(f"{path}.resourceClaims", claims)
     for index, claim in enumerate(claims):
-        source = claim.get("source") or {}
-        yield from _source_errors(f"{path}.resourceClaims[{index}].source", source)
+        here = f"{path}.resourceClaims[{index}]"
+        if any(field in claim for field in _SOURCES):  # from 1.31 on
+            yield from _source_errors(here, claim)
+        else:
+            yield from _source_errors(f"{here}.source", claim.get("source") or {})
     known = {claim.get("name") for claim in claims}
     both = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
     for part in ("initContainers", "containers"):

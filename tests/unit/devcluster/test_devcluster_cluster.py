@@ -21,7 +21,7 @@ def test_each_pod_and_kubelet_can_keep_a_connection(nodes: int, threads: int) ->
 def test_the_api_server_is_no_newer_than_what_it_serves(
     tmp_path: Path, kubelets: str, version: str
 ) -> None:
-    config = ClusterConfig(tmp_path, kubelet_version=kubelets)
+    config = ClusterConfig(tmp_path, kubernetes=kubelets)
     web = Cluster(config, Lifecycle(), lambda _: None).app.test_client()
     assert web.get("/version").get_json()["gitVersion"] == version
     served = web.get("/apis/resource.k8s.io").get_json()["versions"]

@@ -1,0 +1,11 @@
+"""The resources of claims that the control plane and the kubelets of a cluster work with."""
+
+from typing import Final, TypeAlias
+
+from api.resources import DRA_V1ALPHA2, STRUCTURED_VERSIONS, DraResources, StructuredResources
+
+ClaimApi: TypeAlias = DraResources | StructuredResources
+"""Of claims that drivers allocate, or of those that the scheduler allocates."""
+
+CLASSIC: Final = DRA_V1ALPHA2
+STRUCTURED: Final = STRUCTURED_VERSIONS["v1"]
