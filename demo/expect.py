@@ -1,4 +1,4 @@
-"""What each demo must show, as checks over container logs and NodeAllocationStates.
+"""What each demo must show, as checks over container logs and over what the cluster has given out.
 
 Pure: used by the walkthrough and by the end-to-end tests, on whatever cluster they run.
 """
@@ -7,9 +7,9 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
-from api.nas import NodeAllocationState, PreparedDevice
-from api.objects import DeviceID
+from api.nas import NodeAllocationState
 
 _DEVICE = re.compile(r"""FAKE_DEVICE_(\d+)=['"]?(FAKE-[0-9a-f-]{36})""")
 
@@ -28,12 +28,14 @@ class Demo:
         claims: for every claim, the containers that use it.
         count: devices of each claim.
         split: children of each device; 0 is the whole device.
+        parts: of how many parts each device is one, where a claim has some parts of one device.
     """
 
     name: str
     claims: tuple[tuple[Container, ...], ...]
     count: int = 1
     split: int = 0
+    parts: tuple[int, ...] = ()
 
     @property
     def containers(self) -> list[Container]:
@@ -53,7 +55,35 @@ class Demo:
     @property
     def visible(self) -> int:
         """Devices that each container must see."""
-        return self.count * max(self.split, 1)
+        return len(self.parts) or self.count * max(self.split, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A device that a claim has.
+
+    Attributes:
+        claim: whichever way it is told apart from others.
+        parent: of which it is a part; None if it is whole.
+        split: how many of its kind make up the parent; 0 if that is not told, 1 if it is whole.
+    """
+
+    claim: str
+    parent: str | None = None
+    split: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """The devices of a cluster, by uuid.
+
+    Attributes:
+        offered: whole ones.
+        given: to claims, each time.
+    """
+
+    offered: frozenset[str]
+    given: tuple[tuple[str, Given], ...]
 
 
 DEMOS = (
@@ -67,11 +97,19 @@ DEMOS = (
 WAVES = (DEMOS[:4], DEMOS[4:])
 """The demos that run at the same time, one group after the other."""
 
+STRUCTURED_DEMOS = (
+    *DEMOS,
+    Demo("test6", ((("pod0", "ctr0"),),), parts=(2, 4, 4)),
+    Demo("test7", ((("pod0", "ctr0"),),), parts=(4,)),
+)
+STRUCTURED_WAVES = (STRUCTURED_DEMOS[:4], STRUCTURED_DEMOS[4:])
+"""The same where kube-scheduler allocates, which can do more."""
 
-def shortage(nodes: Sequence[int]) -> str:
+
+def shortage(nodes: Sequence[int], waves: Sequence[Sequence[Demo]] = WAVES) -> str:
     """Return what nodes with so many devices lack for the demos, empty if nothing."""
-    total = max(sum(demo.needed for demo in wave) for wave in WAVES)
-    largest = max(demo.count for demo in DEMOS)
+    total = max(sum(demo.needed for demo in wave) for wave in waves)
+    largest = max(demo.count for wave in waves for demo in wave)
     if sum(nodes) >= total and max(nodes, default=0) >= largest:
         return ""
     listed = ", ".join(map(str, nodes))
@@ -89,17 +127,45 @@ def device_lines(log: str) -> list[str]:
     return [line for line in log.splitlines() if "FAKE_DEVICE" in line]
 
 
-def problems(demo: Demo, logs: Logs, states: Sequence[NodeAllocationState]) -> list[str]:
+def devices_in(states: Sequence[NodeAllocationState]) -> Devices:
+    """Return the devices of NodeAllocationStates; those are given that are prepared."""
+    return Devices(
+        frozenset(device.id for state in states for device in state.allocatable),
+        tuple(
+            (device.id, Given(uid, device.parent, split=0 if device.parent else 1))
+            for state in states
+            for uid, prepared in state.prepared.items()
+            for device in prepared
+        ),
+    )
+
+
+def problems(demo: Demo, logs: Logs, states: Sequence[NodeAllocationState] | Devices) -> list[str]:
     """Return everything that is wrong with a demo that runs, empty if nothing is."""
+    devices = states if isinstance(states, Devices) else devices_in(states)
     seen = {c: devices_of(logs.get(c, "")) for c in demo.containers}
-    prepared = {d.id: d for s in states for given in s.prepared.values() for d in given}
-    offered = {d.id for s in states for d in s.allocatable}
-    wrong = [*_counts(demo, seen), *_sharing(demo, seen)]
+    given = dict(devices.given)
+    split = demo.split > 1 or bool(demo.parts)
+    wrong = [*_counts(demo, seen), *_sharing(demo, seen), *overlaps(devices)]
     for device in sorted({d for found in seen.values() for d in found}):
-        wrong += _origin(device, prepared.get(DeviceID(device)), offered, split=demo.split > 1)
-    if demo.split > 1:
-        wrong += _families(demo, seen, prepared)
+        wrong += _origin(device, given.get(device), devices.offered, split=split)
+    for users in demo.claims if split else ():
+        wrong += _families(demo, [given[d] for d in seen[users[0]] if d in given])
     return [f"{demo.name}: {text}" for text in wrong]
+
+
+def overlaps(devices: Devices) -> list[str]:
+    """Return what is given out more than once: a device, or more parts than a device has."""
+    taken: dict[str, Fraction] = {}
+    for device, given in devices.given:
+        whole = given.parent or device
+        share = Fraction(1, given.split) if given.split else Fraction(0)
+        taken[whole] = taken.get(whole, Fraction(0)) + share
+    holders = Counter(device for device, _ in devices.given)
+    return [
+        *(f"{device} is given to {n} claims" for device, n in holders.items() if n > 1),
+        *(f"{n} of {device} is given out" for device, n in taken.items() if n > 1),
+    ]
 
 
 def leftovers(states: Sequence[NodeAllocationState]) -> list[str]:
@@ -133,26 +199,23 @@ def _sharing(demo: Demo, seen: Mapping[Container, list[str]]) -> list[str]:
     return wrong + [f"{device} is in {n} claims" for device, n in owners.items() if n > 1]
 
 
-def _origin(
-    device: str, prepared: PreparedDevice | None, offered: set[DeviceID], *, split: bool
-) -> list[str]:
-    if prepared is None:
+def _origin(device: str, given: Given | None, offered: frozenset[str], *, split: bool) -> list[str]:
+    if given is None:
         return [f"{device} is not among the prepared devices of any node"]
-    whole = prepared.parent if split else prepared.id
-    if split != (prepared.parent is not None):
-        return [f"{device} has parent {prepared.parent}"]
+    if split != (given.parent is not None):
+        return [f"{device} has parent {given.parent}"]
+    whole = given.parent or device
     return [] if whole in offered else [f"{device} does not come from a device of the node"]
 
 
-def _families(
-    demo: Demo, seen: Mapping[Container, list[str]], prepared: Mapping[DeviceID, PreparedDevice]
-) -> list[str]:
-    """Every allocated device has all its children in the claim."""
+def _families(demo: Demo, given: Sequence[Given]) -> list[str]:
+    """Every allocated device has all its children in the claim, or these parts of it."""
+    parents = Counter(device.parent for device in given)
+    parts = tuple(sorted(device.split for device in given))
+    sizes = [len(demo.parts)] if demo.parts else [demo.split] * demo.count
     wrong = []
-    for users in demo.claims:
-        parents = Counter(
-            prepared[d].parent for d in map(DeviceID, seen[users[0]]) if d in prepared
-        )
-        if sorted(parents.values()) != [demo.split] * demo.count:
-            wrong.append(f"children by parent are {dict(parents)}")
+    if sorted(parents.values()) != sizes:
+        wrong.append(f"children by parent are {dict(parents)}")
+    if demo.parts and parts != demo.parts:
+        wrong.append(f"it has parts of {parts}, expected {demo.parts}")
     return wrong

@@ -1,7 +1,7 @@
 """What the walkthrough does to a cluster: apply, wait, read logs and node states, delete."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from api.contract import Contract
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
-from demo.expect import Container, Demo
+from demo.expect import Container, Demo, Devices, devices_in, leftovers
 from kube.client import Client
 from kube.errors import Conflict, KubeError, NotFound
 
@@ -108,21 +108,28 @@ class Session:
 
         return self._until(f"pods of {demo.name} are running", ready, lambda: self._why(demo))
 
-    def released(self, demos: list[Demo]) -> list[NodeAllocationState]:
+    def released(self, demos: Sequence[Demo]) -> None:
         """Wait until the claims of demos are gone and no node holds anything for them."""
         names = {demo.name for demo in demos}
 
-        def free() -> list[NodeAllocationState] | None:
-            claims = [
-                c
-                for c in self._client.list(self._claims).items
-                if c["metadata"]["namespace"] in names
-            ]
-            states = self.states()
-            held = any(s.allocated or s.prepared for s in states)
-            return states if not claims and not held else None
+        def free() -> bool | None:
+            claims = self.claim_objects()
+            left = any(claim["metadata"]["namespace"] in names for claim in claims)
+            return None if left or self.leftovers() else True
 
-        return self._until("all devices are free again", free, lambda: "")
+        self._until("all devices are free again", free, lambda: "")
+
+    def leftovers(self) -> list[str]:
+        """Return what is still held; each claim of a demo is gone."""
+        return leftovers(self.states())
+
+    def devices(self) -> Devices:
+        """Return what there is, and what of it is prepared."""
+        return devices_in(self.states())
+
+    def claim_objects(self) -> list[JSON]:
+        """Return all claims."""
+        return self._client.list(self._claims).items
 
     def state_objects(self) -> list[JSON]:
         """Return all NodeAllocationStates, by name."""
@@ -133,14 +140,16 @@ class Session:
         """Return all NodeAllocationStates as values, by name."""
         return [parse_nas(obj, self._contract.device_key) for obj in self.state_objects()]
 
-    def nodes_ready(self, count: int) -> list[NodeAllocationState]:
-        """Wait until that many nodes offer their devices."""
+    def nodes_ready(self, count: int) -> bool:
+        """Wait until that many nodes offer their devices; then it is True."""
 
-        def ready() -> list[NodeAllocationState] | None:
-            states = [s for s in self.states() if s.ready]
-            return states if len(states) == count else None
+        def ready() -> bool | None:
+            return self._ready_nodes() == count or None
 
         return self._until(f"{count} nodes are Ready", ready, lambda: "")
+
+    def _ready_nodes(self) -> int:
+        return sum(state.ready for state in self.states())
 
     def logs(self, demo: Demo) -> dict[Container, str]:
         """Return the log of every container, waiting for the environment that they print."""

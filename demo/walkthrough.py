@@ -1,4 +1,4 @@
-"""`make demo`: raises the embedded cluster, runs the five demos, shows and checks what they show.
+"""`make demo`: raises the embedded cluster, runs the demos, shows and checks what they show.
 
 Exits with 1 when anything differs from what the README says.
 """
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -18,10 +18,10 @@ import click
 
 from api.contract import FAKE
 from api.objects import JSON
-from demo.describe import section
-from demo.expect import WAVES, Demo, device_lines, leftovers, problems, shortage
+from demo.expect import Demo, device_lines, problems, shortage
 from demo.interrupts import Interrupted, Interrupts
 from demo.session import DemoFailed, Session
+from demo.walks import WALKS, Show, Walk, table
 from devcluster.config import ClusterConfig, NodeConfig
 from devcluster.nodeoption import SYNTAX, check_nodes, node_option, node_text
 from devcluster.programs import environment
@@ -30,36 +30,36 @@ from kube.errors import KubeError
 
 HERE = Path(__file__).parent
 START_SECONDS = 60.0
+_COLUMNS = ("NAMESPACE", "NAME", "READY", "STATUS", "NODE")
 
 
 class Walkthrough:
     """Runs demos in a session and prints what a user would look at."""
 
-    def __init__(self, session: Session) -> None:
-        """Run in `session`."""
+    def __init__(self, session: Session, walk: Walk) -> None:
+        """Run the demos of a kind of claims in `session`."""
         self._session = session
+        self._walk = walk
         self._wrong: list[str] = []
 
     def run(self) -> list[str]:
         """Run everything; return what was wrong."""
-        self._show_states("The devices that each node offers", "spec", "allocatableDevice")
-        whole, split = map(list, WAVES)
-        self._up(whole)
-        self._show_states("Devices prepared on each node", "spec", "preparedDevices")
-        self._down(whole)
-        self._up(split)
-        self._show_states("Four devices, each split in two", "spec", "allocatedClaims")
-        self._show_states("The children, with their parents", "spec", "preparedDevices")
-        self._down(split)
+        shown = iter(self._walk.shown)
+        self._show(next(shown))
+        for wave in self._walk.waves:
+            self._up(wave)
+            self._show(next(shown))
+            self._down(wave)
         return self._wrong
 
-    def _up(self, demos: list[Demo]) -> None:
+    def _up(self, demos: Sequence[Demo]) -> None:
         _title(f"Applying {', '.join(f'fake-{d.name}.yaml' for d in demos)}")
         for demo in demos:
-            _lines(self._session.apply(HERE / f"fake-{demo.name}.yaml", in_turn=True))
+            manifest = HERE / self._walk.folder / f"fake-{demo.name}.yaml"
+            _lines(self._session.apply(manifest, in_turn=True))
         pods = [(demo, pod) for demo in demos for pod in self._session.running(demo)]
         _title("Pods")
-        _table(["NAMESPACE", "NAME", "READY", "STATUS", "NODE"], [_row(d, p) for d, p in pods])
+        _lines(table(_COLUMNS, [_row(d, p) for d, p in pods]))
         _title("The devices in the environment of each container")
         for demo in demos:
             self._check(demo)
@@ -70,21 +70,21 @@ class Walkthrough:
         for (pod, container), text in logs.items():
             _lines([f"{pod} {container}:", *device_lines(text)])
         click.echo()
-        self._wrong += problems(demo, logs, self._session.states())
+        self._wrong += problems(demo, logs, self._session.devices())
 
-    def _down(self, demos: list[Demo]) -> None:
+    def _down(self, demos: Sequence[Demo]) -> None:
         _title(f"Deleting {', '.join(d.name for d in demos)}")
         for demo in demos:
             self._session.delete(demo)
-        states = self._session.released(demos)
-        self._wrong += leftovers(states)
-        free = sum(len(s.allocatable) for s in states)
+        self._session.released(demos)
+        self._wrong += self._session.leftovers()
+        free = len(self._session.devices().offered)
         click.echo(f"every claim is gone, all {free} devices are free again")
 
-    def _show_states(self, title: str, *path: str) -> None:
-        _title(f"{title}: kubectl describe -n fake-system nas/<node>")
-        for obj in self._session.state_objects():
-            click.echo(f"Name:  {obj['metadata']['name']}\n{section(obj, *path)}")
+    def _show(self, views: Iterable[tuple[str, Show]]) -> None:
+        for title, lines in views:
+            _title(title)
+            _lines(lines(self._session))
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -102,25 +102,32 @@ class Walkthrough:
     multiple=True,
     help="A node with a name, number and model of devices of its own; may be given several times.",
 )
+@click.option(
+    "--kind",
+    type=click.Choice(sorted(WALKS)),
+    default="classic",
+    show_default=True,
+    help="Of the claims: a driver allocates the classic ones, kube-scheduler the structured ones.",
+)
 @click.option("--keep", is_flag=True, help="Leave the cluster running and say how to use it.")
-def main(nodes: int | None, named: tuple[NodeConfig, ...], keep: bool) -> None:
-    """Run the five demos on the embedded cluster and check what they show."""
-    count = check_nodes(nodes, named)
-    _check_devices(count, named)
+def main(nodes: int | None, named: tuple[NodeConfig, ...], kind: str, keep: bool) -> None:
+    """Run the demos on the embedded cluster and check what they show."""
+    count, walk = check_nodes(nodes, named), WALKS[kind]
+    _check_devices(walk, count, named)
     interrupts = Interrupts()
     interrupts.install()
     state = Path(tempfile.mkdtemp(prefix="dra-"))
     with tempfile.NamedTemporaryFile(prefix="dra-", suffix=".log") as log:
-        cluster = _start(state, _options(count, named), log)
+        cluster = _start(state, _options(walk, count, named), log)
         code, interrupted = 1, False
         try:
             with interrupts.heard():
-                code = _walk(state, cluster, Path(log.name), count + len(named))
+                code = _walk(walk, state, cluster, Path(log.name), count + len(named))
         except Interrupted as interrupt:
             code, interrupted = interrupt.exit_code, True
         finally:
             if keep and code == 0:
-                _say_how_to_use(state, cluster)
+                _say_how_to_use(walk, state, cluster)
             else:
                 _end(state, cluster, failed=code != 0 and not interrupted)
         if interrupted:
@@ -128,19 +135,21 @@ def main(nodes: int | None, named: tuple[NodeConfig, ...], keep: bool) -> None:
     sys.exit(code)
 
 
-def _check_devices(count: int, named: tuple[NodeConfig, ...]) -> None:
+def _check_devices(walk: Walk, count: int, named: tuple[NodeConfig, ...]) -> None:
     config = ClusterConfig(Path(), nodes=count, named=named)
-    if lack := shortage([config.devices(node) for node in config.all_nodes]):
+    if lack := shortage([config.devices(node) for node in config.all_nodes], walk.waves):
         raise click.UsageError(f"{lack}; give more with --node NAME:devices=N, or more nodes")
 
 
-def _walk(state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int) -> int:
+def _walk(
+    walk: Walk, state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int
+) -> int:
     try:
         client = _connect(state, cluster, log)
         try:
-            session = Session(client, FAKE)
+            session = walk.session(client, FAKE)
             session.nodes_ready(nodes)
-            wrong = Walkthrough(session).run()
+            wrong = Walkthrough(session, walk).run()
         finally:
             client.close()
     except (DemoFailed, KubeError) as error:
@@ -148,13 +157,18 @@ def _walk(state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int
         return 1
     _lines(f"WRONG: {text}" for text in wrong)
     if not wrong:
-        _title("All five demos show what they should")
+        _title(f"All {walk.number} demos show what they should")
     return 1 if wrong else 0
 
 
-def _options(nodes: int, named: Iterable[NodeConfig]) -> list[str]:
+def _options(walk: Walk, nodes: int, named: Iterable[NodeConfig]) -> list[str]:
     counted = ["--nodes", str(nodes)] if nodes else []
-    return [*counted, *(part for node in named for part in ("--node", node_text(node)))]
+    return [
+        "--kubernetes",
+        walk.kubernetes,
+        *counted,
+        *(part for node in named for part in ("--node", node_text(node))),
+    ]
 
 
 def _start(state: Path, options: list[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
@@ -204,12 +218,13 @@ def _stop(cluster: "subprocess.Popen[bytes]") -> None:
         cluster.wait()
 
 
-def _say_how_to_use(state: Path, cluster: "subprocess.Popen[bytes]") -> None:
+def _say_how_to_use(walk: Walk, state: Path, cluster: "subprocess.Popen[bytes]") -> None:
     _title("The cluster stays up")
+    example = Path("demo", walk.folder, "fake-test1.yaml")
     _lines(
         [
             f"export KUBECONFIG={state / 'kubeconfig'}",
-            "kubectl apply -f demo/fake-test1.yaml    # `make tools` puts a kubectl into .bin",
+            f"kubectl apply -f {example}    # `make tools` puts a kubectl into .bin",
             f"kill {cluster.pid}    # when you are done",
             f"rm -r {state}    # then: it holds the logs",
         ]
@@ -223,12 +238,6 @@ def _row(demo: Demo, pod: JSON) -> list[str]:
     node = (pod.get("spec") or {}).get("nodeName", "")
     name = pod["metadata"]["name"]
     return [demo.name, name, f"{ready}/{len(containers)}", str(status.get("phase")), node]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> None:
-    widths = [max(len(row[n]) for row in [head, *rows]) + 3 for n in range(len(head))]
-    for row in [head, *rows]:
-        click.echo("".join(f"{cell:<{widths[n]}}" for n, cell in enumerate(row)).rstrip())
 
 
 def _title(text: str) -> None:

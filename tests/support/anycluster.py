@@ -204,7 +204,8 @@ class Cluster(ABC):
 
     def settled(self) -> list[NodeAllocationState]:
         """Wait until nodes hold nothing and have no CDI file of a claim; return their states."""
-        states = self.session.released([])
+        self.session.released([])
+        states = self.session.states()
         until("no CDI file of a claim is left", lambda: not self.cdi_files())
         return states
 
