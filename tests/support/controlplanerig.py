@@ -6,26 +6,24 @@ from random import Random
 from typing import Any, Protocol
 from unittest.mock import create_autospec
 
+from allocation.gates import Gates
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, NODES, PODS, Resource
+from api.resources import DRA_V1ALPHA2, NODES, PODS, DraResources, Resource
+from devcluster.apiserver.resourceapi import CLASSIC, structured
 from devcluster.caches import Caches
+from devcluster.claimapi import STRUCTURED, ClaimApi
 from devcluster.claimcontroller import ClaimController
 from devcluster.scheduler import Scheduler
 from kube.events import EventRecorder
 from kube.workqueue import WorkQueue
 from testing.apiserver import MemoryApi
 
-RESOURCES: dict[str, Resource] = {
-    resource.kind: resource
-    for resource in (
-        PODS,
-        NODES,
-        DRA_V1ALPHA2.claims,
-        DRA_V1ALPHA2.templates,
-        DRA_V1ALPHA2.classes,
-        DRA_V1ALPHA2.contexts,
-    )
-}
+
+def resources_of(known: ClaimApi) -> dict[str, Resource]:
+    """Return what a control plane works with, by kind."""
+    own = known.contexts if isinstance(known, DraResources) else known.slices
+    found = (PODS, NODES, known.claims, known.templates, known.classes, own)
+    return {resource.kind: resource for resource in found}
 
 
 class Part(Protocol):
@@ -42,8 +40,15 @@ class ControlRig:
 
     part: Part
 
-    def __init__(self, make: Callable[["ControlRig"], Part], *objects: JSON) -> None:
-        self.api = MemoryApi()
+    def __init__(
+        self,
+        make: Callable[["ControlRig"], Part],
+        *objects: JSON,
+        known: ClaimApi = DRA_V1ALPHA2,
+    ) -> None:
+        self.known = known
+        self.resources = resources_of(known)
+        self.api = MemoryApi(api=CLASSIC if known is DRA_V1ALPHA2 else structured(37))
         self.time = 1000.0
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.part = make(self)
@@ -54,11 +59,11 @@ class ControlRig:
     def put(self, obj: JSON) -> JSON:
         """Store what another writer wrote, with a new resourceVersion."""
         meta = {k: v for k, v in obj["metadata"].items() if k != "resourceVersion"}
-        return self.api.put(RESOURCES[obj["kind"]], {**obj, "metadata": meta})
+        return self.api.put(self.resources[obj["kind"]], {**obj, "metadata": meta})
 
     def sync(self) -> None:
         """Let every cache see what the API server has."""
-        for resource in RESOURCES.values():
+        for resource in self.resources.values():
             with contextlib.suppress(KeyError):  # not every part caches every resource
                 self.part.caches[resource].replace(self.api.all(resource), self.api.version())
 
@@ -85,7 +90,7 @@ class ControlRig:
         raise AssertionError(f"no rest after {rounds} rounds: {keys}")
 
     def claim(self, name: str = "claim") -> JSON:
-        return self.api.find(DRA_V1ALPHA2.claims, name, "default")
+        return self.api.find(self.known.claims, name, "default")
 
     def pod(self, name: str = "pod") -> JSON:
         return self.api.find(PODS, name, "default")
@@ -106,23 +111,24 @@ class ControlRig:
         return [(call.args[1], call.args[2]) for call in calls]
 
 
-def scheduler_rig(*objects: JSON, seed: int = 0) -> ControlRig:
+def scheduler_rig(*objects: JSON, seed: int = 0, known: ClaimApi = DRA_V1ALPHA2) -> ControlRig:
     def make(rig: ControlRig) -> Part:
         client: Any = rig.api
         return Scheduler(
             client,
             events=rig.events,
+            gates=Gates() if known is STRUCTURED else None,
             clock=lambda: rig.time,
             now=lambda: rig.time,
             chance=Random(seed),
         )
 
-    return ControlRig(make, *objects)
+    return ControlRig(make, *objects, known=known)
 
 
-def claim_rig(*objects: JSON) -> ControlRig:
+def claim_rig(*objects: JSON, known: ClaimApi = DRA_V1ALPHA2) -> ControlRig:
     def make(rig: ControlRig) -> Part:
         client: Any = rig.api
-        return ClaimController(client, events=rig.events, clock=lambda: rig.time)
+        return ClaimController(client, events=rig.events, known=known, clock=lambda: rig.time)
 
-    return ControlRig(make, *objects)
+    return ControlRig(make, *objects, known=known)

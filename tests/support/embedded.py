@@ -75,6 +75,19 @@ class Embedded(Cluster):
 def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     """Run a cluster, with `settings` as for ClusterConfig."""
     config = ClusterConfig(state_dir, **settings)  # type: ignore[arg-type]
+    with running(config):
+        access = Access.by(config.kubeconfig)
+        try:
+            access.session.nodes_ready(len(config.node_names)) if config.driver else None
+            yield Embedded(access, config, nodes=config.node_names)
+        finally:
+            access.client.close()
+
+
+@contextmanager
+def running(config: ClusterConfig) -> Iterator[None]:
+    """Run the program of a cluster until it can be used."""
+    state_dir = config.state_dir
     command = [sys.executable, "-m", "devcluster", "up", "--state-dir", str(state_dir)]
     options = ["--nodes", str(config.nodes)] if config.nodes else []
     options += [part for node in config.named for part in ("--node", node_text(node))]
@@ -86,12 +99,7 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     with subprocess.Popen([*command, *options], cwd=ROOT) as process:
         try:
             until("kubeconfig of the cluster", config.kubeconfig.exists, START_SECONDS)
-            access = Access.by(config.kubeconfig)
-            try:
-                access.session.nodes_ready(len(config.node_names)) if config.driver else None
-                yield Embedded(access, config, nodes=config.node_names)
-            finally:
-                access.client.close()
+            yield
         finally:
             process.terminate()
             try:

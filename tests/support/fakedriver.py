@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 
+from devcluster.kubelet.services import V1, V1BETA1
 from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
@@ -34,7 +35,8 @@ class Driver:
     """What the fake driver does and saw.
 
     Attributes:
-        generations: of `v1alpha2`, `v1alpha3`, `v1alpha4`; the latter two share a path.
+        generations: of `v1alpha2`, `v1alpha3`, `v1alpha4`, `v1beta1` and `v1`; the second and the
+            third share a path.
         ids: CDI ids by claim uid; `cdi/dev=<uid>` by default.
         error: answer for each claim.
         status: makes every Node call fail.
@@ -100,6 +102,10 @@ def _services(driver: Driver) -> dict[str, Handlers]:
         found["v1alpha3.Node"] = _batches(driver, batch)
     if "v1alpha4" in driver.generations:
         found["v1alpha3.Node"] = _batches(driver, devices)
+    for service in (V1, V1BETA1):
+        version = service.service.rpartition(".dra.")[2].partition(".")[0]
+        if version in driver.generations:
+            found[service.service] = _batches(driver, devices, version)
     return found
 
 
@@ -149,8 +155,8 @@ def _singles(driver: Driver) -> Handlers:
     }
 
 
-def _batches(driver: Driver, messages: Any) -> Handlers:
-    name = "v1alpha4" if messages is devices else "v1alpha3"
+def _batches(driver: Driver, messages: Any, version: str = "") -> Handlers:
+    name = version or ("v1alpha4" if messages is devices else "v1alpha3")
 
     def prepare(request: Any, context: Any) -> Any:
         driver.called(context, f"{name} prepare", [claim.uid for claim in request.claims])

@@ -5,7 +5,18 @@ import pytest
 from api.contract import FAKE
 from api.nas import parse_nas
 from api.objects import JSON
-from demo.expect import DEMOS, device_lines, devices_of, leftovers, problems, shortage
+from demo.expect import (
+    DEMOS,
+    STRUCTURED_DEMOS,
+    Devices,
+    Given,
+    device_lines,
+    devices_of,
+    leftovers,
+    overlaps,
+    problems,
+    shortage,
+)
 from tests.support.tables import cases
 
 TEST1, TEST2, _, _, TEST5 = DEMOS
@@ -116,3 +127,58 @@ def test_nodes_with_devices_enough(nodes: list[int]) -> None:
 def test_what_nodes_lack_is_told(nodes: list[int], have: str) -> None:
     told = f"the demos need 8 devices, 4 of them on one node; the nodes have {have}"
     assert shortage(nodes) == told
+
+
+TEST6, TEST7 = STRUCTURED_DEMOS[5:]
+OFFERED = frozenset(WHOLE)
+
+
+def part(number: int, split: int, parent: int = 0, claim: str = "c") -> tuple[str, Given]:
+    return CHILD[number], Given(claim, WHOLE[parent], split)
+
+
+@cases(
+    ("given", "told"),
+    {
+        "apart": ([(WHOLE[0], Given("a")), part(0, 2, 1), part(1, 2, 1)], []),
+        "mixed": ([part(0, 2), part(1, 4), part(2, 4)], []),
+        "whole-beside-child": (
+            [(WHOLE[0], Given("a")), part(0, 16)],
+            [f"17/16 of {WHOLE[0]} is given out"],
+        ),
+        "too-many-parts": (
+            [part(0, 2), part(1, 4), part(2, 4), part(3, 8)],
+            [f"9/8 of {WHOLE[0]} is given out"],
+        ),
+        "two-claims": (
+            [part(0, 4, claim="a"), part(0, 4, claim="b")],
+            [f"{CHILD[0]} is given to 2 claims"],
+        ),
+    },
+)
+def test_nothing_is_given_out_twice(given: list[tuple[str, Given]], told: list[str]) -> None:
+    assert overlaps(Devices(OFFERED, tuple(given))) == told
+
+
+@cases(
+    ("given", "told"),
+    {
+        "right": ([part(0, 2), part(1, 4), part(2, 4)], ""),
+        "two-parents": ([part(0, 2), part(1, 4), part(2, 4, 1)], "children by parent are"),
+        "other-parts": ([part(0, 2), part(1, 8), part(2, 8)], "it has parts of (2, 8, 8)"),
+        "not-given": ([part(0, 2), part(1, 4)], "not among the prepared"),
+    },
+)
+def test_a_half_and_two_quarters(given: list[tuple[str, Given]], told: str) -> None:
+    logs = {("pod0", "ctr0"): log(*CHILD[:3])}
+    found = problems(TEST6, logs, Devices(OFFERED, tuple(given)))
+    assert bool(found) == bool(told)
+    assert any(told in text for text in found) == bool(told)
+
+
+def test_the_first_alternative_is_taken_where_it_is_free() -> None:
+    logs = {("pod0", "ctr0"): log(CHILD[0])}
+    assert problems(TEST7, logs, Devices(OFFERED, (part(0, 4),))) == []
+    assert problems(TEST7, logs, Devices(OFFERED, (part(0, 8),))) == [
+        "test7: it has parts of (8,), expected (4,)"
+    ]

@@ -2,6 +2,8 @@
 
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2
+from devcluster.claimapi import STRUCTURED
+from devcluster.claimrules import FINALIZER
 from tests.support.build import (
     allocated,
     claim,
@@ -146,3 +148,55 @@ def test_stale_claim_is_a_conflict_and_tried_again() -> None:
     rig.part.process(CLAIM)
     assert rig.claim()["status"]["deallocationRequested"]
     assert rig.part.queue.retries(CLAIM) == 0
+
+
+def taken(*pods: str, deleting: bool = False) -> JSON:
+    """Return a claim that the scheduler has allocated."""
+    result = {"request": "r", "driver": "d", "pool": "p", "device": "gpu-0"}
+    consumers = [{"resource": "pods", "name": name, "uid": f"uid-{name}"} for name in pods]
+    meta = {"name": "claim", "namespace": "default", "uid": "uid-claim", "finalizers": [FINALIZER]}
+    exactly = {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1}
+    made = {
+        "kind": "ResourceClaim",
+        "apiVersion": STRUCTURED.claims.api_version,
+        "metadata": meta,
+        "spec": {"devices": {"requests": [{"name": "r", "exactly": exactly}]}},
+        "status": {"allocation": {"devices": {"results": [result]}}, "reservedFor": consumers},
+    }
+    return deleted(made) if deleting else made
+
+
+def test_what_the_scheduler_allocated_is_free_when_the_last_consumer_is_gone() -> None:
+    rig = claim_rig(taken("pod", "other"), pod("other"), known=STRUCTURED)
+    rig.part.process(CLAIM)
+    assert [each["name"] for each in rig.claim()["status"]["reservedFor"]] == ["other"]
+    assert "allocation" in rig.claim()["status"]
+    rig.api.remove(rig.resources["Pod"], "other", "default")
+    rig.sync()
+    rig.part.process(CLAIM)
+    assert not rig.claim().get("status")
+    assert not rig.claim()["metadata"].get("finalizers")
+
+
+def test_a_claim_that_was_deleted_goes_when_nobody_uses_it() -> None:
+    rig = claim_rig(taken("pod", deleting=True), pod(), known=STRUCTURED)
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []
+    rig.api.remove(rig.resources["Pod"], "pod", "default")
+    rig.sync()
+    rig.part.process(CLAIM)
+    assert not rig.has(STRUCTURED.claims)
+
+
+def test_a_claim_that_is_allocated_and_never_was_used_goes_when_it_is_deleted() -> None:
+    rig = claim_rig(taken(deleting=True), known=STRUCTURED)
+    rig.part.process(CLAIM)
+    assert not rig.has(STRUCTURED.claims)
+
+
+def test_the_finalizer_stays_while_the_scheduler_allocates() -> None:
+    made = taken()
+    del made["status"]
+    rig = claim_rig(made, known=STRUCTURED)
+    rig.part.process(CLAIM)
+    assert rig.api.writes() == []

@@ -7,6 +7,7 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON
 from api.pods import Pod, PodClaim, PodSchedulingContext
+from api.resources import DRA_V1ALPHA2
 from devcluster.claimrules import (
     SelectNode,
     claim_from,
@@ -76,7 +77,7 @@ def test_named_claims_have_no_template() -> None:
 
 
 def test_claim_takes_the_spec_of_its_template() -> None:
-    made = claim_from(template(), Pod(templated_pod()), ENTRY)
+    made = claim_from(template(), Pod(templated_pod()), ENTRY, DRA_V1ALPHA2.claims)
     assert made["spec"] == template()["spec"]["spec"]
     assert "labels" not in made["metadata"]
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.cluster import Cluster, connections
+from devcluster.cluster import Cluster, allocator_gates, connections, resource_api
 from devcluster.config import ClusterConfig
 from ops.lifecycle import Lifecycle
 
@@ -26,3 +26,32 @@ def test_the_api_server_is_no_newer_than_what_it_serves(
     assert web.get("/version").get_json()["gitVersion"] == version
     served = web.get("/apis/resource.k8s.io").get_json()["versions"]
     assert [each["version"] for each in served] == ["v1alpha2"]
+
+
+@pytest.mark.parametrize(("minor", "version"), [("1.34", "v1.34.2"), ("1.37", "v1.37.2")])
+def test_a_structured_cluster_serves_slices_and_pods_that_name_claims_flatly(
+    tmp_path: Path, minor: str, version: str
+) -> None:
+    config = ClusterConfig(tmp_path, kubernetes=minor)
+    web = Cluster(config, Lifecycle(), lambda _: None).app.test_client()
+    assert web.get("/version").get_json()["gitVersion"] == version
+    served = web.get("/apis/resource.k8s.io/v1").get_json()["resources"]
+    assert {"resourceslices", "deviceclasses"} < {each["name"] for each in served}
+    flat = {"name": "c", "resourceClaimName": "claim"}
+    pod = {
+        "metadata": {"name": "p"},
+        "spec": {"containers": [{"name": "c", "image": "i"}], "resourceClaims": [flat]},
+    }
+    stored = web.post("/api/v1/namespaces/default/pods", json=pod).get_json()
+    assert stored["spec"]["resourceClaims"] == [flat]
+
+
+def test_gates_of_the_scheduler_are_those_of_the_api_server(tmp_path: Path) -> None:
+    off = allocator_gates(resource_api(ClusterConfig(tmp_path, kubernetes="1.34")))
+    on = allocator_gates(resource_api(ClusterConfig(tmp_path, kubernetes="1.37")))
+    assert (off.prioritized_list, off.partitionable_devices, off.consumable_capacity) == (
+        True,
+        False,
+        False,
+    )
+    assert (on.partitionable_devices, on.consumable_capacity) == (True, True)

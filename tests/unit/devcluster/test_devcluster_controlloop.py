@@ -21,14 +21,14 @@ from kube.workqueue import WorkQueue
 from ops.lifecycle import Lifecycle
 from testing.apiserver import MemoryApi
 from tests.support.build import node, pod, template, templated_pod
-from tests.support.controlplanerig import RESOURCES
+from tests.support.controlplanerig import resources_of
 from tests.support.tables import cases
 
 
 def holding(*objects: JSON) -> MemoryApi:
     api = MemoryApi()
     for obj in objects:
-        api.put(RESOURCES[obj["kind"]], obj)
+        api.put(resources_of(DRA_V1ALPHA2)[obj["kind"]], obj)
     return api
 
 

@@ -14,9 +14,10 @@ from api.nodefit import NodeView, misfit
 from api.objects import JSON, NodeName
 from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
-from devcluster.dynamicresources import Change, filter_node, join_uses
+from devcluster.dynamicresources import DriverClaims, filter_node, join_uses
 from devcluster.podclaims import can_be_reserved, is_reserved_for, with_consumer, without_consumer
-from devcluster.schedulingcycle import Attempt, Await, Bind, Unschedulable, Verdict, attempt
+from devcluster.schedulingcycle import Attempt, attempt
+from devcluster.schedulingverdicts import Await, Bind, Change, Failed, Unschedulable, Verdict
 from tests.support.build import (
     allocated,
     claim,
@@ -40,7 +41,7 @@ def attempt_at(
     view = PodSchedulingContext(context) if context is not None else None
     uses = join_uses([(c["metadata"]["name"], read_claim(c)) for c in claims], CLASSES, view)
     parsed = tuple(NodeView.parse(n) for n in nodes)
-    return attempt(Attempt(Pod(raw), uses, view, parsed, {}), Random(seed))
+    return attempt(Attempt(Pod(raw), DriverClaims(Pod(raw), uses, view), parsed, {}), Random(seed))
 
 
 @cases(
@@ -202,6 +203,8 @@ def test_verdict_is_never_wrong(
             assert change.selected_node is None or change.selected_node in fitting
             assert set(change.potential_nodes or ()) <= fitting
             assert all(is_reserved_for(Pod(pod()), found) for found in unreserve)
+        case Failed(message):
+            raise AssertionError(message)
         case Unschedulable(message, found, _):
             assert message
             if found is not None:

@@ -18,10 +18,8 @@ def test_how_long_a_call_may_take(minor: str, seconds: float) -> None:
 @pytest.mark.parametrize(
     ("property_", "minors"),
     [
-        ("batches", {"1.28", "1.29", "1.30", "1.31"}),
-        ("falls_back", {"1.28", "1.29", "1.30"}),
-        ("sends_handles", {"1.27", "1.28", "1.29", "1.30"}),
-        ("prepares_unused", {"1.31"}),
+        ("structured", {"1.34", "1.35", "1.36", "1.37"}),
+        ("prepares_unused", {"1.31", "1.34", "1.35", "1.36", "1.37"}),
         ("monitors_resources", {"1.30"}),
         ("annotates", {"1.27", "1.28", "1.29", "1.30"}),
     ],

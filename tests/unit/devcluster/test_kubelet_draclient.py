@@ -117,7 +117,7 @@ def test_no_driver_behind_the_socket(socket: Path) -> None:
 def test_a_call_that_takes_too_long_fails(socket: Path) -> None:
     hold = threading.Event()
     with serving(Driver(hold=hold), socket):
-        client = DraClient(socket, Dialect("v1", call_seconds=0.1))
+        client = DraClient(socket, Dialect("v1.30.0", call_seconds=0.1))
         with pytest.raises(PluginCallFailed, match="DEADLINE_EXCEEDED"):
             client.prepare(CLAIMS)
         client.close()

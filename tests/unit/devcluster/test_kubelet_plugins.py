@@ -10,8 +10,8 @@ from tests.support.tables import cases
 
 
 class Client:
-    def __init__(self, endpoint: Path) -> None:
-        self.endpoint = endpoint
+    def __init__(self, info: PluginInfo) -> None:
+        self.info = info
         self.closed = False
 
     def prepare(self, claims: object) -> dict[str, object]:
@@ -125,3 +125,15 @@ def test_close_forgets_all() -> None:
     found.close()
     assert found.names() == []
     assert all(plugin.client.closed for plugin in plugins)  # type: ignore[attr-defined]
+
+
+def test_a_newer_instance_takes_over_where_the_newest_wins() -> None:
+    found = PluginRegistry(Client, newest_wins=True)  # type: ignore[arg-type]
+    old = found.register(info("v1.DRAPlugin"))
+    new = found.register(info("v1.DRAPlugin", at="/b"))
+    assert found.get("driver") is new.client
+    assert old.client.closed  # type: ignore[attr-defined]
+    assert not found.unregister("driver", Path("/a"))
+    assert found.get("driver") is new.client
+    assert found.unregister("driver", Path("/b"))
+    assert found.get("driver") is None

@@ -57,7 +57,7 @@ SUB = CdiDevice("sub", frozenset({"gpu/small", "nic"}))
     {
         "none": (None, ("all", "gpu", "sub")),
         "empty": ("", ("all", "gpu", "sub")),
-        "base-name": ("gpu", ("all", "gpu", "sub")),
+        "base-name": ("gpu", ("all", "gpu")),
         "exact": ("nic", ("all", "sub")),
         "prefix-only": ("gp", ("all",)),
         "sub-request": ("gpu/small", ("all", "sub")),

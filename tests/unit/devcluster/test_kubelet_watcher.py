@@ -43,8 +43,11 @@ class FakePlugins:
             raise RegistrationRefused(self.refusal)
         self.log.append(("register", info.name))
 
-    def unregister(self, name: str) -> None:
+    def unregister(self, name: str, endpoint: Path | None = None) -> bool:
+        assert endpoint is not None
+        assert endpoint.stem == name
         self.log.append(("unregister", name))
+        return True
 
 
 @pytest.fixture
@@ -181,7 +184,7 @@ def test_a_plugin_that_does_not_take_the_outcome_stays_registered(
 
 
 def test_run_registers_a_real_plugin_and_tells_who(directory: Path) -> None:
-    registry = PluginRegistry(lambda endpoint: DraClient(endpoint, DIALECTS["1.30"]))
+    registry = PluginRegistry(lambda info: DraClient(info.endpoint, DIALECTS["1.30"]))
     registered, stop = threading.Event(), threading.Event()
     names: list[str] = []
 
