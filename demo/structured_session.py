@@ -33,7 +33,7 @@ class StructuredSession(Session):
 
     def leftovers(self) -> list[str]:
         """Return the claims that still have devices."""
-        held = {claim for claim, _ in self._allocated(self.published())}
+        held = {_name(claim) for claim, _ in self.results()}
         return [f"claim {claim} still has devices" for claim in sorted(held)]
 
     def published(self) -> dict[tuple[str, str], JSON]:
@@ -54,9 +54,9 @@ class StructuredSession(Session):
 
     def _allocated(self, published: dict[tuple[str, str], JSON]) -> Iterator[tuple[str, str]]:
         for claim, result in self.results():
-            meta = claim["metadata"]
-            device = published[result["pool"], result["device"]]
-            yield f"{meta['namespace']}/{meta['name']}", _uuid(device)
+            device = published.get((result["pool"], result["device"]))
+            if device is not None:
+                yield _name(claim), _uuid(device)
 
     def _slices(self) -> list[JSON]:
         found = self._client.list(KNOWN.slices).items
@@ -64,6 +64,10 @@ class StructuredSession(Session):
 
     def _ready_nodes(self) -> int:
         return len({pool for pool, _ in self.published()})
+
+
+def _name(claim: JSON) -> str:
+    return f"{claim['metadata']['namespace']}/{claim['metadata']['name']}"
 
 
 def _uuid(device: JSON) -> str:

@@ -61,21 +61,27 @@ def test_a_plugin_is_found_while_its_socket_is_there(minor: str, streams: bool) 
 @pytest.mark.parametrize("listed", [["v1", "v1beta1"], ["v1beta1", "v1"]])
 def test_the_first_service_that_the_plugin_lists_is_called(listed: list[str]) -> None:
     driver = Driver(name="d", generations=listed, versions=[f"{each}.DRAPlugin" for each in listed])
-    with short_directory() as directory, managing(directory, "1.37") as (manager, registered):
-        with serving(driver, directory / "d-reg.sock"):
-            assert registered.wait(10)
-            client = manager.get("d")
-            assert client is not None
-            client.prepare([ClaimRequest("ns", "u", "c")])
+    with (
+        short_directory() as directory,
+        managing(directory, "1.37") as (manager, registered),
+        serving(driver, directory / "d-reg.sock"),
+    ):
+        assert registered.wait(10)
+        client = manager.get("d")
+        assert client is not None
+        client.prepare([ClaimRequest("ns", "u", "c")])
     assert driver.calls == [(f"{listed[0]} prepare", ["u"])]
 
 
 @pytest.mark.parametrize("versions", [["1.0.0"], []])
 def test_a_plugin_without_a_service_of_this_kubelet_is_told_so(versions: list[str]) -> None:
     driver = Driver(name="d", versions=versions)
-    with short_directory() as directory, managing(directory, "1.37") as (manager, _):
-        with serving(driver, directory / "d-reg.sock"):
-            until("the plugin is told", lambda: driver.notified)
+    with (
+        short_directory() as directory,
+        managing(directory, "1.37") as (manager, _),
+        serving(driver, directory / "d-reg.sock"),
+    ):
+        until("the plugin is told", lambda: driver.notified)
     assert driver.notified[0][0] is False
     assert "is supported" in driver.notified[0][1]
     assert manager.names() == []
