@@ -28,8 +28,10 @@ help: ## Show this list
 	  '{ name[NR] = $$1; text[NR] = $$2; if (length($$1) > width) width = length($$1) } \
 	   END { for (i = 1; i <= NR; i++) printf "  make %-*s %s\n", width, name[i], text[i] }'
 
-demo: $(VENV)/.run ## Run the demos on the embedded cluster (KIND=structured; NODES=n; KEEP=1 leaves it up)
-	@$(BIN)/python -m demo.walkthrough $(if $(KIND),--kind $(KIND)) $(if $(NODES),--nodes $(NODES)) $(if $(KEEP),--keep) $(ARGS)
+demo: $(VENV)/.run ## Run the demos of both kinds of claims (KIND=structured is one; NODES=n; KEEP=1 leaves it up)
+	@for kind in $(or $(KIND),$(if $(KEEP),classic,classic structured)); do \
+	  $(BIN)/python -m demo.walkthrough --kind $$kind $(if $(NODES),--nodes $(NODES)) $(if $(KEEP),--keep) $(ARGS) || exit; \
+	done
 
 test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARGS="-k name")
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
