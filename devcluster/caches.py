@@ -35,6 +35,9 @@ class Caches:
     def __getitem__(self, resource: Resource) -> Store:
         return self._stores[resource]
 
+    def __contains__(self, resource: Resource) -> bool:
+        return resource in self._stores
+
     def threads(self, stop: threading.Event) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield a name and a body for each thread that fills a cache."""
         for resource, reflector in self._reflectors.items():

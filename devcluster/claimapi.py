@@ -9,3 +9,5 @@ ClaimApi: TypeAlias = DraResources | StructuredResources
 
 CLASSIC: Final = DRA_V1ALPHA2
 STRUCTURED: Final = STRUCTURED_VERSIONS["v1"]
+FIRST_WITH_RULES: Final = 37
+"""The first minor that serves DeviceTaintRules in v1."""

@@ -14,11 +14,12 @@ from allocation.gates import Gates
 from allocation.inuse import InUse
 from allocation.published import Published
 from allocation.selectors import Selectors
+from allocation.taints import with_rules
 from api.claims.v1alpha2 import ResourceClass
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodSchedulingContext
-from api.resources import Resource
+from api.resources import TAINT_RULES, Resource
 from devcluster.caches import Caches
 from devcluster.claimapi import CLASSIC, STRUCTURED
 from devcluster.dynamicresources import DriverClaims, join_uses
@@ -77,7 +78,7 @@ class StructuredView:
         gates: Gates,
         share_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """Look into caches that were made with STRUCTURED_INDEXERS.
+        """Look into caches that were made with STRUCTURED_INDEXERS, perhaps with TAINT_RULES.
 
         Args:
             caches: of the scheduler.
@@ -90,7 +91,9 @@ class StructuredView:
         self._selectors = Selectors()
         self._published = Published((), self._gates)
         self._outdated = threading.Event()
-        caches[STRUCTURED.slices].subscribe(lambda _old, _new: self._outdated.set())
+        self._rules = [caches[TAINT_RULES]] if TAINT_RULES in caches else []
+        for store in (caches[STRUCTURED.slices], *self._rules):
+            store.subscribe(lambda _old, _new: self._outdated.set())
 
     def claims_of(self, pod: Pod, claims: PodClaims) -> StructuredClaims:
         """Take a picture of the cluster; allocations that were just written are in it."""
@@ -102,7 +105,9 @@ class StructuredView:
             return World(self._published, {}, InUse(), self._selectors)
         if self._outdated.is_set():
             self._outdated.clear()
-            self._published = Published(self._caches[STRUCTURED.slices].list(), self._gates)
+            rules = [rule for store in self._rules for rule in store.list()]
+            slices = with_rules(self._caches[STRUCTURED.slices].list(), rules)
+            self._published = Published(slices, self._gates)
         classes: dict[str, JSON] = {
             each["metadata"]["name"]: each for each in self._caches[STRUCTURED.classes].list()
         }

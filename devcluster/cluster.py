@@ -19,10 +19,11 @@ from devcluster.apiserver.remotecommand import Command
 from devcluster.apiserver.resourceapi import CLASSIC as CLASSIC_API
 from devcluster.apiserver.resourceapi import ResourceApi, structured
 from devcluster.apiserver.server import ApiServer
-from devcluster.claimapi import CLASSIC, STRUCTURED
+from devcluster.claimapi import CLASSIC, FIRST_WITH_RULES, STRUCTURED
 from devcluster.claimcontroller import ClaimController
 from devcluster.config import ClusterConfig
 from devcluster.controls import add_controls
+from devcluster.deviceeviction import DeviceEviction
 from devcluster.errors import DevclusterError
 from devcluster.kubelet.dialect import DIALECTS, NEWEST_CLASSIC
 from devcluster.kubelet.execution import Execution
@@ -154,7 +155,10 @@ class Cluster:
         gates = allocator_gates(self._resources) if structured_kind else None
         known = STRUCTURED if structured_kind else CLASSIC
         events = partial(self._events, client)
-        scheduler = Scheduler(client, events=events("default-scheduler"), gates=gates)
+        rules = self._config.dialect.minor >= FIRST_WITH_RULES
+        scheduler = Scheduler(
+            client, events=events("default-scheduler"), gates=gates, taint_rules=rules
+        )
         claims = ClaimController(client, events=events("resource_claim"), known=known)
         workloads = WorkloadController(client, events=events)
         parts = {
@@ -163,6 +167,9 @@ class Cluster:
             "workload controller": workloads.start,
             "node controller": NodeController(client).start,
         }
+        if rules:
+            evictions = DeviceEviction(client, events=events("device-taint-eviction"))
+            parts["device eviction"] = evictions.start
         for name, start in parts.items():
             start(self.life)
             self._say(f"{name} runs")

@@ -14,6 +14,7 @@ from typing import Final
 from allocation.gates import Gates
 from api.objects import Key
 from api.pods import Pod
+from api.resources import TAINT_RULES
 from devcluster.binding import Binder
 from devcluster.caches import Caches
 from devcluster.claimapi import CLASSIC, STRUCTURED
@@ -22,6 +23,7 @@ from devcluster.claimsview import (
     STRUCTURED_INDEXERS,
     ClaimsView,
     ClassicView,
+    Indexers,
     StructuredView,
 )
 from devcluster.clusterview import INDEXERS, ClusterView
@@ -59,6 +61,7 @@ class Scheduler:
         *,
         events: EventRecorder,
         gates: Gates | None = None,
+        taint_rules: bool = False,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         chance: Random | None = None,
@@ -69,13 +72,15 @@ class Scheduler:
             client: the API server.
             events: where Scheduled and FailedScheduling go.
             gates: for claims that the scheduler allocates; without them drivers do that.
+            taint_rules: whether the API server has DeviceTaintRules.
             clock: seconds, monotonic, for back-off.
             now: seconds since the epoch, for conditions.
             chance: breaks ties between nodes.
         """
         known = CLASSIC if gates is None else STRUCTURED
         indexers = CLASSIC_INDEXERS if gates is None else STRUCTURED_INDEXERS
-        self.caches = Caches(client, {**INDEXERS, **indexers})
+        rules: Indexers = {TAINT_RULES: {}} if taint_rules else {}
+        self.caches = Caches(client, {**INDEXERS, **indexers, **rules})
         self.queue = WorkQueue(clock=clock)
         self._clock = clock
         self._chance = chance if chance is not None else Random()  # noqa: S311 - no secret

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from api.claims.view import allocation_of
 from api.objects import JSON, key_of
 from api.pods import Pod, PodSchedulingContext
-from api.resources import NODES, PODS, DraResources
+from api.resources import NODES, PODS, TAINT_RULES, DraResources
 from devcluster.caches import Caches
 from devcluster.claimapi import ClaimApi
 from devcluster.clusterview import ClusterView
@@ -52,7 +52,9 @@ class Wakeups:
             self._caches[known.contexts].subscribe(self.on_context)
         else:
             self._caches[known.claims].subscribe(self.on_freed)
-            self._caches[known.slices].subscribe(self.on_offer)
+            for resource in (known.slices, TAINT_RULES):
+                if resource in self._caches:
+                    self._caches[resource].subscribe(self.on_offer)
 
     def on_pod(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a pod that waits; forget one that is bound or gone."""
@@ -69,7 +71,7 @@ class Wakeups:
             self._add(self._view.all_waiting())
 
     def on_offer(self, _old: JSON | None, _new: JSON | None) -> None:
-        """Look at all pods with claims when a class or a slice comes, changes or goes.
+        """Look at all pods with claims when a class, slice or rule comes, changes or goes.
 
         Without a slice that was left over, a pool may be complete.
         """

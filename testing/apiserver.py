@@ -128,7 +128,7 @@ class MemoryApi(Client):
         kinds = [kind for kind in self._structured if kind.version in versions]
         if not self._structured:
             kinds = [kind for version in versions for kind in _classic_kinds(version)]
-        for plural in (*_CLASSIC, "resourceslices"):
+        for plural in (*_CLASSIC, "resourceslices", "devicetaintrules"):
             place = (RESOURCE_GROUP, plural)
             self._registry.replace(place, [k for k in kinds if k.resource_id == place])
 

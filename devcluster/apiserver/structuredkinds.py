@@ -1,6 +1,6 @@
 """The kinds of resource.k8s.io with structured parameters, in every version that is served.
 
-One form is stored, that of v1; v1beta2 has the same. Left out: DeviceTaintRule and
+One form is stored, that of v1; v1beta2 has the same. DeviceTaintRule is there in v1 only. Left out:
 ResourcePoolStatusRequest.
 Source: kubernetes pkg/registry/resource/resourceslice.
 """
@@ -8,7 +8,7 @@ Source: kubernetes pkg/registry/resource/resourceslice.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from api.resources import STRUCTURED_VERSIONS, StructuredResources
+from api.resources import STRUCTURED_VERSIONS, TAINT_RULES, StructuredResources
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.clock import Clock
 from devcluster.apiserver.columns import structured_columns_of
@@ -22,6 +22,8 @@ from devcluster.apiserver.rules.deviceclaims import (
     template_strategy,
 )
 from devcluster.apiserver.rules.slices import slice_strategy
+from devcluster.apiserver.rules.taintrules import rule_strategy
+from devcluster.claimapi import FIRST_WITH_RULES
 
 _POOL_NAME_SELECTED: Final = 37
 _PARAMETERS: Final = ("config", "*", "opaque", "parameters")
@@ -37,6 +39,13 @@ def structured_kinds(api: ResourceApi, clock: Clock) -> Iterator[Kind]:
     for version in api.versions:
         if version in STRUCTURED_VERSIONS:
             yield from _kinds(api, clock, STRUCTURED_VERSIONS[version])
+    if api.minor >= FIRST_WITH_RULES and TAINT_RULES.version in api.versions:
+        yield _kind(
+            Conversion(TAINT_RULES, TAINT_RULES),
+            strategy=rule_strategy(clock),
+            generation=True,
+            subresources=(STATUS,),
+        )
 
 
 def _kinds(api: ResourceApi, clock: Clock, known: StructuredResources) -> Iterator[Kind]:

@@ -10,7 +10,7 @@ import pytest
 from api.conditions import holds
 from api.contract import FAKE
 from api.objects import JSON
-from api.resources import EVENTS, NAMESPACES, PODS
+from api.resources import EVENTS, NAMESPACES, PODS, TAINT_RULES
 from demo.expect import STRUCTURED_DEMOS, STRUCTURED_WAVES, Demo, overlaps, problems
 from demo.structured_session import KNOWN, StructuredSession
 from devcluster.config import ClusterConfig
@@ -194,6 +194,29 @@ def test_slices_are_made_anew_when_the_kubelet_starts(many: Structured) -> None:
     many.session.nodes_ready(1)
     many.ask("after")
     until("both run", lambda: many.ready() == {"before", "after"}, 60)
+
+
+def test_a_rule_evicts_the_pods_of_a_device(many: Structured) -> None:
+    many.ask("first")
+    many.ask("second")
+    until("both run", lambda: many.ready() == {"first", "second"})
+    (device,) = (r["device"] for c, r in many.session.results() if _name(c) == "first")
+    taint = {"key": "example.com/broken", "effect": "NoExecute"}
+    spec = {"deviceSelector": {"driver": FAKE.driver_name, "device": device}, "taint": taint}
+    many.client.create(TAINT_RULES, {"metadata": {"name": "broken"}, "spec": spec})
+    try:
+        until("the first has gone", lambda: many.ready() == {"second"})
+        until("it was told", lambda: any("Marking for deletion" in m for m in many.told("first")))
+        many.ask("all-others", count=7)
+        until("the device is left out", lambda: many.told("all-others"))
+        assert "6 of 248 devices fit" in many.told("all-others")[0]
+    finally:
+        many.client.delete(TAINT_RULES, "broken")
+    until("the device is used again", lambda: many.ready() == {"second", "all-others"}, 30)
+
+
+def _name(claim: JSON) -> str:
+    return str(claim["metadata"]["name"])
 
 
 def test_demos_are_those_of_the_walkthrough() -> None:

@@ -8,11 +8,12 @@ from unittest.mock import create_autospec
 
 from allocation.gates import Gates
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, NODES, PODS, DraResources, Resource
+from api.resources import DRA_V1ALPHA2, NODES, PODS, TAINT_RULES, DraResources, Resource
 from devcluster.apiserver.resourceapi import CLASSIC, structured
 from devcluster.caches import Caches
 from devcluster.claimapi import STRUCTURED, ClaimApi
 from devcluster.claimcontroller import ClaimController
+from devcluster.deviceeviction import DeviceEviction
 from devcluster.scheduler import Scheduler
 from kube.events import EventRecorder
 from kube.workqueue import WorkQueue
@@ -22,7 +23,9 @@ from testing.apiserver import MemoryApi
 def resources_of(known: ClaimApi) -> dict[str, Resource]:
     """Return what a control plane works with, by kind."""
     own = known.contexts if isinstance(known, DraResources) else known.slices
-    found = (PODS, NODES, known.claims, known.templates, known.classes, own)
+    found = [PODS, NODES, known.claims, known.templates, known.classes, own]
+    if known is STRUCTURED:
+        found.append(TAINT_RULES)
     return {resource.kind: resource for resource in found}
 
 
@@ -118,6 +121,7 @@ def scheduler_rig(*objects: JSON, seed: int = 0, known: ClaimApi = DRA_V1ALPHA2)
             client,
             events=rig.events,
             gates=Gates() if known is STRUCTURED else None,
+            taint_rules=known is STRUCTURED,
             clock=lambda: rig.time,
             now=lambda: rig.time,
             chance=Random(seed),
@@ -132,3 +136,11 @@ def claim_rig(*objects: JSON, known: ClaimApi = DRA_V1ALPHA2) -> ControlRig:
         return ClaimController(client, events=rig.events, known=known, clock=lambda: rig.time)
 
     return ControlRig(make, *objects, known=known)
+
+
+def eviction_rig(*objects: JSON) -> ControlRig:
+    def make(rig: ControlRig) -> Part:
+        client: Any = rig.api
+        return DeviceEviction(client, events=rig.events, now=lambda: rig.time)
+
+    return ControlRig(make, *objects, known=STRUCTURED)

@@ -11,45 +11,13 @@ from api.objects import JSON
 from devcluster.claimapi import STRUCTURED
 from devcluster.claimrules import FINALIZER
 from kube.errors import Conflict, Invalid
-from tests.support.build import node, pod
+from tests.support.build import node
 from tests.support.controlplanerig import ControlRig, scheduler_rig
-from tests.support.structuredobjects import DRIVER, a_slice, claim_body, device
+from tests.support.structuredobjects import DRIVER, device
+from tests.support.structuredworld import CLASS, claim, published, rule, user, wish
 from tests.support.tables import cases
 
 KEY = "default/pod"
-CLASS: JSON = {
-    "kind": "DeviceClass",
-    "apiVersion": STRUCTURED.classes.api_version,
-    "metadata": {"name": "gpu"},
-    "spec": {},
-}
-
-
-def claim(name: str = "claim", **asked: Any) -> JSON:
-    """Return a claim as it is stored, with defaults; for one device if nothing else is asked."""
-    meta = {"name": name, "namespace": "default", "uid": f"uid-{name}"}
-    kind = {"kind": "ResourceClaim", "apiVersion": STRUCTURED.claims.api_version}
-    body = {"name": "r", "exactly": wish(**asked)}
-    if "firstAvailable" in asked:
-        body = {"name": "r", **asked}
-    return {**kind, **claim_body(body), "metadata": meta}
-
-
-def wish(**fields: Any) -> JSON:
-    return {"deviceClassName": "gpu", "allocationMode": "ExactCount", "count": 1, **fields}
-
-
-def published(*devices: JSON, on: str = "node-1", **spec: Any) -> JSON:
-    pool = {"name": on, "generation": 1, "resourceSliceCount": 1}
-    kind = {"kind": "ResourceSlice", "apiVersion": STRUCTURED.slices.api_version}
-    return {**kind, **a_slice(on, *devices, nodeName=on, **{"pool": pool, **spec})}
-
-
-def user(name: str, *claims: str) -> JSON:
-    entries = [{"name": each, "resourceClaimName": each} for each in claims]
-    return {**pod(name), "spec": {"resourceClaims": entries}}
-
-
 USER = user("pod", "claim")
 
 
@@ -324,3 +292,22 @@ def test_shares_of_a_device_have_ids_of_their_own() -> None:
     ]
     assert [each["consumedCapacity"] for each in found] == [{"memory": "4Gi"}] * 2
     assert len({each["shareID"] for each in found}) == 2
+
+
+def test_a_rule_keeps_pods_from_devices() -> None:
+    tainted = rule("NoSchedule", device="gpu-0")
+    slices = published(device("gpu-0"), device("gpu-1"))
+    rig = rig_of(node(), CLASS, slices, tainted, claim(), USER)
+    rig.settle()
+    assert devices_of(rig) == ["gpu-1"]
+
+
+def test_a_rule_that_goes_lets_a_pod_have_its_device() -> None:
+    rig = rig_of(node(), CLASS, published(device()), rule("NoSchedule"), claim(), USER)
+    rig.settle()
+    assert rig.node_of() is None
+    rig.api.remove(rig.resources["DeviceTaintRule"], "rule", None)
+    rig.sync()
+    rig.time += 20
+    rig.settle()
+    assert rig.node_of() == "node-1"
