@@ -30,7 +30,11 @@ class Binder:
     """Writes claims, PodSchedulingContexts and bindings; raises KubeError."""
 
     def __init__(
-        self, client: Client, caches: Caches, known: ClaimApi, now: Callable[[], float]
+        self,
+        client: Client,
+        caches: Caches,
+        known: ClaimApi,
+        now: Callable[[], float] | None = None,
     ) -> None:
         """Write to `client`, and show the answers in `caches`.
 
@@ -38,7 +42,7 @@ class Binder:
             client: the API server.
             caches: of the scheduler.
             known: the resources that the API server has.
-            now: seconds since the epoch.
+            now: seconds since the epoch, where allocations bear a time.
         """
         self._client = client
         self._caches = caches
@@ -115,8 +119,8 @@ class Binder:
         if FINALIZER not in claim.finalizers:
             meta = {**claim.raw["metadata"], "finalizers": [*claim.finalizers, FINALIZER]}
             claim = self._write({**claim.raw, "metadata": meta}, None)
-        stamped = {**allocation, "allocationTimestamp": timestamp(self._now())}
-        return read_claim(with_status(claim.raw, allocation=stamped))
+        time = {"allocationTimestamp": timestamp(self._now())} if self._now else {}
+        return read_claim(with_status(claim.raw, allocation={**allocation, **time}))
 
     def _roll_back(self, pod: Pod, reserved: Iterable[ClaimView]) -> None:
         try:

@@ -88,7 +88,8 @@ class Scheduler:
             ClassicView(self.caches) if gates is None else StructuredView(self.caches, gates)
         )
         self._view = ClusterView(self.caches, known, claims)
-        self._binder = Binder(client, self.caches, known, now)
+        stamps = gates is not None and gates.binding_conditions
+        self._binder = Binder(client, self.caches, known, now if stamps else None)
         self._classic = gates is None
         self._reporter = Reporter(client, self.caches, events, now)
         self._backoff = PodBackoff()

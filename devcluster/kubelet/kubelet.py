@@ -7,6 +7,7 @@ the same root.
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +31,7 @@ from devcluster.kubelet.podlogs import choose_run, read_log
 from devcluster.kubelet.podset import PodSet
 from devcluster.kubelet.podworker import NodePorts
 from devcluster.kubelet.runtime import Runtime
-from devcluster.kubelet.slicewiping import SliceWiping
+from devcluster.kubelet.slicewiping import SliceWiping, wipe
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.reflector import Reflector
@@ -85,13 +86,14 @@ class Kubelet:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._runtime = Runtime(wall)
-        self._slices = SliceWiping(client, STRUCTURED.slices, node_name, clock)
         self._plugins = PluginManager(
             self._directories.registry,
             dialect,
-            on_registered=self._plugin_came,
-            on_unregistered=self._slices.left,
+            on_registered=lambda _driver: self.wake(),
             clock=clock,
+        )
+        self._slices = SliceWiping(
+            partial(wipe, client, STRUCTURED.slices, node_name), self._plugins.endpoints, clock
         )
         self._structured = dialect.structured
         claims = self._claim_manager(client, dialect)
@@ -163,10 +165,6 @@ class Kubelet:
         if process is None:
             raise StartFailed(f'container not found ("{container}")')
         return Execution(process, command, self._wall)
-
-    def _plugin_came(self, driver: str) -> None:
-        self._slices.came(driver)
-        self.wake()
 
     def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
         claims = (STRUCTURED if dialect.structured else CLASSIC).claims

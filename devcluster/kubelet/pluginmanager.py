@@ -26,7 +26,6 @@ class PluginManager:
         dialect: Dialect,
         *,
         on_registered: Callable[[str], None],
-        on_unregistered: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float],
     ) -> None:
         """Manage the plugins of a registration directory, once `run` is called.
@@ -35,7 +34,6 @@ class PluginManager:
             directory: where plugins put their registration sockets.
             dialect: which kubelet to emulate.
             on_registered: called with the driver after each registration, from `run`'s thread.
-            on_unregistered: called with each driver that has no plugin any more.
             clock: monotonic seconds.
         """
         self._dialect = dialect
@@ -46,7 +44,6 @@ class PluginManager:
             self._registry,
             registrar,
             on_registered=on_registered,
-            on_unregistered=on_unregistered,
             clock=clock,
         )
 
@@ -57,6 +54,10 @@ class PluginManager:
     def names(self) -> list[str]:
         """Return the names of all registered drivers, sorted."""
         return self._registry.names()
+
+    def endpoints(self) -> dict[str, Path]:
+        """Return the socket of each registered driver."""
+        return self._registry.endpoints()
 
     def run(self, stop: threading.Event) -> None:
         """Register and unregister plugins until `stop` is set."""

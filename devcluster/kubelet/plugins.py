@@ -123,6 +123,11 @@ class PluginRegistry:
         with self._lock:
             return sorted(self._plugins)
 
+    def endpoints(self) -> dict[str, Path]:
+        """Return the socket of each registered driver."""
+        with self._lock:
+            return {name: plugin.info.endpoint for name, plugin in self._plugins.items()}
+
     def close(self) -> None:
         """Forget all plugins."""
         for name in self.names():

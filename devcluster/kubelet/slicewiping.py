@@ -3,10 +3,11 @@
 Source: kubernetes pkg/kubelet/cm/dra/plugin (wipeResourceSlices) v1.32 to v1.37.
 """
 
+import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
+from pathlib import Path
 from typing import Final
 
 from api.resources import Resource
@@ -17,7 +18,7 @@ from ops.logs import get_logger
 WIPE_SECONDS: Final = 30.0
 """How long the slices of a driver stay whose plugin is gone, as in an upgrade."""
 
-_POLL_SECONDS: Final = 0.5
+_POLL_SECONDS: Final = 1.0
 _ALL: Final = ""
 
 _log = get_logger("kubelet.slices")
@@ -37,26 +38,26 @@ def wipe(client: Client, slices: Resource, node: str, driver: str = _ALL) -> Non
 
 
 class SliceWiping:
-    """When to delete whose slices; thread-safe."""
+    """When to delete whose slices."""
 
     def __init__(
-        self, client: Client, slices: Resource, node: str, clock: Callable[[], float]
+        self,
+        delete: Callable[[str], None],
+        endpoints: Callable[[], Mapping[str, Path]],
+        clock: Callable[[], float],
     ) -> None:
-        """Start with all slices of the node due, since no plugin is registered."""
-        self._wipe = partial(wipe, client, slices, node)
+        """Start with all slices of the node due, since no plugin is registered.
+
+        Args:
+            delete: the slices of a driver, or all if the name is empty; may raise KubeError.
+            endpoints: returns the sockets of registered drivers.
+            clock: monotonic seconds.
+        """
+        self._delete = delete
+        self._endpoints = endpoints
         self._clock = clock
-        self._lock = threading.Lock()
+        self._seen: set[str] = set()
         self._due = {_ALL: clock()}
-
-    def left(self, driver: str) -> None:
-        """Delete the slices of a driver, unless it comes back in time."""
-        with self._lock:
-            self._due[driver] = self._clock() + WIPE_SECONDS
-
-    def came(self, driver: str) -> None:
-        """Keep the slices of a driver."""
-        with self._lock:
-            self._due.pop(driver, None)
 
     def run(self, stop: threading.Event) -> None:
         """Delete what is due until `stop` is set."""
@@ -65,14 +66,29 @@ class SliceWiping:
             stop.wait(_POLL_SECONDS)
 
     def look(self) -> None:
-        """Delete what is due now; what fails stays due."""
-        now = self._clock()
-        with self._lock:
-            due = [driver for driver, at in self._due.items() if at <= now]
-        for driver in due:
+        """Look which drivers are there, and delete what is due now; what fails stays due."""
+        now, there = self._clock(), self._endpoints()
+        self._seen |= there.keys()
+        for driver in self._seen:
+            if driver in there and _listens(there[driver]):
+                self._due.pop(driver, None)
+            else:
+                self._due.setdefault(driver, now + WIPE_SECONDS)
+        for driver in [driver for driver, at in self._due.items() if at <= now]:
             try:
-                self._wipe(driver)
+                self._delete(driver)
             except KubeError as error:
                 _log.warning("ResourceSlices not deleted", driver=driver, err=error)
-            else:
-                self.came(driver)
+                continue
+            del self._due[driver]
+            self._seen.discard(driver)
+
+
+def _listens(path: Path) -> bool:
+    """Tell whether a process has a socket open; the file of one stays when it is killed."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except OSError:
+            return False
+    return True

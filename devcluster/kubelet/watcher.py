@@ -68,15 +68,13 @@ class RegistrationWatcher:
         registrar: Registrar,
         *,
         on_registered: Callable[[str], None] = lambda _name: None,
-        on_unregistered: Callable[[str], None] = lambda _name: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Watch `directory`; the callbacks are told the names of plugins that came and went."""
+        """Watch `directory`; `on_registered` is told the name of each plugin that succeeds."""
         self._directory = directory
         self._registry = registry
         self._registrar = registrar
         self._on_registered = on_registered
-        self._on_unregistered = on_unregistered
         self._clock = clock
         self._entries: dict[Path, _Entry] = {}
         self._log = get_logger("kubelet.plugins")
@@ -103,7 +101,6 @@ class RegistrationWatcher:
             return
         name = entry.info.name
         if self._registry.unregister(name, entry.info.endpoint):
-            self._on_unregistered(name)
             self._log.info("Plugin unregistered", plugin=name, socket=path)
 
     def _try(self, path: Path, entry: _Entry) -> _Entry:
