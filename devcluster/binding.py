@@ -5,18 +5,19 @@ Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30 (podSc
 PostFilter, Unreserve, PreBind, PostBind) and pkg/scheduler/framework/plugins/defaultbinder.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView, with_status
-from api.objects import JSON, ClaimUID, NodeName
+from api.objects import JSON, NodeName
 from api.pods import Pod, PodSchedulingContext
-from api.resources import binding_of
+from api.resources import PODS, binding_of
 from api.times import timestamp
 from devcluster.caches import Caches
 from devcluster.claimapi import CLASSIC, ClaimApi
 from devcluster.claimrules import FINALIZER, deallocated, owned_by
 from devcluster.errors import NotBound
+from devcluster.extendedresources import ExtendedClaim, with_extended_claim
 from devcluster.podclaims import with_consumer, without_consumer
 from devcluster.schedulingverdicts import Bind, Change
 from kube.client import Client
@@ -89,8 +90,10 @@ class Binder:
         plugin = 'PreBind plugin "DynamicResources"'
         try:
             for claim in to.reserve:
-                ready = self._allocated(claim, to.allocations)
+                ready = self._allocated(self._made(claim), to.allocations.get(claim.uid))
                 reserved.append(self._write(with_consumer(ready, pod)))
+                if isinstance(claim, ExtendedClaim):
+                    self._record(pod, claim, ready.name)
             plugin = 'Bind plugin "DefaultBinder"'
             self._client.create(binding_of(pod.name), _binding(pod, to.node), pod.namespace)
         except KubeError as error:
@@ -111,9 +114,24 @@ class Binder:
         except KubeError as error:
             _LOG.warning("left a PodSchedulingContext behind", pod=pod.name, error=str(error))
 
-    def _allocated(self, claim: ClaimView, allocations: Mapping[ClaimUID, JSON]) -> ClaimView:
+    def _made(self, claim: ClaimView) -> ClaimView:
+        """Create the claim for extended resources; the others are there."""
+        if not isinstance(claim, ExtendedClaim):
+            return claim
+        meta = {k: v for k, v in claim.raw["metadata"].items() if k not in ("name", "uid")}
+        stored = self._client.create(self._claims, {**claim.raw, "metadata": meta})
+        self._caches[self._claims].written(stored)
+        return read_claim(stored)
+
+    def _record(self, pod: Pod, claim: ExtendedClaim, name: str) -> None:
+        patch = {"metadata": {"uid": pod.uid}, "status": with_extended_claim(claim, name)}
+        stored = self._client.patch(
+            PODS, pod.name, patch, namespace=pod.namespace, subresource="status"
+        )
+        self._caches[PODS].written(stored)
+
+    def _allocated(self, claim: ClaimView, allocation: JSON | None) -> ClaimView:
         """Return a claim with its allocation, to be written; its finalizer is written before."""
-        allocation = allocations.get(claim.uid)
         if allocation is None:
             return claim
         if FINALIZER not in claim.finalizers:

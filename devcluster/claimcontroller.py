@@ -18,6 +18,7 @@ from devcluster.claimapi import CLASSIC, ClaimApi
 from devcluster.claimrelease import ClaimRelease
 from devcluster.claimrules import template_keys
 from devcluster.controlloop import ControlLoop
+from devcluster.extendedresources import recorded
 from devcluster.podclaims import claim_keys, is_finished
 from devcluster.podclaimsync import BY_OWNER, PodClaimSync, by_owner
 from kube.cache import Indexer
@@ -98,7 +99,8 @@ class ClaimController:
     def _on_pod(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a pod with claims; at its claims when it needs them no more."""
         pod = Pod(new or old or {})
-        if not any(pod.claims):
+        extended = recorded(pod)
+        if not any(pod.claims) and extended is None:
             return
         if new is not None:
             self.queue.add(f"{_POD}{key_of(new)}")

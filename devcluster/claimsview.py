@@ -6,7 +6,7 @@ There is one view for each kind of claims; `devcluster.clusterview` has one of t
 import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from allocation.allocator import World
@@ -16,6 +16,7 @@ from allocation.published import Published
 from allocation.selectors import Selectors
 from allocation.taints import with_rules
 from api.claims.v1alpha2 import ResourceClass
+from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodSchedulingContext
@@ -23,6 +24,7 @@ from api.resources import TAINT_RULES, Resource
 from devcluster.caches import Caches
 from devcluster.claimapi import CLASSIC, STRUCTURED
 from devcluster.dynamicresources import DriverClaims, join_uses
+from devcluster.extendedresources import extended_claim, recorded
 from devcluster.schedulingcycle import Claims
 from devcluster.structuredclaims import StructuredClaims
 from kube.cache import Indexer
@@ -30,6 +32,21 @@ from kube.cache import Indexer
 Indexers = Mapping[Resource, Mapping[str, Indexer]]
 PodClaims = Sequence[tuple[str, ClaimView]]
 """Claims of a pod by their names within it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What a cluster has whose scheduler allocates.
+
+    Attributes:
+        gates: of the allocator.
+        taint_rules: whether the API server has DeviceTaintRules.
+        extended_resources: whether pods may ask for devices as extended resources.
+    """
+
+    gates: Gates = Gates()  # noqa: RUF009 - frozen
+    taint_rules: bool = True
+    extended_resources: bool = True
 
 
 class ClaimsView(Protocol):
@@ -75,18 +92,19 @@ class StructuredView:
     def __init__(
         self,
         caches: Caches,
-        gates: Gates,
+        features: Features,
         share_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         """Look into caches that were made with STRUCTURED_INDEXERS, perhaps with TAINT_RULES.
 
         Args:
             caches: of the scheduler.
-            gates: of the scheduler; it never waits for binding conditions.
+            features: of the cluster; the scheduler never waits for binding conditions.
             share_id: makes the uid of a share of a device.
         """
         self._caches = caches
-        self._gates = replace(gates, binding_conditions=False)
+        self._gates = replace(features.gates, binding_conditions=False)
+        self._extended = features.extended_resources
         self._share_id = share_id
         self._selectors = Selectors()
         self._published = Published((), self._gates)
@@ -97,10 +115,24 @@ class StructuredView:
 
     def claims_of(self, pod: Pod, claims: PodClaims) -> StructuredClaims:
         """Take a picture of the cluster; allocations that were just written are in it."""
-        raw = [claim for _, claim in claims]
-        return StructuredClaims(pod, raw, self._world(any_pending(raw)), self._share_id)
+        found = [claim for _, claim in claims]
+        if self._extended and (extended := self._extended_claim(pod)):
+            found.append(extended)
+        pending = any(claim.allocation is None for claim in found)
+        return StructuredClaims(pod, found, self._world(needed=pending), self._share_id)
 
-    def _world(self, needed: bool) -> World:
+    def _extended_claim(self, pod: Pod) -> ClaimView | None:
+        """Return the claim for extended resources; an earlier attempt may have made it."""
+        made = recorded(pod)
+        raw = made and self._caches[STRUCTURED.claims].get(
+            object_key(pod.namespace, made.claim_name or "")
+        )
+        return read_claim(raw) if raw else extended_claim(pod, self._classes())
+
+    def _classes(self) -> dict[str, JSON]:
+        return {each["metadata"]["name"]: each for each in self._caches[STRUCTURED.classes].list()}
+
+    def _world(self, *, needed: bool) -> World:
         if not needed:
             return World(self._published, {}, InUse(), self._selectors)
         if self._outdated.is_set():
@@ -108,13 +140,5 @@ class StructuredView:
             rules = [rule for store in self._rules for rule in store.list()]
             slices = with_rules(self._caches[STRUCTURED.slices].list(), rules)
             self._published = Published(slices, self._gates)
-        classes: dict[str, JSON] = {
-            each["metadata"]["name"]: each for each in self._caches[STRUCTURED.classes].list()
-        }
         in_use = InUse.of(self._caches[STRUCTURED.claims].list(), self._gates)
-        return World(self._published, classes, in_use, self._selectors)
-
-
-def any_pending(claims: Sequence[ClaimView]) -> bool:
-    """Tell whether a claim has to be allocated."""
-    return any(claim.allocation is None for claim in claims)
+        return World(self._published, self._classes(), in_use, self._selectors)

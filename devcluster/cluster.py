@@ -21,6 +21,7 @@ from devcluster.apiserver.resourceapi import ResourceApi, structured
 from devcluster.apiserver.server import ApiServer
 from devcluster.claimapi import CLASSIC, FIRST_WITH_RULES, STRUCTURED
 from devcluster.claimcontroller import ClaimController
+from devcluster.claimsview import Features
 from devcluster.config import ClusterConfig
 from devcluster.controls import add_controls
 from devcluster.deviceeviction import DeviceEviction
@@ -152,13 +153,10 @@ class Cluster:
 
     def _start_control_plane(self, client: Client) -> None:
         structured_kind = self._config.dialect.structured
-        gates = allocator_gates(self._resources) if structured_kind else None
+        offered = features(self._resources) if structured_kind else None
         known = STRUCTURED if structured_kind else CLASSIC
         events = partial(self._events, client)
-        rules = self._config.dialect.minor >= FIRST_WITH_RULES
-        scheduler = Scheduler(
-            client, events=events("default-scheduler"), gates=gates, taint_rules=rules
-        )
+        scheduler = Scheduler(client, events=events("default-scheduler"), features=offered)
         claims = ClaimController(client, events=events("resource_claim"), known=known)
         workloads = WorkloadController(client, events=events)
         parts = {
@@ -167,7 +165,7 @@ class Cluster:
             "workload controller": workloads.start,
             "node controller": NodeController(client).start,
         }
-        if rules:
+        if offered and offered.taint_rules:
             evictions = DeviceEviction(client, events=events("device-taint-eviction"))
             parts["device eviction"] = evictions.start
         for name, start in parts.items():
@@ -227,9 +225,13 @@ def resource_api(config: ClusterConfig) -> ResourceApi:
     return structured(config.dialect.minor) if config.dialect.structured else CLASSIC_API
 
 
-def allocator_gates(served: ResourceApi) -> Gates:
-    """Return the gates of a scheduler beside an API server."""
-    return Gates.of({name: name in served.gates for name in Gates().named})
+def features(served: ResourceApi) -> Features:
+    """Return what a scheduler beside an API server does."""
+    return Features(
+        Gates.of({name: name in served.gates for name in Gates().named}),
+        taint_rules=served.minor >= FIRST_WITH_RULES,
+        extended_resources="DRAExtendedResource" in served.gates,
+    )
 
 
 def connections(nodes: int) -> int:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from allocation.gates import Gates
 from api.objects import Key
 from api.pods import Pod
 from api.resources import TAINT_RULES
@@ -23,6 +22,7 @@ from devcluster.claimsview import (
     STRUCTURED_INDEXERS,
     ClaimsView,
     ClassicView,
+    Features,
     Indexers,
     StructuredView,
 )
@@ -60,8 +60,7 @@ class Scheduler:
         client: Client,
         *,
         events: EventRecorder,
-        gates: Gates | None = None,
-        taint_rules: bool = False,
+        features: Features | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
         chance: Random | None = None,
@@ -71,26 +70,25 @@ class Scheduler:
         Args:
             client: the API server.
             events: where Scheduled and FailedScheduling go.
-            gates: for claims that the scheduler allocates; without them drivers do that.
-            taint_rules: whether the API server has DeviceTaintRules.
+            features: for claims that the scheduler allocates; without them drivers do that.
             clock: seconds, monotonic, for back-off.
             now: seconds since the epoch, for conditions.
             chance: breaks ties between nodes.
         """
-        known = CLASSIC if gates is None else STRUCTURED
-        indexers = CLASSIC_INDEXERS if gates is None else STRUCTURED_INDEXERS
-        rules: Indexers = {TAINT_RULES: {}} if taint_rules else {}
+        known = CLASSIC if features is None else STRUCTURED
+        indexers = CLASSIC_INDEXERS if features is None else STRUCTURED_INDEXERS
+        rules: Indexers = {TAINT_RULES: {}} if features and features.taint_rules else {}
         self.caches = Caches(client, {**INDEXERS, **indexers, **rules})
         self.queue = WorkQueue(clock=clock)
         self._clock = clock
         self._chance = chance if chance is not None else Random()  # noqa: S311 - no secret
         claims: ClaimsView = (
-            ClassicView(self.caches) if gates is None else StructuredView(self.caches, gates)
+            ClassicView(self.caches) if features is None else StructuredView(self.caches, features)
         )
         self._view = ClusterView(self.caches, known, claims)
-        stamps = gates is not None and gates.binding_conditions
+        stamps = features is not None and features.gates.binding_conditions
         self._binder = Binder(client, self.caches, known, now if stamps else None)
-        self._classic = gates is None
+        self._classic = features is None
         self._reporter = Reporter(client, self.caches, events, now)
         self._backoff = PodBackoff()
         self._loop = ControlLoop("scheduler", self.caches, self.queue, self._handle)

@@ -75,12 +75,12 @@ class Wakeups:
 
         Without a slice that was left over, a pool may be complete.
         """
-        self._add(pod for pod in self._view.all_waiting() if any(pod.claims))
+        self._add(pod for pod in self._view.all_waiting() if _may_use_claims(pod))
 
     def on_freed(self, old: JSON | None, new: JSON | None) -> None:
         """Look at all pods with claims when a claim gives devices back."""
         if old is not None and allocation_of(old) and not (new and allocation_of(new)):
-            self._add(pod for pod in self._view.all_waiting() if any(pod.claims))
+            self._add(pod for pod in self._view.all_waiting() if _may_use_claims(pod))
 
     def on_claim(self, old: JSON | None, new: JSON | None) -> None:
         """Look at the pods that use a claim."""
@@ -104,3 +104,10 @@ class Wakeups:
     def _add(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
             self._queue.add(key_of(pod.raw))
+
+
+def _may_use_claims(pod: Pod) -> bool:
+    """Tell whether a pod has claims, or resources that a class may stand for."""
+    containers = (pod.raw.get("spec") or {}).get("containers") or ()
+    asked = (((c.get("resources") or {}).get("requests") or {}) for c in containers)
+    return any(pod.claims) or any("/" in name for requests in asked for name in requests)

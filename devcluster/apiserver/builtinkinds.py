@@ -65,14 +65,14 @@ def builtin_kinds(api: ResourceApi = CLASSIC, clock: Clock = system_clock) -> It
         clock: time of day, for rules that need it.
     """
     classic = DRA_V1ALPHA2.claims.version in api.versions
-    yield from _core(flat_claims=not classic)
-    yield from _others(flat_claims=not classic)
+    yield from _core(structured=not classic)
+    yield from _others(structured=not classic)
     if classic:
         yield from _classic()
     yield from structured_kinds(api, clock)
 
 
-def _core(*, flat_claims: bool) -> Iterator[Kind]:
+def _core(*, structured: bool) -> Iterator[Kind]:
     yield _kind(Resource("", "v1", "configmaps", "ConfigMap"), "cm", strategy=CONFIG_MAPS)
     fields = {**{path: path for path in _EVENT_FIELDS}, "source": "source.component"}
     yield _kind(resources.EVENTS, "ev", selectable=fields)
@@ -96,7 +96,7 @@ def _core(*, flat_claims: bool) -> Iterator[Kind]:
         "po",
         categories=("all",),
         strategy=PODS,
-        flat_claims=flat_claims,
+        structured=structured,
         subresources=(_BINDING, _EVICTION, _EXEC, _LOG, STATUS),
         selectable={path: path for path in _POD_FIELDS},
     )
@@ -104,7 +104,7 @@ def _core(*, flat_claims: bool) -> Iterator[Kind]:
     yield _kind(Resource("", "v1", "serviceaccounts", "ServiceAccount"), "sa")
 
 
-def _others(*, flat_claims: bool) -> Iterator[Kind]:
+def _others(*, structured: bool) -> Iterator[Kind]:
     yield _kind(
         resources.DEFINITIONS,
         "crd",
@@ -114,7 +114,7 @@ def _others(*, flat_claims: bool) -> Iterator[Kind]:
         subresources=(STATUS,),
         generation=True,
     )
-    workload: JSON = {"categories": ("all",), "generation": True, "flat_claims": flat_claims}
+    workload: JSON = {"categories": ("all",), "generation": True, "structured": structured}
     scaled = (_SCALE, STATUS)
     deployments, replica_sets = resources.DEPLOYMENTS, resources.REPLICA_SETS
     yield _kind(deployments, "deploy", strategy=DEPLOYMENTS, subresources=scaled, **workload)
@@ -135,13 +135,13 @@ def _kind(
     resource: Resource,
     *short: str,
     strategy: Strategy = _NO_RULES,
-    flat_claims: bool = False,
+    structured: bool = False,
     **others: Any,
 ) -> Kind:
     return Kind.of(
         resource,
         strategy=strategy,
-        schema=schema_of(resource.group, resource.version, resource.kind, flat_claims=flat_claims),
+        schema=schema_of(resource.group, resource.version, resource.kind, structured=structured),
         columns=columns_of(resource.group, resource.kind),
         short_names=short,
         **others,

@@ -43,14 +43,14 @@ class _Library:
 
 
 @functools.cache
-def schema_of(group: str, version: str, kind: str, *, flat_claims: bool = False) -> JSON:
+def schema_of(group: str, version: str, kind: str, *, structured: bool = False) -> JSON:
     """Return the structural schema of a built-in kind; shared, so not to be changed.
 
     Args:
         group: of the kind.
         version: of the group.
         kind: in camel case.
-        flat_claims: whether pods name claims without `source`, as from Kubernetes 1.31 on.
+        structured: whether pods are those of a Kubernetes whose scheduler allocates claims.
 
     Raises:
         KeyError: no such kind is built in.
@@ -60,8 +60,12 @@ def schema_of(group: str, version: str, kind: str, *, flat_claims: bool = False)
         raise KeyError(f"{kind} of {group}/{version} is not built in")
     _, definition = library.kinds[group, version, kind]
     definitions = library.definitions
-    if flat_claims:
-        definitions = {**definitions, "PodResourceClaim": definitions["PodResourceClaimOf131"]}
+    if structured:
+        definitions = {
+            **definitions,
+            "PodResourceClaim": definitions["PodResourceClaimOf131"],
+            "PodStatus": definitions["PodStatusOf134"],
+        }
     resolved: JSON = _resolved(definitions, definitions[definition])
     return resolved
 

@@ -13,6 +13,7 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodClaim
+from devcluster.extendedresources import recorded, requests_of
 from devcluster.kubelet.checkpoint import Checkpoint, ClaimInfo
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import ClaimRequest, DraClient
@@ -105,10 +106,10 @@ class ClaimManager:
         with self._lock:
             held = {
                 entry.name: self._held[key]
-                for entry in pod.claims
+                for entry in [*pod.claims, *filter(None, [recorded(pod)])]
                 if (key := object_key(pod.namespace, entry.claim_name or "")) in self._held
             }
-        return devices_for(container, held)
+        return devices_for(container, held, requests_of(pod, str(container.get("name"))))
 
     def pods(self) -> set[str]:
         """Return the uids of all pods that some claim is held for."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from api.claims.view import ClaimView
 from api.objects import JSON
 from api.pods import Pod, PodClaim
+from devcluster.extendedresources import recorded
 from devcluster.kubelet.checkpoint import ClaimInfo, Handle
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest
@@ -35,10 +36,14 @@ def claims_to_prepare(pod: Pod, dialect: Dialect) -> list[PodClaim]:
         for container in containers_of(pod)
         for use in (container.get("resources") or {}).get("claims") or []
     }
+    extended = recorded(pod)
     return [
-        entry
-        for entry in pod.claims
-        if not entry.omitted and (dialect.prepares_unused or entry.name in used)
+        *(
+            entry
+            for entry in pod.claims
+            if not entry.omitted and (dialect.prepares_unused or entry.name in used)
+        ),
+        *([extended] if extended else []),
     ]
 
 
@@ -125,15 +130,19 @@ def complaint(
     return f"{method} left out {missing} claims" if missing else None
 
 
-def devices_for(container: JSON, held: Mapping[str, ClaimInfo]) -> tuple[str, ...]:
+def devices_for(
+    container: JSON, held: Mapping[str, ClaimInfo], extended: Sequence[str] = ()
+) -> tuple[str, ...]:
     """Return the CDI ids of a container, in the order of its claims, each once.
 
     Args:
         container: of the pod's spec.
         held: the pod's prepared claims by their names within the pod.
+        extended: requests of the claim without a name, for extended resources.
     """
     ids: dict[str, None] = {}
-    for use in (container.get("resources") or {}).get("claims") or []:
+    uses = [*((container.get("resources") or {}).get("claims") or [])]
+    for use in [*uses, *({"name": "", "request": request} for request in extended)]:
         claim = held.get(use["name"])
         for devices in claim.devices.values() if claim else ():
             ids.update((d.id, None) for d in devices if _serves(d, use.get("request")))

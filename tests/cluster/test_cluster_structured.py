@@ -11,7 +11,14 @@ from api.conditions import holds
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import EVENTS, NAMESPACES, PODS, TAINT_RULES
-from demo.expect import STRUCTURED_DEMOS, STRUCTURED_WAVES, Demo, overlaps, problems
+from demo.expect import (
+    STRUCTURED_DEMOS,
+    STRUCTURED_WAVES,
+    Demo,
+    devices_of,
+    overlaps,
+    problems,
+)
 from demo.structured_session import KNOWN, StructuredSession
 from devcluster.config import ClusterConfig
 from devcluster.controls import request_control
@@ -194,6 +201,28 @@ def test_slices_are_made_anew_when_the_kubelet_starts(many: Structured) -> None:
     many.session.nodes_ready(1)
     many.ask("after")
     until("both run", lambda: many.ready() == {"before", "after"}, 60)
+
+
+def test_extended_resources_are_devices(many: Structured) -> None:
+    resource = f"deviceclass.resource.kubernetes.io/{WHOLE}"
+    shell = {"image": "busybox:1.36", "command": ["ash", "-c"], "args": ["export; sleep 9999"]}
+    spec = {
+        "containers": [
+            {"name": "with", **shell, "resources": {"limits": {resource: "2"}}},
+            {"name": "without", **shell},
+        ],
+        "terminationGracePeriodSeconds": 0,
+    }
+    many.client.create(PODS, {"metadata": {"name": "ext"}, "spec": spec}, SPACE)
+    until("it runs", lambda: many.ready() == {"ext"})
+    given = {device for device, _ in many.session.devices().given}
+    demo = Demo(SPACE, ((("ext", "with"),),))
+    assert set(devices_of(many.session.logs(demo)["ext", "with"])) == given
+    assert len(given) == 2
+    assert devices_of(many.client.log(SPACE, "ext", "without")) == []
+    many.client.delete(PODS, "ext", SPACE, grace_seconds=0)
+    until("its claim goes with it", lambda: not many.session.claim_objects())
+    until("no CDI file is left", lambda: not many.cdi_files())
 
 
 def test_a_rule_evicts_the_pods_of_a_device(many: Structured) -> None:

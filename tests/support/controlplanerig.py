@@ -6,13 +6,13 @@ from random import Random
 from typing import Any, Protocol
 from unittest.mock import create_autospec
 
-from allocation.gates import Gates
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, NODES, PODS, TAINT_RULES, DraResources, Resource
 from devcluster.apiserver.resourceapi import CLASSIC, structured
 from devcluster.caches import Caches
 from devcluster.claimapi import STRUCTURED, ClaimApi
 from devcluster.claimcontroller import ClaimController
+from devcluster.claimsview import Features
 from devcluster.deviceeviction import DeviceEviction
 from devcluster.scheduler import Scheduler
 from kube.events import EventRecorder
@@ -120,8 +120,7 @@ def scheduler_rig(*objects: JSON, seed: int = 0, known: ClaimApi = DRA_V1ALPHA2)
         return Scheduler(
             client,
             events=rig.events,
-            gates=Gates() if known is STRUCTURED else None,
-            taint_rules=known is STRUCTURED,
+            features=Features() if known is STRUCTURED else None,
             clock=lambda: rig.time,
             now=lambda: rig.time,
             chance=Random(seed),

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from devcluster.cluster import Cluster, allocator_gates, connections, resource_api
+from devcluster.claimsview import Features
+from devcluster.cluster import Cluster, connections, features, resource_api
 from devcluster.config import ClusterConfig
 from ops.lifecycle import Lifecycle
 
@@ -47,11 +48,11 @@ def test_a_structured_cluster_serves_slices_and_pods_that_name_claims_flatly(
 
 
 def test_gates_of_the_scheduler_are_those_of_the_api_server(tmp_path: Path) -> None:
-    off = allocator_gates(resource_api(ClusterConfig(tmp_path, kubernetes="1.34")))
-    on = allocator_gates(resource_api(ClusterConfig(tmp_path, kubernetes="1.37")))
-    assert (off.prioritized_list, off.partitionable_devices, off.consumable_capacity) == (
-        True,
-        False,
-        False,
-    )
-    assert (on.partitionable_devices, on.consumable_capacity) == (True, True)
+    off = features(resource_api(ClusterConfig(tmp_path, kubernetes="1.34")))
+    on = features(resource_api(ClusterConfig(tmp_path, kubernetes="1.37")))
+    assert off.gates.prioritized_list
+    assert not off.gates.partitionable_devices
+    assert not off.gates.consumable_capacity
+    assert not off.taint_rules
+    assert not off.extended_resources
+    assert on == Features()

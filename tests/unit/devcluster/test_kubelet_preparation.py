@@ -37,6 +37,12 @@ def test_whom_to_call(allocation: dict[str, Any], handles: list[Handle]) -> None
     assert list(handles_of(read_claim(made))) == handles
 
 
+def test_devices_of_extended_resources() -> None:
+    claims = {"": held(CdiDevice("a", frozenset({"r0"})), CdiDevice("b", frozenset({"r1"})))}
+    assert devices_for({}, claims, ["r1"]) == ("b",)
+    assert devices_for({}, claims) == ()
+
+
 def test_batches_keep_the_order_of_claims() -> None:
     one = ClaimInfo("ns", "one", "u1", (Handle("a", "1"), Handle("b", "2")))
     two = ClaimInfo("ns", "two", "u2", (Handle("a", "3"),))
