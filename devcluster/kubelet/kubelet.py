@@ -87,15 +87,10 @@ class Kubelet:
         self._threads: list[threading.Thread] = []
         self._runtime = Runtime(wall)
         self._plugins = PluginManager(
-            self._directories.registry,
-            dialect,
-            on_registered=lambda _driver: self.wake(),
-            clock=clock,
+            self._directories.registry, dialect, on_registered=lambda _: self.wake(), clock=clock
         )
-        self._slices = SliceWiping(
-            partial(wipe, client, STRUCTURED.slices, node_name), self._plugins.endpoints, clock
-        )
-        self._structured = dialect.structured
+        self._wipe = partial(wipe, client, STRUCTURED.slices, node_name)
+        self._wipes = dialect.structured
         claims = self._claim_manager(client, dialect)
         launcher = Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server))
         self._pods = PodSet(self._ports(client, claims, launcher, events), self._stop)
@@ -111,8 +106,9 @@ class Kubelet:
 
     def start(self) -> None:
         """Begin: register the node, plugins and pods. Returns at once."""
-        if self._structured:
-            self._spawn("slices", self._slices.run)
+        if self._wipes:
+            slices = SliceWiping(self._wipe, self._plugins.endpoints, self._clock)
+            self._spawn("slices", slices.run)
         self._spawn("housekeeping", self._house.run)
         self._spawn("plugins", self._plugins.run)
         self._spawn("pods", self._reflector.run)
