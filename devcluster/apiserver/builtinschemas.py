@@ -63,6 +63,7 @@ def schema_of(group: str, version: str, kind: str, *, structured: bool = False) 
     if structured:
         definitions = {
             **definitions,
+            "ClaimUses": definitions["ClaimUsesOf131"],
             "PodResourceClaim": definitions["PodResourceClaimOf131"],
             "PodStatus": definitions["PodStatusOf134"],
         }

@@ -45,13 +45,17 @@ def _container_errors(path: str, container: JSON, known: set[str | None]) -> Ite
     seen: set[str] = set()
     for index, claim in enumerate((container.get("resources") or {}).get("claims") or []):
         name, where = claim.get("name"), f"{path}.resources.claims[{index}]"
+        request = claim.get("request") or ""
+        use = f"{name}/{request}" if request else name
         if not name:
             yield fielderrors.required(f"{where}.name")
-        elif name in seen:
-            yield fielderrors.duplicate(where, name)
+        elif {name, use} & seen:
+            yield fielderrors.duplicate(where, name if name in seen else use)
         elif name not in known:
             yield fielderrors.unknown_reference(where, name)
-        seen.add(name)
+        if request and (wrong := validation.label(request)):
+            yield fielderrors.bad_value(f"{where}.request", request, wrong)
+        seen.add(use)
 
 
 def _source_errors(path: str, source: JSON) -> Iterator[FieldError]:

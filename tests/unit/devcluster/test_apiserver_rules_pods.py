@@ -134,6 +134,33 @@ def test_checks_of_pods(given: JSON, said: str) -> None:
     assert "\n".join(map(str, spec_errors(given))) == said
 
 
+@cases(
+    ("uses", "said"),
+    {
+        "two-requests": ([("g", "a"), ("g", "b")], ""),
+        "twice": (
+            [("g", "a"), ("g", "a")],
+            'spec.containers[0].resources.claims[1]: Duplicate value: "g/a"',
+        ),
+        "all-and-one": (
+            [("g", ""), ("g", "a")],
+            'spec.containers[0].resources.claims[1]: Duplicate value: "g"',
+        ),
+        "name": (
+            [("g", "A")],
+            "spec.containers[0].resources.claims[0].request: Invalid value: ",
+        ),
+    },
+)
+def test_requests_of_claims(uses: list[tuple[str, str]], said: str) -> None:
+    claims = [{"name": name, **({"request": r} if r else {})} for name, r in uses]
+    container = {"name": "c", "image": "i", "resources": {"claims": claims}}
+    flat = {"name": "g", "resourceClaimName": "claim"}
+    found = "\n".join(map(str, spec_errors(spec(containers=[container], resourceClaims=[flat]))))
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+
+
 def test_both_sources_of_a_claim_are_one_too_many() -> None:
     source = {"resourceClaimName": "a", "resourceClaimTemplateName": "B"}
     found = list(spec_errors(spec(resourceClaims=[{"name": "g", "source": source}])))

@@ -39,12 +39,15 @@ def test_a_structured_cluster_serves_slices_and_pods_that_name_claims_flatly(
     served = web.get("/apis/resource.k8s.io/v1").get_json()["resources"]
     assert {"resourceslices", "deviceclasses"} < {each["name"] for each in served}
     flat = {"name": "c", "resourceClaimName": "claim"}
+    uses = [{"name": "c", "request": "a"}, {"name": "c", "request": "b"}]
+    container = {"name": "c", "image": "i", "resources": {"claims": uses}}
     pod = {
         "metadata": {"name": "p"},
-        "spec": {"containers": [{"name": "c", "image": "i"}], "resourceClaims": [flat]},
+        "spec": {"containers": [container], "resourceClaims": [flat]},
     }
     stored = web.post("/api/v1/namespaces/default/pods", json=pod).get_json()
     assert stored["spec"]["resourceClaims"] == [flat]
+    assert stored["spec"]["containers"][0]["resources"]["claims"] == uses
 
 
 def test_gates_of_the_scheduler_are_those_of_the_api_server(tmp_path: Path) -> None:
