@@ -207,5 +207,8 @@ STRUCTURED_VERSIONS: Final[Mapping[str, StructuredResources]] = {
 Kubernetes from 1.34, 1.33 and 1.32 on. Source: k8s.io/api/resource/{v1,v1beta2,v1beta1}.
 """
 
-TAINT_RULES: Final = _in_group("v1", "devicetaintrules", "DeviceTaintRule", namespaced=False)
-"""Kubernetes from 1.37 on; before that in versions that are off by default."""
+TAINT_RULES: Final = tuple(
+    _in_group(version, "devicetaintrules", "DeviceTaintRule", namespaced=False)
+    for version in ("v1", "v1beta2", "v1alpha3")
+)
+"""DeviceTaintRule, the newest version first; of Kubernetes 1.37, 1.36 and 1.33 on."""

@@ -20,9 +20,9 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodSchedulingContext
-from api.resources import TAINT_RULES, Resource
+from api.resources import Resource
 from devcluster.caches import Caches
-from devcluster.claimapi import CLASSIC, STRUCTURED
+from devcluster.claimapi import CLASSIC, RULES, STRUCTURED
 from devcluster.dynamicresources import DriverClaims, join_uses
 from devcluster.extendedresources import extended_claim, recorded
 from devcluster.schedulingcycle import Claims
@@ -95,7 +95,7 @@ class StructuredView:
         features: Features,
         share_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
-        """Look into caches that were made with STRUCTURED_INDEXERS, perhaps with TAINT_RULES.
+        """Look into caches that were made with STRUCTURED_INDEXERS, perhaps with RULES.
 
         Args:
             caches: of the scheduler.
@@ -109,7 +109,7 @@ class StructuredView:
         self._selectors = Selectors()
         self._published = Published((), self._gates)
         self._outdated = threading.Event()
-        self._rules = [caches[TAINT_RULES]] if TAINT_RULES in caches else []
+        self._rules = [caches[RULES]] if RULES in caches else []
         for store in (caches[STRUCTURED.slices], *self._rules):
             store.subscribe(lambda _old, _new: self._outdated.set())
 

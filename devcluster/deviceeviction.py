@@ -17,10 +17,10 @@ from api.claims.view import ClaimView
 from api.conditions import condition, with_condition
 from api.objects import JSON, key_of, object_key
 from api.pods import Pod
-from api.resources import PODS, TAINT_RULES
+from api.resources import PODS
 from api.times import parse_time, timestamp
 from devcluster.caches import Caches
-from devcluster.claimapi import STRUCTURED
+from devcluster.claimapi import RULES, STRUCTURED
 from devcluster.controlloop import ControlLoop
 from devcluster.podclaims import is_finished
 from kube.client import Client
@@ -97,7 +97,7 @@ class DeviceEviction:
             events: where DeviceTaintManagerEviction goes.
             now: seconds since the epoch.
         """
-        watched = (PODS, STRUCTURED.claims, STRUCTURED.slices, TAINT_RULES)
+        watched = (PODS, STRUCTURED.claims, STRUCTURED.slices, RULES)
         self.caches = Caches(client, {resource: {} for resource in watched})
         self.queue = WorkQueue()
         self._client = client
@@ -107,7 +107,7 @@ class DeviceEviction:
         self._taints: _Taints = {}
         self._outdated = threading.Event()
         for resource in watched:
-            changes = self._on_taints if resource in (STRUCTURED.slices, TAINT_RULES) else self._on
+            changes = self._on_taints if resource in (STRUCTURED.slices, RULES) else self._on
             self.caches[resource].subscribe(changes)
 
     def start(self, life: Lifecycle) -> None:
@@ -128,7 +128,7 @@ class DeviceEviction:
     def _handle(self, key: str) -> None:
         if self._outdated.is_set():
             self._outdated.clear()
-            slices, rules = (self.caches[r].list() for r in (STRUCTURED.slices, TAINT_RULES))
+            slices, rules = (self.caches[r].list() for r in (STRUCTURED.slices, RULES))
             self._taints = evicting(slices, rules)
         claims = self.caches[STRUCTURED.claims].list() if self._taints else []
         for each in evictions(map(read_claim, claims), self._taints):

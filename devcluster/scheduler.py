@@ -13,10 +13,9 @@ from typing import Final
 
 from api.objects import Key
 from api.pods import Pod
-from api.resources import TAINT_RULES
 from devcluster.binding import Binder
 from devcluster.caches import Caches
-from devcluster.claimapi import CLASSIC, STRUCTURED
+from devcluster.claimapi import CLASSIC, RULES, STRUCTURED
 from devcluster.claimsview import (
     CLASSIC_INDEXERS,
     STRUCTURED_INDEXERS,
@@ -77,7 +76,7 @@ class Scheduler:
         """
         known = CLASSIC if features is None else STRUCTURED
         indexers = CLASSIC_INDEXERS if features is None else STRUCTURED_INDEXERS
-        rules: Indexers = {TAINT_RULES: {}} if features and features.taint_rules else {}
+        rules: Indexers = {RULES: {}} if features and features.taint_rules else {}
         self.caches = Caches(client, {**INDEXERS, **indexers, **rules})
         self.queue = WorkQueue(clock=clock)
         self._clock = clock

@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from api.claims.view import allocation_of
 from api.objects import JSON, key_of
 from api.pods import Pod, PodSchedulingContext
-from api.resources import NODES, PODS, TAINT_RULES, DraResources
+from api.resources import NODES, PODS, DraResources
 from devcluster.caches import Caches
-from devcluster.claimapi import ClaimApi
+from devcluster.claimapi import RULES, ClaimApi
 from devcluster.clusterview import ClusterView
 from devcluster.podclaims import usable_claims
 from devcluster.queueing import (
@@ -52,7 +52,7 @@ class Wakeups:
             self._caches[known.contexts].subscribe(self.on_context)
         else:
             self._caches[known.claims].subscribe(self.on_freed)
-            for resource in (known.slices, TAINT_RULES):
+            for resource in (known.slices, RULES):
                 if resource in self._caches:
                     self._caches[resource].subscribe(self.on_offer)
 

@@ -8,7 +8,7 @@ Source: kubernetes pkg/registry/resource/resourceslice.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from api.resources import STRUCTURED_VERSIONS, TAINT_RULES, StructuredResources
+from api.resources import STRUCTURED_VERSIONS, StructuredResources
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.clock import Clock
 from devcluster.apiserver.columns import structured_columns_of
@@ -23,7 +23,7 @@ from devcluster.apiserver.rules.deviceclaims import (
 )
 from devcluster.apiserver.rules.slices import slice_strategy
 from devcluster.apiserver.rules.taintrules import rule_strategy
-from devcluster.claimapi import FIRST_WITH_RULES
+from devcluster.claimapi import FIRST_WITH_RULES, RULES
 
 _POOL_NAME_SELECTED: Final = 37
 _PARAMETERS: Final = ("config", "*", "opaque", "parameters")
@@ -39,9 +39,9 @@ def structured_kinds(api: ResourceApi, clock: Clock) -> Iterator[Kind]:
     for version in api.versions:
         if version in STRUCTURED_VERSIONS:
             yield from _kinds(api, clock, STRUCTURED_VERSIONS[version])
-    if api.minor >= FIRST_WITH_RULES and TAINT_RULES.version in api.versions:
+    if api.minor >= FIRST_WITH_RULES and RULES.version in api.versions:
         yield _kind(
-            Conversion(TAINT_RULES, TAINT_RULES),
+            Conversion(RULES, RULES),
             strategy=rule_strategy(clock),
             generation=True,
             subresources=(STATUS,),

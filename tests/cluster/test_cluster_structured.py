@@ -10,7 +10,7 @@ import pytest
 from api.conditions import holds
 from api.contract import FAKE
 from api.objects import JSON
-from api.resources import EVENTS, NAMESPACES, PODS, TAINT_RULES
+from api.resources import EVENTS, NAMESPACES, PODS
 from demo.expect import (
     STRUCTURED_DEMOS,
     STRUCTURED_WAVES,
@@ -20,6 +20,7 @@ from demo.expect import (
     problems,
 )
 from demo.structured_session import KNOWN, StructuredSession
+from devcluster.claimapi import RULES
 from devcluster.config import ClusterConfig
 from devcluster.controls import request_control
 from kube.client import Client
@@ -232,7 +233,7 @@ def test_a_rule_evicts_the_pods_of_a_device(many: Structured) -> None:
     (device,) = (r["device"] for c, r in many.session.results() if _name(c) == "first")
     taint = {"key": "example.com/broken", "effect": "NoExecute"}
     spec = {"deviceSelector": {"driver": FAKE.driver_name, "device": device}, "taint": taint}
-    many.client.create(TAINT_RULES, {"metadata": {"name": "broken"}, "spec": spec})
+    many.client.create(RULES, {"metadata": {"name": "broken"}, "spec": spec})
     try:
         until("the first has gone", lambda: many.ready() == {"second"})
         until("it was told", lambda: any("Marking for deletion" in m for m in many.told("first")))
@@ -240,7 +241,7 @@ def test_a_rule_evicts_the_pods_of_a_device(many: Structured) -> None:
         until("the device is left out", lambda: many.told("all-others"))
         assert "6 of 248 devices fit" in many.told("all-others")[0]
     finally:
-        many.client.delete(TAINT_RULES, "broken")
+        many.client.delete(RULES, "broken")
     until("the device is used again", lambda: many.ready() == {"second", "all-others"}, 30)
 
 

@@ -7,10 +7,10 @@ from typing import Any, Protocol
 from unittest.mock import create_autospec
 
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, NODES, PODS, TAINT_RULES, DraResources, Resource
+from api.resources import DRA_V1ALPHA2, NODES, PODS, DraResources, Resource
 from devcluster.apiserver.resourceapi import CLASSIC, structured
 from devcluster.caches import Caches
-from devcluster.claimapi import STRUCTURED, ClaimApi
+from devcluster.claimapi import RULES, STRUCTURED, ClaimApi
 from devcluster.claimcontroller import ClaimController
 from devcluster.claimsview import Features
 from devcluster.deviceeviction import DeviceEviction
@@ -25,7 +25,7 @@ def resources_of(known: ClaimApi) -> dict[str, Resource]:
     own = known.contexts if isinstance(known, DraResources) else known.slices
     found = [PODS, NODES, known.claims, known.templates, known.classes, own]
     if known is STRUCTURED:
-        found.append(TAINT_RULES)
+        found.append(RULES)
     return {resource.kind: resource for resource in found}
 
 

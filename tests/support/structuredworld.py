@@ -3,8 +3,7 @@
 from typing import Any
 
 from api.objects import JSON
-from api.resources import TAINT_RULES
-from devcluster.claimapi import STRUCTURED
+from devcluster.claimapi import RULES, STRUCTURED
 from tests.support.build import pod
 from tests.support.structuredobjects import a_slice, claim_body
 
@@ -45,8 +44,8 @@ def rule(effect: str, **selector: str) -> JSON:
     """Return a rule for the devices that a selector matches, by default all."""
     taint = {"key": "example.com/broken", "effect": effect, "timeAdded": "1970-01-01T00:16:00Z"}
     return {
-        "kind": TAINT_RULES.kind,
-        "apiVersion": TAINT_RULES.api_version,
+        "kind": RULES.kind,
+        "apiVersion": RULES.api_version,
         "metadata": {"name": "rule"},
         "spec": {"deviceSelector": selector, "taint": taint},
     }
