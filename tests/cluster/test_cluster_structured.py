@@ -149,10 +149,12 @@ def test_a_part_waits_for_the_whole_device_and_runs_when_it_is_free(many: Struct
     until("all runs", lambda: many.ready() == {"all"})
     many.ask("part", split=16)
     until("part is told", lambda: many.told("part"))
-    assert many.told("part")[0] == (
+    told = many.told("part")[0]
+    assert told.startswith(
         "0/1 nodes are available: 1 cannot allocate all claims. (claim many/part, request r: "
-        "1 wanted, 0 of 248 devices fit (128 counters, 8 in-use, 112 selector))"
+        "1 wanted, 0 of 248 devices fit ("
     )
+    assert "128 counters" in told
     assert many.ready() == {"all"}
     many.forget("all")
     until("part runs", lambda: many.ready() == {"part"})
