@@ -29,7 +29,8 @@ def test_no_prepare_fails_during_a_rolling_update(files: FileCluster) -> None:
     watching = threading.Thread(target=count, args=(files, over, counts), daemon=True)
     watching.start()
     while not finished(files) or old["metadata"]["uid"] in uids(files):
-        made.append(f"pod-{len(made)}")
+        # names of no other test, whose events are still there
+        made.append(f"rolled-{len(made)}")
         files.apply(claim(made[-1]), pod(made[-1], made[-1]))
         files.ready(made[-1])
         assert files.seen_in(made[-1]) == {files.file_of(made[-1]): [made[-1]]}
