@@ -102,7 +102,8 @@ def test_a_demo_that_is_interrupted_leaves_nothing_and_says_so(
         rest, _ = process.communicate(timeout=SECONDS)
         last = rest.splitlines()[-1]
         assert last == "interrupted: the cluster has stopped, and its files are removed"
-        assert process.returncode == 128 + numbers[0]
+        # several threads may take signals that are sent at once, in any order
+        assert process.returncode in {128 + number for number in numbers}
         assert processes_of(state) == []
         assert list(path.iterdir()) == []
 
