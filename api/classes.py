@@ -61,8 +61,11 @@ def wanted_classes(version: str, contract: Contract, name: str) -> tuple[JSON, .
 
 
 def is_ours(obj: JSON, contract: Contract) -> bool:
-    """Tell whether the driver has made a class."""
-    return (obj["metadata"].get("labels") or {}).get(MANAGED_BY) == contract.driver_name
+    """Tell whether the driver has made a class, and nobody has copied it under another name."""
+    meta = obj["metadata"]
+    marked = (meta.get("labels") or {}).get(MANAGED_BY) == contract.driver_name
+    applied = _applied(obj, contract)
+    return marked and (applied is None or _named(meta["name"]) in applied)
 
 
 def managed_selector(contract: Contract) -> str:
@@ -79,7 +82,8 @@ def verdict(found: JSON | None, wanted: JSON, contract: Contract) -> Verdict:
     content = _content(found)
     if content == _content(wanted):
         return Verdict.KEEP
-    return Verdict.REPLACE if _text(content) == _applied(found, contract) else Verdict.EDITED
+    written = _text(found["metadata"]["name"], content)
+    return Verdict.REPLACE if written == _applied(found, contract) else Verdict.EDITED
 
 
 def replaced(found: JSON, wanted: JSON) -> JSON:
@@ -96,7 +100,7 @@ def _made(version: str, contract: Contract, name: str, content: JSON) -> JSON:
     metadata = {
         "name": name,
         "labels": {MANAGED_BY: contract.driver_name},
-        "annotations": {contract.applied_annotation: _text(_content(content))},
+        "annotations": {contract.applied_annotation: _text(name, _content(content))},
     }
     kind = {"apiVersion": resource.api_version, "kind": resource.kind}
     return {**kind, "metadata": metadata, **content}
@@ -118,8 +122,13 @@ def _content(obj: JSON) -> JSON:
     return {name: value for name, value in obj.items() if value and name not in _OUTSIDE}
 
 
-def _text(content: JSON) -> str:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"))
+def _text(name: str, content: JSON) -> str:
+    return json.dumps({"name": name, **content}, sort_keys=True, separators=(",", ":"))
+
+
+def _named(name: str) -> str:
+    """Return the part of a text that has the name of the class."""
+    return f'"name":{json.dumps(name)}'
 
 
 def _applied(found: JSON, contract: Contract) -> str | None:

@@ -15,7 +15,7 @@ import click
 
 from api import __version__
 from api.claims.versions import CLASSIC, STRUCTURED, choose, read_claim
-from api.classes import CLASSES, managed_selector
+from api.classes import CLASSES, is_ours, managed_selector
 from api.contract import Contract
 from api.errors import DriverError, UnsupportedVersion
 from api.names import RESOURCE_GROUP
@@ -206,7 +206,7 @@ def remove_published(client: Api, contract: Contract) -> None:
         return
     classes = CLASSES[version]
     own = client.list(classes, label_selector=managed_selector(contract))
-    _remove(client, classes, own.items)
+    _remove(client, classes, [obj for obj in own.items if is_ours(obj, contract)])
     if version in STRUCTURED:
         slices = STRUCTURED_VERSIONS[version].slices
         published = client.list(slices, field_selector=f"spec.driver={contract.driver_name}")

@@ -55,7 +55,7 @@ def _classes(admin: Client, version: str) -> dict[str, JSON]:
 def _make_former(admin: Client, version: str) -> None:
     _keeper(admin).look(version)
     found, content = _classes(admin, version)[OWN], _FORMER[version]
-    applied = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    applied = json.dumps({"name": OWN, **content}, sort_keys=True, separators=(",", ":"))
     meta = {**found["metadata"], "annotations": {FAKE.applied_annotation: applied}}
     admin.update(CLASSES[version], {**found, **content, "metadata": meta})
 

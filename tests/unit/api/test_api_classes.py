@@ -8,6 +8,7 @@ from api.classes import (
     CLASSES,
     MANAGED_BY,
     Verdict,
+    is_ours,
     managed_selector,
     replaced,
     verdict,
@@ -116,3 +117,12 @@ def test_replacing_keeps_what_others_have_put_on_the_class() -> None:
 
 def _content(obj: JSON) -> JSON:
     return {k: v for k, v in obj.items() if k not in ("apiVersion", "kind", "metadata")}
+
+
+@pytest.mark.parametrize("version", CLASSES)
+def test_a_copy_under_another_name_is_its_owner_s(version: str) -> None:
+    """As by kubectl get -o yaml, with label and annotation."""
+    for made in wanted_classes(version, FAKE, NAME):
+        copied = {**made, "metadata": {**made["metadata"], "name": "my-devices"}}
+        assert is_ours(made, FAKE)
+        assert not is_ours(copied, FAKE)

@@ -199,3 +199,15 @@ def test_edit_in_between_is_not_written_over() -> None:
     api.fault = lambda *_: None
     new.look()
     assert new.specs()[NAME] == edited
+
+
+def test_a_copy_under_another_name_stays() -> None:
+    """As people make it by kubectl get -o yaml, with the driver's label."""
+    keeper = Keeper(MemoryApi(api=structured(37)), "v1")
+    keeper.look()
+    made = keeper.api.get(keeper.resource, NAME)
+    kept = {name: made["metadata"][name] for name in ("labels", "annotations")}
+    copied = {**made, "metadata": {**kept, "name": "my-devices"}}
+    keeper.api.create(keeper.resource, copied)
+    assert keeper.look() == []
+    assert "my-devices" in keeper.specs()
