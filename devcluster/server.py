@@ -10,11 +10,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.errors import HaltServer
 from gunicorn.workers.gthread import ThreadWorker
@@ -25,6 +24,7 @@ from devcluster.config import ClusterConfig
 from devcluster.errors import PortUnusable
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
+from ops.webserver import OneWorker
 
 HOST = "127.0.0.1"
 THREADS, THREADS_PER_NODE = 64, 8
@@ -71,12 +71,14 @@ class _Arbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
             self.handle_term()
 
 
-class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+class Server(OneWorker):
     """One embedded cluster behind gunicorn; `serve` blocks until it is told to stop.
 
     Attributes:
         ends_with_terminal: on SIGHUP, which nohup has ignored.
     """
+
+    arbiter = _Arbiter
 
     def __init__(
         self,
@@ -88,30 +90,15 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
     ) -> None:
         """Serve the cluster of `config` on a socket, telling the user about progress with `say`."""
         self._config = config
-        self._listener = listener
         self._verbosity = verbosity
         self._say = say
         self._exit_code = 0
         self.ends_with_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
-        super().__init__()
+        super().__init__(listener)
 
-    def serve(self) -> int:
-        """Run until the cluster is told to stop; return the exit code."""
-        owner = os.getpid()
-        try:
-            _Arbiter(self).run()
-        except SystemExit as ended:
-            if os.getpid() != owner:  # the worker process, which has nothing to go back to
-                raise
-            return int(ended.code or 0)
-        return 0
-
-    def load_config(self) -> None:
-        """Set gunicorn up."""
-        settings: dict[str, object] = {
-            # gunicorn takes the socket over
-            "bind": f"fd://{self._listener.detach()}",
-            "workers": 1,
+    def settings(self) -> Mapping[str, object]:
+        """Return what gunicorn is set to."""
+        return {
             "worker_class": _Worker,
             # a watch occupies a thread for as long as it lasts
             "threads": THREADS + THREADS_PER_NODE * len(self._config.node_names),
@@ -120,13 +107,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             "graceful_timeout": STOP_SECONDS,
             # longer than clients keep a connection, so that they never meet a closed one
             "keepalive": 600,
-            "control_socket_disable": True,
             "errorlog": str(self._config.logs / "gunicorn.log"),
-            "post_worker_init": self._started,
-            "worker_exit": self._ended,
         }
-        for name, value in settings.items():
-            self.cfg.set(name, value)
 
     def load(self) -> Flask:
         """Make the cluster; called in the worker process."""
@@ -139,7 +121,8 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         """Make the cluster stop; called in the worker process."""
         self._cluster.life.stop.set()
 
-    def _started(self, worker: Any) -> None:
+    def started(self, worker: Any) -> None:
+        """Begin; called in the worker process."""
         life = self._cluster.life
         life.install_signals()
         # what the arbiter sends for a Ctrl-C
@@ -168,7 +151,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
             self._cluster.life.fail("cluster", error)
             self._say(f"error: {error}")
 
-    def _ended(self, _arbiter: Any, _worker: Any) -> None:
+    def ended(self, _arbiter: Any, _worker: Any) -> None:
         """Make the arbiter end with the worker; it would start another, empty cluster."""
         if self._exit_code:
             sys.stdout.flush()

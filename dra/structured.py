@@ -188,27 +188,17 @@ def structured(
         offered = offer.look()
     except DriverError as error:
         raise CannotServe(str(error)) from error
-    telemetry, name = Telemetry.over(around), driver.contract.driver_name
+    telemetry = Telemetry.over(around)
     told = Told(around.events, node_object(around.node), around.metrics.registry)
     slices = build_slices(
         around.client,
         told,
-        Site(name, around.node),
+        Site(driver.contract.driver_name, around.node),
         static=driver if isinstance(driver, StaticLayout) else None,
         former=driver if isinstance(driver, FormerDevices) else None,
         any_node=_selects_nodes(offered),
     )
-    claims = ClaimReader(around.client, STRUCTURED)
-    refused = StatusTold(around.events, around.metrics.registry, clock=time.monotonic)
-    model = AllocationModel(
-        services=served(driver, structured=True, classic=False),
-        claims=claims,
-        allocations=FromClaims(name, lambda r: offer.has(r) or slices.publisher.has(r)),
-        status=StatusPublisher(around.client, claims, name, refused),
-        answer=lambda claim, _view: answer(driver, claim),
-        metadata=_metadata(around, driver),
-        registered=slices.publisher.republish,
-    )
+    model = _allocation_model(around, driver, offer, slices)
     state = _state(around, files or OwnFiles(driver.contract), telemetry, rolling=rolling)
     plugin = build(around, driver, model, state, telemetry)
     return StructuredPlugin(
@@ -216,6 +206,22 @@ def structured(
         sync=NodeSync(plugin.tasks, WorkQueue(observer=around.metrics.queue("node"))),
         own_node=OwnNode(around, driver) if isinstance(driver, ReadsNode) else None,
         clean=lambda: remove_abandoned(around.places, driver.contract, telemetry.stale_socket),
+    )
+
+
+def _allocation_model(
+    around: Surroundings, driver: Driver, offer: Offer, slices: Slices
+) -> AllocationModel:
+    name, claims = driver.contract.driver_name, ClaimReader(around.client, STRUCTURED)
+    refused = StatusTold(around.events, around.metrics.registry, clock=time.monotonic)
+    return AllocationModel(
+        services=served(driver, structured=True, classic=False),
+        claims=claims,
+        allocations=FromClaims(name, lambda r: offer.has(r) or slices.publisher.has(r)),
+        status=StatusPublisher(around.client, claims, name, refused),
+        answer=lambda claim, _view: answer(driver, claim),
+        metadata=_metadata(around, driver),
+        registered=slices.publisher.republish,
     )
 
 

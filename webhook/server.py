@@ -9,19 +9,19 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from ops.lifecycle import Lifecycle
 from ops.logs import get_logger
+from ops.webserver import OneWorker
 from webhook.serving import Serving
 
 THREADS: Final = 4
@@ -68,55 +68,39 @@ class _Arbiter(Arbiter):  # type: ignore[misc] # gunicorn has no types
         self.handle_term()
 
 
-class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
+class Server(OneWorker):
     """One program behind gunicorn; `serve` blocks until it is told to stop."""
+
+    arbiter = _Arbiter
 
     def __init__(self, program: Program, listener: socket.socket, shutdown_delay: float) -> None:
         """Serve on a socket, and go on for `shutdown_delay` seconds after a signal."""
         self._program = program
-        self._listener = listener
         self._shutdown_delay = shutdown_delay
-        super().__init__()
+        super().__init__(listener)
 
-    def serve(self) -> int:
-        """Run until the program is told to stop; return the exit code."""
-        owner = os.getpid()
-        try:
-            _Arbiter(self).run()
-        except SystemExit as ended:
-            if os.getpid() != owner:  # the worker process, which has nothing to go back to
-                raise
-            return int(ended.code or 0)
-        return 0
-
-    def load_config(self) -> None:
-        """Set gunicorn up."""
+    def settings(self) -> Mapping[str, object]:
+        """Return what gunicorn is set to."""
         settings: dict[str, object] = {
-            # gunicorn takes the socket over
-            "bind": f"fd://{self._listener.detach()}",
-            "workers": 1,
             "worker_class": ThreadWorker,
             "threads": THREADS,
             "keepalive": _KEEPALIVE,
             "graceful_timeout": int(self._shutdown_delay) + STOP_SECONDS,
-            "control_socket_disable": True,
             "logger_class": _Log,
             # switches TLS on; what is served is in the context
             "certfile": os.devnull,
             "ssl_context": lambda _config, _default: self._program.serving.context,
-            "post_worker_init": self._started,
-            "worker_exit": self._ended,
         }
         if _SHARED_MEMORY.is_dir():  # else no file could be made on a read-only root
             settings["worker_tmp_dir"] = str(_SHARED_MEMORY)
-        for name, value in settings.items():
-            self.cfg.set(name, value)
+        return settings
 
     def load(self) -> Flask:
         """Return the application; called in the worker process."""
         return self._program.app
 
-    def _started(self, worker: Any) -> None:
+    def started(self, worker: Any) -> None:
+        """Begin what answers nobody; called in the worker process."""
         life = self._program.life
         stops_worker = signal.getsignal(signal.SIGTERM)
         life.install_signals()
@@ -135,7 +119,7 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn has no types
         threading.Event().wait(self._shutdown_delay)
         stops_worker(signal.SIGTERM, None)
 
-    def _ended(self, _arbiter: Any, _worker: Any) -> None:
+    def ended(self, _arbiter: Any, _worker: Any) -> None:
         """Stop what was started; after a failure the other process ends, too, and tries no more."""
         life = self._program.life
         life.stop.set()

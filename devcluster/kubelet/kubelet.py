@@ -35,7 +35,7 @@ from devcluster.kubelet.slicewiping import SliceWiping, wipe
 from kube.client import Client
 from kube.events import EventRecorder
 from kube.reflector import Reflector
-from kube.store import Store
+from kube.store import Handler, Store
 from ops.apiserver import watch_failures
 from ops.logs import get_logger
 
@@ -89,13 +89,11 @@ class Kubelet:
         self._plugins = PluginManager(
             self._directories.registry, dialect, on_registered=lambda _: self.wake(), clock=clock
         )
-        self._wipe = partial(wipe, client, STRUCTURED.slices, node_name)
-        self._wipes = dialect.structured
+        self._slices = self._slice_wiping(client, node_name) if dialect.structured else None
         claims = self._claim_manager(client, dialect)
         launcher = Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server))
         self._pods = PodSet(self._ports(client, claims, launcher, events), self._stop)
-        self._store, self._reflector = _watch_of_pods(client, node_name)
-        self._store.subscribe(self._pods.changed)
+        self._store, self._reflector = _watch_of_pods(client, node_name, self._pods.changed)
         agent = NodeAgent(client, node_name, dialect.version, ADDRESS, wall)
         self._house = Housekeeping(agent, claims, self._directories, self._known_pods)
 
@@ -106,9 +104,8 @@ class Kubelet:
 
     def start(self) -> None:
         """Begin: register the node, plugins and pods. Returns at once."""
-        if self._wipes:
-            slices = SliceWiping(self._wipe, self._plugins.endpoints, self._clock)
-            self._spawn("slices", slices.run)
+        if self._slices is not None:
+            self._spawn("slices", self._slices.run)
         self._spawn("housekeeping", self._house.run)
         self._spawn("plugins", self._plugins.run)
         self._spawn("pods", self._reflector.run)
@@ -162,6 +159,10 @@ class Kubelet:
             raise StartFailed(f'container not found ("{container}")')
         return Execution(process, command, self._wall)
 
+    def _slice_wiping(self, client: Client, node_name: str) -> SliceWiping:
+        delete = partial(wipe, client, STRUCTURED.slices, node_name)
+        return SliceWiping(delete, self._plugins.endpoints, self._clock)
+
     def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
         claims = (STRUCTURED if dialect.structured else CLASSIC).claims
         return ClaimManager(
@@ -196,8 +197,9 @@ class Kubelet:
         thread.start()
 
 
-def _watch_of_pods(client: Client, node_name: str) -> tuple[Store, Reflector]:
+def _watch_of_pods(client: Client, node_name: str, changed: Handler) -> tuple[Store, Reflector]:
     store = Store()
+    store.subscribe(changed)
     selector = f"spec.nodeName={node_name}"
     failed = watch_failures(_log.with_(node=node_name), PODS)
     return store, Reflector(client, PODS, store, field_selector=selector, on_error=failed)
