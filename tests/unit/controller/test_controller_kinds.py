@@ -219,6 +219,8 @@ def test_upgrade_from_1_31_to_1_32(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_settings_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[ControllerConfig] = []
     monkeypatch.setattr(program, "configure", lambda *_: None)
+    # the handlers would stay for the tests after this one
+    monkeypatch.setattr(Lifecycle, "install_signals", lambda _life: None)
     monkeypatch.setattr(program, "run", lambda _life, config, *_rest: found.append(config))
     given = ["--class-name=x.example.com", "--kind=structured"]
     by_env = {"CLASS_NAME": "", "KIND": "classic"}
