@@ -112,6 +112,11 @@ class StructuredResources:
     templates: Resource
     classes: Resource
 
+    def of_kind(self, kind: str) -> Resource | None:
+        """Return the one of a kind, if it is any of these."""
+        known = (self.slices, self.claims, self.templates, self.classes)
+        return next((each for each in known if each.kind == kind), None)
+
 
 def _structured(version: str) -> StructuredResources:
     return StructuredResources(

@@ -3,6 +3,7 @@
 import click
 
 from api import __version__
+from cli.convert import convert
 from explain.commands import explain, why_not
 from fsck.command import fsck
 from fsck.uninstall import uninstall
@@ -14,7 +15,7 @@ def main() -> None:
     """Tell why pods wait for devices, and look after the driver of fake devices."""
 
 
-for _command in (explain, why_not, fsck, uninstall):
+for _command in (explain, why_not, convert, fsck, uninstall):
     main.add_command(_command)
 
 

@@ -22,7 +22,7 @@ from tests.support.manifests import CLASS_NAME, manifest, namespace
 from tests.support.realcluster import RaisedCluster
 from tests.support.space import Space
 
-AFTER = versions.parse("1.32.13")
+AFTER = versions.parse("1.32")
 UPGRADED = (controlplane.API_SERVER, controlplane.SCHEDULER, controlplane.CONTROLLER_MANAGER)
 DEPLOYMENT = f"deployment/{RELEASE}-{CONTROLLER}"
 RESTARTED_SECONDS = 180

@@ -75,9 +75,9 @@ class StructuredCluster:
         """Return an object as the API server takes it."""
         if not obj["apiVersion"].startswith(RESOURCE_GROUP):
             return obj
-        known = self.resources
-        kinds = (known.slices, known.claims, known.templates, known.classes)
-        return converted(obj, next(each for each in kinds if each.kind == obj["kind"]))
+        resource = self.resources.of_kind(obj["kind"])
+        assert resource is not None, obj["kind"]
+        return converted(obj, resource)
 
     def delete(self, *targets: str, seconds: float = 120) -> None:
         """Delete objects, as `kind/name`, and wait until they are gone."""
