@@ -44,16 +44,6 @@ def place(shared_cluster: Cluster) -> Space:
     return Space(shared_cluster, "upgrade")
 
 
-def upgrade(machine: Machine) -> Machine:
-    """Go on with another version over what is there; return that cluster."""
-    newer = Machine(machine.layout, AFTER)
-    for name in (kubelet.NAME, *reversed(UPGRADED)):
-        machine.stop(name)
-    for name in (*UPGRADED, kubelet.NAME):
-        newer.start(name)
-    return newer
-
-
 def scaled(place: Space, replicas: int) -> None:
     kubectl = place.cluster.kubectl
     kubectl.run("scale", "-n", SYSTEM, DEPLOYMENT, f"--replicas={replicas}")
@@ -87,7 +77,7 @@ def test_driver_follows_the_cluster_and_clears_what_classic_claims_left(place: S
     assert FAKE.finalizer in place.finalizers("forgotten")
     assert names(place, "nas", "-n", SYSTEM) == set(cluster.nodes)
 
-    upgrade(cluster.machine)
+    Machine(cluster.machine.layout, AFTER).replace(*UPGRADED, kubelet.NAME)
     scaled(place, 1)
     until("the claim gone", lambda: not names(place, "resourceclaims", "-A"), RESTARTED_SECONDS)
     until("no NodeAllocationState", lambda: not names(place, "nas", "-A"), RESTARTED_SECONDS)

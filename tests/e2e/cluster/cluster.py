@@ -199,6 +199,21 @@ class Cluster:
             self.stop(component)
             self.start(component)
 
+    def replace(self, *components: str) -> None:
+        """Go on with components of this version in the place of those that run, of any version.
+
+        Args:
+            components: in the order in which they are started; they are stopped in the other.
+
+        Raises:
+            NotReady: one did not come to work; the message ends with its log.
+        """
+        for name in reversed(components):
+            self.stop(name)
+        kubelet.write_config(self.layout, self.version, self._pki)
+        for name in components:
+            self.start(name)
+
     def reboot(self, *, keep_sockets: bool = False) -> None:
         """Do to the node what a reboot does; the control plane goes on.
 
