@@ -87,19 +87,22 @@ def served_version(client: Server, kind: str, stop: threading.Event) -> str | No
     return None
 
 
-def until_kind_changes(client: Server, kind: str, version: str, stop: threading.Event) -> None:
+def until_kind_changes(
+    client: Server, kind: str, version: str, stop: threading.Event, *, pinned: bool = False
+) -> None:
     """End the program once it is the wrong one for the API server; runs on a thread of its own.
 
     That is after an upgrade or downgrade of the control plane. The program ends as if it were told
     to, with exit code 0, and its pod is started again. A version of structured claims is as good as
-    another, since those programs ask for the version each time; a classic one is not. A server that
-    is away, or has no version at all for a while, changes nothing.
+    another to programs that ask for the version each time; a classic one is not. A server that is
+    away, or has no version at all for a while, changes nothing.
 
     Args:
         client: the API server.
         kind: one of KINDS, as the program was told.
         version: of resource.k8s.io, with which the program was started.
         stop: ends the program, and this.
+        pinned: the program does not ask again, so that any other version ends it.
     """
     known: list[str] = []
     while not stop.wait(PERIOD_SECONDS):
@@ -112,7 +115,7 @@ def until_kind_changes(client: Server, kind: str, version: str, stop: threading.
         except (KubeError, UnsupportedVersion) as error:
             _LOG.debug("No usable version at this moment", error=str(error))
             continue
-        if found != version and not {found, version} <= set(STRUCTURED):
+        if found != version and (pinned or not {found, version} <= set(STRUCTURED)):
             _LOG.info(f"restarting as {kind_of(found)}", version=found, before=version)
             stop.set()
 

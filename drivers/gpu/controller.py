@@ -22,7 +22,7 @@ from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
 from ops.checks import Check
 from ops.config import ServingConfig, serving_config, serving_options
-from ops.discovery import served_version, still_unknown
+from ops.discovery import served_version, still_unknown, until_kind_changes
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -34,6 +34,7 @@ AGAIN_SECONDS: Final = 10.0
 """After which a claim is looked at again whose devices are still not said to be ready."""
 
 _NAME: Final = "dra-gpu-controller"
+_KIND: Final = "structured"
 _LOG = get_logger("readiness")
 
 
@@ -114,9 +115,10 @@ def run(life: Lifecycle, config: ServingConfig, driver: str) -> int:
     # alive while it waits for the API server
     checks: dict[str, Check] = {"kind": still_unknown}
     serve_http(life, config, metrics, checks)
-    version = served_version(client, "structured", life.stop)
+    version = served_version(client, _KIND, life.stop)
     if version is None:
         return life.wait()
+    life.spawn("kind", lambda: until_kind_changes(client, _KIND, version, life.stop, pinned=True))
     resource = CLAIMS[version]
     told = Told(events, metrics.registry, clock=time.monotonic)
     publisher = StatusPublisher(client, ClaimReader(client, STRUCTURED), driver, told)

@@ -1,6 +1,7 @@
 """Who waits for a GPU to be ready is told that it is; nobody else's status is touched."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from api.claims.versions import read_claim
 from api.objects import JSON
 from drivers.gpu.controller import conditions
 from drivers.gpu.controller import run as run_controller
+from kube.client import Client
+from ops import discovery
 from ops.lifecycle import Lifecycle
 from testing.node import Node
 from testing.waiting import until
@@ -100,6 +103,26 @@ def test_alive_and_not_ready_while_the_api_server_is_away(tmp_path: Path) -> Non
         finally:
             life.stop.set()
     assert (status, code.result()) == (503, 0)
+
+
+def test_ends_to_be_started_again_when_its_version_goes(
+    dra_node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade of the cluster past it, it would watch nothing for ever."""
+    monkeypatch.setattr(discovery, "PERIOD_SECONDS", 0.01)
+    config = replace(DEFAULTS, kubeconfig=str(dra_node.kubeconfig))
+    with ThreadPoolExecutor(1) as pool, Lifecycle() as life:
+        code = pool.submit(run_controller, life, config, DRIVER)
+        until("its threads", lambda: named("kind"))
+        monkeypatch.setattr(Client, "versions", lambda *_: ["v1beta1"])
+        try:
+            assert code.result(15) == 0
+        finally:
+            life.stop.set()
+
+
+def named(thread: str) -> bool:
+    return any(each.name == thread for each in threading.enumerate())
 
 
 def test_claim_is_said_to_be_ready(dra_node: Node) -> None:

@@ -112,6 +112,22 @@ def test_program_ends_once_it_is_the_wrong_one(
     assert stop.is_set() is bool(said)
 
 
+@pytest.mark.parametrize(
+    ("looks", "ends"),
+    [
+        pytest.param([["v1beta1"], ["v1"]], True, id="another"),
+        pytest.param([["v1beta1"], ["v1", "v1beta1"]], True, id="a-newer-one-beside-it"),
+        pytest.param([["v1beta1"], None, []], False, id="away"),
+    ],
+)
+def test_program_that_does_not_ask_again_ends_with_its_version(
+    looks: list[list[str] | None], ends: bool
+) -> None:
+    stop = Looks(5)
+    until_kind_changes(Upgraded(*looks), "structured", "v1beta1", stop, pinned=True)
+    assert stop.is_set() is ends
+
+
 def test_a_look_at_what_has_not_changed_is_one_request() -> None:
     server, stop = Upgraded(CLASSIC_31), Looks(5)
     until_kind_changes(server, "auto", "v1alpha3", stop)
