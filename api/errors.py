@@ -2,6 +2,8 @@
 
     DriverError                     every error that this driver raises on purpose
     ├─ UnsupportedVersion           the API server has no version of resource.k8s.io for us
+    ├─ UnreadableProtobuf           bytes that should be an object in protobuf and are not
+    ├─ UnknownMessage               protobuf of a kind that this project has no message for
     └─ UserError                    somebody has to change an object; retrying at once is no help
        ├─ InvalidParameters         a field of a parameters object is out of bounds or unknown
        ├─ UnknownParametersKind     parametersRef points at something this driver cannot read
@@ -20,6 +22,14 @@ class DriverError(Exception):
 
 class UnsupportedVersion(DriverError):
     """The API server has no version of resource.k8s.io that the caller can work with."""
+
+
+class UnreadableProtobuf(DriverError):
+    """Bytes are no object in Kubernetes protobuf."""
+
+
+class UnknownMessage(DriverError):
+    """A kind is not among those that can be read and written as protobuf."""
 
 
 class UserError(DriverError):

@@ -39,9 +39,9 @@ class Conversion:
         """Return a served object in its stored form."""
         return converted(self._with_texts(obj, _text), self.stored)
 
-    def serve(self, obj: JSON) -> JSON:
-        """Return a stored object in its served form."""
-        return converted(self._with_texts(obj, _parsed), self.served)
+    def serve(self, obj: JSON, *, as_sent: bool = False) -> JSON:
+        """Return a stored object in its served form, its texts as RawJson or what they say."""
+        return converted(self._with_texts(obj, RawJson if as_sent else _parsed), self.served)
 
     def sort(self, obj: JSON) -> JSON:
         """Return a served object whose texts will have their fields in order, as Go's maps have."""

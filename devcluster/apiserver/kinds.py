@@ -134,9 +134,14 @@ class Kind:
         """Return an object of this version as it is stored."""
         return self.conversion.store(obj) if self.conversion else obj
 
-    def served(self, obj: JSON) -> JSON:
-        """Return a stored object in this version; the same object if it is that already."""
-        shown = self.conversion.serve(obj) if self.conversion else obj
+    def served(self, obj: JSON, *, as_sent: bool = False) -> JSON:
+        """Return a stored object in this version; the same object if it is that already.
+
+        Args:
+            obj: the stored object.
+            as_sent: whether fields that are stored as text are to be RawJson.
+        """
+        shown = self.conversion.serve(obj, as_sent=as_sent) if self.conversion else obj
         if shown.get("apiVersion") == self.api_version:
             return shown
         return {**shown, "apiVersion": self.api_version}

@@ -1,14 +1,14 @@
 """What a driver shows of a claim's devices, on the API server of all tests."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import json
+from typing import Final
 
 from prometheus_client import CollectorRegistry
 
 from api.claims.versions import STRUCTURED
 from api.claims.view import ClaimView, Result
 from api.conversion import converted
-from api.objects import JSON, ClaimUID, Key
+from api.objects import JSON, ClaimUID
 from api.rawjson import RawJson
 from api.resources import STRUCTURED_VERSIONS, Resource
 from devcluster.apiserver.resourceapi import ResourceApi, structured
@@ -27,14 +27,12 @@ NOW: Final = 1_800_000_000.0
 SINCE: Final = "2027-01-15T08:00:00Z"
 CLAIMS: Final = STRUCTURED_VERSIONS["v1"].claims
 
-Fields = Sequence[tuple[int, "bytes | Fields"]]
-
 
 class ClaimsApi(MemoryApi):
-    """An API server with structured claims, which it can show in protobuf.
+    """An API server with structured claims.
 
     Attributes:
-        protobuf: whether it can.
+        protobuf: whether it can show them in protobuf.
     """
 
     def __init__(self, api: ResourceApi) -> None:
@@ -42,12 +40,9 @@ class ClaimsApi(MemoryApi):
         self.protobuf = True
 
     def get_protobuf(self, resource: Resource, name: str, namespace: str | None = None) -> bytes:
-        answer = super().get_protobuf(resource, name, namespace)
-        return (
-            claim_protobuf(self.objects[resource.plural, Key(f"{namespace}/{name}")])
-            if (self.protobuf)
-            else answer
-        )
+        if self.protobuf:
+            return super().get_protobuf(resource, name, namespace)
+        return json.dumps(self.get(resource, name, namespace)).encode()
 
 
 class StatusRig:
@@ -125,44 +120,3 @@ def refused(*causes: tuple[str, str]) -> ApiError:
     named = [{"reason": reason, "message": "m", "field": field} for reason, field in causes]
     status = {"reason": "Invalid", "message": "m", "details": {"causes": named}}
     return api_error(422, status, call="patch")
-
-
-def claim_protobuf(claim: JSON) -> bytes:
-    """Return a claim as the API server sends it, as far as raw extensions and drivers go."""
-    spec = [(3, _config(2, each)) for each in claim["spec"]["devices"].get("config") or ()]
-    status = claim.get("status") or {}
-    allocation = (status.get("allocation") or {}).get("devices") or {}
-    results = [(1, [(2, each["driver"].encode())]) for each in allocation.get("results") or ()]
-    configs = [(2, _config(3, each)) for each in allocation.get("config") or ()]
-    shown = [
-        (4, [(1, each["driver"].encode()), *_raw(5, each.get("data"))])
-        for each in status.get("devices") or ()
-    ]
-    found: Fields = [
-        (1, [(1, claim["metadata"]["name"].encode())]),
-        (2, [(1, [(1, [(1, b"r")]), *spec])]),
-        (3, [(1, [(1, [*results, *configs])]), *shown]),
-    ]
-    return b"k8s\x00" + _message([(1, [(2, b"ResourceClaim")]), (2, found)])
-
-
-def _config(number: int, config: Mapping[str, Any]) -> Fields:
-    opaque = config["opaque"]
-    return [(number, [(1, [(1, opaque["driver"].encode()), *_raw(2, opaque["parameters"])])])]
-
-
-def _raw(number: int, text: str | None) -> Fields:
-    return [] if text is None else [(number, [(1, text.encode())])]
-
-
-def _message(fields: Fields) -> bytes:
-    made = b""
-    for number, value in fields:
-        data = value if isinstance(value, bytes) else _message(value)
-        made += bytes([number << 3 | 2]) + _varint(len(data)) + data
-    return made
-
-
-def _varint(number: int) -> bytes:
-    low, rest = number & 0x7F, number >> 7
-    return bytes([low | 0x80]) + _varint(rest) if rest else bytes([low])

@@ -83,8 +83,16 @@ def raw_errors(path: str, text: str | None, *, old: bool = False) -> Iterator[Fi
         yield fielderrors.required(path)
     elif len(text.encode()) > MAX_RAW_BYTES and not old:
         yield fielderrors.too_many_bytes(path, MAX_RAW_BYTES)
-    elif not isinstance(json.loads(text), dict):
-        yield fielderrors.bad_value(path, "<value omitted>", "must be a valid JSON object")
+    elif (problem := _problem_of_raw(text)) is not None:
+        yield fielderrors.bad_value(path, "<value omitted>", problem)
+
+
+def _problem_of_raw(text: str) -> str | None:
+    try:
+        is_object = isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError) as error:
+        return f"error parsing data as JSON: {error}"
+    return None if is_object else "must be a valid JSON object"
 
 
 def _claim_errors(path: str, claim: JSON) -> Errors:

@@ -1,6 +1,6 @@
-"""Which form of an answer a client takes: JSON, a table, or aggregated discovery.
+"""Which form of an answer a client takes: JSON, protobuf, a table, or aggregated discovery.
 
-Pure. Objects are JSON whatever a client prefers, as clients read the Content-Type.
+Pure. What can't be had in that form is JSON, as clients read the Content-Type.
 Source: Kubernetes API concepts, "Alternate representations of resources".
 """
 
@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Form = Literal["object", "table", "discovery"]
+from api.protobuf.envelope import MEDIA_TYPE
+
+Form = Literal["object", "protobuf", "table", "discovery"]
 
 JSON_TYPE: Final = "application/json"
 DISCOVERY_TYPE: Final = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -27,9 +29,11 @@ class _Range:
 def accepted_form(accept: str) -> Form:
     """Return the first form of an Accept header that is served."""
     for each in _ranges(accept):
+        asked = {key: each.parameters.get(key, "") for key in _TABLE}
+        if each.media_type == MEDIA_TYPE and not asked["as"]:
+            return "protobuf"
         if each.media_type not in _ANY:
             continue
-        asked = {key: each.parameters.get(key, "") for key in _TABLE}
         if asked == _TABLE:
             return "table"
         if asked == _DISCOVERY:

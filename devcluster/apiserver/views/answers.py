@@ -6,23 +6,22 @@ from datetime import datetime
 
 from flask import Response, request
 
+from api.errors import UnknownMessage
 from api.objects import JSON
+from api.protobuf.envelope import MEDIA_TYPE, encoded
 from devcluster.apiserver.errors import StatusError
 from devcluster.apiserver.kinds import Kind
 from devcluster.apiserver.listing import Page
 from devcluster.apiserver.storage import Stored
 from devcluster.apiserver.table import table
-from devcluster.apiserver.views.accepting import JSON_TYPE, accepted_form
+from devcluster.apiserver.views.accepting import JSON_TYPE, Form, accepted_form
 
 
 def json_answer(
     body: JSON, code: int = 200, *, warnings: Sequence[str] = (), content_type: str = JSON_TYPE
 ) -> Response:
     """Return an answer with a JSON body; each warning becomes a header that kubectl prints."""
-    answer = Response(dump(body), status=code, content_type=content_type)
-    for text in dict.fromkeys(warnings):
-        answer.headers.add("Warning", f"299 - {json.dumps(text)}")
-    return answer
+    return _with_warnings(Response(dump(body), code, content_type=content_type), warnings)
 
 
 def status_answer(error: StatusError) -> Response:
@@ -47,7 +46,9 @@ def success(kind: Kind, obj: JSON, code: int = 200) -> Response:
 def object_answer(
     kind: Kind, obj: JSON, now: datetime, code: int = 200, *, warnings: Sequence[str] = ()
 ) -> Response:
-    """Return one object, as a table if the client wants that."""
+    """Return one object, as a table or in protobuf if the client wants that and it can be."""
+    if (data := _protobuf(kind, obj)) is not None:
+        return _with_warnings(Response(data, code, content_type=MEDIA_TYPE), warnings)
     shown = kind.served(obj)
     if wants_table():
         revision = str(obj["metadata"].get("resourceVersion", ""))
@@ -57,7 +58,7 @@ def object_answer(
 
 def stored_answer(kind: Kind, stored: Stored, now: datetime) -> Response:
     """Return one object as it lies in the storage."""
-    if wants_table():
+    if _form() in ("table", "protobuf"):
         return object_answer(kind, stored.obj, now)
     return Response(data_of(kind, stored), content_type=JSON_TYPE)
 
@@ -83,7 +84,7 @@ def list_answer(kind: Kind, page: Page, now: datetime) -> Response:
 
 def wants_table() -> bool:
     """Tell whether the client of the current request takes a table."""
-    return accepted_form(request.headers.get("Accept", "")) == "table"
+    return _form() == "table"
 
 
 def included_object() -> str:
@@ -95,6 +96,25 @@ def data_of(kind: Kind, stored: Stored) -> bytes:
     """Return a stored object as JSON, under the version that was asked for."""
     shown = kind.served(stored.obj)
     return stored.data if shown is stored.obj else dump(shown)
+
+
+def _form() -> Form:
+    return accepted_form(request.headers.get("Accept", ""))
+
+
+def _protobuf(kind: Kind, obj: JSON) -> bytes | None:
+    """Return a stored object in protobuf, if the client prefers that and it can be."""
+    try:
+        return encoded(kind.served(obj, as_sent=True)) if _form() == "protobuf" else None
+    except (UnknownMessage, TypeError, ValueError):
+        # no message, or a value that no field of it takes
+        return None
+
+
+def _with_warnings(answer: Response, warnings: Sequence[str]) -> Response:
+    for text in dict.fromkeys(warnings):
+        answer.headers.add("Warning", f"299 - {json.dumps(text)}")
+    return answer
 
 
 def dump(body: JSON) -> bytes:

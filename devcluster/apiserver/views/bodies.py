@@ -1,4 +1,4 @@
-"""Reads the bodies of requests: objects, patches and delete options, as JSON or YAML."""
+"""Reads the bodies of requests: objects, patches, delete options; as JSON, YAML or protobuf."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,9 @@ from typing import Any, Final
 import yaml
 from flask import Request
 
+from api.errors import UnknownMessage, UnreadableProtobuf
 from api.objects import JSON
+from api.protobuf.envelope import MEDIA_TYPE, decoded
 from api.rawjson import Path
 from devcluster.apiserver.conversion import loads
 from devcluster.apiserver.errors import BadRequest, UnsupportedMediaType
@@ -21,8 +23,8 @@ def read_object(request: Request, texts: Sequence[Path] = ()) -> JSON:
     """Return the object in a body, with some of its fields as the text that was sent.
 
     Raises:
-        BadRequest: it is no JSON or YAML object.
-        UnsupportedMediaType: it has another format.
+        BadRequest: it is no object in the format that it claims to have.
+        UnsupportedMediaType: it has another format, or is of a kind that is not read in its format.
     """
     body = _parse(request, texts)
     if not isinstance(body, dict):
@@ -64,6 +66,8 @@ def _parse(request: Request, texts: Sequence[Path]) -> Any:
         return _json(data, texts)
     if media_type in _YAML:
         return _yaml(data)
+    if media_type == MEDIA_TYPE:
+        return _protobuf(data)
     raise _unknown_format((_JSON[0], _YAML[0]))
 
 
@@ -81,6 +85,15 @@ def _yaml(data: bytes) -> Any:
         return json.loads(json.dumps(loaded, default=str))
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise BadRequest(f"the body of the request is not YAML: {error}") from error
+
+
+def _protobuf(data: bytes) -> JSON:
+    try:
+        return decoded(data)
+    except UnknownMessage as error:
+        raise _unknown_format((_JSON[0], _YAML[0])) from error
+    except UnreadableProtobuf as error:
+        raise BadRequest(f"the body of the request is not protobuf: {error}") from error
 
 
 def _unknown_format(known: tuple[str, ...]) -> UnsupportedMediaType:

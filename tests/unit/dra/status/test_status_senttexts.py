@@ -5,10 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.conversion import converted
 from api.objects import JSON
+from api.protobuf import envelope
 from api.rawjson import RawJson, encoded
 from dra.publish.status import senttexts
-from tests.support.statusrig import allocated_claim, claim_protobuf, others_entry
+from tests.support.statusrig import CLAIMS, allocated_claim, others_entry
 
 SPEC = ("spec", "devices", "config", "*", "opaque", "parameters")
 ALLOCATION = ("status", "allocation", "devices", "config", "*", "opaque", "parameters")
@@ -61,7 +63,7 @@ def test_an_object_is_sent_with_the_texts_of_its_creator(parameters: str, data: 
     shown: JSON = json.loads(
         encoded(allocated_claim(as_shown(parameters), others_entry(as_shown(data))))
     )
-    found = senttexts.read(claim_protobuf(stored))
+    found = senttexts.read(envelope.encoded(converted(stored, CLAIMS)))
     assert encoded(senttexts.with_texts(shown, found)) == encoded(stored)
 
 
