@@ -5,18 +5,22 @@ Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.30 (podSc
 PostFilter, Unreserve, PreBind, PostBind) and pkg/scheduler/framework/plugins/defaultbinder.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView, with_status
-from api.objects import JSON, NodeName
+from api.objects import JSON, Key, NodeName
 from api.pods import Pod, PodSchedulingContext
 from api.resources import PODS, binding_of
 from api.times import timestamp
+from devcluster.bindingconditions import TIMEOUT_SECONDS, is_ready
 from devcluster.caches import Caches
 from devcluster.claimapi import CLASSIC, ClaimApi
 from devcluster.claimrules import FINALIZER, deallocated, owned_by
-from devcluster.errors import NotBound
+from devcluster.errors import DevicesNotReady, NotBound
 from devcluster.extendedresources import ExtendedClaim, with_extended_claim
 from devcluster.podclaims import with_consumer, without_consumer
 from devcluster.schedulingverdicts import Bind, Change
@@ -24,7 +28,24 @@ from kube.client import Client
 from kube.errors import ApiError, Conflict, KubeError, NotFound
 from ops.logs import get_logger
 
+_PRE_BIND: Final = 'PreBind plugin "DynamicResources"'
+_BIND: Final = 'Bind plugin "DefaultBinder"'
+
 _LOG = get_logger("scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A pod that has its node and its claims, and is still to be bound.
+
+    Attributes:
+        since: seconds since the epoch.
+    """
+
+    pod: Pod
+    node: NodeName
+    claims: tuple[Key, ...]
+    since: float
 
 
 class Binder:
@@ -35,7 +56,9 @@ class Binder:
         client: Client,
         caches: Caches,
         known: ClaimApi,
-        now: Callable[[], float] | None = None,
+        now: Callable[[], float],
+        *,
+        stamps: bool,
     ) -> None:
         """Write to `client`, and show the answers in `caches`.
 
@@ -43,12 +66,14 @@ class Binder:
             client: the API server.
             caches: of the scheduler.
             known: the resources that the API server has.
-            now: seconds since the epoch, where allocations bear a time.
+            now: seconds since the epoch.
+            stamps: whether allocations bear a time.
         """
         self._client = client
         self._caches = caches
         self._claims = known.claims
         self._now = now
+        self._stamps = stamps
 
     def publish(self, pod: Pod, context: PodSchedulingContext | None, change: Change) -> None:
         """Create or change the PodSchedulingContext of a pod; nothing to do for an empty change.
@@ -77,30 +102,38 @@ class Binder:
         for claim in claims:
             self._write(without_consumer(claim, pod))
 
-    def bind(self, pod: Pod, to: Bind) -> None:
-        """Allocate claims, make a pod their consumer, and bind it to a node.
+    def reserve(self, pod: Pod, to: Bind) -> Reserved:
+        """Allocate claims, and make a pod their consumer.
 
-        When something fails the pod gives back what it got; allocations stay.
+        When something fails the pod gives back what it got, as in `bind`; allocations stay.
 
         Raises:
             NotBound: the API server refused; with the words of kube-scheduler about it.
             Conflict: an object has changed meanwhile.
         """
-        reserved: list[ClaimView] = []
-        plugin = 'PreBind plugin "DynamicResources"'
-        try:
+        claims = [*to.held]
+        with self._given_back(pod, claims, _PRE_BIND):
             for claim in to.reserve:
                 ready = self._allocated(self._made(claim), to.allocations.get(claim.uid))
-                reserved.append(self._write(with_consumer(ready, pod)))
+                claims.append(self._write(with_consumer(ready, pod)).key)
                 if isinstance(claim, ExtendedClaim):
                     self._record(pod, claim, ready.name)
-            plugin = 'Bind plugin "DefaultBinder"'
-            self._client.create(binding_of(pod.name), _binding(pod, to.node), pod.namespace)
-        except KubeError as error:
-            self._roll_back(pod, reserved)
-            if isinstance(error, Conflict) or not isinstance(error, ApiError):
-                raise
-            raise NotBound(f"running {plugin}: {error.message}") from error
+        return Reserved(pod, to.node, tuple(claims), self._now())
+
+    def bind(self, reserved: Reserved) -> bool:
+        """Bind a pod to its node, unless it has to wait for devices; tell whether it is bound.
+
+        Raises:
+            NotBound: the API server refused, or the devices will not be ready.
+            Conflict: an object has changed meanwhile.
+        """
+        pod = reserved.pod
+        with self._given_back(pod, reserved.claims, _PRE_BIND):
+            if not self._are_ready(reserved):
+                return False
+        with self._given_back(pod, reserved.claims, _BIND):
+            self._client.create(binding_of(pod.name), _binding(pod, reserved.node), pod.namespace)
+        return True
 
     def clean_up(self, pod: Pod) -> None:
         """Delete the PodSchedulingContext of a bound pod; failing that the garbage collector does.
@@ -137,12 +170,37 @@ class Binder:
         if FINALIZER not in claim.finalizers:
             meta = {**claim.raw["metadata"], "finalizers": [*claim.finalizers, FINALIZER]}
             claim = self._write({**claim.raw, "metadata": meta}, None)
-        time = {"allocationTimestamp": timestamp(self._now())} if self._now else {}
+        time = {"allocationTimestamp": timestamp(self._now())} if self._stamps else {}
         return read_claim(with_status(claim.raw, allocation={**allocation, **time}))
 
-    def _roll_back(self, pod: Pod, reserved: Iterable[ClaimView]) -> None:
+    def _are_ready(self, reserved: Reserved) -> bool:
+        now = self._now()
+        ready = all(is_ready(claim, now) for claim in self._stored(reserved.claims))
+        if not ready and now - reserved.since > TIMEOUT_SECONDS:
+            # also of a claim that somebody has freed meanwhile
+            raise DevicesNotReady("device binding timeout: context deadline exceeded")
+        return ready
+
+    def _stored(self, claims: Iterable[Key]) -> Iterator[ClaimView]:
+        found = (self._caches[self._claims].get(key) for key in claims)
+        return (read_claim(raw) for raw in found if raw is not None)
+
+    @contextmanager
+    def _given_back(self, pod: Pod, claims: Collection[Key], plugin: str) -> Iterator[None]:
+        """Let a pod be no consumer of claims if what is done inside fails."""
         try:
-            self.give_back(pod, reserved)
+            yield
+        except (KubeError, DevicesNotReady) as error:
+            self._roll_back(pod, claims)
+            if isinstance(error, DevicesNotReady):
+                raise NotBound(f"running {plugin}: {error}") from error
+            if isinstance(error, Conflict) or not isinstance(error, ApiError):
+                raise
+            raise NotBound(f"running {plugin}: {error.message}") from error
+
+    def _roll_back(self, pod: Pod, claims: Iterable[Key]) -> None:
+        try:
+            self.give_back(pod, self._stored(claims))
         except KubeError as error:
             _LOG.warning("pod keeps a reserved claim", pod=pod.name, error=str(error))
 

@@ -4,9 +4,10 @@ There is one view for each kind of claims; `devcluster.clusterview` has one of t
 """
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from allocation.allocator import World
@@ -94,16 +95,19 @@ class StructuredView:
         caches: Caches,
         features: Features,
         share_id: Callable[[], str] = lambda: str(uuid.uuid4()),
+        now: Callable[[], float] = time.time,
     ) -> None:
         """Look into caches that were made with STRUCTURED_INDEXERS, perhaps with RULES.
 
         Args:
             caches: of the scheduler.
-            features: of the cluster; the scheduler never waits for binding conditions.
+            features: of the cluster.
             share_id: makes the uid of a share of a device.
+            now: seconds since the epoch.
         """
         self._caches = caches
-        self._gates = replace(features.gates, binding_conditions=False)
+        self._gates = features.gates
+        self._now = now
         self._extended = features.extended_resources
         self._share_id = share_id
         self._selectors = Selectors()
@@ -119,7 +123,8 @@ class StructuredView:
         if self._extended and (extended := self._extended_claim(pod)):
             found.append(extended)
         pending = any(claim.allocation is None for claim in found)
-        return StructuredClaims(pod, found, self._world(needed=pending), self._share_id)
+        world = self._world(needed=pending)
+        return StructuredClaims(pod, found, world, self._share_id, self._now())
 
     def _extended_claim(self, pod: Pod) -> ClaimView | None:
         """Return the claim for extended resources; an earlier attempt may have made it."""

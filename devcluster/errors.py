@@ -28,6 +28,10 @@ class NotBound(DevclusterError):
     """The API server refused to reserve a claim for a pod or to bind it; tried again."""
 
 
+class DevicesNotReady(DevclusterError):
+    """A pod is not bound because its devices have failed or are not ready in time."""
+
+
 class PortUnusable(DevclusterError):
     """The API server cannot listen on the port that was asked for."""
 

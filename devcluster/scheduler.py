@@ -7,13 +7,14 @@ Source: kubernetes pkg/scheduler (schedule_one.go, internal/queue) v1.30.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Final
 
-from api.objects import Key
+from api.objects import Key, NodeName
 from api.pods import Pod
-from devcluster.binding import Binder
+from devcluster.binding import Binder, Reserved
 from devcluster.caches import Caches
 from devcluster.claimapi import CLASSIC, RULES, STRUCTURED
 from devcluster.claimsview import (
@@ -42,6 +43,9 @@ from ops.logs import get_logger
 
 LONGEST_WAIT: Final = 300.0
 """Seconds after which a pod is looked at although nothing has changed for it."""
+
+POLL_SECONDS: Final = 5.0
+"""After which the devices that a pod waits for are looked at, if nothing is heard of them."""
 
 _LOG = get_logger("scheduler")
 
@@ -82,11 +86,14 @@ class Scheduler:
         self._clock = clock
         self._chance = chance if chance is not None else Random()  # noqa: S311 - no secret
         claims: ClaimsView = (
-            ClassicView(self.caches) if features is None else StructuredView(self.caches, features)
+            ClassicView(self.caches)
+            if features is None
+            else StructuredView(self.caches, features, now=now)
         )
         self._view = ClusterView(self.caches, known, claims)
         stamps = features is not None and features.gates.binding_conditions
-        self._binder = Binder(client, self.caches, known, now if stamps else None)
+        self._binder = Binder(client, self.caches, known, now, stamps=stamps)
+        self._reserved: dict[str, Reserved] = {}
         self._classic = features is None
         self._reporter = Reporter(client, self.caches, events, now)
         self._backoff = PodBackoff()
@@ -102,8 +109,15 @@ class Scheduler:
         self._loop.process(key)
 
     def _handle(self, key: str) -> None:
+        reserved = self._reserved.pop(key, None)
+        if reserved is not None:
+            self._view.forget(reserved.pod.uid)
         pod = self._view.waiting(Key(key))
         if pod is None:
+            return
+        if reserved is not None and reserved.pod.uid == pod.uid:
+            with self._assumed(pod, reserved.node):
+                self._bind(reserved)
             return
         pause = self._backoff.remaining(pod.uid, self._clock())
         if pause > 0:
@@ -119,7 +133,7 @@ class Scheduler:
         verdict = attempt(given, self._chance)
         match verdict:
             case Bind():
-                self._bind(given, verdict)
+                self._reserve(given.pod, verdict)
                 return
             case Await():
                 self._await(given, verdict)
@@ -131,22 +145,37 @@ class Scheduler:
         self._reporter.failed(given.pod, UNSCHEDULABLE, verdict.message)
         self.queue.add_after(f"{given.pod.namespace}/{given.pod.name}", LONGEST_WAIT)
 
-    def _bind(self, given: Attempt, verdict: Bind) -> None:
-        pod = given.pod
-        self._view.assume(pod, verdict.node)
+    def _reserve(self, pod: Pod, verdict: Bind) -> None:
+        with self._assumed(pod, verdict.node):
+            reserved = self._binder.reserve(pod, verdict)
+            if not self._bind(reserved):
+                self._reporter.pending(pod, verdict.node)
+
+    def _bind(self, reserved: Reserved) -> bool:
+        """Bind a pod; one that waits for its devices is looked at when its claims change."""
+        pod, node = reserved.pod, reserved.node
+        if not self._binder.bind(reserved):
+            self._reserved[_name(pod)] = reserved
+            self.queue.add_after(_name(pod), POLL_SECONDS)
+            return False
+        self._reporter.scheduled(pod, node)
+        if self._classic and any(pod.claims):
+            self._binder.clean_up(pod)
+        _LOG.info("bound", pod=_name(pod), node=node)
+        return True
+
+    @contextmanager
+    def _assumed(self, pod: Pod, node: NodeName) -> Iterator[None]:
+        """Take a pod for bound, unless what is done inside fails."""
+        self._view.assume(pod, node)
         try:
-            self._binder.bind(pod, verdict)
+            yield
         except NotBound as error:
             self._view.forget(pod.uid)
             self._failed(pod, str(error))
-            return
         except KubeError:
             self._view.forget(pod.uid)
             raise
-        self._reporter.scheduled(pod, verdict.node)
-        if self._classic and any(pod.claims):
-            self._binder.clean_up(pod)
-        _LOG.info("bound", pod=_name(pod), node=verdict.node)
 
     def _failed(self, pod: Pod, message: str) -> None:
         """Tell of an error, and try again when the back-off is over."""

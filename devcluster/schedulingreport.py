@@ -50,6 +50,11 @@ class Reporter:
         where = f"{pod.namespace}/{pod.name}"
         self._events.normal(pod.raw, "Scheduled", f"Successfully assigned {where} to {node}")
 
+    def pending(self, pod: Pod, node: NodeName) -> None:
+        """Tell that a pod waits for devices before it is bound."""
+        text = f"waiting for binding conditions for device on node {node}"
+        self._events.normal(pod.raw, "BindingConditionsPending", text)
+
     def failed(self, pod: Pod, reason: str, message: str) -> None:
         """Tell why a pod has no node yet; of no effect on a pod that is gone by now."""
         self._events.warning(pod.raw, "FailedScheduling", message)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from api.claims.view import ClaimView
-from api.objects import JSON, ClaimUID, NodeName
+from api.objects import JSON, ClaimUID, Key, NodeName
 from api.pods import PodSchedulingContext
 
 
@@ -30,11 +30,13 @@ class Bind:
 
     Attributes:
         allocations: to be written before that, of the claims that have none.
+        held: claims that it is a consumer of already.
     """
 
     node: NodeName
     reserve: tuple[ClaimView, ...]
     allocations: Mapping[ClaimUID, JSON] = field(default_factory=lambda: MappingProxyType({}))
+    held: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

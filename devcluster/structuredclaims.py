@@ -18,6 +18,8 @@ from api.nodefit import NodeView, least_loaded
 from api.objects import JSON, NodeName
 from api.pods import Pod
 from api.selectors import selects
+from devcluster.bindingconditions import is_ready
+from devcluster.errors import DevicesNotReady
 from devcluster.podclaims import is_reserved_for
 from devcluster.schedulingcycle import FilterFailed
 from devcluster.schedulingverdicts import Bind, Unschedulable
@@ -36,7 +38,12 @@ class StructuredClaims:
     """The claims of a pod in one attempt: the port `devcluster.schedulingcycle.Claims`."""
 
     def __init__(
-        self, pod: Pod, claims: Sequence[ClaimView], world: World, share_id: Callable[[], str]
+        self,
+        pod: Pod,
+        claims: Sequence[ClaimView],
+        world: World,
+        share_id: Callable[[], str],
+        now: float,
     ) -> None:
         """Look at the world as it is now.
 
@@ -45,8 +52,10 @@ class StructuredClaims:
             claims: in the order of the pod.
             world: slices, classes, and what is allocated.
             share_id: makes the uid of a share of a device.
+            now: seconds since the epoch.
         """
         self._pod = pod
+        self._now = now
         self._claims = claims
         self._pending = [claim for claim in claims if claim.allocation is None]
         self._world = world
@@ -64,7 +73,7 @@ class StructuredClaims:
 
     def filter(self, node: NodeView) -> str | None:
         """Allocate on a node, unless an allocated claim is elsewhere."""
-        if not all(_available(claim, node) for claim in self._claims):
+        if not all(self._available(claim, node) for claim in self._claims):
             return "resourceclaim not available on the node"
         found = self._on(node) if self._pending else None
         if not isinstance(found, Refusals):
@@ -78,7 +87,7 @@ class StructuredClaims:
     ) -> Unschedulable:
         """Free a claim that keeps the pod from a node, and say what the allocator said."""
         for claim in self._claims:
-            elsewhere = any(not _available(claim, node) for node in usable)
+            elsewhere = any(not self._available(claim, node) for node in usable)
             if elsewhere and all(c.get("uid") == self._pod.uid for c in claim.reserved_for):
                 text = f"{explained} deallocation of ResourceClaim completed"
                 return Unschedulable(text, deallocate=claim)
@@ -92,10 +101,23 @@ class StructuredClaims:
         best = [node for node in fitting if scores[node.name] == max(scores.values())]
         node = least_loaded(best, pods_on, chance)
         missing = tuple(c for c in self._claims if not is_reserved_for(self._pod, c))
+        held = tuple(c.key for c in self._claims if is_reserved_for(self._pod, c))
         found = self._found.get(node)
         made = found.claims if isinstance(found, Allocation) else ()
         uids = (claim.uid for claim in self._pending)
-        return Bind(node, missing, dict(zip(uids, made, strict=True)))
+        return Bind(node, missing, dict(zip(uids, made, strict=True)), held)
+
+    def _available(self, claim: ClaimView, node: NodeView) -> bool:
+        """Tell whether an allocated claim can be used on a node, or waited for there."""
+        if claim.allocation is None:
+            return True
+        if not selects(claim.allocation.nodes, node.name, node.labels):
+            return False
+        try:
+            is_ready(claim, self._now)
+        except DevicesNotReady:
+            return False
+        return True
 
     def _on(self, node: NodeView) -> Allocation | Refusals:
         if node.name not in self._found:
@@ -126,11 +148,6 @@ def _requests(claim: ClaimView) -> Iterator[tuple[str, JSON]]:
             yield request["name"], request["exactly"]
         for each in request.get("firstAvailable") or ():
             yield f"{request['name']}/{each['name']}", each
-
-
-def _available(claim: ClaimView, node: NodeView) -> bool:
-    where = claim.allocation.nodes if claim.allocation else None
-    return selects(where, node.name, node.labels)
 
 
 def _score(claim: ClaimView, allocation: JSON) -> int:
