@@ -8,7 +8,7 @@ Source: kubernetes pkg/kubelet/cm/dra/state (its file has another layout).
 import json
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -97,7 +97,7 @@ def _entry(claim: ClaimInfo) -> JSON:
         "handles": [{"driver": h.driver, "data": h.data} for h in claim.handles],
         "pods": sorted(claim.pods),
         "devices": {
-            driver: [{"id": d.id, "requests": sorted(d.requests)} for d in devices]
+            driver: [{**asdict(d), "requests": sorted(d.requests)} for d in devices]
             for driver, devices in claim.devices.items()
         },
     }
@@ -111,7 +111,7 @@ def _claim(entry: JSON) -> ClaimInfo:
         handles=tuple(Handle(h["driver"], h["data"]) for h in entry["handles"]),
         pods=frozenset(entry["pods"]),
         devices={
-            driver: tuple(CdiDevice(d["id"], frozenset(d["requests"])) for d in devices)
+            driver: tuple(CdiDevice(**{**d, "requests": frozenset(d["requests"])}) for d in devices)
             for driver, devices in entry["devices"].items()
         },
     )

@@ -6,7 +6,7 @@ Source: kubernetes pkg/kubelet/cm/dra/manager.go.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from api.claims.versions import read_claim
@@ -15,6 +15,7 @@ from api.objects import JSON, Key, object_key
 from api.pods import Pod, PodClaim
 from devcluster.extendedresources import recorded, requests_of
 from devcluster.kubelet.checkpoint import Checkpoint, ClaimInfo
+from devcluster.kubelet.devicehealth import DeviceHealth
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import ClaimRequest, DraClient
 from devcluster.kubelet.errors import PluginCallFailed, PrepareFailed, UnprepareFailed
@@ -26,6 +27,7 @@ from devcluster.kubelet.preparation import (
     devices_for,
     handles_of,
     requests_for,
+    resources_of,
 )
 from kube.errors import KubeError
 from kube.keylocks import KeyLocks
@@ -43,6 +45,7 @@ class ClaimManager:
         driver: Callable[[str], DraClient | None],
         dialect: Dialect,
         checkpoint: Checkpoint,
+        health: DeviceHealth | None = None,
     ) -> None:
         """Start from the checkpoint of an earlier run.
 
@@ -51,6 +54,7 @@ class ClaimManager:
             driver: returns the client of a registered driver by name.
             dialect: of the emulated kubelet.
             checkpoint: survives this object.
+            health: of the node's devices, where the status of pods shows it.
 
         Raises:
             CheckpointCorrupt: the file cannot be read.
@@ -59,6 +63,7 @@ class ClaimManager:
         self._driver = driver
         self._dialect = dialect
         self._checkpoint = checkpoint
+        self._health = health
         self._lock = threading.Lock()
         self._busy = KeyLocks[Key]()
         self._held = {object_key(c.namespace, c.name): c for c in checkpoint.load()}
@@ -103,18 +108,29 @@ class ClaimManager:
 
     def devices(self, pod: Pod, container: JSON) -> tuple[str, ...]:
         """Return the CDI ids that a container gets; the pod's claims must be prepared."""
-        with self._lock:
-            held = {
-                entry.name: self._held[key]
-                for entry in [*pod.claims, *filter(None, [recorded(pod)])]
-                if (key := object_key(pod.namespace, entry.claim_name or "")) in self._held
-            }
+        held = self._held_by(pod)
         return devices_for(container, held, requests_of(pod, str(container.get("name"))))
+
+    def resources(self, pod: Pod) -> Mapping[str, list[JSON]]:
+        """Return what the status of each container shows of its devices, if it does, by name."""
+        if self._health is None:
+            return {}
+        held = self._held_by(pod)
+        containers = (pod.raw.get("spec") or {}).get("containers") or []
+        return {each["name"]: resources_of(each, held, self._health) for each in containers}
 
     def pods(self) -> set[str]:
         """Return the uids of all pods that some claim is held for."""
         with self._lock:
             return {uid for claim in self._held.values() for uid in claim.pods}
+
+    def _held_by(self, pod: Pod) -> dict[str, ClaimInfo]:
+        with self._lock:
+            return {
+                entry.name: self._held[key]
+                for entry in [*pod.claims, *filter(None, [recorded(pod)])]
+                if (key := object_key(pod.namespace, entry.claim_name or "")) in self._held
+            }
 
     def _hold(self, pod: Pod, entry: PodClaim) -> ClaimInfo:
         """Fetch and check a claim, and record that the pod uses it."""

@@ -10,6 +10,7 @@ from typing import Final
 from devcluster.kubelet.services import Version, kubelet
 
 _FIRST_STRUCTURED: Final = 32
+_FIRST_WITH_HEALTH: Final = 36
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,11 @@ class Dialect:
     def structured(self) -> bool:
         """Whether plugins publish ResourceSlices, and kube-scheduler allocates."""
         return self.minor >= _FIRST_STRUCTURED
+
+    @property
+    def shows_health(self) -> bool:
+        """Whether the status of pods shows the health of their devices (ResourceHealthStatus)."""
+        return self.minor >= _FIRST_WITH_HEALTH
 
 
 DIALECTS: Final[Mapping[str, Dialect]] = {

@@ -4,16 +4,20 @@ Source: k8s.io/kubelet/pkg/apis/dra/{v1alpha2,v1alpha3,v1alpha4,v1beta1,v1}/api.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
+from devcluster.kubelet.devicehealth import LEASE_SECONDS, UNKNOWN, Device, Health, shortened
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.errors import PluginCallFailed
 from devcluster.kubelet.services import V1ALPHA2, V1ALPHA3, Generation
+from dra.kubelet.protocol import dra_health_pb2 as health
+
+_STATES: Final = {health.HEALTHY: "Healthy", health.UNHEALTHY: "Unhealthy"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +37,15 @@ class CdiDevice:
     Attributes:
         id: qualified, `vendor/class=name`.
         requests: the claim's requests that it serves; empty is all of them.
+        pool: of the device.
+        device: of which this is the first id, empty for further ones; a device without ids has an
+            empty one.
     """
 
     id: str
     requests: frozenset[str] = frozenset()
+    pool: str = ""
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +100,26 @@ class DraClient:
             The name of the status that ended it; UNIMPLEMENTED for a classic driver.
         """
         call = self._channel.unary_stream(f"/{V1ALPHA3.service}/NodeListAndWatchResources")
-        try:
-            for _ in call(b""):
-                continue
-        except grpc.RpcError as error:
-            return _status(error)
-        except ValueError:
-            # what grpc raises on a closed channel
-            return "CANCELLED"
-        return "OK"
+        return _ended(lambda: call(b""), lambda _reply: None)
+
+    def watch_health(self, service: str, told: Callable[[Mapping[Device, Health]], object]) -> str:
+        """Follow the health of the driver's devices until the driver ends it.
+
+        Args:
+            service: that is called.
+            told: hears of each list.
+
+        Returns:
+            The name of the status that ended it.
+        """
+        call = self._channel.unary_stream(
+            f"/{service}/NodeWatchResources",
+            request_serializer=health.NodeWatchResourcesRequest.SerializeToString,
+            response_deserializer=health.NodeWatchResourcesResponse.FromString,
+        )
+        return _ended(
+            lambda: call(health.NodeWatchResourcesRequest()), lambda reply: told(_told(reply))
+        )
 
     def close(self) -> None:
         """Close the connection; calls in flight fail."""
@@ -183,8 +203,36 @@ def _answer(entry: Any) -> Answer:
     listed = [CdiDevice(id_) for id_ in getattr(entry, "cdi_devices", ())]
     for device in getattr(entry, "devices", ()):
         requests = frozenset(device.request_names)
-        listed.extend(CdiDevice(id_, requests) for id_ in device.cdi_device_ids)
+        first, *others = device.cdi_device_ids or [""]
+        listed.append(CdiDevice(first, requests, device.pool_name, device.device_name))
+        listed.extend(CdiDevice(id_, requests) for id_ in others)
     return Answer(tuple(listed), getattr(entry, "error", ""))
+
+
+def _ended(begin: Callable[[], Iterable[Any]], hear: Callable[[Any], object]) -> str:
+    """Hear a stream to its end; return the name of its status."""
+    try:
+        for reply in begin():
+            hear(reply)
+    except grpc.RpcError as error:
+        return _status(error)
+    except ValueError:
+        # what grpc raises on a closed channel
+        return "CANCELLED"
+    return "OK"
+
+
+def _told(reply: Any) -> dict[Device, Health]:
+    return {
+        (each.device.pool_name, each.device.device_name): Health(
+            _STATES.get(each.health, UNKNOWN),
+            shortened(each.message),
+            each.health_check_timeout_seconds
+            if each.health_check_timeout_seconds > 0
+            else LEASE_SECONDS,
+        )
+        for each in reply.devices
+    }
 
 
 def _status(error: grpc.RpcError) -> str:

@@ -19,6 +19,7 @@ from devcluster.claimapi import CLASSIC, STRUCTURED
 from devcluster.kubelet.checkpoint import Checkpoint
 from devcluster.kubelet.claims import ClaimManager
 from devcluster.kubelet.containerenv import service_variables
+from devcluster.kubelet.devicehealth import DeviceHealth
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.errors import StartFailed
 from devcluster.kubelet.execution import Execution
@@ -86,8 +87,14 @@ class Kubelet:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._runtime = Runtime(wall)
+        self._health = DeviceHealth(clock) if dialect.shows_health else None
         self._plugins = PluginManager(
-            self._directories.registry, dialect, on_registered=lambda _: self.wake(), clock=clock
+            self._directories.registry,
+            dialect,
+            on_registered=lambda _: self.wake(),
+            on_health=lambda: self._pods.wake_all(),
+            health=self._health,
+            clock=clock,
         )
         self._slices = self._slice_wiping(client, node_name) if dialect.structured else None
         claims = self._claim_manager(client, dialect)
@@ -170,6 +177,7 @@ class Kubelet:
             self._plugins.get,
             dialect,
             Checkpoint(self._directories.held_claims),
+            self._health,
         )
 
     def _ports(

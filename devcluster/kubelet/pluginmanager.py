@@ -4,15 +4,22 @@ Source: kubernetes pkg/kubelet/pluginmanager.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 from devcluster.kubelet import registrar
+from devcluster.kubelet.devicehealth import Device, DeviceHealth, Health, Reports
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import DraClient
 from devcluster.kubelet.plugins import PluginInfo, PluginRegistry
 from devcluster.kubelet.watcher import RegistrationWatcher
 from ops.logs import get_logger
+
+AGAIN_SECONDS: Final = 5.0
+"""After which a plugin is asked again for the health of its devices."""
+
+_FINAL: Final = ("UNIMPLEMENTED", "CANCELLED")
 
 _log = get_logger("kubelet.plugins")
 
@@ -26,6 +33,8 @@ class PluginManager:
         dialect: Dialect,
         *,
         on_registered: Callable[[str], None],
+        on_health: Callable[[], None],
+        health: DeviceHealth | None,
         clock: Callable[[], float],
     ) -> None:
         """Manage the plugins of a registration directory, once `run` is called.
@@ -34,9 +43,13 @@ class PluginManager:
             directory: where plugins put their registration sockets.
             dialect: which kubelet to emulate.
             on_registered: called with the driver after each registration, from `run`'s thread.
+            on_health: called when a device is not as it was, from any thread.
+            health: where plugins tell how their devices are; None asks none of them.
             clock: monotonic seconds.
         """
         self._dialect = dialect
+        self._health, self._on_health = health, on_health
+        self._closed = threading.Event()
         self._clock = clock
         self._registry = PluginRegistry(self._connect, newest_wins=dialect.structured)
         self._watcher = RegistrationWatcher(
@@ -65,6 +78,7 @@ class PluginManager:
 
     def close(self) -> None:
         """Close all connections; calls in flight fail."""
+        self._closed.set()
         self._registry.close()
 
     def _connect(self, info: PluginInfo) -> DraClient:
@@ -76,7 +90,32 @@ class PluginManager:
             threading.Thread(
                 target=_monitor, args=(client,), name="plugin-resources", daemon=True
             ).start()
+        asked = calls.health_service(info.versions)
+        if self._health is not None and asked is not None:
+            threading.Thread(
+                target=self._follow,
+                args=(client, info.name, asked, self._health),
+                name="plugin-health",
+                daemon=True,
+            ).start()
         return client
+
+    def _follow(self, client: DraClient, driver: str, service: str, health: DeviceHealth) -> None:
+        """Hear of a driver's devices for as long as it is registered."""
+        while not self._closed.is_set():
+            reports = health.opened(driver)
+
+            def told(devices: Mapping[Device, Health], reports: Reports = reports) -> None:
+                if reports.tell(devices):
+                    self._on_health()
+
+            status = client.watch_health(service, told)
+            health.closed(driver, reports)
+            self._on_health()
+            _log.debug("Plugin tells no health any more", plugin=driver, status=status)
+            if status in _FINAL:
+                return
+            self._closed.wait(AGAIN_SECONDS)
 
 
 def _monitor(client: DraClient) -> None:

@@ -4,6 +4,7 @@ Pure. Source: kubernetes pkg/kubelet/status/generate.go and kubelet_pods.go.
 """
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from api.objects import JSON
@@ -18,11 +19,21 @@ from devcluster.kubelet.podlife import (
     Waiting,
 )
 
+NO_RESOURCES: Final[Mapping[str, list[JSON]]] = MappingProxyType({})
+"""Of pods without devices whose health is known."""
+
 _CONDITIONS: Final = ("Initialized", "Ready", "ContainersReady", "PodScheduled")
 
 
 def pod_status(
-    pod: Pod, states: States, *, phase: str | None, host_ip: str, pod_ip: str, now: float
+    pod: Pod,
+    states: States,
+    *,
+    phase: str | None,
+    host_ip: str,
+    pod_ip: str,
+    now: float,
+    resources: Mapping[str, list[JSON]] = NO_RESOURCES,
 ) -> JSON:
     """Return the fields of `status` that the kubelet owns.
 
@@ -33,6 +44,7 @@ def pod_status(
         host_ip: of the node.
         pod_ip: of the pod, empty before it starts.
         now: seconds since the epoch.
+        resources: how the devices of containers are, by container name.
     """
     spec, old = pod.raw.get("spec") or {}, pod.raw.get("status") or {}
     inits, mains = spec.get("initContainers") or [], spec.get("containers") or []
@@ -42,7 +54,9 @@ def pod_status(
         "hostIP": host_ip,
         "hostIPs": [{"ip": host_ip}],
         "startTime": old.get("startTime") or timestamp(now),
-        "containerStatuses": [_container_status(c, states) for c in mains],
+        "containerStatuses": [
+            _container_status(c, states) | _allocated(resources.get(c["name"])) for c in mains
+        ],
     }
     if inits:
         status["initContainerStatuses"] = [_container_status(c, states) for c in inits]
@@ -109,6 +123,10 @@ def _container_status(container: JSON, states: States) -> JSON:
     if state.last is not None:
         status["lastState"] = _state(state.last)
     return status
+
+
+def _allocated(resources: list[JSON] | None) -> JSON:
+    return {"allocatedResourcesStatus": resources} if resources else {}
 
 
 def _state(phase: Phase) -> JSON:

@@ -241,7 +241,8 @@ class PodWorker:
         return _KILL_SECONDS
 
     def _publish(self, pod: Pod) -> None:
-        self._status.publish(pod, self._containers.states, self._phase)
+        resources = self._ports.claims.resources(pod)
+        self._status.publish(pod, self._containers.states, self._phase, resources)
 
     def _publish_end(self, pod: Pod, phase: str) -> None:
         """Publish the final status, unless an earlier kubelet did: it alone knew the containers."""

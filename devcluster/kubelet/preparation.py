@@ -11,6 +11,7 @@ from api.objects import JSON
 from api.pods import Pod, PodClaim
 from devcluster.extendedresources import recorded
 from devcluster.kubelet.checkpoint import ClaimInfo, Handle
+from devcluster.kubelet.devicehealth import DeviceHealth
 from devcluster.kubelet.dialect import Dialect
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest
 from devcluster.kubelet.errors import PrepareFailed
@@ -145,8 +146,39 @@ def devices_for(
     for use in [*uses, *({"name": "", "request": request} for request in extended)]:
         claim = held.get(use["name"])
         for devices in claim.devices.values() if claim else ():
-            ids.update((d.id, None) for d in devices if _serves(d, use.get("request")))
+            ids.update((d.id, None) for d in devices if d.id and _serves(d, use.get("request")))
     return tuple(ids)
+
+
+def resources_of(
+    container: JSON, held: Mapping[str, ClaimInfo], health: DeviceHealth
+) -> list[JSON]:
+    """Return what the status of a container shows of its devices.
+
+    Args:
+        container: of the pod's spec.
+        held: the pod's prepared claims by their names within the pod.
+        health: of the devices of this node.
+    """
+    found = []
+    for use in (container.get("resources") or {}).get("claims") or []:
+        request = use.get("request")
+        shown: dict[str, JSON] = {}
+        for each in _shown(held[use["name"]], request, health) if use["name"] in held else ():
+            shown.setdefault(each["resourceID"], each)
+        if shown:
+            name = f"claim:{use['name']}/{request}" if request else f"claim:{use['name']}"
+            found.append({"name": name, "resources": [*shown.values()]})
+    return found
+
+
+def _shown(claim: ClaimInfo, request: str | None, health: DeviceHealth) -> Iterator[JSON]:
+    for driver, devices in claim.devices.items():
+        for each in devices:
+            if each.device and _serves(each, request):
+                name = each.id or f"{driver}/{each.pool}/{each.device}"
+                told = health.of(driver, each.pool, each.device)
+                yield {"resourceID": name, **told.as_json()}
 
 
 def _serves(device: CdiDevice, request: str | None) -> bool:

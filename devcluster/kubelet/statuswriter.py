@@ -1,12 +1,12 @@
 """Publishes a pod's status: computes it, and writes what the API server does not have yet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from api.objects import JSON
 from api.pods import Pod
 from api.resources import PODS
 from devcluster.kubelet.podlife import States
-from devcluster.kubelet.podstatus import changed, pod_status
+from devcluster.kubelet.podstatus import NO_RESOURCES, changed, pod_status
 from kube.client import Client
 from kube.errors import NotFound
 
@@ -21,13 +21,20 @@ class StatusWriter:
         self._wall = wall
         self._written: JSON = {}
 
-    def publish(self, pod: Pod, states: States, phase: str | None) -> None:
+    def publish(
+        self,
+        pod: Pod,
+        states: States,
+        phase: str | None,
+        resources: Mapping[str, list[JSON]] = NO_RESOURCES,
+    ) -> None:
         """Write what changed; a pod that is gone meanwhile is fine.
 
         Args:
             pod: as last seen, perhaps without what was written since.
             states: of its containers.
             phase: the final phase, None while it may go on.
+            resources: how the devices of containers are, by container name.
 
         Raises:
             KubeError: try again later.
@@ -40,6 +47,7 @@ class StatusWriter:
             host_ip=self._address,
             pod_ip=self._address if states else "",
             now=self._wall(),
+            resources=resources,
         )
         news = changed(known, status)
         if not news:

@@ -12,7 +12,7 @@ import yaml
 
 from api.conditions import holds
 from api.objects import JSON
-from api.resources import EVENTS, NAMESPACES, PODS, STRUCTURED_VERSIONS
+from api.resources import EVENTS, NAMESPACES, NODES, PODS, STRUCTURED_VERSIONS
 from devcluster.config import ClusterConfig
 from kube.client import Client
 from testing.waiting import until
@@ -70,8 +70,15 @@ def client(config: ClusterConfig) -> Iterator[Client]:
     made = {"metadata": {"name": DRIVER}, "spec": {"selectors": [selector]}}
     client.create(KNOWN.classes, made)
     yield client
+    client.delete(KNOWN.classes, DRIVER)
     client.delete(NAMESPACES, SPACE)
+    until("the pod is gone", lambda: not client.list(KNOWN.claims, namespace=SPACE).items)
+    until("the namespace is gone", lambda: SPACE not in names(client))
     client.close()
+
+
+def names(client: Client) -> set[str]:
+    return {each["metadata"]["name"] for each in client.list(NAMESPACES).items}
 
 
 def apply(client: Client) -> None:
@@ -104,3 +111,30 @@ def test_a_pod_is_bound_when_the_controller_says_that_its_gpu_is_ready(
     assert [(c["type"], c["status"]) for c in shown["conditions"]] == [
         ("BindingConditions", "True")
     ]
+
+
+def health(client: Client) -> list[JSON]:
+    """Return what the pod's container shows of its GPU."""
+    (container,) = pod(client)["status"]["containerStatuses"]
+    (claim,) = container.get("allocatedResourcesStatus") or [{"resources": []}]
+    return [{name: each.get(name) for name in ("health", "message")} for each in claim["resources"]]
+
+
+def test_a_container_shows_how_its_gpu_is(config: ClusterConfig, client: Client) -> None:
+    apply(client)
+    with program("drivers.gpu.controller", f"--kubeconfig={config.kubeconfig}"):
+        until("the pod runs", lambda: holds(pod(client), "Ready"))
+    healthy = [{"health": "Healthy", "message": None}]
+    until("healthy", lambda: health(client) == healthy)
+    (claim,) = client.list(KNOWN.claims, namespace=SPACE).items
+    (result,) = claim["status"]["allocation"]["devices"]["results"]
+    node, name = config.node_names[0], f"health.{DRIVER}/{result['device']}"
+
+    def say(text: str | None) -> None:
+        client.patch(NODES, node, {"metadata": {"annotations": {name: text}}})
+
+    say("unhealthy: fell off the bus")
+    broken = [{"health": "Unhealthy", "message": "fell off the bus"}]
+    until("unhealthy", lambda: health(client) == broken)
+    say(None)
+    until("healthy again", lambda: health(client) == healthy)

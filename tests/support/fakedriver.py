@@ -5,7 +5,7 @@ It serves whichever generations of the Node service a test asks for, and records
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent import futures
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +14,8 @@ from typing import Any
 
 import grpc
 
-from devcluster.kubelet.services import V1, V1BETA1
+from devcluster.kubelet.services import HEALTH_V1, V1, V1BETA1
+from dra.kubelet.protocol import dra_health_pb2 as health_messages
 from dra.kubelet.protocol import dra_v1_pb2 as devices
 from dra.kubelet.protocol import dra_v1alpha2_pb2 as single
 from dra.kubelet.protocol import dra_v1alpha3_pb2 as batch
@@ -38,6 +39,8 @@ class Driver:
         generations: of `v1alpha2`, `v1alpha3`, `v1alpha4`, `v1beta1` and `v1`; the second and the
             third share a path.
         ids: CDI ids by claim uid; `cdi/dev=<uid>` by default.
+        health: what the health service tells of the device `d` of the pool `p`, one list after
+            the other, until the stream ends; None has no such service.
         error: answer for each claim.
         status: makes every Node call fail.
         hold: Node calls wait for it.
@@ -52,6 +55,7 @@ class Driver:
     endpoint: str = ""
     generations: Sequence[str] = ("v1alpha2", "v1alpha3")
     ids: dict[str, list[str]] = field(default_factory=dict)
+    health: Iterable[health_messages.DeviceHealth] | None = None
     error: str = ""
     status: grpc.StatusCode | None = None
     streams: bool = False
@@ -106,7 +110,19 @@ def _services(driver: Driver) -> dict[str, Handlers]:
         version = service.service.rpartition(".dra.")[2].partition(".")[0]
         if version in driver.generations:
             found[service.service] = _batches(driver, devices, version)
+    if driver.health is not None:
+        found[HEALTH_V1] = {"NodeWatchResources": _health(driver.health)}
     return found
+
+
+def _health(told: Iterable[health_messages.DeviceHealth]) -> Any:
+    return grpc.unary_stream_rpc_method_handler(
+        lambda _request, _context: (
+            health_messages.NodeWatchResourcesResponse(devices=[each]) for each in told
+        ),
+        request_deserializer=health_messages.NodeWatchResourcesRequest.FromString,
+        response_serializer=lambda reply: reply.SerializeToString(),
+    )
 
 
 def _handler(behaviour: Callable[[Any, Any], Any], request: Any) -> Any:

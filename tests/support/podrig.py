@@ -65,6 +65,7 @@ class FakeClaims:
     calls: list[tuple[str, str]] = field(default_factory=list)
     broken: str = ""
     ids: tuple[str, ...] = ()
+    shown: dict[str, list[JSON]] = field(default_factory=dict)
 
     def prepare(self, pod: Pod) -> None:
         self.calls.append(("prepare", pod.uid))
@@ -78,6 +79,9 @@ class FakeClaims:
 
     def devices(self, pod: Pod, container: JSON) -> tuple[str, ...]:
         return self.ids
+
+    def resources(self, pod: Pod) -> dict[str, list[JSON]]:
+        return self.shown
 
 
 @dataclass

@@ -3,13 +3,17 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
+from devcluster.kubelet.devicehealth import Health
 from devcluster.kubelet.dialect import DIALECTS, Dialect
 from devcluster.kubelet.draclient import Answer, CdiDevice, ClaimRequest, DraClient
 from devcluster.kubelet.errors import PluginCallFailed
+from devcluster.kubelet.services import HEALTH_V1, V1
+from dra.kubelet.protocol import dra_health_pb2 as messages
 from tests.support.fakedriver import Driver, serving, short_directory
 from tests.support.tables import cases
 
@@ -140,6 +144,37 @@ def test_a_closed_connection_is_a_failed_call(socket: Path) -> None:
     with pytest.raises(PluginCallFailed, match="unregistered"):
         client.prepare(CLAIMS)
     assert client.watch_resources() == "CANCELLED"
+
+
+def device(health: messages.HealthStatus, **others: Any) -> messages.DeviceHealth:
+    named = messages.DeviceIdentifier(pool_name="p", device_name="d")
+    return messages.DeviceHealth(device=named, health=health, **others)
+
+
+def test_health_is_told_until_the_stream_ends(socket: Path) -> None:
+    told = [
+        device(messages.HEALTHY),
+        device(messages.UNHEALTHY, message="x" * 1025, health_check_timeout_seconds=5),
+        device(messages.UNKNOWN, health_check_timeout_seconds=-1),
+    ]
+    heard: list[Any] = []
+    with serving(Driver(generations=["v1"], health=told), socket):
+        client = DraClient(socket, DIALECTS["1.37"], service=V1)
+        assert client.watch_health(HEALTH_V1, heard.append) == "OK"
+        client.close()
+    assert heard == [
+        {("p", "d"): Health("Healthy")},
+        {("p", "d"): Health("Unhealthy", "x" * 1021 + "...", 5)},
+        {("p", "d"): Health("Unknown")},
+    ]
+    assert client.watch_health(HEALTH_V1, heard.append) == "CANCELLED"
+
+
+def test_a_driver_without_health_is_told_apart(socket: Path) -> None:
+    with serving(Driver(generations=["v1"]), socket):
+        client = DraClient(socket, DIALECTS["1.37"], service=V1)
+        assert client.watch_health(HEALTH_V1, lambda _told: None) == "UNIMPLEMENTED"
+        client.close()
 
 
 @pytest.mark.parametrize(("streams", "status"), [(False, "UNIMPLEMENTED"), (True, "OK")])

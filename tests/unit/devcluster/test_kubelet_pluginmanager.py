@@ -8,19 +8,28 @@ from pathlib import Path
 
 import pytest
 
+from devcluster.kubelet.devicehealth import DeviceHealth
 from devcluster.kubelet.dialect import DIALECTS
 from devcluster.kubelet.draclient import ClaimRequest
 from devcluster.kubelet.errors import PluginCallFailed
 from devcluster.kubelet.pluginmanager import PluginManager
+from dra.kubelet.protocol import dra_health_pb2 as messages
 from testing.waiting import until
 from tests.support.fakedriver import Driver, serving, short_directory
 
 
 @contextmanager
-def managing(directory: Path, minor: str) -> Iterator[tuple[PluginManager, threading.Event]]:
+def managing(
+    directory: Path, minor: str, health: DeviceHealth | None = None
+) -> Iterator[tuple[PluginManager, threading.Event]]:
     registered, stop = threading.Event(), threading.Event()
     manager = PluginManager(
-        directory, DIALECTS[minor], on_registered=lambda _: registered.set(), clock=time.monotonic
+        directory,
+        DIALECTS[minor],
+        on_registered=lambda _: registered.set(),
+        on_health=lambda: None,
+        health=health,
+        clock=time.monotonic,
     )
     thread = threading.Thread(target=manager.run, args=(stop,))
     thread.start()
@@ -85,3 +94,25 @@ def test_a_plugin_without_a_service_of_this_kubelet_is_told_so(versions: list[st
     assert driver.notified[0][0] is False
     assert "is supported" in driver.notified[0][1]
     assert manager.names() == []
+
+
+def test_health_is_known_while_the_plugin_is_there() -> None:
+    gone = threading.Event()
+
+    def told() -> Iterator[messages.DeviceHealth]:
+        device = messages.DeviceIdentifier(pool_name="p", device_name="d")
+        yield messages.DeviceHealth(device=device, health=messages.HEALTHY)
+        gone.wait(10)
+
+    versions = ["v1.DRAPlugin", "v1.DRAResourceHealth"]
+    driver = Driver(name="d", generations=["v1"], versions=versions, health=told())
+    health = DeviceHealth(time.monotonic)
+
+    def state() -> str:
+        return health.of("d", "p", "d").state
+
+    with short_directory() as directory, managing(directory, "1.37", health):
+        with serving(driver, directory / "d-reg.sock"):
+            until("healthy", lambda: state() == "Healthy")
+            gone.set()
+        until("unknown", lambda: state() == "Unknown")

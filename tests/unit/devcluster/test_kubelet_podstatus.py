@@ -147,3 +147,19 @@ def test_addresses() -> None:
 
 def test_only_what_changed_is_written() -> None:
     assert changed({"a": 1, "b": 2, "c": 3}, {"a": 1, "b": 4, "d": None}) == {"b": 4}
+
+
+def test_a_container_shows_how_its_devices_are() -> None:
+    shown = [{"name": "claim:gpu", "resources": [{"resourceID": "a/b=c", "health": "Healthy"}]}]
+    status = pod_status(
+        Pod(bound_pod(container("a"), container("b"))),
+        {},
+        phase=None,
+        host_ip="h",
+        pod_ip="",
+        now=NOW,
+        resources={"a": shown, "b": []},
+    )
+    first, second = status["containerStatuses"]
+    assert first["allocatedResourcesStatus"] == shown
+    assert "allocatedResourcesStatus" not in second
