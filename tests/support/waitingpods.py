@@ -311,7 +311,7 @@ def _binding(cluster: Cluster) -> None:
     cluster.gpus("node-1")
     cluster.claim("gpu")
     cluster.hold("gpu", "node-1/gpu-0", bindingConditions=["example.com/attached"])
-    cluster.pod("gpu", message="waiting for device binding conditions")
+    cluster.pod("gpu", message="")
 
 
 def _held_by_nobody(cluster: Cluster) -> None:
