@@ -8,6 +8,7 @@ import copy
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from api.conditions import condition
 from api.objects import JSON
 from devcluster.apiserver import fielderrors
 from devcluster.apiserver.fielderrors import FieldError
@@ -67,6 +68,10 @@ def default_template_spec(spec: JSON) -> None:
 def first_status(pod: JSON) -> None:
     """Set the status that a new pod has."""
     pod["status"] = {"phase": "Pending", "qosClass": qos_class(pod["spec"])}
+    if pod["spec"].get("schedulingGates"):
+        text = "Scheduling is blocked due to non-empty scheduling gates"
+        gated = condition("PodScheduled", "False", "SchedulingGated", text)
+        pod["status"]["conditions"] = [gated]
 
 
 def qos_class(spec: JSON) -> str:
@@ -94,6 +99,11 @@ def pod_grace(pod: JSON, asked: int | None) -> int:
 def _check_update(new: JSON, old: JSON) -> Iterator[FieldError]:
     if _frozen_part(new["spec"], old["spec"]) != _frozen_part(old["spec"], old["spec"]):
         yield fielderrors.not_allowed("spec", _IMMUTABLE)
+    had = _gates(old)
+    for name in _gates(new):
+        if name not in had:
+            text = f"only deletion is allowed, but found new scheduling gate '{name}'"
+            yield fielderrors.not_allowed("spec.schedulingGates", text)
     wanted = new["spec"].get("tolerations") or []
     if any(each not in wanted for each in old["spec"].get("tolerations") or []):
         text = "existing toleration can not be modified except its tolerationSeconds"
@@ -102,7 +112,7 @@ def _check_update(new: JSON, old: JSON) -> Iterator[FieldError]:
 
 def _frozen_part(spec: JSON, old: JSON) -> JSON:
     """Return the spec without the parts that may change."""
-    free = {"activeDeadlineSeconds", "tolerations"}
+    free = {"activeDeadlineSeconds", "schedulingGates", "tolerations"}
     if old.get("terminationGracePeriodSeconds", 0) < 0:
         free.add("terminationGracePeriodSeconds")
     frozen = {key: value for key, value in spec.items() if key not in free}
@@ -110,6 +120,10 @@ def _frozen_part(spec: JSON, old: JSON) -> JSON:
         if part in frozen:
             frozen[part] = [_without_image(container) for container in frozen[part]]
     return frozen
+
+
+def _gates(pod: JSON) -> list[str]:
+    return [each["name"] for each in pod["spec"].get("schedulingGates") or []]
 
 
 def _without_image(container: JSON) -> JSON:

@@ -192,6 +192,38 @@ def test_tolerations_may_be_added_and_not_taken_away(rig: Rig) -> None:
         rig.store.patch(kind, "default", "p", Patch(MERGE, {"spec": {"tolerations": more[:2]}}))
 
 
+GATED = [{"name": "example.com/a"}, {"name": "example.com/b"}]
+
+
+def test_a_gated_pod_says_so(rig: Rig) -> None:
+    pod = rig.create("Pod", pod_body("p", schedulingGates=GATED))
+    (told,) = pod["status"]["conditions"]
+    assert (told["type"], told["status"], told["reason"]) == (
+        "PodScheduled",
+        "False",
+        "SchedulingGated",
+    )
+    assert told["message"] == "Scheduling is blocked due to non-empty scheduling gates"
+
+
+@pytest.mark.parametrize("left", [GATED[1:], [], None], ids=["one", "none", "null"])
+def test_scheduling_gates_may_be_taken_away(rig: Rig, left: list[JSON] | None) -> None:
+    rig.create("Pod", pod_body("p", schedulingGates=GATED))
+    patch = Patch(MERGE, {"spec": {"schedulingGates": left}})
+    rig.store.patch(rig.kind("Pod"), "default", "p", patch)
+    pod = rig.get("Pod", "p")
+    assert pod is not None
+    assert (pod["spec"].get("schedulingGates") or []) == (left or [])
+
+
+@pytest.mark.parametrize("before", [[], GATED[:1]], ids=["the first", "one more"])
+def test_scheduling_gates_may_not_be_added(rig: Rig, before: list[JSON]) -> None:
+    rig.create("Pod", pod_body("p", schedulingGates=before))
+    patch = Patch(MERGE, {"spec": {"schedulingGates": GATED}})
+    with pytest.raises(Invalid, match="only deletion is allowed, but found new scheduling gate"):
+        rig.store.patch(rig.kind("Pod"), "default", "p", patch)
+
+
 @cases(
     "change",
     {

@@ -1,0 +1,316 @@
+"""A cluster for workloads: nodes without kubelet, devices without driver, and what pods come to.
+
+Only the scheduler decides here, and nothing ever runs. Nodes stay ready as Leases are renewed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from threading import Event, Thread
+from typing import Final, TypeVar
+
+from api.conditions import condition_of
+from api.nodefit import is_ready
+from api.objects import JSON, Key, key_of, object_key
+from api.resources import NAMESPACES, NODES, PODS, STRUCTURED_VERSIONS, Resource
+from devcluster.caches import Caches
+from devcluster.kubelet.node import RENEW_SECONDS, NodeAgent
+from kube.client import Client
+from kube.errors import AlreadyExists, NotFound
+from tests.allocatorparity.generator import DRIVERS
+from tests.allocatorparity.generator import NODES as NAMES
+from tests.explainparity.mending import Scene, entries, own_claims, plain_spec
+from tests.explainparity.workloads import CPUS, GATE, NAMESPACE, Ask, Workload
+
+T = TypeVar("T")
+V1: Final = STRUCTURED_VERSIONS["v1"]
+KNOWN: Final = (V1.claims, V1.templates, V1.slices, V1.classes)
+SETTLES: Final = 30.0
+"""Seconds in which the controllers of a cluster do what they have to."""
+
+_ADMIN: Final = {"resource.k8s.io/admin-access": "true"}
+
+
+class Unsettled(Exception):
+    """The cluster did not come to a state that was to follow; the text says to which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What kube-scheduler came to.
+
+    Attributes:
+        node: that it chose; empty if it refused.
+        message: of the condition PodScheduled.
+    """
+
+    node: str = ""
+    message: str = ""
+
+
+class Site:
+    """The cluster, watched."""
+
+    def __init__(self, client: Client) -> None:
+        """Watch pods, claims and nodes."""
+        self.client = client
+        self._caches = Caches(client, {PODS: {}, V1.claims: {}, NODES: {}})
+        self._changed = Event()
+        self._numbers = count(1)
+        for resource in (PODS, V1.claims, NODES):
+            self._caches[resource].subscribe(lambda _old, _new: self._changed.set())
+
+    def until(self, what: str, look: Callable[[], T | None], seconds: float = SETTLES) -> T:
+        """Return what is seen, as soon as it is seen in a watch.
+
+        Raises:
+            Unsettled: it did not come in time.
+        """
+        found = self.within(seconds, look)
+        if not found:
+            raise Unsettled(f"waited {seconds:g} s for {what}")
+        return found
+
+    def within(self, seconds: float, look: Callable[[], T | None]) -> T | None:
+        """Return what is seen within some seconds, None if nothing is."""
+        end = time.monotonic() + seconds
+        while True:
+            self._changed.clear()
+            found = look()
+            left = end - time.monotonic()
+            if found or left <= 0:
+                return found
+            self._changed.wait(left)
+
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Have the nodes and the namespace while the context lasts."""
+        stop = Event()
+        agents = [NodeAgent(self.client, name, "v0", "192.0.2.1", time.time) for name in NAMES]
+        bodies = [*self._caches.threads(stop), ("leases", lambda: _renew(agents, stop))]
+        threads = [Thread(target=body, name=name) for name, body in bodies]
+        for each in threads:
+            each.start()
+        try:
+            self._caches.wait_synced(stop)
+            self._prepare(agents)
+            yield
+            self._leave()
+        finally:
+            stop.set()
+            self._caches.stop()
+            for each in threads:
+                each.join()
+
+    def _leave(self) -> None:
+        self.clear()
+        for name in NAMES:
+            self._delete(NODES, name)
+        self._delete(NAMESPACES, NAMESPACE)
+
+    def _prepare(self, agents: Sequence[NodeAgent]) -> None:
+        with suppress(AlreadyExists):
+            self.client.create(NAMESPACES, {"metadata": {"name": NAMESPACE, "labels": _ADMIN}})
+        for agent in agents:
+            agent.register()
+            agent.renew()
+        self.clear()
+
+    def pod(self, name: str) -> JSON | None:
+        """Return a pod, as the watch last showed it."""
+        return self._caches[PODS].get(object_key(NAMESPACE, name))
+
+    def claim(self, name: str) -> JSON | None:
+        """Return a claim, as the watch last showed it."""
+        return self._caches[V1.claims].get(object_key(NAMESPACE, name))
+
+    def publish(self, workload: Workload) -> None:
+        """Create what there is before the pods.
+
+        Raises:
+            Invalid: the API server does not store it.
+        """
+        for each in workload.nodes:
+            self._node(each)
+        for each in workload.classes:
+            self.client.create(V1.classes, each)
+        for each in workload.slices:
+            self.client.create(V1.slices, each)
+        self.until("nodes as they are to be", lambda: all(map(self._is_ready, workload.nodes)))
+
+    def _node(self, raw: JSON) -> None:
+        name = raw["metadata"]["name"]
+        amounts = {"cpu": str(CPUS), "memory": "64Gi", "pods": "110"}
+        status = {"capacity": amounts, "allocatable": amounts}
+        self.client.patch(NODES, name, {"metadata": {"labels": raw["metadata"]["labels"]}})
+        self.client.patch(NODES, name, {"status": status}, subresource="status")
+        self.place(raw)
+
+    def place(self, raw: JSON) -> None:
+        """Give a node its taints, and cordon it or not."""
+        spec = {key: raw["spec"].get(key) for key in ("taints", "unschedulable")}
+        self.client.patch(NODES, raw["metadata"]["name"], {"spec": spec})
+
+    def _is_ready(self, wanted: JSON) -> bool:
+        node = self._caches[NODES].get(Key(wanted["metadata"]["name"]))
+        if node is None or not is_ready(node):
+            return False
+        kept = {each["key"] for each in wanted["spec"].get("taints") or ()}
+        has = {each["key"] for each in node["spec"].get("taints") or ()}
+        return has - {"node.kubernetes.io/unschedulable"} == kept
+
+    def ask(self, ask: Ask) -> None:
+        """Create a pod behind its gate, with claims and templates, and wait for those made of them.
+
+        Raises:
+            Invalid: the API server does not store it.
+        """
+        for each in ask.templates:
+            self.client.create(V1.templates, each, NAMESPACE)
+        for each in ask.claims:
+            self.client.create(V1.claims, each, NAMESPACE)
+        name = ask.pod["metadata"]["name"]
+        self.client.create(PODS, ask.pod)
+        there = {each["metadata"]["name"] for each in ask.templates}
+        self.until(f"claims of pod {name}", lambda: self._has_claims(name, there))
+        for each in ask.claims:
+            self.until("the claim", lambda each=each: self.claim(each["metadata"]["name"]))
+
+    def _has_claims(self, name: str, templates: set[str]) -> bool:
+        pod = self.pod(name)
+        made = [
+            claim for _, claim, template in entries(pod or {"spec": {}}) if template in templates
+        ]
+        return pod is not None and all(claim and self.claim(claim) for claim in made)
+
+    def decided(self, name: str, seconds: float) -> Verdict | None:
+        """Take the gate away, and return what the scheduler says; None if it says nothing."""
+        self.client.patch(PODS, name, {"spec": {"schedulingGates": None}}, namespace=NAMESPACE)
+        return self.within(seconds, lambda: self._verdict(name))
+
+    def bound(self, name: str, seconds: float = SETTLES) -> bool:
+        """Tell whether a pod gets a node within some seconds."""
+        return bool(self.within(seconds, lambda: self.is_bound(name)))
+
+    def is_bound(self, name: str) -> bool:
+        """Tell whether a pod has a node."""
+        return bool(((self.pod(name) or {}).get("spec") or {}).get("nodeName"))
+
+    def _verdict(self, name: str) -> Verdict | None:
+        pod = self.pod(name)
+        if pod is None or pod["spec"].get("schedulingGates"):
+            return None
+        if node := pod["spec"].get("nodeName"):
+            return Verdict(node)
+        told = condition_of(pod, "PodScheduled")
+        refused = told.get("status") == "False" and told.get("reason") != "SchedulingGated"
+        return Verdict(message=told.get("message", "")) if refused else None
+
+    def change(self, before: Scene, after: Scene) -> str:
+        """Make of one scene another; return the name of the pod, which may be a new one."""
+        for raw in after.seen.classes.values():
+            self._write(V1.classes, raw, before.seen.classes.get(raw["metadata"]["name"]))
+        slices = {each["metadata"]["name"]: each for each in before.seen.slices}
+        for raw in after.seen.slices:
+            self._write(V1.slices, raw, slices.get(raw["metadata"]["name"]))
+        nodes = {each["metadata"]["name"]: each for each in before.seen.nodes}
+        for raw in after.seen.nodes:
+            if raw != nodes[raw["metadata"]["name"]]:
+                self.place(raw)
+        for name in after.seen.templates - before.seen.templates:
+            spec = {"spec": plain_spec(after.seen.classes)}
+            name = name.partition("/")[2]
+            self.client.create(V1.templates, {"metadata": {"name": name}, "spec": spec}, NAMESPACE)
+        self._claims(before, after)
+        return self._pod(before, after)
+
+    def _write(self, resource: Resource, raw: JSON, before: JSON | None) -> None:
+        if before is None:
+            self.client.create(resource, raw)
+        elif raw != before:
+            self.client.update(resource, raw)
+
+    def _claims(self, before: Scene, after: Scene) -> None:
+        """Create claims that are new, and let others give back their devices."""
+        known = {key_of(each): each for each in before.seen.claims}
+        for each in after.seen.claims:
+            key = key_of(each)
+            if key not in known:
+                self.client.create(V1.claims, each)
+            elif known[key].get("status") and not each.get("status"):
+                self._free(known[key])
+
+    def _free(self, claim: JSON) -> None:
+        name = claim["metadata"]["name"]
+        for each in claim["status"].get("reservedFor") or ():
+            self._delete(PODS, each["name"], grace_seconds=0)
+        self.until(f"claim {name} to be free", lambda: not _has_devices(self.claim(name)))
+
+    def _pod(self, before: Scene, after: Scene) -> str:
+        """Make the pod anew if it or one of its claims had to change."""
+        name = str(before.pod["metadata"]["name"])
+        old = {key_of(each): each["spec"] for each in before.seen.claims}
+        own = [each for each in own_claims(after) if key_of(each) in old]
+        same = all(each["spec"] == old[key_of(each)] for each in own)
+        if same and before.pod["spec"] == after.pod["spec"]:
+            return name
+        ask = self._anew(after)
+        self.remove(name)
+        self.ask(ask)
+        return str(ask.pod["metadata"]["name"])
+
+    def _anew(self, scene: Scene) -> Ask:
+        """Return the pod under another name, with claims of its own under other names."""
+        number = next(self._numbers)
+        by_name = {each["metadata"]["name"]: each for each in own_claims(scene)}
+        claims: dict[str, JSON] = {}
+        listed = []
+        for entry, name, _ in entries(scene.pod):
+            if not _has_devices(by_name[name]):
+                made = f"anew-{number}-{name}"
+                claims[made] = {"metadata": {"name": made}, "spec": by_name[name]["spec"]}
+                name = made
+            listed.append({"name": entry, "resourceClaimName": name})
+        spec = {**scene.pod["spec"], "resourceClaims": listed, "schedulingGates": [{"name": GATE}]}
+        meta = {"name": f"anew-{number}", "namespace": NAMESPACE}
+        return Ask({"metadata": meta, "spec": spec}, list(claims.values()))
+
+    def remove(self, pod: str) -> None:
+        """Delete a pod, and wait until it is gone."""
+        self._delete(PODS, pod, grace_seconds=0)
+        self.until(f"pod {pod} to go", lambda: self.pod(pod) is None)
+
+    def clear(self) -> None:
+        """Delete what was made for a workload, and wait until it is gone."""
+        for resource in (PODS, V1.claims, V1.templates):
+            for each in self.client.list(resource, namespace=NAMESPACE).items:
+                grace = 0 if resource is PODS else None
+                self._delete(resource, each["metadata"]["name"], grace_seconds=grace)
+        for each in self.client.list(V1.slices).items:
+            if each["spec"]["driver"] in DRIVERS:
+                self._delete(V1.slices, each["metadata"]["name"])
+        for name in ("c0", "c1", "missing"):
+            self._delete(V1.classes, name)
+        self.until("an empty namespace", self._is_empty)
+
+    def _is_empty(self) -> bool:
+        stores = (self._caches[PODS], self._caches[V1.claims])
+        return not any(
+            each["metadata"]["namespace"] == NAMESPACE for store in stores for each in store.list()
+        )
+
+    def _delete(self, resource: Resource, name: str, grace_seconds: int | None = None) -> None:
+        with suppress(NotFound):
+            self.client.delete(resource, name, NAMESPACE, grace_seconds=grace_seconds)
+
+
+def _has_devices(claim: JSON | None) -> bool:
+    return bool(((claim or {}).get("status") or {}).get("allocation"))
+
+
+def _renew(agents: Sequence[NodeAgent], stop: Event) -> None:
+    while not stop.wait(RENEW_SECONDS):
+        for each in agents:
+            each.renew()
