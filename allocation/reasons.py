@@ -6,6 +6,7 @@ refused by what the requests take from each other.
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from allocation.problem import Problem
 from allocation.published import Candidate, View
@@ -60,6 +61,7 @@ def _request(
     candidates = problem.candidates if everything is None else everything
     looked = [(each, _why(problem, state, claim, request, each)) for each in candidates]
     told = [_device(problem.node, request, each, why) for each, why in looked if why is not None]
+    told += _unselected(problem, state, request) if everything is not None else ()
     fitting = sum(why is None for _, why in looked)
     wanted = request.count if everything is None else max(1, len(everything))
     if wanted is None or fitting >= wanted:
@@ -72,6 +74,17 @@ def _request(
     )
     refusal = Refusal(Rule.COUNT, problem.node, text, claim=request.claim, request=request.name)
     return told, refusal
+
+
+def _unselected(problem: Problem, state: State, request: Request) -> Iterator[Refusal]:
+    """Yield why a request for all devices is not for some."""
+    known = {each.id for each in problem.everything[request]}
+    unused = state.unused()
+    for each in problem.candidates:
+        if each.id not in known:
+            why = _why(problem, unused, 0, request, each)
+            if why is not None:
+                yield replace(_device(problem.node, request, each, why), unselected=True)
 
 
 def _why(

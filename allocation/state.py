@@ -56,6 +56,10 @@ class State:
         self.picks: list[Pick] = []
         self.by_device: dict[DeviceID, list[Pick]] = {}
 
+    def unused(self) -> "State":
+        """Return the state if nobody had a device, and there were no constraints."""
+        return State(InUse(), self._gates, [[]] * len(self._constraints))
+
     def is_shared(self, candidate: Candidate) -> bool:
         """Tell whether a device is given away in shares."""
         shared = candidate.device.get("allowMultipleAllocations")

@@ -59,6 +59,7 @@ class Refusal:
         device: `driver/pool/device`; empty if it is about more.
         text: what is refused, with the numbers.
         oddity: how Kubernetes differs here from what one expects; empty if it doesn't.
+        unselected: whether this is why a request for all devices is not for this one.
     """
 
     rule: Rule
@@ -68,6 +69,7 @@ class Refusal:
     request: str = ""
     device: str = ""
     oddity: str = ""
+    unselected: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Which nodes a pod may run on, apart from its claims, and which of them it prefers.
 
-A small version of the plugins NodeName, NodeUnschedulable, TaintToleration and NodeAffinity.
-Requests for CPU and memory are not counted: processes of this machine share all of it anyway.
+A small version of the plugins NodeName, NodeUnschedulable, TaintToleration and NodeAffinity; for
+NodeResourcesFit there is api.noderoom.
 Source: kubernetes pkg/scheduler/framework/plugins.
 """
 

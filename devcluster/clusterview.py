@@ -6,11 +6,12 @@ Source: kubernetes pkg/scheduler/backend/cache ("assumed" pods).
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from api.nodefit import NodeView
-from api.objects import JSON, Key, NodeName
+from api.noderoom import lacking, taken
+from api.objects import JSON, Key, NodeName, uid_of
 from api.pods import Pod
 from api.resources import NODES, PODS, Resource
 from devcluster.caches import Caches
@@ -68,7 +69,7 @@ class ClusterView:
         self._caches = caches
         self._claims = caches[known.claims]
         self._of_claims = claims
-        self._assumed: dict[str, NodeName] = {}
+        self._assumed: dict[str, tuple[Pod, NodeName]] = {}
 
     def waiting(self, key: Key) -> Pod | None:
         """Return the pod of a key if it waits for a node."""
@@ -94,16 +95,35 @@ class ClusterView:
             return found
         nodes = sorted(self._caches[NODES].list(), key=lambda node: str(node["metadata"]["name"]))
         views = tuple(NodeView.parse(node) for node in nodes)
-        return Attempt(pod, found, views, self._pods_on(views))
+        placed = self._placed(views)
+        pods_on = Counter(each["spec"]["nodeName"] for each in placed)
+        return Attempt(pod, found, views, pods_on, dict(_lacking(pod, nodes, placed)))
 
     def assume(self, pod: Pod, node: NodeName) -> None:
         """Take a pod for bound from now on."""
-        self._assumed[pod.uid] = node
+        self._assumed[pod.uid] = (pod, node)
 
     def forget(self, uid: str) -> None:
         """Believe the cache again about a pod: it is up to date, or binding failed."""
         self._assumed.pop(uid, None)
 
-    def _pods_on(self, nodes: Iterable[NodeView]) -> Mapping[NodeName, int]:
-        known = {n.name: len(self._caches[PODS].by_index(_BY_NODE, n.name)) for n in nodes}
-        return Counter(known) + Counter([*self._assumed.values()])
+    def _placed(self, nodes: Iterable[NodeView]) -> list[JSON]:
+        """Return the pods that are on nodes, or assumed to be."""
+        found = [pod for n in nodes for pod in self._caches[PODS].by_index(_BY_NODE, n.name)]
+        known = {uid_of(pod) for pod in found}
+        assumed = [(pod, node) for pod, node in self._assumed.values() if pod.uid not in known]
+        return [*found, *(_with_node(pod, node) for pod, node in assumed)]
+
+
+def _lacking(
+    pod: Pod, nodes: Iterable[JSON], placed: Iterable[JSON]
+) -> Iterator[tuple[NodeName, list[str]]]:
+    used = taken(placed)
+    for node in nodes:
+        name = NodeName(node["metadata"]["name"])
+        yield name, list(lacking(pod.raw, node, used.get(name, {})))
+
+
+def _with_node(pod: Pod, node: NodeName) -> JSON:
+    """Return a pod as it is once it is bound."""
+    return {**pod.raw, "spec": {**pod.raw["spec"], "nodeName": node}}

@@ -101,7 +101,9 @@ def _pod_facts(pod: JSON) -> list[object]:
 
 def _scheduling_facts(node: JSON) -> list[object]:
     spec = node.get("spec") or {}
-    conditions = (node.get("status") or {}).get("conditions") or []
+    status = node.get("status") or {}
+    conditions = status.get("conditions") or []
     states = sorted((c.get("type", ""), c.get("status", "")) for c in conditions)
     labels = node["metadata"].get("labels") or {}
-    return [labels, spec.get("taints") or [], bool(spec.get("unschedulable")), states]
+    room = status.get("allocatable") or {}
+    return [labels, spec.get("taints") or [], bool(spec.get("unschedulable")), states, room]

@@ -12,7 +12,7 @@ from api.resources import NODES, PODS, DraResources
 from devcluster.caches import Caches
 from devcluster.claimapi import RULES, ClaimApi
 from devcluster.clusterview import ClusterView
-from devcluster.podclaims import usable_claims
+from devcluster.podclaims import is_finished, node_of, usable_claims
 from devcluster.queueing import (
     PodBackoff,
     claim_matters,
@@ -57,8 +57,10 @@ class Wakeups:
                     self._caches[resource].subscribe(self.on_offer)
 
     def on_pod(self, old: JSON | None, new: JSON | None) -> None:
-        """Look at a pod that waits; forget one that is bound or gone."""
+        """Look at a pod that waits; forget one that is bound or gone; its room is for others."""
         pod = Pod(new or old or {})
+        if _has_left(old, new):
+            self._add(self._view.all_waiting())
         if new is None or (new.get("spec") or {}).get("nodeName"):
             self._view.forget(pod.uid)
             self._backoff.forget(pod.uid)
@@ -104,6 +106,12 @@ class Wakeups:
     def _add(self, pods: Iterable[Pod]) -> None:
         for pod in pods:
             self._queue.add(key_of(pod.raw))
+
+
+def _has_left(old: JSON | None, new: JSON | None) -> bool:
+    """Tell whether a pod takes no more room on its node."""
+    was_there = old is not None and bool(node_of(Pod(old))) and not is_finished(Pod(old))
+    return was_there and (new is None or is_finished(Pod(new)))
 
 
 def _may_use_claims(pod: Pod) -> bool:

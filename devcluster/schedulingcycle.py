@@ -6,7 +6,7 @@ Source: kubernetes pkg/scheduler/schedule_one.go and framework/types.go (FitErro
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Protocol
 
@@ -54,12 +54,19 @@ class Attempt:
         claims: the pod's; all of them exist and may be used by it.
         nodes: every node of the cluster.
         pods_on: how many pods each node has.
+        lacking: what nodes have too little of for the pod, in the words of kube-scheduler.
     """
 
     pod: Pod
     claims: Claims
     nodes: tuple[NodeView, ...]
     pods_on: Mapping[NodeName, int]
+    lacking: Mapping[NodeName, Sequence[str]] = field(default_factory=dict)
+
+    def unfit(self, node: NodeView) -> Sequence[str]:
+        """Return what keeps the pod from a node beside its claims."""
+        why = misfit(self.pod, node)
+        return [why] if why is not None else self.lacking.get(node.name, ())
 
 
 def attempt(given: Attempt, chance: Random) -> Verdict:
@@ -75,7 +82,7 @@ def attempt(given: Attempt, chance: Random) -> Verdict:
     if reason is not None:
         text = f"{_available_of(given)} {reason}. no new claims to deallocate"
         return Unschedulable(text)
-    usable = [node for node in given.nodes if misfit(given.pod, node) is None]
+    usable = [node for node in given.nodes if not given.unfit(node)]
     try:
         fitting = [node for node in usable if given.claims.filter(node) is None]
     except FilterFailed as error:
@@ -87,9 +94,15 @@ def attempt(given: Attempt, chance: Random) -> Verdict:
 
 
 def _histogram(given: Attempt) -> str:
-    reasons = (misfit(given.pod, n) or given.claims.filter(n) for n in given.nodes)
-    counted = Counter(reason for reason in reasons if reason)
+    counted = Counter(reason for node in given.nodes for reason in _reasons(given, node))
     return ", ".join(sorted(f"{count} {reason}" for reason, count in counted.items()))
+
+
+def _reasons(given: Attempt, node: NodeView) -> Sequence[str]:
+    if found := given.unfit(node):
+        return found
+    refused = given.claims.filter(node)
+    return [refused] if refused is not None else []
 
 
 def _available_of(given: Attempt) -> str:

@@ -54,25 +54,29 @@ def advice(node: NodeVerdict, now: datetime) -> Iterator[str]:
 def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
     """Yield what helps requests that fit by themselves, and take devices from each other."""
     yield from (f"relax the constraint, or ask for less: {each}" for each in node.constraints)
-    refused = {each.device: each for request in node.requests for each in request.refused}
-    wanted = sum(each.wanted or each.looked for each in node.requests)
+    refused = {each.device: each for request in node.requests for each in request.obstacles}
+    wanted = sum(each.wanted or each.selected for each in node.requests)
     lack = max(1, wanted - max(each.fitting for each in node.requests))
     held = _held(refused.values())
     yield from (_free(each, now) for each in held[:lack])
     if len(held) < lack:
         for request in node.requests:
             yield from _hints(request, node)
-        if not node.constraints:
+        greedy = [each for each in node.requests if each.wanted is None]
+        for each in greedy:
+            request = f"request {each.request} of claim {each.claim}"
+            yield f"ask for a number of devices instead of all: {request}"
+        if not node.constraints and not greedy:
             yield f"ask for less, or have more devices on {node.node}"
 
 
 def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Iterator[str]:
     """Yield what gives a request the devices that it lacks."""
-    held = _held(request.refused)
+    held = _held(request.obstacles)
     yield from (_free(each, now) for each in held[: request.missing])
     if len(held) < request.missing:
         yield from _hints(request, node)
-    if len(request.refused) < request.missing and not node.pools:
+    if len(request.obstacles) < request.missing and not node.pools:
         yield f"have more devices on {node.node}, for request {request.request}"
 
 
@@ -85,7 +89,7 @@ def _held(refused: Iterable[DeviceRefusal]) -> list[DeviceRefusal]:
 def _hints(request: RequestVerdict, node: NodeVerdict) -> Iterator[str]:
     """Yield what helps devices that nobody holds."""
     about = f"for {request.claim} {request.request}: " if len(node.requests) > 1 else ""
-    others = [each for each in request.refused if not each.holders]
+    others = [each for each in request.obstacles if not each.holders]
     for rule in dict.fromkeys(each.rule for each in others):
         devices = [each for each in others if each.rule is rule]
         yield f"{about}{_hint(rule, request, devices[0].text)} ({counted(len(devices), 'device')})"

@@ -50,6 +50,7 @@ class DeviceRefusal:
     Attributes:
         device: `driver/pool/device`.
         holders: who has it, or has what it needs.
+        unselected: whether this is why a request for all devices is not for this one.
     """
 
     device: str
@@ -57,6 +58,7 @@ class DeviceRefusal:
     text: str
     oddity: str = ""
     holders: tuple[Holder, ...] = ()
+    unselected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,18 @@ class RequestVerdict:
     refused: tuple[DeviceRefusal, ...] = ()
 
     @property
+    def selected(self) -> int:
+        """How many devices there are of which a request for all needs each."""
+        return self.looked - sum(each.unselected for each in self.refused)
+
+    @property
+    def obstacles(self) -> tuple[DeviceRefusal, ...]:
+        """The refusals that matter: a request for all needs no device that is not selected."""
+        if self.wanted is None and self.selected:
+            return tuple(each for each in self.refused if not each.unselected)
+        return self.refused
+
+    @property
     def fitting(self) -> int:
         """How many devices it could have if it were alone."""
         return self.looked - len(self.refused)
@@ -88,13 +102,13 @@ class RequestVerdict:
     def missing(self) -> int:
         """How many devices it lacks; one if it is for all, and none is selected."""
         if self.wanted is None:
-            return len(self.refused) if self.looked else 1
+            return len(self.obstacles) if self.selected else 1
         return max(0, self.wanted - self.fitting)
 
     @property
     def rules(self) -> Mapping[Rule, int]:
-        """How many devices each rule refused."""
-        return Counter(each.rule for each in self.refused)
+        """How many devices each rule refused, of those that matter."""
+        return Counter(each.rule for each in self.obstacles)
 
 
 @dataclass(frozen=True, slots=True)

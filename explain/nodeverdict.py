@@ -103,14 +103,13 @@ class Ground:
                 refused = tuple(by_request.get((claim_name(claim), name), ()))
                 everything = body.get("allocationMode") == "All"
                 wanted = None if everything else int(body.get("count", 1))
-                looked = len(refused) if everything else len(view.candidates)
                 yield RequestVerdict(
                     claim_name(claim),
                     name,
                     body["deviceClassName"],
                     tuple(each["cel"]["expression"] for each in body.get("selectors") or ()),
                     wanted,
-                    looked,
+                    len(view.candidates),
                     refused,
                 )
 
@@ -136,7 +135,9 @@ class _Scene:
         if refusal.rule is Rule.COUNTERS:
             held = self._drawn(candidate)
         told = tuple(dict.fromkeys(held))
-        return DeviceRefusal(refusal.device, refusal.rule, refusal.text, refusal.oddity, told)
+        return DeviceRefusal(
+            refusal.device, refusal.rule, refusal.text, refusal.oddity, told, refusal.unselected
+        )
 
     def _drawn(self, candidate: Candidate) -> Iterator[Holder]:
         for each in candidate.device.get("consumesCounters") or ():

@@ -6,13 +6,13 @@ from typing import Final
 
 from api.conditions import condition_of
 from api.nodefit import NodeView, misfit
+from api.noderoom import lacking, taken
 from api.objects import JSON, uid_of
 from api.pods import Pod
 from explain.diagnosis import Cause, Diagnosis
 from explain.extended import extended_claim
 from explain.podclaims import claims_of
 from explain.preparing import on_its_node
-from explain.room import lacking, taken
 from explain.seen import Seen
 
 _ENDED: Final = ("Succeeded", "Failed")

@@ -122,8 +122,9 @@ def _says(node: NodeVerdict) -> Iterator[str]:
 def _request(request: RequestVerdict) -> str:
     wanted = "all" if request.wanted is None else str(request.wanted)
     rules = ", ".join(f"{number} {rule}" for rule, number in sorted(request.rules.items()))
-    fit = f"{request.fitting} of {request.looked} devices fit"
-    if not request.looked:
+    of = request.looked if request.wanted is not None else request.selected
+    fit = f"{request.fitting} of {of} devices fit"
+    if not of:
         fit = "there are no devices" if request.wanted is not None else "no device is selected"
     refused = f"; refused: {rules}" if rules else ""
     return f"{request.claim} {request.request}: {wanted} wanted, {fit}{refused}"

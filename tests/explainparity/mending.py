@@ -47,7 +47,7 @@ def mended(scene: Scene, found: Diagnosis, node: NodeVerdict | None) -> Scene:
         classes={
             name: _widened(each, named, _classes(scene)) for name, each in seen.classes.items()
         },
-        slices=(*(_repaired(each, named) for each in slices), *_added(named)),
+        slices=(*(_repaired(each, named) for each in slices), *_added(named, len(slices))),
         nodes=tuple(_opened(each) if named.opens(each) else each for each in seen.nodes),
     )
     return Scene(_placed(scene.pod, node.place), made)
@@ -71,7 +71,7 @@ class _Named:
     @classmethod
     def of(cls, node: NodeVerdict) -> "_Named":
         requests = node.requests if node.rule is Rule.TOGETHER else node.short
-        refused = [each for request in requests for each in request.refused]
+        refused = [each for request in requests for each in request.obstacles]
         whole = {node.rule} if node.rule is not None and not node.requests else set()
         return cls(node, requests, refused, {each.rule for each in refused} | whole)
 
@@ -99,16 +99,19 @@ class _Named:
         return bool(raw["metadata"]["name"] == self.node.node and self.node.place)
 
     @property
+    def crowded(self) -> bool:
+        """Whether nothing is refused, and requests take devices from each other all the same."""
+        greedy = any(each.wanted is None for each in self.requests)
+        together = self.node.rule is Rule.TOGETHER
+        return together and (greedy or not (self.refused or self.node.constraints))
+
+    @property
     def lacking(self) -> int:
         """How many devices have to be added, as what is there can't be enough."""
         if self.node.rule is Rule.TOGETHER:
-            return 0 if self.refused or self.node.constraints else self._wanted
-        empty = (each for each in self.requests if len(each.refused) < each.missing)
+            return len(self.requests) if self.crowded else 0
+        empty = (each for each in self.requests if len(each.obstacles) < each.missing)
         return sum(each.missing for each in empty)
-
-    @property
-    def _wanted(self) -> int:
-        return sum(each.wanted or 1 for each in self.requests)
 
 
 def _own(scene: Scene) -> Set[str]:
@@ -193,8 +196,9 @@ def _loosened(claim: JSON, named: _Named) -> JSON:
         if named.invalid:
             _simplify(body, named.rules)
         elif request is not None:
-            nothing = request.wanted is None and not request.looked
-            _simplify(body, {Rule.SELECTOR} if nothing else request.rules.keys())
+            _simplify(body, request.rules.keys())
+            if named.crowded:
+                body.update(allocationMode="ExactCount", count=1)
     return made
 
 
@@ -212,11 +216,7 @@ def _simplify(body: JSON, rules: Set[Rule]) -> None:
 
 def _widened(raw: JSON, named: _Named, used: Set[str]) -> JSON:
     """Return a class that selects all devices, if it is said to refuse some."""
-    of = {
-        each.device_class
-        for each in named.requests
-        if Rule.CLASS_SELECTOR in each.rules or (each.wanted is None and not each.looked)
-    }
+    of = {each.device_class for each in named.requests if Rule.CLASS_SELECTOR in each.rules}
     if Rule.SELECTOR_ERROR in named.rules:
         of |= used
     return (
@@ -244,14 +244,15 @@ def _repaired(published: JSON, named: _Named) -> JSON:
     return made
 
 
-def _added(named: _Named) -> Iterator[JSON]:
+def _added(named: _Named, index: int) -> Iterator[JSON]:
     """Yield a slice with the devices that the node has too few of."""
     if number := named.lacking:
         node = named.node.node
-        pool = {"name": f"added-{node}", "generation": 1, "resourceSliceCount": 1}
-        devices = [{"name": f"dev-{index}"} for index in range(number)]
+        name = f"added-{index}"
+        pool = {"name": name, "generation": 1, "resourceSliceCount": 1}
+        devices = [{"name": f"dev-{number}"} for number in range(number)]
         yield {
-            "metadata": {"name": f"added-{node}"},
+            "metadata": {"name": name},
             "spec": {"driver": DOMAIN, "pool": pool, "nodeName": node, "devices": devices},
         }
 
@@ -274,7 +275,7 @@ def _placed(pod: JSON, texts: Sequence[str]) -> JSON:
 
 
 def _completed(slices: Sequence[JSON]) -> Sequence[JSON]:
-    """Return slices of which each pool has as many as it says."""
+    """Return slices of which each pool has as many as it says, without counters that it lacks."""
     newest: dict[tuple[str, str], int] = {}
     for each in slices:
         newest[_pool(each)] = max(newest.get(_pool(each), 0), each["spec"]["pool"]["generation"])

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, Final
 
 from api.objects import JSON
-from tests.allocatorparity.generator import NODES, ZONES, Generator
+from tests.allocatorparity.generator import NODES, POLICIES, ZONES, Generator
 
 NAMESPACE: Final = "explainparity"
 GATE: Final = "explainparity.example.com/explained"
@@ -75,6 +75,11 @@ class Workloads(Generator):
         # named, since a dataclass with slots is another class than that in which this was compiled
         found = Generator._device(self, name, sets, advanced)
         return {key: value for key, value in found.items() if key not in _WITHOUT}
+
+    def _capacity(self, values: Sequence[str], policies: Sequence[JSON | None]) -> JSON:
+        # further ones are there for allocators, and are not stored
+        stored = POLICIES if policies is POLICIES else (None,)
+        return Generator._capacity(self, values, stored[:3])
 
     def _node(self, name: str) -> JSON:
         meta = {"name": name, "labels": {"zone": ZONES[name], MARK: "true"}}

@@ -51,6 +51,35 @@ def test_waits_for_a_node_and_tells_why() -> None:
     assert rig.due() == [KEY]
 
 
+def eager(name: str, cpu: str, **fields: object) -> JSON:
+    container = {"name": "main", "resources": {"requests": {"cpu": cpu}}}
+    return pod(name, containers=[container], **fields)
+
+
+def test_cpu_of_pods_that_were_just_bound_is_taken() -> None:
+    """The watch need not have told of the first one."""
+    room = {"allocatable": {"cpu": "2"}}
+    given = node()
+    rig = scheduler_rig(
+        {**given, "status": {**given["status"], **room}}, eager("a", "1500m"), eager("b", "1")
+    )
+    rig.settle()
+    assert rig.node_of("a") == "node-1"
+    assert rig.told() == [("FailedScheduling", "0/1 nodes are available: 1 Insufficient cpu.")]
+
+
+def test_looks_again_when_a_pod_leaves_its_node() -> None:
+    room = {"allocatable": {"cpu": "2"}}
+    given = node()
+    there = eager("a", "1500m", nodeName="node-1")
+    rig = scheduler_rig({**given, "status": {**given["status"], **room}}, there, eager("b", "1"))
+    rig.settle()
+    assert rig.node_of("b") is None
+    rig.put({**there, "status": {"phase": "Succeeded"}})
+    rig.sync()
+    assert rig.due() == ["default/b"]
+
+
 def test_negotiates_with_the_driver() -> None:
     """The walk of a claim: select, allocate, bind; kubernetes scheduling-select-immediately."""
     rig = scheduler_rig(node(), USER, claim(), resource_class())

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from api.noderoom import asked, lacking, taken
 from api.objects import JSON
-from explain.room import asked, lacking, taken
 
 
 def container(cpu: str = "", memory: str = "", **fields: Any) -> JSON:

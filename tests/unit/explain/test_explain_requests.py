@@ -1,0 +1,78 @@
+"""What is named for a request that a node has nothing for."""
+
+from datetime import UTC, datetime
+
+from allocation.selectors import Selectors
+from allocation.verdicts import Rule
+from api.objects import JSON
+from explain.diagnosis import Diagnosis
+from explain.features import features
+from explain.pods import explain_pod
+from explain.seen import Seen
+from explain.text import as_text
+from tests.support.allocationworld import a_class, ask, claim, device, pool
+from tests.support.tables import cases
+
+NOW = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def explained(*requests: JSON, slices: list[JSON], of_class: str = "true") -> Diagnosis:
+    """Explain a pod with one claim on one node."""
+    wanted = claim(*requests, name="wanted")
+    node = {
+        "metadata": {"name": "here"},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+    }
+    seen = Seen(
+        37,
+        features(37, {}, {}),
+        NOW,
+        claims=(wanted,),
+        classes={"any": a_class("any", of_class)},
+        slices=tuple(slices),
+        nodes=(node,),
+    )
+    meta = {"name": "p", "namespace": "default", "uid": "p"}
+    entries = [{"name": "c", "resourceClaimName": "wanted"}]
+    pod = {"metadata": meta, "spec": {"containers": [{}], "resourceClaims": entries}}
+    return explain_pod(pod, seen, Selectors())
+
+
+DEVICES = pool(*(device(f"gpu-{n}", capacity={"memory": "4Gi"}) for n in range(2)))
+
+
+@cases(
+    ("request_", "of_class", "rule", "helps"),
+    {
+        "class": (ask(count="All"), "false", Rule.CLASS_SELECTOR, "choose another class"),
+        "selector": (ask("r", "false", count="All"), "true", Rule.SELECTOR, "change the selector"),
+        "capacity": (
+            ask(count="All", capacity={"requests": {"memory": "8Gi"}}),
+            "true",
+            Rule.CAPACITY,
+            "4Gi",
+        ),
+    },
+)
+def test_why_none_is_selected_of_which_all_are_wanted(
+    request_: JSON, of_class: str, rule: Rule, helps: str
+) -> None:
+    found = explained(request_, slices=[DEVICES], of_class=of_class)
+    assert found.nearest is not None
+    (request,) = found.nearest.short
+    assert (request.selected, request.fitting, request.missing) == (0, 0, 1)
+    assert dict(request.rules) == {rule: 2}
+    assert any(helps in each for each in found.helps), found.helps
+    assert f"all wanted, no device is selected; refused: 2 {rule}" in as_text(found)
+
+
+def test_only_where_there_is_no_device_more_of_them_help() -> None:
+    found = explained(ask(count="All"), slices=[])
+    assert found.helps == ("have more devices on here, for request r",)
+
+
+def test_two_requests_for_all_take_devices_from_each_other() -> None:
+    found = explained(ask("a", count="All"), ask("b", count="All"), slices=[DEVICES])
+    text = "ask for a number of devices instead of all: request"
+    assert found.helps == tuple(f"{text} {each} of claim default/wanted" for each in "ab")
+    assert "all wanted, 2 of 2 devices fit" in as_text(found)
