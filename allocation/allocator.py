@@ -242,7 +242,7 @@ class _Attempt:
     def _failed(
         self, request: Request, candidate: Candidate, source: str, selected: Selected
     ) -> Ended:
-        about = {"claim": request.claim, "request": request.name, "device": candidate.told}
+        about: JSON = {"claim": request.claim, "request": request.name, "device": candidate.told}
         if selected.unknown:
             text = f"{source}: {selected.unknown}"
             refusal = Refusal(Rule.UNKNOWN, self._node, text, **about)

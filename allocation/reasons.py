@@ -12,7 +12,7 @@ from allocation.problem import Problem
 from allocation.published import Candidate, View
 from allocation.requests import Ended, Request
 from allocation.state import State, Why
-from allocation.verdicts import Refusal, Rule
+from allocation.verdicts import Outcome, Refusal, Rule
 
 _TEXTS = {
     Rule.BINDING_CONDITIONS: "it has binding conditions, but the feature is disabled",
@@ -92,7 +92,7 @@ def _why(
 ) -> Why | None:
     """Return which rule refuses a device; the search may have ended before it looked at it.
 
-    Who has a device matters only if it is selected.
+    Who has a device matters only if it is selected. What can't be told here refuses nothing.
     """
     busy = state.busy(candidate, claim, request)
     try:
@@ -101,6 +101,8 @@ def _why(
             return busy if rule is None else (rule, _TEXTS[rule])
         lacking = state.lacking(candidate, request)
     except Ended as ended:
+        if ended.outcome is Outcome.UNKNOWN:
+            return busy
         return busy or (ended.refusal.rule, ended.refusal.text)
     except ValueError as error:
         return Rule.CAPACITY_ERROR, str(error)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Any
 
 from allocation.gates import Gates
 from allocation.verdicts import Outcome, Refusal, Rule
@@ -23,7 +24,7 @@ class Ended(Exception):
         self.refusal = refusal
 
 
-def invalid(rule: Rule, node: str, text: str, **about: str) -> Ended:
+def invalid(rule: Rule, node: str, text: str, **about: Any) -> Ended:
     """Return the end of an attempt on all nodes."""
     return Ended(Outcome.INVALID, Refusal(rule, node, text, **about))
 

@@ -64,8 +64,8 @@ def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
             yield from _hints(request, node)
         greedy = [each for each in node.requests if each.wanted is None]
         for each in greedy:
-            request = f"request {each.request} of claim {each.claim}"
-            yield f"ask for a number of devices instead of all: {request}"
+            about = f"request {each.request} of claim {each.claim}"
+            yield f"ask for a number of devices instead of all: {about}"
         if not node.constraints and not greedy:
             yield f"ask for less, or have more devices on {node.node}"
 

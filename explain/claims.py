@@ -5,13 +5,13 @@ from dataclasses import replace
 from typing import Final
 
 from allocation.selectors import Selectors
+from api.claims.view import consumers
 from api.humantime import age
 from api.objects import JSON, key_of
 from api.pods import Pod
 from api.texts import listed
 from explain.advice import advice, nearest
 from explain.diagnosis import Cause, Diagnosis
-from explain.holders import consumers
 from explain.nodeverdict import Wanted
 from explain.pods import ground, node_of
 from explain.preparing import conditions

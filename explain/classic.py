@@ -5,18 +5,18 @@ The verdicts are those of the controller itself, on the node states as they are.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 from allocation.verdicts import Outcome
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.errors import MalformedState
-from api.nas import parse_nas
-from api.objects import JSON, NodeName, key_of
+from api.nas import AllocatedClaim, parse_nas
+from api.objects import JSON, ClaimUID, NodeName, uid_of
 from api.pods import Pod, PodSchedulingContext
 from api.selectors import selects
-from api.texts import counted, listed
 from controller.decide.allocator import DeviceRequest, Refusal
+from controller.decide.nearmiss import Miss
+from controller.decide.nearmiss import nearest as nearest_of
 from controller.nodes.infos import NodeView, view_of
 from controller.versions.dialect import ClaimRequests, Dialect, NotOurs
 from controller.versions.v1alpha2 import V1Alpha2
@@ -24,11 +24,8 @@ from controller.versions.v1alpha3 import V1Alpha3
 from explain.advice import nearest
 from explain.conclusion import conclusion
 from explain.diagnosis import Cause, Diagnosis, NodeVerdict
-from explain.holders import consumers
 from explain.seen import Classic, Seen
 from explain.stages import places, scheduler_says, settled
-
-_SHOWN: Final = 4
 
 
 def _dialect(classic: Classic) -> Dialect:
@@ -106,20 +103,27 @@ class _Waiting:
             else:
                 return Diagnosis(subject, Cause.INVALID, False, str(reading.error))
         nodes = tuple(self._verdicts(requests, selectors, others))
-        return self._concluded(subject, nodes, others)
+        return self._concluded(subject, nodes, requests, others)
 
     def _pending(self) -> list[ClaimView]:
         return [each for each in self.claims if each.allocation is None]
 
     def _concluded(
-        self, subject: str, nodes: tuple[NodeVerdict, ...], others: Sequence[ClaimView]
+        self,
+        subject: str,
+        nodes: tuple[NodeVerdict, ...],
+        requests: Sequence[DeviceRequest],
+        others: Sequence[ClaimView],
     ) -> Diagnosis:
         decide = ("resourceclaims", "nodeallocationstates")
         cause, fits, summary = conclusion(nodes, self.seen, decide)
         if self.seen.lacks("nodeallocationstates") and self._pending():
             cause, fits = Cause.UNKNOWN, None
+        miss = None if fits else self._nearest(nodes, requests)
         near = None if fits else nearest(nodes)
-        helps = tuple(self._advice(near)) if near else ()
+        if miss:
+            near = next(each for each in nodes if each.node == miss.node)
+        helps = tuple(self._advice(near, miss)) if near else ()
         silent = self._unanswered()
         if silent and fits:
             cause, fits = Cause.DRIVER, False
@@ -176,26 +180,23 @@ class _Waiting:
         known = context.unsuitable_nodes
         return [e.name for e in self.pod.claims if e.claim_name in pending and e.name not in known]
 
-    def _advice(self, node: NodeVerdict) -> Iterator[str]:
+    def _advice(self, node: NodeVerdict, miss: Miss | None) -> Iterator[str]:
         yield from (f"make {node.node} take the pod: {each}" for each in node.place)
         for claim in node.elsewhere:
             yield f"{node.node} can't reach the devices of claim {claim}: delete what uses it"
         if node.message:
-            held = list(self._held(node.node))
-            told = f"; held: {listed(held, _SHOWN)}" if held else ""
+            told = f"; {miss.told(self._claim_of)}" if miss else ""
             yield f"have more devices free on {node.node}: {node.message}{told}"
 
-    def _held(self, node: str) -> Iterator[str]:
-        """Yield who has devices of a node."""
-        view = _node(self.classic, node)
-        by_uid = {each["metadata"].get("uid"): each for each in self.seen.claims}
-        if isinstance(view, NodeView):
-            for uid, entry in view.state.allocated.items():
-                claim = by_uid.get(uid)
-                whom = ", ".join(consumers(claim)) if claim else "which is gone"
-                name = key_of(claim) if claim else f"{entry.namespace}/{entry.name}"
-                devices = counted(len(entry.devices), "device")
-                yield f"{devices} by claim {name} ({whom or 'reserved for nobody'})"
+    def _nearest(
+        self, nodes: Sequence[NodeVerdict], requests: Sequence[DeviceRequest]
+    ) -> Miss | None:
+        """Return which node that takes the pod lacks least devices of ours."""
+        views = (_node(self.classic, each.node) for each in nodes if not each.elsewhere)
+        return nearest_of(view.miss(requests) for view in views if isinstance(view, NodeView))
+
+    def _claim_of(self, uid: ClaimUID, _entry: AllocatedClaim) -> JSON | None:
+        return next((each for each in self.seen.claims if uid_of(each) == uid), None)
 
 
 def _named(claims: Sequence[ClaimView]) -> set[str | None]:

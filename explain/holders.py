@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from allocation.inuse import DeviceID
+from api.claims.view import consumers
 from api.humantime import age
 from api.objects import JSON, key_of
 from api.texts import listed
@@ -46,16 +47,6 @@ def holders(claims: Iterable[JSON]) -> Mapping[DeviceID, Sequence[Holder]]:
             device = (result["driver"], result["pool"], result["device"])
             found.setdefault(device, []).append(_holder(claim, allocation, result))
     return found
-
-
-def consumers(claim: JSON) -> tuple[str, ...]:
-    """Return what a claim is reserved for."""
-    namespace = claim["metadata"].get("namespace", "")
-    reserved = (claim.get("status") or {}).get("reservedFor") or ()
-    return tuple(
-        f"{each.get('resource', 'pods').removesuffix('s')} {namespace}/{each['name']}"
-        for each in reserved
-    )
 
 
 def _holder(claim: JSON, allocation: JSON, result: JSON) -> Holder:

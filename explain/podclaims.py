@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from api.claims.view import consumers
 from api.objects import JSON, uid_of
 from api.pods import Pod, PodClaim
 from explain.diagnosis import Cause
-from explain.holders import consumers
 from explain.requested import class_names
 from explain.seen import Seen
 

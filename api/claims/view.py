@@ -230,6 +230,16 @@ def allocation_of(raw: JSON) -> JSON | None:
     return (raw.get("status") or {}).get("allocation") or None
 
 
+def consumers(raw: JSON) -> tuple[str, ...]:
+    """Return what a claim is reserved for, such as `pod default/x`."""
+    namespace = raw["metadata"].get("namespace", "")
+    reserved = (raw.get("status") or {}).get("reservedFor") or ()
+    return tuple(
+        f"{each.get('resource', 'pods').removesuffix('s')} {namespace}/{each['name']}"
+        for each in reserved
+    )
+
+
 def with_status(raw: JSON, **fields: object) -> JSON:
     """Return a claim with these fields in its status, without those that are None."""
     status = {**(raw.get("status") or {}), **fields}

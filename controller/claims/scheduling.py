@@ -13,6 +13,7 @@ from api.errors import UserError
 from api.objects import JSON, Key, NodeName, object_key
 from api.pods import Pod, PodClaim, PodSchedulingContext
 from api.resources import PODS, Resource
+from controller.claims.nearest import nearest_miss
 from controller.claims.writer import ClaimWriter, PendingClaim
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.decide.negotiation import SILENT, Answer, answered, explain, favoured, negotiate
@@ -93,6 +94,13 @@ class PendingClaims:
             if isinstance(reading, ClaimRequests):
                 found[entry.name] = PendingClaim(claim, reading)
         return found
+
+    def nearest(
+        self, infos: NodeInfos, nodes: Iterable[NodeName], pending: Sequence[PendingClaim], pod: Pod
+    ) -> str:
+        """Return which of the nodes lacks least for the claims of a pod, in words."""
+        requests = [request for each in pending for request in each.asked.requests]
+        return nearest_miss(infos, self._claims, nodes, requests, pod.uid)
 
     def _claim(self, pod: Pod, entry: PodClaim) -> ClaimView | None:
         """Return the claim of one entry, None for one that was deliberately not created."""
@@ -227,7 +235,9 @@ class SchedulingSync:
         )
         asked = len({*psc.potential_nodes, *answer.refusals})
         if answer.allocate_on is None and changed and len(answer.refusals) == asked:
-            error = NoSuitableNode(explain(answer.refusals, asked))
+            claims_once = _distinct(pending.values())
+            near = self._pending.nearest(self._infos, answer.refusals, claims_once, pod)
+            error = NoSuitableNode(explain(answer.refusals, asked, near))
             claims: tuple[JSON, ...] = tuple(p.claim.raw for p in pending.values())
             return Blocked(error, (pod.raw, *claims), topics)
         return After(RECHECK_SECONDS, topics)

@@ -11,6 +11,7 @@ from api.claims.view import ClaimView
 from api.contract import Contract
 from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
+from controller.claims.nearest import nearest_miss
 from controller.claims.writer import ClaimWriter, PendingClaim
 from controller.decide.allocator import Refusal
 from controller.decide.negotiation import explain
@@ -90,7 +91,10 @@ class ClaimSync:
             if refusal is None:
                 return _allocated(claim, candidate)
             refusals[candidate.node] = refusal
-        told = explain(refusals, len(refusals)) if refusals else "no node offers devices"
+        near = nearest_miss(
+            self._infos, self._cache, refusals, waiting.asked.requests, waiting.claim.uid
+        )
+        told = explain(refusals, len(refusals), near) if refusals else "no node offers devices"
         return Blocked(NoSuitableNode(told), (claim.raw,), frozenset({ANY_NODE}))
 
     def _try(self, waiting: PendingClaim, candidate: Candidate) -> Refusal | None:

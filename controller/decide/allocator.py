@@ -87,6 +87,21 @@ def plan(
     return chosen
 
 
+def served(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> int:
+    """Return how many devices can be given to requests that may not all be served."""
+    eligible = _eligible(free, requests)
+    if len(requests) == 1:
+        return min(requests[0].wanted.count, len(eligible[0]))
+    owner: dict[int, int] = {}
+    wanted = (number for number, each in enumerate(requests) for _ in range(each.wanted.count))
+    return sum(_take(number, eligible, owner) for number in wanted)
+
+
+def described_requests(requests: Sequence[DeviceRequest]) -> str:
+    """Return what is asked for, for people."""
+    return listed([_devices(group) for group in _grouped(requests)], _SHOWN_GROUPS)
+
+
 def described(node: NodeName, devices: Sequence[AllocatedDevice]) -> str:
     """Return what a claim got, for people."""
     names = [f"{d.id} split in {d.split}" if d.split > 1 else d.id for d in devices]
@@ -167,7 +182,7 @@ def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Re
     repeats is counted as long as its text is the same.
     """
     wanted = _grouped(requests)
-    asked = f"asked for {listed([_devices(group) for group in wanted], _SHOWN_GROUPS)}"
+    asked = f"asked for {described_requests(requests)}"
     if sum(group.count for group in wanted) > len(offered):
         return Refusal("TooFewDevices", f"{asked}, which can never fit on a node of {len(offered)}")
     if _match(offered, requests) is not None:

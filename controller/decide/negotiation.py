@@ -136,11 +136,16 @@ def answered(psc: PodSchedulingContext, unsuitable: Mapping[str, list[NodeName]]
     return {**psc.raw, "status": {**status, "resourceClaims": [*entries, *ours]}}
 
 
-def explain(refusals: Mapping[NodeName, Refusal], asked: int) -> str:
+def explain(refusals: Mapping[NodeName, Refusal], asked: int, nearest: str = "") -> str:
     """Return one line for people: how many nodes fit, and why the others do not.
 
     Nodes with the same reason are named together; the most frequent reason comes first. What would
     not fit into an event is left out, by reasons.
+
+    Args:
+        refusals: of nodes.
+        asked: how many nodes there were.
+        nearest: the nearest miss, empty if there is none.
     """
     nodes: dict[str, list[str]] = {}
     for node, refusal in refusals.items():
@@ -148,6 +153,8 @@ def explain(refusals: Mapping[NodeName, Refusal], asked: int) -> str:
     reasons = sorted(nodes.items(), key=lambda item: (-len(item[1]), item[0]))
     told = [f"{listed(sorted(names), _SHOWN_NODES)}: {message}" for message, names in reasons]
     text = head = f"{asked - len(refusals)} of {asked} nodes can serve the claims"
+    if nearest:
+        text = head = f"{head}; {nearest}"
     for shown in range(min(len(told), _SHOWN_REASONS), 0, -1):
         more = len(told) - shown
         rest = [counted(more, "more reason")] if more else []

@@ -133,6 +133,19 @@ def test_claim_that_does_not_fit_starts_as_soon_as_it_does(space: Space) -> None
     assert len(space.devices("late")) == DEVICES
 
 
+def test_pod_that_waits_is_told_who_has_what_it_lacks(space: Space) -> None:
+    holders = [f"holder{n}" for n, _ in enumerate(space.cluster.nodes)]
+    for name in holders:
+        space.apply(*space.claim(name, ALL), space.pod(name, name))
+    space.ready(*holders)
+    space.apply(*space.claim("late"), space.pod("late", "late"))
+    told = space.told("pod", "late", "NoSuitableNode")
+    assert any(f"nearest is {node}, with 0 of 1 device" in told for node in space.cluster.nodes)
+    held = [f"claim {space.name}/{n} (pod {space.name}/{n}) since 20" for n in holders]
+    assert sum(f"; the rest is held by {each}" in told for each in held) == 1
+    assert told == space.told("resourceclaim", "late", "NoSuitableNode")
+
+
 def test_claim_larger_than_any_node_says_so(space: Space) -> None:
     space.apply(*space.claim("huge", ClaimRequest(count=DEVICES + 1)), space.pod("user", "huge"))
     space.told("pod", "user", "FailedScheduling")

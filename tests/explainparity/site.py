@@ -174,16 +174,18 @@ class Site:
         name = ask.pod["metadata"]["name"]
         self.client.create(PODS, ask.pod)
         there = {each["metadata"]["name"] for each in ask.templates}
-        self.until(f"claims of pod {name}", lambda: self._has_claims(name, there))
-        for each in ask.claims:
-            self.until("the claim", lambda each=each: self.claim(each["metadata"]["name"]))
+        # of which one is missing, others are not made either
+        if all(template in there for _, _, template in entries(ask.pod) if template):
+            self.until(f"claims of pod {name}", lambda: self._has_claims(name))
+        names = [each["metadata"]["name"] for each in ask.claims]
+        self.until("claims in the cache", lambda: all(map(self.claim, names)))
 
-    def _has_claims(self, name: str, templates: set[str]) -> bool:
+    def _has_claims(self, name: str) -> bool:
         pod = self.pod(name)
-        made = [
-            claim for _, claim, template in entries(pod or {"spec": {}}) if template in templates
-        ]
-        return pod is not None and all(claim and self.claim(claim) for claim in made)
+        if pod is None:
+            return False
+        made = [claim for _, claim, template in entries(pod) if template]
+        return all(claim and self.claim(claim) for claim in made)
 
     def decided(self, name: str, seconds: float) -> Verdict | None:
         """Take the gate away, and return what the scheduler says; None if it says nothing."""
@@ -224,7 +226,10 @@ class Site:
             name = name.partition("/")[2]
             self.client.create(V1.templates, {"metadata": {"name": name}, "spec": spec}, NAMESPACE)
         self._claims(before, after)
-        return self._pod(before, after)
+        name = self._pod(before, after)
+        if after.seen.templates != before.seen.templates:
+            self.until(f"claims of pod {name}", lambda: self._has_claims(name))
+        return name
 
     def _write(self, resource: Resource, raw: JSON, before: JSON | None) -> None:
         if before is None:

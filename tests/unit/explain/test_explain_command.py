@@ -363,7 +363,8 @@ def test_classic_pod_hears_what_the_controller_would_say() -> None:
     assert found.exit_code == 1
     assert "node-1  asked for 1 device, not free at present" in found.output
     assert "node-2  no plugin has published its devices" in found.output
-    assert "held: 2 devices by claim default/held (reserved for nobody)" in found.output
+    rest = "the rest is held by claim default/held (reserved for nobody)"
+    assert f"nearest is node-1, with 0 of 1 device free; {rest}" in found.output
 
 
 def test_classic_pod_that_fits() -> None:

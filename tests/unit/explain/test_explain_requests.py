@@ -76,3 +76,12 @@ def test_two_requests_for_all_take_devices_from_each_other() -> None:
     text = "ask for a number of devices instead of all: request"
     assert found.helps == tuple(f"{text} {each} of claim default/wanted" for each in "ab")
     assert "all wanted, 2 of 2 devices fit" in as_text(found)
+
+
+def test_what_can_not_be_told_here_is_not_named_where_it_is_not_looked_at() -> None:
+    """The scheduler refuses this before it gets to the selector."""
+    unknown = ask("b", "device.attributes[device.driver].all(k, v, v != 7)")
+    found = explained(ask("a", count="All"), unknown, slices=[DEVICES])
+    assert found.nearest is not None
+    assert found.nearest.rule is Rule.TOGETHER
+    assert all(not each.refused for each in found.nearest.requests)

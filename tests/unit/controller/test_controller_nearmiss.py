@@ -1,0 +1,183 @@
+"""Which node lacks least, who holds that, and that the event of a pod that waits tells it."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from api.claims.view import with_status
+from api.contract import FAKE
+from api.nas import AllocatedClaim, parse_nas
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from api.parameters import ClaimParameters
+from controller.decide.allocator import DeviceRequest
+from controller.decide.nearmiss import Miss, nearest
+from controller.nodes.infos import NodeView, view_of
+from tests.support.build import (
+    POD_CLAIM,
+    claim,
+    holding,
+    nas,
+    pod,
+    resource_class,
+    scheduling,
+)
+from tests.support.controllerrig import Rig
+
+PSC = "psc:default/pod"
+SINCE = "2026-11-29T09:00:00Z"
+
+
+def named(state: JSON, uid: str, name: str, *indexes: int) -> JSON:
+    """Return the NAS with devices allocated to a claim of this name."""
+    held = holding(state, uid, *indexes)
+    info = {"namespace": "default", "name": name}
+    entry = {**held["spec"]["allocatedClaims"][uid], "claimInfo": info}
+    allocated = {**held["spec"]["allocatedClaims"], uid: entry}
+    return {**held, "spec": {**held["spec"], "allocatedClaims": allocated}}
+
+
+def used(name: str, by: str) -> JSON:
+    """Return a claim that a pod uses."""
+    made = claim(name)
+    made["metadata"]["creationTimestamp"] = SINCE
+    consumer = {"resource": "pods", "name": by, "uid": f"uid-{by}"}
+    return with_status(made, reservedFor=[consumer])
+
+
+def ask(count: int, model: str | None = None, claim: str = "uid-claim") -> DeviceRequest:
+    return DeviceRequest(ClaimUID(claim), ClaimParameters(count, 0, model))
+
+
+def missed(raw: JSON, *requests: DeviceRequest, reserved: Sequence[str] = ()) -> Miss | None:
+    view = view_of(parse_nas(raw, FAKE.device_key))
+    assert isinstance(view, NodeView)
+    return view.miss(requests, frozenset(map(DeviceID, reserved)))
+
+
+def told(raw: JSON, *requests: DeviceRequest, reserved: Sequence[str] = ()) -> str:
+    found = missed(raw, *requests, reserved=reserved)
+    return found.told(lambda _uid, _entry: None) if found else ""
+
+
+MIXED = nas("node-2", 4)
+MIXED["spec"]["allocatableDevice"][3]["fake"]["name"] = "X"
+
+
+@pytest.mark.parametrize(
+    ("state", "requests", "text"),
+    [
+        pytest.param(
+            named(nas("node-2", 4), "uid-a", "a", 3),
+            [ask(4)],
+            "nearest is node-2, with 3 of 4 devices free; the rest is held by claim default/a",
+            id="the fourth",
+        ),
+        pytest.param(
+            named(named(MIXED, "uid-a", "a", 3), "uid-b", "b", 0),
+            [ask(1, "X")],
+            "nearest is node-2, with 0 of 1 device of model X free; the rest is held by claim "
+            "default/a",
+            id="of the model only",
+        ),
+        pytest.param(
+            named(MIXED, "uid-a", "a", 0, 3),
+            [ask(2, "M"), ask(1, "X", "uid-other")],
+            "nearest is node-2, with 2 of 2 devices of model M, 1 device of model X free; the rest "
+            "is held by claim default/a",
+            id="several requests",
+        ),
+        pytest.param(
+            holding(nas("node-2", 2), "uid-a", 0),
+            [ask(2)],
+            "nearest is node-2, with 1 of 2 devices free; the rest is held by the claim of uid "
+            "uid-a",
+            id="without a name",
+        ),
+        pytest.param(nas("node-2", 2), [ask(2)], "", id="fits"),
+        pytest.param(named(nas("node-2", 2), "uid-a", "a", 0), [ask(3)], "", id="never fits"),
+        pytest.param(MIXED, [ask(1, "Y")], "", id="no such model"),
+    ],
+)
+def test_what_a_node_lacks(state: JSON, requests: list[DeviceRequest], text: str) -> None:
+    assert told(state, *requests) == text
+
+
+def test_devices_that_others_are_about_to_get_are_no_claims_yet() -> None:
+    assert told(nas("node-2", 2), ask(2), reserved=["node-2-0"]) == (
+        "nearest is node-2, with 1 of 2 devices free; the rest is held by other pods that are "
+        "about to get 1 device"
+    )
+
+
+def test_what_a_claim_of_the_pod_has_is_not_held_by_others() -> None:
+    state = named(nas("node-2", 2), "uid-claim", "claim", 0)
+    assert missed(state, ask(1), ask(1, claim="uid-other")) is None
+
+
+def test_the_nearest_stays_the_same_among_equals() -> None:
+    def lacking(node: str, serves: int) -> Miss:
+        return Miss(NodeName(node), serves, 4, "4 devices", {})
+
+    found = [None, lacking("b", 3), lacking("a", 3), lacking("c", 2)]
+    for each in (found, found[::-1]):
+        near = nearest(each)
+        assert near is not None
+        assert near.node == "a"
+    assert nearest([None]) is None
+
+
+def waiting(*objects: JSON) -> Rig:
+    return Rig(
+        pod("pod", (POD_CLAIM, "claim")),
+        claim(),
+        resource_class(),
+        scheduling(potential=["node-1", "node-2"]),
+        *objects,
+    )
+
+
+def test_a_pod_that_waits_hears_of_the_nearest_node_first() -> None:
+    rig = waiting(
+        named(nas("node-1", 1), "uid-gone", "gone", 0),
+        named(nas("node-2", 1), "uid-held", "held", 0),
+        used("held", "y"),
+        used("gone", "z") | {"metadata": {**claim("gone")["metadata"], "uid": "another"}},
+    )
+    assert rig.handle(PSC) == "blocked"
+    (text,) = {text for _, _, text in rig.told()}
+    assert text == (
+        "0 of 2 nodes can serve the claims; nearest is node-1, with 0 of 1 device free; the rest "
+        "is held by claim default/gone; node-1, node-2: asked for 1 device, not free at present"
+    )
+
+
+def test_the_event_names_the_pod_and_no_age() -> None:
+    rig = waiting(named(nas("node-2", 1), "uid-held", "held", 0), used("held", "y"))
+    assert rig.handle(PSC) == "blocked"
+    (text,) = {text for _, _, text in rig.told()}
+    assert f"held by claim default/held (pod default/y) since {SINCE};" in text
+
+
+def test_an_immediate_claim_hears_it_too() -> None:
+    rig = Rig(
+        claim(mode="Immediate"),
+        resource_class(),
+        named(nas("node-2", 1), "uid-held", "held", 0),
+        used("held", "y"),
+    )
+    rig.handle("claim:default/claim")
+    (text,) = {text for _, _, text in rig.told()}
+    assert f"held by claim default/held (pod default/y) since {SINCE};" in text
+
+
+def test_holders_are_found_by_uid() -> None:
+    entry = AllocatedClaim((), "default", "a")
+    miss = Miss(NodeName("n"), 0, 1, "1 device", {ClaimUID("uid-a"): entry})
+    asked: list[tuple[str, str]] = []
+
+    def claim_of(uid: ClaimUID, found: AllocatedClaim) -> JSON:
+        asked.append((uid, found.name))
+        return used("a", "p")
+
+    assert miss.told(claim_of).endswith(f"held by claim default/a (pod default/p) since {SINCE}")
+    assert asked == [("uid-a", "a")]
