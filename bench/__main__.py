@@ -15,7 +15,17 @@ import click
 from api.contract import FAKE
 from api.errors import DriverError
 from api.names import NAS_GROUP
-from bench import apiservers, freeing, kubelet, negotiating, report, scaling, structured, webhook
+from bench import (
+    apiservers,
+    explaining,
+    freeing,
+    kubelet,
+    negotiating,
+    report,
+    scaling,
+    structured,
+    webhook,
+)
 from bench.apiservers import ApiServer
 from bench.counting import OwnRequests
 from bench.figures import Figures
@@ -30,7 +40,11 @@ from kube.client import Client
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _OURS = "-P -m"
 _WEBHOOK = "webhook"
-_PARTS = ("negotiation", "freed", "scale", "plugin", _WEBHOOK)
+_EXPLAIN = "explain"
+_ALONE = {_WEBHOOK, _EXPLAIN}
+"""Parts that have a server of their own."""
+
+_PARTS = ("negotiation", "freed", "scale", "plugin", *sorted(_ALONE))
 
 
 @click.command(context_settings=_CONTEXT)
@@ -73,7 +87,14 @@ _PARTS = ("negotiation", "freed", "scale", "plugin", _WEBHOOK)
     metavar="COMMIT",
     help="Version of this project whose plugin's memory one of the framework is compared with.",
 )
-@click.option("--runs", type=click.IntRange(1), help="Instead of 3, of plugins of the framework.")
+@click.option(
+    "--kubectl",
+    metavar="BINARY",
+    default=".bin/kubectl",
+    show_default=True,
+    help="What explaining is compared with.",
+)
+@click.option("--runs", type=click.IntRange(1), help="Instead of 3, of plugins and of explain.")
 @click.option(
     "--driver-name", default=FAKE.driver_name, show_default=True, help="For ResourceClasses."
 )
@@ -89,8 +110,8 @@ _PARTS = ("negotiation", "freed", "scale", "plugin", _WEBHOOK)
     "--only",
     type=click.Choice(_PARTS),
     multiple=True,
-    help="Only this part, of those with classic claims, or the admission webhook; may be given "
-    "several times.",
+    help="Only this part, of those with classic claims, or the admission webhook, or the command "
+    "that explains; may be given several times.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Result as JSON."
@@ -107,6 +128,7 @@ def main(
     plugin: str,
     peer: str,
     former: str | None,
+    kubectl: str,
     runs: int | None,
     driver_name: str,
     nas_group: str,
@@ -129,9 +151,8 @@ def main(
     amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale, runs)
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         directory = (logs or Path(temporary)).absolute()
-        subject = Subject(
-            tuple(shlex.split(controller)), tuple(shlex.split(plugin)), driver, directory
-        )
+        commands = tuple(shlex.split(controller)), tuple(shlex.split(plugin))
+        subject = Subject(*commands, driver, directory, kubectl)
         try:
             with _server(api_server, etcd, directory) as server:
                 rivals = Rivals(tuple(shlex.split(peer)), _sources(former, directory))
@@ -167,7 +188,10 @@ def run(
         if _WEBHOOK in parts:
             _say("admission webhook")
             figures.webhook = webhook.measure(amount, directory / _WEBHOOK)
-        if parts == {_WEBHOOK}:
+        if _EXPLAIN in parts:
+            _say("explaining")
+            figures.explaining = explaining.measure(amount, subject.kubectl, directory / _EXPLAIN)
+        if parts <= _ALONE:
             return figures
         if server.classic:
             _classic(site, subject, amount, parts, figures)

@@ -221,6 +221,40 @@ class Webhook:
     cpu_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a command took as a whole, from its start to its end.
+
+    Attributes:
+        seconds: until it had ended.
+        cpu_seconds: of its own.
+        peak_rss_mib: of its own.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_rss_mib: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explaining:
+    """`fake-dra explain pod` on a large cluster; medians of several runs.
+
+    Attributes:
+        nodes: of the cluster.
+        devices: of each node.
+        claims: that have a device, each used by a pod.
+        explain: the command.
+        get: `kubectl get -o json` of the same objects.
+    """
+
+    nodes: int
+    devices: int
+    claims: int
+    explain: Command
+    get: Command
+
+
 @dataclass(slots=True)
 class Figures:
     """All of one run; parts that were not asked for are missing.
@@ -240,4 +274,5 @@ class Figures:
     node: Node | None = None
     structured: list[Structured] = field(default_factory=list)
     webhook: Webhook | None = None
+    explaining: Explaining | None = None
     others: float = 0.0

@@ -12,6 +12,7 @@ from bench.comparing import Compared, compared
 from bench.figures import (
     UNAVOIDABLE_DOWN,
     UNAVOIDABLE_UP,
+    Explaining,
     Figures,
     Freed,
     Negotiation,
@@ -60,6 +61,8 @@ def goals(figures: Figures) -> list[Goal]:
     if figures.webhook is not None:
         name = f"webhook, {figures.webhook.rate} reviews a second on one core: p99, ms"
         found.append(Goal(name, "at most", 20, 1000 * figures.webhook.review.p99))
+    if figures.explaining is not None:
+        found += _explaining(figures.explaining)
     return found
 
 
@@ -75,6 +78,14 @@ def _negotiation(figures: Negotiation) -> Iterator[Goal]:
         yield Goal(f"reads per claim, {of}", "at most", 0.0, figures.reads)
     slowest = ratio(figures.ask.p99, floor.status_write.p50)
     yield Goal(f"unsuitableNodes p99 ÷ status write, {of}", "at most", 3.0, slowest)
+
+
+def _explaining(figures: Explaining) -> Iterator[Goal]:
+    of = f"explain, {figures.nodes} nodes and {figures.claims} claims"
+    yield Goal(f"{of}: s", "at most", 5.0, figures.explain.seconds)
+    yield Goal(f"{of}: peak RSS, MiB", "at most", 300.0, figures.explain.peak_rss_mib)
+    relative = ratio(figures.explain.seconds, figures.get.seconds)
+    yield Goal(f"{of}: time ÷ kubectl get", "at most", 2.0, relative)
 
 
 def _freed(figures: Freed) -> Iterator[Goal]:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from bench.comparing import Compared, compared
-from bench.figures import Figures, Freed, Negotiation, Node, Scale
+from bench.figures import Explaining, Figures, Freed, Negotiation, Node, Scale
 from bench.goals import goals
 from bench.statistics import Latency, ratio
 from bench.tables import Row, markdown
@@ -50,6 +50,17 @@ def _rows(figures: Figures) -> Iterator[Row]:
         yield _title(f"admission webhook, {webhook.rate} requests a second on one core")
         yield _latency("review p50/p99, ms; reference: ping", webhook.review, webhook.ping)
         yield _alone("CPU per review, ms", webhook.cpu_ms)
+    if figures.explaining is not None:
+        yield from _explaining(figures.explaining)
+
+
+def _explaining(figures: Explaining) -> Iterator[Row]:
+    size = f"{figures.nodes} nodes of {figures.devices} devices, {figures.claims} claims"
+    yield _title(f"fake-dra explain pod, {size}; reference: kubectl get -o json")
+    explain, get = figures.explain, figures.get
+    yield _compared("time, s", explain.seconds, get.seconds)
+    yield _compared("CPU, s", explain.cpu_seconds, get.cpu_seconds)
+    yield _compared("peak RSS, MiB", explain.peak_rss_mib, get.peak_rss_mib)
 
 
 def _negotiation(figures: Negotiation) -> Iterator[Row]:

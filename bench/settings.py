@@ -23,12 +23,14 @@ class Subject:
         plugin: command; gets the same, NODE_NAME and directories; empty for none.
         driver: what they call themselves.
         logs: directory.
+        kubectl: what explaining is compared with.
     """
 
     controller: tuple[str, ...]
     plugin: tuple[str, ...]
     driver: Driver
     logs: Path
+    kubectl: str = "kubectl"
 
     def environment(self) -> Mapping[str, str]:
         """Return the settings of both programs."""
@@ -82,6 +84,8 @@ class Amount:
         runs: of everything that concerns plugins of structured claims; medians are reported.
         many: devices that are published.
         reviews: of the admission webhook.
+        explained_nodes: of the cluster in which a pod is explained, with 64 devices each.
+        explained_claims: that have devices there.
     """
 
     nodes: int = 128
@@ -97,8 +101,19 @@ class Amount:
     runs: int = 3
     many: int = 5000
     reviews: int = 4000
+    explained_nodes: int = 1000
+    explained_claims: int = 5000
 
 
 QUICK: Final = Amount(
-    samples=25, claims=120, freed=10, scale=(), events=100, calls=40, runs=1, reviews=1000
+    samples=25,
+    claims=120,
+    freed=10,
+    scale=(),
+    events=100,
+    calls=40,
+    runs=1,
+    reviews=1000,
+    explained_nodes=100,
+    explained_claims=500,
 )

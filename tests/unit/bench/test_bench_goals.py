@@ -1,7 +1,18 @@
 import dataclasses
 import json
 
-from bench.figures import Calls, Figures, Floor, Freed, Negotiation, Node, Scale, Webhook
+from bench.figures import (
+    Calls,
+    Command,
+    Explaining,
+    Figures,
+    Floor,
+    Freed,
+    Negotiation,
+    Node,
+    Scale,
+    Webhook,
+)
 from bench.goals import Goal, goals
 from bench.report import as_json, text
 from bench.statistics import Latency
@@ -52,8 +63,13 @@ ALL = Figures(
     [SCALE],
     NODE,
     webhook=Webhook(200, Latency(9, 2 * MS, 20 * MS), Latency(9, 1 * MS, 2 * MS), 1.0),
+    explaining=Explaining(1000, 64, 5000, Command(5.0, 4.0, 300.0), Command(2.5, 1.0, 500.0)),
     others=0.25,
 )
+
+
+def explaining(command: Command, kubectl: float = 2.6) -> Explaining:
+    return Explaining(1000, 64, 5000, command, Command(kubectl, 1.0, 500.0))
 
 
 def test_whoever_is_exactly_at_every_bound_keeps_every_promise():
@@ -78,6 +94,9 @@ def test_whoever_is_exactly_at_every_bound_keeps_every_promise():
         "plugin-memory": {"node": dataclasses.replace(NODE, peak_rss_mib=61.0)},
         "plugin-start": {"node": dataclasses.replace(NODE, first_answer=1.1)},
         "webhook": {"webhook": Webhook(200, Latency(9, MS, 21 * MS), Latency(9, MS, 20 * MS), 1.0)},
+        "explain-time": {"explaining": explaining(Command(5.1, 4.0, 300.0))},
+        "explain-memory": {"explaining": explaining(Command(5.0, 4.0, 301.0))},
+        "explain-ratio": {"explaining": explaining(Command(5.0, 4.0, 300.0), 2.4)},
         "prepare": {"node": dataclasses.replace(NODE, state_write=Latency(9, 2 * MS, 2 * MS))},
     },
 )
@@ -104,6 +123,7 @@ def test_the_report_shows_every_part_and_every_goal():
         "5000 nodes, 10000 claims",
         "kubelet plugin",
         "admission webhook",
+        "1000 nodes of 64 devices, 5000 claims",
         "other programs used 25 % of the machine",
     ):
         assert part in told
