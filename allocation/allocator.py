@@ -36,6 +36,9 @@ from api.objects import JSON
 DEFAULT_BUDGET: Final = 20_000
 """Steps of a search: some seconds."""
 
+_PATIENCE: Final = 50
+"""Steps within which it is cheaper to search on, and counted exactly what Kubernetes takes."""
+
 
 @dataclass(frozen=True, slots=True)
 class World:
@@ -60,6 +63,8 @@ def allocate(
     world: World,
     share_id: Callable[[], str] | None = None,
     budget: int = DEFAULT_BUDGET,
+    *,
+    hasty: bool = False,
 ) -> Allocation | Refusals:
     """Return the allocation of each claim on a node, or why there is none.
 
@@ -69,8 +74,10 @@ def allocate(
         world: what there is.
         share_id: makes a fresh UUID for a share of a device; numbers if it is not given.
         budget: of steps, after which the search is given up.
+        hasty: whether to look first what too few devices fit, which is faster where most nodes
+            refuse; the effort of Kubernetes is not told then.
     """
-    attempt = _Attempt(world, world.published.on(node))
+    attempt = _Attempt(world, world.published.on(node), 0 if hasty else _PATIENCE)
     try:
         return attempt.run(claims, share_id or map(str, count()).__next__, budget)
     except Ended as ended:
@@ -78,8 +85,9 @@ def allocate(
 
 
 class _Attempt:
-    def __init__(self, world: World, view: View) -> None:
+    def __init__(self, world: World, view: View, patience: int) -> None:
         self._world = world
+        self._patience = patience
         self._gates = world.published.gates
         self._view = view
         self._node = view.node.name
@@ -107,6 +115,7 @@ class _Attempt:
             self._selects,
             self._kind,
             budget,
+            self._patience,
         )
         search = Search(problem, state)
         try:

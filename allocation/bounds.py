@@ -7,7 +7,6 @@ many results, and no request for all devices is constrained.
 
 from collections.abc import Callable, Iterator, Sequence
 from math import comb
-from typing import Final
 
 from allocation.problem import Problem, Slot
 from allocation.published import Candidate
@@ -21,9 +20,6 @@ Lacks = Callable[[Request, Candidate], str]
 
 Most = Callable[[int, Request, Sequence[Candidate]], int]
 """Returns how many of several devices constraints leave to a request of a claim."""
-
-_PATIENCE: Final = 50
-"""Steps that a search takes before."""
 
 
 class Bounds:
@@ -47,7 +43,7 @@ class Bounds:
         Returns:
             0 if there may be a solution.
         """
-        if steps < _PATIENCE or not self._is_harmless():
+        if steps < self._problem.patience or not self._is_harmless():
             return 0
         ways = 1
         for claim, alternatives in self._rest(slot):

@@ -34,6 +34,7 @@ class Problem:
         everything: the devices of requests for all.
         kind: of a device, as far as these claims tell devices apart.
         budget: of steps.
+        patience: steps after which it is asked what too few devices fit.
     """
 
     node: str
@@ -43,3 +44,4 @@ class Problem:
     selects: Selects
     kind: KindOf
     budget: int
+    patience: int

@@ -55,7 +55,7 @@ class Ground:
         blocked = bool(place or elsewhere)
         if not wanted.pending:
             return NodeVerdict(node.name, not blocked, tuple(place), elsewhere)
-        found = allocate(wanted.pending, node, self.world)
+        found = allocate(wanted.pending, node, self.world, hasty=True)
         if isinstance(found, Allocation):
             chosen = tuple(_chosen(found))
             return NodeVerdict(node.name, not blocked, tuple(place), elsewhere, chosen=chosen)
