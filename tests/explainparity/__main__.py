@@ -41,7 +41,8 @@ def trial(kubeconfig: Path) -> Iterator[Trial]:
 def report(found: Comparison, where: str, first: int, last: int) -> Iterator[str]:
     """Yield lines about a comparison that can be pasted."""
     yield f"{where}, seeds {first} to {last}: {found.workloads} workloads, {found.pods} pods"
-    yield f"- {found.allocated} allocated, and explain had said that they fit"
+    late = f"; {found.late} of them when the scheduler had seen all objects" if found.late else ""
+    yield f"- {found.allocated} allocated, and explain had said that they fit{late}"
     causes = ", ".join(f"{number} {cause}" for cause, number in found.refused.most_common())
     yield f"- {found.refused.total()} not, and explain had named why: {causes}"
     known = ", ".join(f"{number} {what}" for what, number in found.unknown.items())

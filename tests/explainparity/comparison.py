@@ -1,7 +1,7 @@
 """Workloads on a cluster, and whether explain said of each pod what kube-scheduler then did."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -52,6 +52,8 @@ class Comparison:
         workloads: that were run.
         not_stored: workloads that the API server refused.
         allocated: pods that got a node, as explain had said.
+        late: those of them that the scheduler refused first, and took when its watches had told it
+            of all that there was.
         refused: pods that got none, as explain had said, by its cause.
         unknown: pods of which explain could not tell, by what the scheduler did.
         mended: pods that got a node without what was named, by how often that was needed.
@@ -61,6 +63,7 @@ class Comparison:
     workloads: int = 0
     not_stored: int = 0
     allocated: int = 0
+    late: int = 0
     refused: Counter[str] = field(default_factory=Counter)
     unknown: Counter[str] = field(default_factory=Counter)
     mended: Counter[int] = field(default_factory=Counter)
@@ -125,6 +128,9 @@ class Trial:
     def _compared(self, name: str) -> tuple[Scene, Diagnosis] | None:
         scene, found = self._explained(name)
         verdict = self.site.decided(name, _SILENT if found.cause in _HELD_BACK else SETTLES)
+        if found.fits and verdict and not verdict.node and self.site.bound(name):
+            self.result.late += 1
+            verdict = replace(verdict, node="late")
         self._count(found, verdict)
         return None if verdict and verdict.node else (scene, found)
 

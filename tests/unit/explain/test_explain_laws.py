@@ -1,8 +1,6 @@
 """What explain names for a node is all that keeps the pod from it."""
 
-import copy
-from collections.abc import Iterator, Set
-from dataclasses import replace
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
@@ -11,11 +9,13 @@ from hypothesis import strategies as st
 from allocation.allocator import allocate
 from allocation.selectors import Selectors
 from allocation.verdicts import Allocation, Outcome, Rule
-from api.objects import JSON, key_of
-from explain.diagnosis import Cause, Diagnosis, NodeVerdict
+from api.objects import JSON
+from explain.diagnosis import Cause, Diagnosis
 from explain.features import features
 from explain.pods import explain_pod, ground, node_of
 from explain.seen import Seen
+from tests.explainparity.comparison import ROUNDS
+from tests.explainparity.mending import Scene, mended
 from tests.support.allocationworld import DRIVER, a_class, ask, device
 
 SELECTORS = Selectors()
@@ -94,67 +94,8 @@ def explained(seen: Seen) -> Diagnosis:
     return explain_pod(waiting(seen), seen, SELECTORS)
 
 
-def mended(seen: Seen, node: NodeVerdict) -> Seen:
-    """Return the cluster without what is named for a node."""
-    concerned = node.requests if node.rule is Rule.TOGETHER else node.short
-    refused = [each for request in concerned for each in request.refused]
-    rules = {each.rule for each in refused}
-    freed = {holder.claim for each in refused for holder in each.holders}
-    kept = (each for each in seen.claims if f"default/{each['metadata']['name']}" not in freed)
-    return replace(
-        seen,
-        claims=tuple(loosened(each, node, rules) if is_wanted(each) else each for each in kept),
-        slices=tuple(repaired(each, node, rules) for each in seen.slices),
-        nodes=tuple(opened(each, node) for each in seen.nodes),
-        classes={"any": a_class("any")} if Rule.CLASS_SELECTOR in rules else seen.classes,
-    )
-
-
 def is_wanted(claim: JSON) -> bool:
     return bool(claim["metadata"]["name"].startswith("w"))
-
-
-def loosened(claim: JSON, node: NodeVerdict, rules: Set[Rule]) -> JSON:
-    """Return a claim that asks for what is there."""
-    made = copy.deepcopy(claim)
-    asked = made["spec"]["devices"]
-    exactly = asked["requests"][0]["exactly"]
-    if Rule.SELECTOR in rules:
-        exactly.pop("selectors", None)
-    if node.constraints:
-        asked.pop("constraints", None)
-    elif node.rule is Rule.TOGETHER:
-        exactly["count"] = 1
-    for request in node.short:
-        if request.claim == key_of(claim) and not request.refused:
-            exactly["count"] = max(1, request.looked)
-    return made
-
-
-def repaired(published: JSON, node: NodeVerdict, rules: Set[Rule]) -> JSON:
-    """Return a slice of a complete pool without taints."""
-    made = copy.deepcopy(published)
-    if made["metadata"]["name"] == node.node:
-        if node.pools:
-            made["spec"]["pool"]["resourceSliceCount"] = 1
-        for each in made["spec"]["devices"] if Rule.TAINT in rules else ():
-            each.pop("taints", None)
-    return made
-
-
-def opened(raw: JSON, node: NodeVerdict) -> JSON:
-    """Return a node that takes the pod."""
-    named = raw["metadata"]["name"] == node.node and node.place
-    return {**raw, "spec": {"taints": []}} if named else raw
-
-
-def published(seen: Seen, node: str) -> list[JSON]:
-    return [
-        device
-        for each in seen.slices
-        if each["metadata"]["name"] == node
-        for device in each["spec"]["devices"]
-    ]
 
 
 def fitting(seen: Seen) -> Iterator[bool]:
@@ -175,18 +116,14 @@ def test_it_fits_where_the_scheduler_would_put_it(seen: Seen) -> None:
 @settings(max_examples=150, deadline=None)
 @given(clusters())
 def test_without_what_is_named_for_a_node_it_fits(seen: Seen) -> None:
+    scene = Scene(waiting(seen), seen)
     found = explained(seen)
-    for _ in range(8):
+    for _ in range(ROUNDS):
         if found.fits:
             return
-        near = found.nearest
-        assert near is not None
-        if any("have more devices on" in each for each in found.helps):
-            assert len(near.requests) * 3 > len(published(seen, near.node))
-            return
         assert found.helps, found
-        seen = mended(seen, near)
-        found = explained(seen)
+        scene = mended(scene, found, found.nearest)
+        found = explained(scene.seen)
     raise AssertionError(found)
 
 
