@@ -122,7 +122,7 @@ def _own(scene: Scene) -> Set[str]:
 
 def own_claims(scene: Scene) -> list[JSON]:
     """Return the claims of the pod that are there, in its order."""
-    by_name = {key_of(each): each for each in scene.seen.claims}
+    by_name: dict[str, JSON] = {key_of(each): each for each in scene.seen.claims}
     namespace = scene.pod["metadata"]["namespace"]
     names = (f"{namespace}/{name}" for _, name, _ in entries(scene.pod))
     return [by_name[each] for each in names if each in by_name]

@@ -18,7 +18,8 @@ from api.resources import NAMESPACES, NODES, PODS, STRUCTURED_VERSIONS, Resource
 from devcluster.caches import Caches
 from devcluster.kubelet.node import RENEW_SECONDS, NodeAgent
 from kube.client import Client
-from kube.errors import AlreadyExists, NotFound
+from kube.errors import AlreadyExists, Forbidden, NotFound
+from testing.waiting import until
 from tests.allocatorparity.generator import DRIVERS
 from tests.allocatorparity.generator import NODES as NAMES
 from tests.explainparity.mending import Scene, entries, own_claims, plain_spec
@@ -29,6 +30,9 @@ V1: Final = STRUCTURED_VERSIONS["v1"]
 KNOWN: Final = (V1.claims, V1.templates, V1.slices, V1.classes)
 SETTLES: Final = 30.0
 """Seconds in which the controllers of a cluster do what they have to."""
+
+_CORDONED: Final = "node.kubernetes.io/unschedulable"
+"""A taint that nodes get beside the field of their spec, where there is who gives it."""
 
 _ADMIN: Final = {"resource.k8s.io/admin-access": "true"}
 
@@ -117,6 +121,16 @@ class Site:
             agent.register()
             agent.renew()
         self.clear()
+        until("pods to be admitted, as there is a service account", self._admits)
+
+    def _admits(self) -> bool:
+        container = {"name": "main", "image": "busybox:1.36"}
+        pod = {"metadata": {"name": "admitted"}, "spec": {"containers": [container]}}
+        try:
+            self.client.create(PODS, pod, NAMESPACE, dry_run=True)
+        except Forbidden:
+            return False
+        return True
 
     def pod(self, name: str) -> JSON | None:
         """Return a pod, as the watch last showed it."""
@@ -157,9 +171,9 @@ class Site:
         node = self._caches[NODES].get(Key(wanted["metadata"]["name"]))
         if node is None or not is_ready(node):
             return False
-        kept = {each["key"] for each in wanted["spec"].get("taints") or ()}
-        has = {each["key"] for each in node["spec"].get("taints") or ()}
-        return has - {"node.kubernetes.io/unschedulable"} == kept
+        cordoned = {_CORDONED} if wanted["spec"]["unschedulable"] else set()
+        kept = {each["key"] for each in wanted["spec"]["taints"]}
+        return {each["key"] for each in node["spec"].get("taints") or ()} - cordoned == kept
 
     def ask(self, ask: Ask) -> None:
         """Create a pod behind its gate, with claims and templates, and wait for those made of them.

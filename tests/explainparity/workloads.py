@@ -91,7 +91,7 @@ class Workloads(Generator):
         count = self._one((1, 1, 2))
         exactly = {"deviceClassName": "c0", "allocationMode": "ExactCount", "count": count}
         requests = [{"name": "r", "exactly": exactly}]
-        claim = {
+        claim: JSON = {
             "metadata": {"name": f"held-{number}"},
             "spec": {"devices": {"requests": requests}},
         }
@@ -105,7 +105,9 @@ class Workloads(Generator):
         return self._ask("waiting", claims, share=True)
 
     def _ask(self, name: str, claims: Sequence[JSON], *, share: bool = False) -> Ask:
-        named, templates, entries = [], [], []
+        named: list[JSON] = []
+        templates: list[JSON] = []
+        entries: list[JSON] = []
         for index, claim in enumerate(claims):
             own = claim["metadata"]["name"]
             by_template = self._is(30) if share else False
