@@ -193,7 +193,8 @@ class _Waiting:
     ) -> Miss | None:
         """Return which node that takes the pod lacks least devices of ours."""
         views = (_node(self.classic, each.node) for each in nodes if not each.elsewhere)
-        return nearest_of(view.miss(requests) for view in views if isinstance(view, NodeView))
+        supplies = (view.supply() for view in views if isinstance(view, NodeView))
+        return nearest_of(supplies, requests)
 
     def _claim_of(self, uid: ClaimUID, _entry: AllocatedClaim) -> JSON | None:
         return next((each for each in self.seen.claims if uid_of(each) == uid), None)

@@ -53,44 +53,64 @@ class Miss:
         return f"nearest is {self.node}, with {self.serves} of {self.asked} free{rest}"
 
 
-def miss(
-    state: NodeAllocationState,
-    free: Sequence[Device],
-    reserved: Collection[DeviceID],
-    requests: Sequence[DeviceRequest],
-) -> Miss | None:
-    """Return what a node lacks for a pod, None if it lacks nothing, or would never serve it.
+@dataclass(frozen=True, slots=True)
+class Supply:
+    """What a node has.
 
-    Args:
+    Attributes:
         state: of the node.
         free: devices that no claim has.
         reserved: those of them that other pods are about to get.
+    """
+
+    state: NodeAllocationState
+    free: Sequence[Device]
+    reserved: Collection[DeviceID] = ()
+
+    def open(self, requests: Sequence[DeviceRequest]) -> list[DeviceRequest]:
+        """Return the requests of claims that have no devices here."""
+        return [each for each in requests if each.claim not in self.state.allocated]
+
+    def serves(self, requests: Sequence[DeviceRequest]) -> int:
+        """Return how many devices it could give now."""
+        at_hand = [each for each in self.free if each.id not in self.reserved]
+        return served(at_hand, requests)
+
+    def missing(self, requests: Sequence[DeviceRequest]) -> int:
+        """Return how many devices it lacks at present."""
+        asked = self.open(requests)
+        return sum(each.wanted.count for each in asked) - self.serves(asked)
+
+
+def nearest(supplies: Iterable[Supply], requests: Sequence[DeviceRequest]) -> Miss | None:
+    """Return the miss that lacks least; ties go by name, so that it stays the same.
+
+    Args:
+        supplies: of the nodes that don't serve a pod.
         requests: of all pending claims of the pod.
     """
-    open_requests = [each for each in requests if each.claim not in state.allocated]
-    wanted = sum(each.wanted.count for each in open_requests)
-    at_hand = [each for each in free if each.id not in reserved]
-    serves = served(at_hand, open_requests)
+    ordered = sorted(supplies, key=lambda each: (each.missing(requests), each.state.node))
+    return next(filter(None, (_miss(each, requests) for each in ordered)), None)
+
+
+def _miss(supply: Supply, requests: Sequence[DeviceRequest]) -> Miss | None:
+    """Return what a node lacks, None if it lacks nothing, or would never serve the pod."""
+    asked, state = supply.open(requests), supply.state
     own = {each.claim for each in requests}
     others = {uid: entry for uid, entry in state.allocated.items() if uid not in own}
     taken = {each.id for entry in others.values() for each in entry.devices}
-    possible = [*free, *(each for each in state.allocatable if each.id in taken)]
-    if serves == wanted or served(possible, open_requests) < wanted:
+    possible = [*supply.free, *(each for each in state.allocatable if each.id in taken)]
+    wanted, serves = sum(each.wanted.count for each in asked), supply.serves(asked)
+    if serves == wanted or served(possible, asked) < wanted:
         return None
-    useful = {d.id for d in state.allocatable if any(r.admits(d) for r in open_requests)}
+    useful = {d.id for d in state.allocatable if any(r.admits(d) for r in asked)}
     holders = {
         uid: entry
         for uid, entry in others.items()
         if any(device.id in useful for device in entry.devices)
     }
-    asked = described_requests(open_requests)
-    return Miss(state.node, serves, wanted, asked, holders, len(useful & {*reserved}))
-
-
-def nearest(found: Iterable[Miss | None]) -> Miss | None:
-    """Return the miss that lacks least; ties go by name, so that it stays the same."""
-    misses = (each for each in found if each is not None)
-    return min(misses, key=lambda each: (each.missing, each.node), default=None)
+    about = len(useful & {*supply.reserved})
+    return Miss(state.node, serves, wanted, described_requests(asked), holders, about)
 
 
 def _holder(uid: ClaimUID, entry: AllocatedClaim, claim: JSON | None) -> str:

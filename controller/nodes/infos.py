@@ -21,7 +21,7 @@ from api.errors import MalformedState
 from api.nas import Device, Heartbeat, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
 from controller.decide.allocator import DeviceRequest, Plan, Refusal, plan
-from controller.decide.nearmiss import Miss, miss, nearest
+from controller.decide.nearmiss import Miss, Supply, nearest
 from kube.store import Store
 
 HOLDERS_INDEX = "allocated-claim"
@@ -46,11 +46,9 @@ class NodeView:
         held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
         return plan(free, held, requests, self.state.allocatable)
 
-    def miss(
-        self, requests: Sequence[DeviceRequest], reserved: frozenset[DeviceID] = frozenset()
-    ) -> Miss | None:
-        """Return what this node lacks for requests that it does not serve at present."""
-        return miss(self.state, self.free, reserved, requests)
+    def supply(self, reserved: frozenset[DeviceID] = frozenset()) -> Supply:
+        """Return what this node has, of which others are about to get something."""
+        return Supply(self.state, self.free, reserved)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,11 +231,12 @@ class NodeInfos:
     ) -> Miss | None:
         """Return the nearest miss among nodes that don't serve the pod `owner`."""
         views = [(node, self.view(node)) for node in nodes]
-        return nearest(
-            view.miss(requests, self._reservations.of_others(node, owner))
+        supplies = (
+            view.supply(self._reservations.of_others(node, owner))
             for node, view in views
             if isinstance(view, NodeView)
         )
+        return nearest(supplies, requests)
 
     def reserve(self, owner: str, node: NodeName, planned: Plan) -> None:
         """Note that pod `owner` is being allocated on `node`; replaces its former reservation."""

@@ -51,7 +51,7 @@ def ask(count: int, model: str | None = None, claim: str = "uid-claim") -> Devic
 def missed(raw: JSON, *requests: DeviceRequest, reserved: Sequence[str] = ()) -> Miss | None:
     view = view_of(parse_nas(raw, FAKE.device_key))
     assert isinstance(view, NodeView)
-    return view.miss(requests, frozenset(map(DeviceID, reserved)))
+    return nearest([view.supply(frozenset(map(DeviceID, reserved)))], requests)
 
 
 def told(raw: JSON, *requests: DeviceRequest, reserved: Sequence[str] = ()) -> str:
@@ -115,15 +115,19 @@ def test_what_a_claim_of_the_pod_has_is_not_held_by_others() -> None:
 
 
 def test_the_nearest_stays_the_same_among_equals() -> None:
-    def lacking(node: str, serves: int) -> Miss:
-        return Miss(NodeName(node), serves, 4, "4 devices", {})
-
-    found = [None, lacking("b", 3), lacking("a", 3), lacking("c", 2)]
-    for each in (found, found[::-1]):
-        near = nearest(each)
+    states = [
+        named(nas("c", 4), "uid-a", "a", 0, 1),
+        named(nas("b", 4), "uid-b", "b", 3),
+        named(nas("a", 4), "uid-c", "c", 2),
+        named(nas("never", 3), "uid-d", "d", 0),
+    ]
+    views = [view_of(parse_nas(each, FAKE.device_key)) for each in states]
+    supplies = [each.supply() for each in views if isinstance(each, NodeView)]
+    for order in (supplies, supplies[::-1]):
+        near = nearest(order, [ask(4)])
         assert near is not None
-        assert near.node == "a"
-    assert nearest([None]) is None
+        assert (near.node, near.missing) == ("a", 1)
+    assert nearest([], [ask(4)]) is None
 
 
 def waiting(*objects: JSON) -> Rig:
