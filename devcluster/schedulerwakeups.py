@@ -59,13 +59,13 @@ class Wakeups:
     def on_pod(self, old: JSON | None, new: JSON | None) -> None:
         """Look at a pod that waits; forget one that is bound or gone; its room is for others."""
         pod = Pod(new or old or {})
-        if _has_left(old, new):
-            self._add(self._view.all_waiting())
         if new is None or (new.get("spec") or {}).get("nodeName"):
             self._view.forget(pod.uid)
             self._backoff.forget(pod.uid)
         elif pod_matters(old, new):
             self._queue.add(key_of(new))
+        if _has_left(old, new):
+            self._add(self._view.all_waiting())
 
     def on_node(self, old: JSON | None, new: JSON | None) -> None:
         """Look at all pods that wait when a node may serve more or others than before."""
