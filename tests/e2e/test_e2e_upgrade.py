@@ -78,6 +78,7 @@ def test_driver_follows_the_cluster_and_clears_what_classic_claims_left(place: S
     assert names(place, "nas", "-n", SYSTEM) == set(cluster.nodes)
 
     Machine(cluster.machine.layout, AFTER).replace(*UPGRADED, kubelet.NAME)
+    cluster.kubectl.run("api-resources")  # it asks for v1alpha3 for hours otherwise
     scaled(place, 1)
     until("the claim gone", lambda: not names(place, "resourceclaims", "-A"), RESTARTED_SECONDS)
     until("no NodeAllocationState", lambda: not names(place, "nas", "-A"), RESTARTED_SECONDS)
