@@ -1,6 +1,7 @@
 """The connections to one API server: TLS, proxy, and how long a silent peer is believed in.
 
-Called by client.py; transport.py sends over what is made here.
+Called by client.py; transport.py sends over what is made here. A connection is opened by urllib3;
+what goes over it from then on, but for watches, by exchange.py.
 Source: kubernetes client/rest.py and utils/keepalive.py, for what a kubeconfig may ask for.
 """
 
@@ -9,17 +10,22 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import ClosedPoolError, HTTPError
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import ClosedPoolError, HTTPError, ProtocolError, ReadTimeoutError
 
 from kube.access import Access
 from kube.errors import ConfigError
+from kube.exchange import Answer, BrokenExchange, Request, exchange
 from kube.proxies import proxy_for
+
+T = TypeVar("T")
+
+CONNECT_SECONDS: Final = 3.05
 
 _IDLE_SECONDS: Final = 30
 _INTERVAL_SECONDS: Final = 15
@@ -27,41 +33,50 @@ _PROBES: Final = 9
 _DEAD_PEER_MS: Final = 30_000
 
 
-class _InOnePiece(HTTPConnection):
-    """Sends the head and the body of a request at once: each send costs both sides a wake-up."""
+class _Pool(urllib3.HTTPConnectionPool):
+    """Connections that urllib3 opens, and that are used without it once they are open."""
 
-    _held: list[bytes] | None = None
+    def reuse(self, request: Request, seconds: float) -> Answer | None:
+        """Send a request over an open connection; None if nothing was sent.
 
-    def request(self, *args: Any, **options: Any) -> None:
-        held: list[bytes] = []
-        self._held = held
+        Raises:
+            urllib3.exceptions.HTTPError: there is no answer.
+        """
+        connection, keep = self._get_conn(), False
         try:
-            super().request(*args, **options)
+            head, sock = request.head(self._authority()), getattr(connection, "sock", None)
+            # a proxy that does not tunnel wants headers of its own
+            tunnels = self.proxy is None or self.scheme == "https"
+            if head is None or not tunnels or not isinstance(sock, socket.socket):
+                keep = True
+                return None
+            answer = exchange(sock, head + (request.body or b""), seconds)
+            keep = answer.reusable
+            return answer
+        except TimeoutError as error:
+            raise ReadTimeoutError(self, request.path, f"silent for {seconds:g} s") from error
+        except (OSError, BrokenExchange) as error:
+            raise ProtocolError("Connection aborted.", error) from error
         finally:
-            self._held = None
-        super().send(b"".join(held))
+            if not keep:
+                connection.close()
+            self._put_conn(connection)
 
-    def send(self, data: Any) -> None:
-        if self._held is None:
-            super().send(data)
-        else:
-            self._held.append(data)
+    def _authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
-class _TlsInOnePiece(_InOnePiece, HTTPSConnection):
+class _TlsPool(_Pool, urllib3.HTTPSConnectionPool):
     pass
 
 
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _InOnePiece
-
-
-class _TlsPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _TlsInOnePiece
-
-
 class Connections:
-    """A pool of connections; thread-safe."""
+    """A pool of connections; thread-safe.
+
+    Nothing is repeated: one policy of ours decides about retries, and urllib3's would send a PUT
+    again without a word. No redirect is followed, so that no other server gets the token.
+    """
 
     def __init__(self, make_pool: Callable[[], urllib3.HTTPConnectionPool], base: str) -> None:
         """Send over a pool; `base` goes before each path."""
@@ -70,42 +85,35 @@ class Connections:
         self._base = base
         self._lock = threading.Lock()
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        timeout: urllib3.Timeout,
-    ) -> urllib3.BaseHTTPResponse:
-        """Send a request and return the answer, whose body is still to be read.
+    def request(self, request: Request, seconds: float) -> Answer:
+        """Send a request and return the whole answer.
 
-        Nothing is repeated: one policy of ours decides about retries, and urllib3's would send a
-        PUT again without a word. No redirect is followed, so that no other server gets the token.
+        Args:
+            request: without what goes before its path.
+            seconds: longest silence of the server.
 
         Raises:
             urllib3.exceptions.HTTPError: there is no answer.
         """
-        send = partial(
-            self._send,
-            method,
-            self._base + path,
-            body,
-            headers,
-            retries=False,
-            redirect=False,
-            assert_same_host=False,
-            timeout=timeout,
-            preload_content=False,
-        )
+
+        def send(pool: urllib3.HTTPConnectionPool) -> Answer:
+            found = pool.reuse(based, seconds) if isinstance(pool, _Pool) else None
+            return _whole(_opened(pool, based, seconds)) if found is None else found
+
+        based = replace(request, path=self._base + request.path)
+        return self._over_pool(send)
+
+    def stream(self, request: Request, seconds: float) -> urllib3.BaseHTTPResponse:
+        """Send a request like `request`, and return the answer while its body comes in."""
+        based = replace(request, path=self._base + request.path)
+        return self._over_pool(lambda pool: _opened(pool, based, seconds))
+
+    def _over_pool(self, send: Callable[[urllib3.HTTPConnectionPool], T]) -> T:
         try:
-            return send()
+            return send(self._pool)
         except ClosedPoolError:
             # by `drop_idle` in another thread, before anything was sent
-            return send()
-
-    def _send(self, *args: Any, **options: Any) -> urllib3.BaseHTTPResponse:
-        return self._pool.urlopen(*args, **options)
+            return send(self._pool)
 
     def drop_idle(self) -> None:
         """Send nothing any more over the connections that are open now.
@@ -120,6 +128,28 @@ class Connections:
     def close(self) -> None:
         """Close the idle connections."""
         self._pool.close()
+
+
+def _opened(
+    pool: urllib3.HTTPConnectionPool, request: Request, seconds: float
+) -> urllib3.BaseHTTPResponse:
+    """Send a request by urllib3, over a new connection if need be; its body is still to be read."""
+    return pool.urlopen(
+        request.method,
+        request.path,
+        request.body,
+        request.headers,
+        retries=False,
+        redirect=False,
+        assert_same_host=False,
+        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=seconds),
+        preload_content=False,
+    )
+
+
+def _whole(response: urllib3.BaseHTTPResponse) -> Answer:
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status, headers, response.data)
 
 
 def open_connections(

@@ -9,10 +9,10 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from urllib3 import BaseHTTPResponse, Timeout
+from urllib3 import BaseHTTPResponse
 from urllib3 import exceptions as http
 
 from api.objects import JSON
@@ -30,16 +30,18 @@ from kube.errors import (
     TransportError,
     api_error,
 )
+from kube.exchange import Answer, Request
 from kube.waiting import Waiting
 from kube.watch import WatchStream
 
-CONNECT_SECONDS: Final = 3.05
 READ_SECONDS: Final = 30.0
 SILENT_SECONDS: Final = 130.0
 """Of a watch; two bookmarks, which come once a minute, are overdue then."""
 
 LEAST_READ_SECONDS: Final = 1.0
 """Granted even when a deadline is near: most answers come at once, and the work is done then."""
+
+_Found = TypeVar("_Found", Answer, BaseHTTPResponse)
 
 _CHUNK: Final = 1 << 16
 _SHOWN: Final = 200
@@ -124,7 +126,8 @@ class Transport:
             call: the watch.
             silent_seconds: longest silence of the server, before and in the stream.
         """
-        response = self._observed(call, lambda: (self._open(call, silent_seconds), b""))[0]
+        send = self._connections.stream
+        response = self._observed(call, lambda: self._sent(send, call, silent_seconds))
         if not 200 <= response.status < 300:
             with self._mapped(call):
                 body = response.data
@@ -138,19 +141,18 @@ class Transport:
         self._connections.close()
 
     def _answer(self, call: Call) -> bytes:
-        response, body = self._observed(call, lambda: self._exchange(call))
-        _check(call, response, body)
-        return body
+        send = self._connections.request
+        answer = self._observed(call, lambda: self._sent(send, call, self._longest_silence()))
+        _check(call, answer, answer.data)
+        return answer.data
 
-    def _observed(
-        self, call: Call, exchange: Callable[[], tuple[BaseHTTPResponse, bytes]]
-    ) -> tuple[BaseHTTPResponse, bytes]:
+    def _observed(self, call: Call, exchange: Callable[[], _Found]) -> _Found:
         started, code = self._clock(), 0
         try:
             with self._awaited():
-                response, body = exchange()
-            code = response.status
-            return response, body
+                found = exchange()
+            code = found.status
+            return found
         finally:
             if self._observer is not None:
                 self._observer(call.verb, call.resource, code, self._clock() - started)
@@ -168,20 +170,14 @@ class Transport:
             raise
         self._waiting.end()
 
-    def _exchange(self, call: Call) -> tuple[BaseHTTPResponse, bytes]:
-        response = self._open(call, self._longest_silence())
-        with self._mapped(call):
-            return response, response.data
-
-    def _open(self, call: Call, read_seconds: float) -> BaseHTTPResponse:
+    def _sent(self, send: Callable[[Request, float], _Found], call: Call, seconds: float) -> _Found:
         headers, body = self._headers(call), None
         if call.body is not None:
             headers["Content-Type"] = call.content_type
             body = (_ENCODER.encode(call.body) if call.text is None else call.text).encode()
         path = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
-        timeout = Timeout(connect=CONNECT_SECONDS, read=read_seconds)
         with self._mapped(call):
-            return self._connections.request(call.method, path, headers, body, timeout)
+            return send(Request(call.method, path, headers, body), seconds)
 
     def _longest_silence(self) -> float:
         """Return the read timeout of a call; half of the time leaves room for another try."""
@@ -247,7 +243,7 @@ class _Body:
         self._response.close()
 
 
-def _check(call: Call, response: BaseHTTPResponse, body: bytes) -> None:
+def _check(call: Call, response: Answer | BaseHTTPResponse, body: bytes) -> None:
     if not 200 <= response.status < 300:
         raise api_error(
             response.status,
@@ -267,7 +263,7 @@ def _status_of(body: bytes) -> JSON:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    asked = headers.get("Retry-After", "")
+    asked = headers.get("retry-after", "")
     return float(asked) if asked.isdigit() else None
 
 

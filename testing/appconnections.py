@@ -1,24 +1,25 @@
 """Requests to a WSGI application in this process, in the place of kube.connections.Connections."""
 
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
-from urllib3 import HTTPHeaderDict, Timeout
+from urllib3 import HTTPHeaderDict
 from werkzeug.test import run_wsgi_app
 
 from api.objects import JSON
 from kube.access import Access
 from kube.calls import Call
+from kube.exchange import Answer, Request
 from kube.transport import Transport
 from kube.watch import WatchStream
 
 
-class Answer:
-    """What transport.py needs of urllib3's answers; one that lasts can be ended by others."""
+class Streamed:
+    """What transport.py needs of urllib3's answers, which others can end."""
 
     def __init__(
         self,
@@ -59,21 +60,18 @@ class AppConnections:
     def __init__(self, app: Flask) -> None:
         self._app = app
 
-    def request(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes | None,
-        timeout: Timeout,
-    ) -> Answer:
+    def request(self, request: Request, _seconds: float) -> Answer:
         """Call the application, in this thread."""
-        environment = _environment(method, path, headers, body or b"")
-        ends = socket.socketpair() if "watch=true" in path else ()
-        if ends:
-            environment["werkzeug.socket"] = ends[1]
-        pieces, status, answered = run_wsgi_app(self._app, environment)
-        return Answer(int(status.split()[0]), HTTPHeaderDict(answered.items()), pieces, ends)
+        pieces, status, headers = run_wsgi_app(self._app, _environment(request), buffered=True)
+        named = {name.lower(): value for name, value in headers.items()}
+        return Answer(int(status.split()[0]), named, b"".join(pieces))
+
+    def stream(self, request: Request, _seconds: float) -> Streamed:
+        """Call the application for an answer that lasts."""
+        ends = socket.socketpair()
+        environment = {**_environment(request), "werkzeug.socket": ends[1]}
+        pieces, status, headers = run_wsgi_app(self._app, environment)
+        return Streamed(int(status.split()[0]), HTTPHeaderDict(headers.items()), pieces, ends)
 
     def close(self) -> None:
         """Do nothing, as there are no connections."""
@@ -113,21 +111,19 @@ class Observed(Transport):
         return super().stream(call, silent_seconds=silent_seconds)
 
 
-def _environment(
-    method: str, path: str, headers: Mapping[str, str], body: bytes
-) -> dict[str, object]:
-    parts = urlsplit(path)
-    named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()}
+def _environment(request: Request) -> dict[str, object]:
+    parts, body = urlsplit(request.path), request.body or b""
+    headers = {f"HTTP_{n.upper().replace('-', '_')}": each for n, each in request.headers.items()}
     return {
-        **named,
-        "REQUEST_METHOD": method,
+        **headers,
+        "REQUEST_METHOD": request.method,
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote(parts.path),
         "QUERY_STRING": parts.query,
         "SERVER_NAME": "memory",
         "SERVER_PORT": "80",
         "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_TYPE": headers.get("Content-Type", ""),
+        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
         "CONTENT_LENGTH": str(len(body)),
         "wsgi.input": BytesIO(body),
         "wsgi.url_scheme": "http",

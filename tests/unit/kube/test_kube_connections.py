@@ -1,9 +1,9 @@
-import http.client
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from unittest.mock import Mock
 
 import pytest
 import urllib3
@@ -11,9 +11,10 @@ import urllib3
 from kube.access import Access
 from kube.connections import Connections, open_connections
 from kube.errors import ConfigError
+from kube.exchange import Request
 from tests.support.tables import cases
 
-TIMEOUT = urllib3.Timeout(connect=5, read=5)
+SECONDS = 5.0
 
 
 class _Server(BaseHTTPRequestHandler):
@@ -53,10 +54,10 @@ def requests(server: ThreadingHTTPServer) -> list[tuple[str, str, str]]:
 
 
 def get(connections: Connections, path: str = "/x?y=z") -> int:
-    response = connections.request("GET", path, {}, None, TIMEOUT)
-    assert response.data == b""
+    answer = connections.request(Request("GET", path, {}), SECONDS)
+    assert answer.data == b""
     connections.close()
-    return response.status
+    return answer.status
 
 
 def test_path_of_the_server_goes_before_that_of_the_call(server) -> None:
@@ -114,14 +115,12 @@ def test_idle_connections_can_be_dropped(server) -> None:
     access = Access(f"http://127.0.0.1:{server.server_port}")
     connections = open_connections(access, size=4, environ={})
 
-    def ask() -> urllib3.BaseHTTPResponse:
-        return connections.request("GET", "/", {}, None, TIMEOUT)
-
-    ask().drain_conn()
-    unread = ask()
+    request = Request("GET", "/", {})
+    connections.request(request, SECONDS)
+    unread = connections.stream(request, SECONDS)
     connections.drop_idle()
     assert unread.data == b""
-    ask().drain_conn()
+    connections.request(request, SECONDS)
     connections.close()
     first, second, third = (address for _, _, address in requests(server))
     assert first == second != third
@@ -132,18 +131,18 @@ def test_request_that_meets_a_dropped_pool_takes_the_next(
 ) -> None:
     access = Access(f"http://127.0.0.1:{server.server_port}")
     connections = open_connections(access, size=1, environ={})
-    # as if another thread had dropped the pool between its choice and its use
-    real, calls = connections._send, []
+    pool = connections._pool
+    real = pool.urlopen
 
-    def send(*args: object, **options: object) -> urllib3.BaseHTTPResponse:
-        calls.append(args)
-        if len(calls) == 1:
-            raise urllib3.exceptions.ClosedPoolError(connections._pool, "closed")
+    def urlopen(*args: object, **options: object) -> urllib3.BaseHTTPResponse:
+        # as another thread does it between the choice of a pool and its use
+        connections.drop_idle()
         return real(*args, **options)
 
-    monkeypatch.setattr(connections, "_send", send)
+    monkeypatch.setattr(pool, "urlopen", urlopen)
     assert get(connections) == 307
-    assert len(calls) == 2
+    assert connections._pool is not pool
+    assert len(requests(server)) == 1
 
 
 @pytest.fixture
@@ -197,21 +196,79 @@ def test_malformed_url_is_a_config_error(host: str, proxy: str | None) -> None:
         open_connections(Access(host, proxy=proxy), size=1, environ={})
 
 
-def test_head_and_body_of_a_request_are_sent_at_once(
+def test_open_connection_is_used_without_urllib3(
     server: ThreadingHTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sent: list[bytes] = []
-    plain = http.client.HTTPConnection.send
+    server.RequestHandlerClass = type("Handler", (_Keeping,), {"requests": []})
+    host = f"127.0.0.1:{server.server_port}"
+    connections = open_connections(Access(f"http://{host}/c"), size=4, environ={})
+    connections.request(Request("GET", "/x", {}), SECONDS)
+    monkeypatch.setattr(connections._pool, "urlopen", Mock(side_effect=AssertionError))
+    answer = connections.request(Request("GET", "/x", {"Accept": "*/*"}), SECONDS)
+    connections.close()
+    assert (answer.status, answer.data, answer.headers["content-length"]) == (200, b"", "0")
+    first, second = requests(server)
+    assert first == second
 
-    def send(connection: http.client.HTTPConnection, data: bytes) -> None:
-        sent.append(data)
-        plain(connection, data)
 
-    monkeypatch.setattr(http.client.HTTPConnection, "send", send)
+@cases(
+    "unquoted",
+    {
+        "path": Request("GET", "/a b", {}),
+        "letters": Request("GET", "/größe", {}),
+    },
+)
+def test_path_that_is_not_quoted_is_left_to_urllib3(server, unquoted: Request) -> None:
+    server.RequestHandlerClass = type("Handler", (_Keeping,), {"requests": []})
     access = Access(f"http://127.0.0.1:{server.server_port}")
     connections = open_connections(access, size=1, environ={})
-    connections.request("GET", "/x", {}, b"body", urllib3.Timeout(5)).close()
-    (piece,) = sent
-    assert piece.startswith(b"GET /x HTTP/1.1\r\n")
-    assert piece.endswith(b"\r\n\r\nbody")
+    for _ in range(2):
+        assert connections.request(unquoted, SECONDS).status == 200
     connections.close()
+
+
+def test_connection_that_fails_is_not_used_again(server) -> None:
+    class Ending(_Keeping):
+        """Answers every other request over a connection."""
+
+        def do_GET(self) -> None:
+            super().do_GET()
+            self.rfile.readline()
+            self.close_connection = True
+
+    server.RequestHandlerClass = type("Handler", (Ending,), {"requests": []})
+    access = Access(f"http://127.0.0.1:{server.server_port}")
+    connections = open_connections(access, size=1, environ={})
+    request = Request("GET", "/", {})
+    connections.request(request, SECONDS)
+    with pytest.raises(urllib3.exceptions.ProtocolError, match="without a whole answer"):
+        connections.request(request, SECONDS)
+    assert connections.request(request, SECONDS).status == 200
+    connections.close()
+
+
+def test_server_that_is_silent_is_waited_for_so_long(server) -> None:
+    class Silent(_Keeping):
+        """Says nothing to the second request over a connection."""
+
+        def do_GET(self) -> None:
+            super().do_GET()
+            self.rfile.read()
+
+    server.RequestHandlerClass = type("Handler", (Silent,), {"requests": []})
+    access = Access(f"http://127.0.0.1:{server.server_port}")
+    connections = open_connections(access, size=1, environ={})
+    connections.request(Request("GET", "/", {}), SECONDS)
+    with pytest.raises(urllib3.exceptions.ReadTimeoutError, match="silent for 0"):
+        connections.request(Request("GET", "/", {}), 0.05)
+    connections.close()
+
+
+def test_proxy_that_does_not_tunnel_is_told_the_server_each_time(server) -> None:
+    server.RequestHandlerClass = type("Handler", (_Server,), {"requests": []})
+    environ = {"HTTP_PROXY": f"http://user:secret@127.0.0.1:{server.server_port}"}
+    connections = open_connections(Access("http://api.example:8080"), size=1, environ=environ)
+    for _ in range(2):
+        connections.request(Request("GET", "/x", {}), SECONDS)
+    connections.close()
+    assert requests(server) == 2 * [("GET", "http://api.example:8080/x", "api.example:8080")]

@@ -16,7 +16,7 @@ from kube.access import Access
 from kube.calls import Call, Scope
 from kube.connections import Connections, open_connections
 from kube.deadlines import Deadline, limited
-from kube.transport import CONNECT_SECONDS, Transport
+from kube.transport import Transport
 from tests.support.tables import cases
 
 HOST = "https://api.example:6443"
@@ -37,7 +37,7 @@ def authorization():
 @pytest.fixture
 def api():
     mock = create_autospec(Connections, instance=True, spec_set=True)
-    mock.request.return_value = answer(b"{}")
+    mock.request.return_value = mock.stream.return_value = answer(b"{}")
     return mock
 
 
@@ -59,16 +59,16 @@ def transport(api, authorization, clock, seen) -> Transport:
 
 
 class TestRequest:
-    def test_has_method_path_credentials_and_timeouts(self, transport, api) -> None:
+    def test_has_method_path_credentials_and_timeout(self, transport, api) -> None:
         transport.send(calls.list_objects(PODS, Scope("a", label_selector="x=y,z")))
-        method, path, headers, body, timeout = api.request.call_args.args
-        assert method == "GET"
-        assert path == "/api/v1/namespaces/a/pods?labelSelector=x%3Dy%2Cz"
-        assert headers["Authorization"] == "Bearer t0k"
-        assert headers["User-Agent"] == "test/1"
-        assert headers["Accept"].startswith("application/json")
-        assert body is None
-        assert (timeout.connect_timeout, timeout.read_timeout) == (CONNECT_SECONDS, 30.0)
+        request, seconds = api.request.call_args.args
+        assert request.method == "GET"
+        assert request.path == "/api/v1/namespaces/a/pods?labelSelector=x%3Dy%2Cz"
+        assert request.headers["Authorization"] == "Bearer t0k"
+        assert request.headers["User-Agent"] == "test/1"
+        assert request.headers["Accept"].startswith("application/json")
+        assert request.body is None
+        assert seconds == 30.0
 
     @cases(
         ("left", "seconds"),
@@ -85,42 +85,42 @@ class TestRequest:
     ) -> None:
         with limited(Deadline(clock() + left, lambda: True)):
             transport.send(GET)
-        assert api.request.call_args.args[4].read_timeout == seconds
+        assert api.request.call_args.args[1] == seconds
 
     def test_without_credentials_has_no_header_for_them(
         self, transport, api, authorization
     ) -> None:
         authorization.return_value = ""
         transport.send(GET)
-        assert "Authorization" not in api.request.call_args.args[2]
+        assert "Authorization" not in api.request.call_args.args[0].headers
 
     def test_has_the_credentials_of_its_time(self, transport, api, authorization) -> None:
         for token in ("Bearer old", "Bearer new"):
             authorization.return_value = token
             transport.send(GET)
-            assert api.request.call_args.args[2]["Authorization"] == token
+            assert api.request.call_args.args[0].headers["Authorization"] == token
 
     def test_json_has_no_white_space(self, transport, api) -> None:
         transport.send(calls.patch_object(PODS, "b", {"a": [1, {"b": "c d"}], "e": 2}, "a", None))
-        assert api.request.call_args.args[3] == b'{"a":[1,{"b":"c d"}],"e":2}'
+        assert api.request.call_args.args[0].body == b'{"a":[1,{"b":"c d"}],"e":2}'
 
     def test_a_text_is_sent_as_it_is(self, transport, api) -> None:
         call = calls.update_object(PODS, {"metadata": {"name": "b", "namespace": "a"}}, "status")
         transport.send(replace(call, text='{ "é":1}'))
-        assert api.request.call_args.args[3] == '{ "é":1}'.encode()
+        assert api.request.call_args.args[0].body == '{ "é":1}'.encode()
 
     def test_asks_for_another_form_of_the_answer(self, transport, api) -> None:
         api.request.return_value = answer(b"k8s\x00\xff")
         assert transport.raw(replace(GET, accept="application/x")) == b"k8s\x00\xff"
-        assert api.request.call_args.args[2]["Accept"] == "application/x"
+        assert api.request.call_args.args[0].headers["Accept"] == "application/x"
 
     def test_quoted_path_is_not_quoted_again(self, transport, api) -> None:
         transport.send(calls.get_object(PODS, "b c", "a"))
-        assert api.request.call_args.args[1].endswith("/pods/b%20c")
+        assert api.request.call_args.args[0].path.endswith("/pods/b%20c")
 
     def test_watch_may_be_silent_for_some_time(self, transport, api) -> None:
         with transport.stream(WATCH, silent_seconds=130):
-            assert api.request.call_args.args[4].read_timeout == 130
+            assert api.stream.call_args.args[1] == 130
 
 
 class TestAnswer:
@@ -134,7 +134,7 @@ class TestAnswer:
 
     def test_streams_events(self, transport, api) -> None:
         lines = [{"type": "ADDED", "object": {"n": n}} for n in range(3)]
-        api.request.return_value = answer(b"\n".join(json.dumps(x).encode() for x in lines) + b"\n")
+        api.stream.return_value = answer(b"\n".join(json.dumps(x).encode() for x in lines) + b"\n")
         with transport.stream(WATCH, silent_seconds=130) as stream:
             assert [event.object["n"] for event in stream] == [0, 1, 2]
 
@@ -160,7 +160,7 @@ class TestRefusal:
             getattr(transport, send)(GET)
 
     def test_of_a_watch_is_raised_before_there_is_a_stream(self, transport, api) -> None:
-        api.request.return_value = answer(b'{"reason": "Expired"}', 410)
+        api.stream.return_value = answer(b'{"reason": "Expired"}', 410)
         with pytest.raises(errors.Gone, match="watch pods"):
             transport.stream(WATCH, silent_seconds=130)
 
@@ -215,7 +215,7 @@ class TestFailure:
         self, transport, api, failure, expected, monkeypatch
     ) -> None:
         reply = answer(b"")
-        api.request.return_value = reply
+        api.stream.return_value = reply
 
         def fail(size: int) -> bytes:
             raise failure
