@@ -159,6 +159,7 @@ class NodeDriver:
         """
         self._node = node
         self._driver = driver
+        self._validates = driver if isinstance(driver, Validates) else None
         self._claims = claims
         self._allocations = allocations
         self._state = state
@@ -253,13 +254,13 @@ class NodeDriver:
 
     def _check_parameters(self, claim: PreparedClaim) -> None:
         """Ask a driver that has parameters, once for each place where there are some."""
-        if not isinstance(self._driver, Validates):
+        if self._validates is None:
             return
         given = {c.field: c.parameters for result in claim.results for c in result.config}
         found = [
             f"{at}: {each}"
             for at, parameters in given.items()
-            for each in complaints(self._driver, parameters, claim)
+            for each in complaints(self._validates, parameters, claim)
         ]
         if found:
             raise InvalidParameters(

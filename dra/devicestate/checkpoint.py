@@ -10,7 +10,7 @@ import contextlib
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -56,7 +56,7 @@ class Checkpoint:
         self._contract = contract
         self._remake = remake
         self._known: tuple[int, ...] = ()
-        self._entries: dict[ClaimUID, tuple[PreparedClaim, JSON]] = {}
+        self._entries: dict[ClaimUID, _Entry] = {}
 
     @property
     def path(self) -> Path:
@@ -114,7 +114,7 @@ class Checkpoint:
         """
         # most claims are those of the last time
         self._entries = {claim.uid: self._entry(claim) for claim in claims}
-        content = _document({uid: entry for uid, (_, entry) in self._entries.items()})
+        content = _document(self._entries.values())
         self._write(self._path, content, keep)
         self._known = self._identity()
 
@@ -150,9 +150,9 @@ class Checkpoint:
         self._write(aside, read_regular(self._path))
         return aside
 
-    def _entry(self, claim: PreparedClaim) -> tuple[PreparedClaim, JSON]:
+    def _entry(self, claim: PreparedClaim) -> "_Entry":
         known = self._entries.get(claim.uid)
-        return known if known and known[0] is claim else (claim, _claim_json(claim))
+        return known if known and known.claim is claim else _Entry.of(claim)
 
     def _parsed(self, content: bytes) -> dict[ClaimUID, PreparedClaim]:
         document = from_json(_Document, json.loads(content), "the file")
@@ -192,18 +192,40 @@ class Checkpoint:
 
 def render(claims: Iterable[PreparedClaim]) -> bytes:
     """Return the file's content for these claims."""
-    return _document({claim.uid: _claim_json(claim) for claim in claims})
+    return _document([_Entry.of(claim) for claim in claims])
 
 
-def _document(entries: Mapping[ClaimUID, JSON]) -> bytes:
-    data: JSON = {"claims": dict(entries)}
-    document = {"version": VERSION, "checksum": checksum(data), "data": data}
-    return (json.dumps(document) + "\n").encode()
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A claim as it stands in the file, and as it is summed up; made once for many files."""
+
+    claim: PreparedClaim
+    text: str
+    canonical: str
+
+    @classmethod
+    def of(cls, claim: PreparedClaim) -> "_Entry":
+        entry, uid = _claim_json(claim), json.dumps(claim.uid)
+        return cls(claim, f"{uid}: {json.dumps(entry)}", f"{uid}:{_canonical(entry)}")
+
+
+def _document(entries: Collection[_Entry]) -> bytes:
+    ordered = sorted(entries, key=lambda entry: entry.claim.uid)
+    digest = _digest(f'{{"claims":{{{",".join(entry.canonical for entry in ordered)}}}}}')
+    data = f'{{"claims": {{{", ".join(entry.text for entry in entries)}}}}}'
+    return f'{{"version": "{VERSION}", "checksum": "{digest}", "data": {data}}}\n'.encode()
 
 
 def checksum(data: JSON) -> str:
     """Return the checksum of the file's `data`, which white space and order do not change."""
-    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return _digest(_canonical(data))
+
+
+def _canonical(data: JSON) -> str:
+    return json.dumps(data, sort_keys=True, separators=(",", ":"))
+
+
+def _digest(canonical: str) -> str:
     return f"sha256:{hashlib.sha256(canonical.encode()).hexdigest()}"
 
 

@@ -7,13 +7,17 @@ from files that others can write to, and from drivers. Called by the checkpoint 
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, NewType, TypeVar, Union, get_args, get_origin
+from typing import Any, Final, NewType, TypeVar, Union, get_args, get_origin
 
 T = TypeVar("T")
+
+_PLAIN: Final = frozenset({str, int, bool, NoneType})
 
 
 def to_json(value: Any) -> Any:
     """Return a value of dataclasses, mappings, tuples and plain values as JSON."""
+    if type(value) in _PLAIN:
+        return value
     # what `fields` looks up, and much faster, which each call of the kubelet waits for
     known = getattr(type(value), "__dataclass_fields__", None)
     if known is not None:

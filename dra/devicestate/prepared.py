@@ -67,7 +67,10 @@ def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
         DeviceInUse: naming device and holder.
     """
     alone, shares = _alone(claim), _shares(claim)
+    own = {device for _, device in alone | shares}
     for other in others:
+        if own.isdisjoint(_names(other)):
+            continue
         taken = _alone(other)
         shared = (alone & (taken | _shares(other))) | (shares & taken)
         if shared:
@@ -108,6 +111,11 @@ def described(devices: Sequence[PreparedDevice]) -> str:
         children = len(devices) - len(whole)
         parts.append(f"{children} children of {counted(len(parents), 'device')}")
     return " and ".join(parts)
+
+
+def _names(claim: PreparedClaim) -> set[str]:
+    """Return the names of all devices of a claim, which most often are no other claim's."""
+    return {each.device for each in claim.devices} | {each.device for each in claim.results}
 
 
 def _alone(claim: PreparedClaim) -> frozenset[Whole]:

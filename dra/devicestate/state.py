@@ -290,8 +290,9 @@ class State:
         check_free(claim, self._others(claim.uid))
         self._directory.ensure(claim)
         if entry is None or entry.claim != claim:
-            # in its place a power cut may leave that the claim is being prepared
-            self._to_be_saved(Keep.NEW if entry is None else Keep.EITHER)
+            # a power cut may leave the former file: with the claim as preparing, or, of a driver
+            # without side effects, without it, which the kubelet's next call makes up for
+            self._to_be_saved(Keep.NEW if entry is None and self.write_ahead else Keep.EITHER)
         change = Change(next(self._calls), claim.uid, claim, precondition)
         certain = precondition is None
         self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)

@@ -8,15 +8,17 @@ other claims of the call waiting nor the program from ending. Called by `dra.kub
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Generic, TypeVar
 
 from api.objects import ClaimUID
 from dra.claims import ClaimRef
 from dra.errors import ClaimBusy
+from dra.kubelet.threads import Threads
 from dra.kubelet.wire import MARGIN_SECONDS
 from kube import deadlines
 from kube.keylocks import KeyBusy, KeyLocks
@@ -37,6 +39,7 @@ class ClaimCalls:
         """Keep to deadlines by a clock of monotonic seconds."""
         self._clock = clock
         self._locks = KeyLocks[ClaimUID]()
+        self._threads = Threads()
 
     def each(self, refs: Sequence[ClaimRef], serve: Callable[[ClaimRef], T]) -> list["Served[T]"]:
         """Serve claims, and return what came of each until the deadline of the present call."""
@@ -52,12 +55,11 @@ class ClaimCalls:
                 self._serve(served, serve)
 
         for _ in range(min(len(found), CLAIMS)):
-            # not of a pool, which the program would wait for at its end
-            threading.Thread(
-                target=copy_context().run, args=(work,), name="claim", daemon=True
-            ).start()
-        left = max(self._left(), 0.0) + _LATE_SECONDS
-        wait([served.future for served in found], min(left, threading.TIMEOUT_MAX))
+            self._threads.run(partial(copy_context().run, work))
+        late = self._clock() + min(max(self._left(), 0.0) + _LATE_SECONDS, threading.TIMEOUT_MAX)
+        for served in found:
+            with suppress(TimeoutError):
+                served.future.exception(max(late - self._clock(), 0.0))
         return found
 
     def _serve(self, served: "Served[T]", serve: Callable[[ClaimRef], T]) -> None:

@@ -48,6 +48,16 @@ class TestWriteAhead:
         rig.state.unprepare(claim(1).uid)
         assert len(waits) == 4, "likewise; the claim is unprepared once more"
 
+    def test_a_driver_without_side_effects_waits_for_the_disk_once(
+        self, rig: StateRig, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        waits: list[int] = []
+        monkeypatch.setattr("os.fsync", waits.append)
+        rig.state.write_ahead = False
+        rig.state.begin(begun(1))
+        rig.state.prepare(claim(1))
+        assert len(waits) == 1, "the file; without its name the kubelet's next call prepares it"
+
     def test_a_repeated_call_gets_the_consumers_of_the_first_one(self, rig: StateRig) -> None:
         rig.state.begin(begun(1, "first"))
         assert rig.state.begin(begun(1, "second")) == begun(1, "first")
