@@ -2,7 +2,8 @@
 
 Whoever reports neither waits nor fails: a bounded queue takes what is reported, and a thread writes
 it. An Event that cannot be written is dropped and counted. What becomes one Event, and what is too
-much, is decided in eventseries.py.
+much, is decided in eventseries.py. Each costs about as much as a write that somebody waits for, so
+successes are told only as long as they are few.
 
 Source: client-go tools/record.
 """
@@ -20,6 +21,11 @@ from api.validation import SUBDOMAIN_LENGTH
 from kube.client import Client
 from kube.errors import KubeError, NotFound
 from kube.eventseries import Correlator, EventLevel, ObjectRef, Occurrence, Series
+from kube.ratelimit import TokenBucket
+
+NORMAL_BURST: Final = 25
+NORMAL_QPS: Final = 2.0
+"""How many successes are told at once, and how many a second from then on."""
 
 LONGEST_MESSAGE: Final = 1024
 """Bytes that a message may have; what is longer is cut."""
@@ -40,6 +46,7 @@ class EventRecorder:
         normal: bool = True,
         queued: int = _QUEUED,
         correlator: Correlator | None = None,
+        successes: TokenBucket | None = None,
         now: Callable[[], int] = time.time_ns,
     ) -> None:
         """Take in reports; they are written once `start` is called.
@@ -52,8 +59,10 @@ class EventRecorder:
             queued: how many reports may wait; further ones are dropped. Of normal ones half as many
                 may, so that a flood of successes leaves room for failures.
             correlator: joins repeated reports and drops floods of them.
+            successes: how many Normal Events are written; by default NORMAL_QPS and NORMAL_BURST.
             now: nanoseconds since the epoch.
         """
+        self._successes = successes or TokenBucket(NORMAL_QPS, NORMAL_BURST)
         self._client = client
         self._component = component
         self._host = host
@@ -75,15 +84,20 @@ class EventRecorder:
             return self._dropped
 
     def normal(self, obj: JSON, reason: str, message: str) -> None:
-        """Report that something went as it should; never blocks or raises.
+        """Report that something went as it should, unless much has; never blocks or raises.
 
         Args:
             obj: with apiVersion, kind and metadata.
             reason: in CamelCase, for programs.
             message: for people; cut to 1024 bytes.
         """
-        if self._normal:
+        if not self._normal:
+            return
+        if self._successes.try_take():
             self._report(obj, "Normal", reason, message, self._queued // 2)
+        else:
+            with self._changed:
+                self._dropped += 1
 
     def warning(self, obj: JSON, reason: str, message: str) -> None:
         """Report that something went wrong; like `normal`."""

@@ -11,6 +11,7 @@ from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.eventseries import Correlator
+from kube.ratelimit import TokenBucket
 
 CLAIM = {
     "apiVersion": "resource.k8s.io/v1alpha2",
@@ -314,6 +315,19 @@ def test_normal_events_can_be_switched_off(client, make) -> None:
     flush(recorder)
     assert [body["reason"] for body in created(client)] == ["Failed"]
     assert recorder.dropped == 0
+
+
+def test_successes_are_told_as_long_as_they_are_few(client, make, clock) -> None:
+    recorder = make(successes=TokenBucket(2.0, 3, clock=clock))
+    for second in range(2):
+        for number in range(5):
+            recorder.normal({"metadata": {"name": f"claim-{second}-{number}"}}, "Allocated", "ok")
+        recorder.warning(CLAIM, f"Failed{second}", "x")
+        clock.advance(1.0)
+    flush(recorder)
+    told = [body["reason"] for body in created(client)]
+    assert told == [*3 * ["Allocated"], "Failed0", *2 * ["Allocated"], "Failed1"]
+    assert recorder.dropped == 5
 
 
 def test_a_flood_of_successes_leaves_room_for_failures(client, make) -> None:
