@@ -153,7 +153,9 @@ def build(
     """Return the plugin of a driver, not yet running."""
     name, node, measured = driver.contract.driver_name, around.node, telemetry.measured
     measured.count_prepared(lambda: len(state.entries()))
-    kubelet, calls = Kubelet(around.client, node), ClaimCalls()
+    kubelet = Kubelet(around.client, node)
+    # a driver without side effects waits for nothing but the API server
+    calls = ClaimCalls(prompt=not state.write_ahead)
     served = NodeDriver(
         *(node, driver, model.claims, model.allocations, state),
         status=model.status,

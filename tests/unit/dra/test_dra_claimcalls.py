@@ -136,3 +136,17 @@ def test_each_claim_has_the_deadline_of_its_call() -> None:
     with call(10):
         served = ClaimCalls().each([A, B], lambda _: deadlines.current())
         assert [each.result() for each in served] == [deadlines.current()] * 2
+
+
+def test_call_for_one_claim_of_a_prompt_driver_needs_no_thread() -> None:
+    calls, threads = ClaimCalls(prompt=True), []
+
+    def serve(ref: ClaimRef) -> str:
+        threads.append(threading.current_thread())
+        return ref.name
+
+    with call(10):
+        assert [each.result() for each in calls.each([A], serve)] == ["a"]
+        assert threads == [threading.current_thread()]
+        assert [each.result() for each in calls.each([A, B], serve)] == ["a", "b"]
+    assert threading.current_thread() not in threads[1:]
