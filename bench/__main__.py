@@ -19,6 +19,7 @@ from bench import (
     apiservers,
     explaining,
     freeing,
+    gathering,
     kubelet,
     negotiating,
     report,
@@ -44,7 +45,7 @@ _EXPLAIN = "explain"
 _ALONE = {_WEBHOOK, _EXPLAIN}
 """Parts that have a server of their own."""
 
-_PARTS = ("negotiation", "freed", "scale", "plugin", *sorted(_ALONE))
+_PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE))
 
 
 @click.command(context_settings=_CONTEXT)
@@ -216,6 +217,9 @@ def _classic(
     if "freed" in parts:
         _say("freed devices")
         figures.freed = freeing.measure(stage)
+    if "gathered" in parts:
+        _say("claims on one node")
+        figures.gathered = gathering.measure(stage)
     if "plugin" in parts and subject.plugin:
         _say("kubelet plugin")
         figures.node = kubelet.measure(site, subject, amount, subject.logs / "node")

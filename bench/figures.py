@@ -83,6 +83,21 @@ class Freed:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """Claims that come to one node at the same time.
+
+    Attributes:
+        claims: so many.
+        up: writes of the node's NAS for all of their allocations.
+        down: likewise, until all are gone.
+    """
+
+    claims: int
+    up: float
+    down: float
+
+
+@dataclass(frozen=True, slots=True)
 class Scale:
     """A large store.
 
@@ -270,6 +285,7 @@ class Figures:
     concurrency: int
     negotiations: list[Negotiation] = field(default_factory=list)
     freed: Freed | None = None
+    gathered: Gathered | None = None
     scales: list[Scale] = field(default_factory=list)
     node: Node | None = None
     structured: list[Structured] = field(default_factory=list)

@@ -15,6 +15,7 @@ from bench.figures import (
     Explaining,
     Figures,
     Freed,
+    Gathered,
     Negotiation,
     Node,
     Scale,
@@ -53,6 +54,8 @@ def goals(figures: Figures) -> list[Goal]:
         found += _negotiation(negotiation)
     if figures.freed is not None:
         found += _freed(figures.freed)
+    if figures.gathered is not None:
+        found += _gathered(figures.gathered)
     for scale in figures.scales:
         found += _scale(scale)
     if figures.node is not None:
@@ -91,6 +94,11 @@ def _explaining(figures: Explaining) -> Iterator[Goal]:
 def _freed(figures: Freed) -> Iterator[Goal]:
     value = 1000 * figures.answered.p99
     yield Goal("freed device to answer p99, ms", "at most", 100.0, value)
+
+
+def _gathered(figures: Gathered) -> Iterator[Goal]:
+    name = f"NAS writes for {figures.claims} claims on one node at the same time"
+    yield Goal(name, "at most", 2.0, figures.up)
 
 
 def _scale(figures: Scale) -> Iterator[Goal]:

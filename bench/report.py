@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from bench.comparing import Compared, compared
-from bench.figures import Explaining, Figures, Freed, Negotiation, Node, Scale
+from bench.figures import Explaining, Figures, Freed, Gathered, Negotiation, Node, Scale
 from bench.goals import goals
 from bench.statistics import Latency, ratio
 from bench.tables import Row, markdown
@@ -39,6 +39,8 @@ def _rows(figures: Figures) -> Iterator[Row]:
         yield from _negotiation(negotiation)
     if figures.freed is not None:
         yield from _freed(figures.freed)
+    if figures.gathered is not None:
+        yield from _gathered(figures.gathered)
     for scale in figures.scales:
         yield from _scale(scale)
     if figures.node is not None:
@@ -87,6 +89,12 @@ def _freed(figures: Freed) -> Iterator[Row]:
     yield _title("a pod waits for a device")
     yield _latency("freed device to answer p50/p99, ms", figures.answered)
     yield _latency("freed device to allocation p50/p99, ms", figures.allocated)
+
+
+def _gathered(figures: Gathered) -> Iterator[Row]:
+    yield _title(f"{figures.claims} claims on one node at the same time")
+    yield _compared("NAS writes up; reference: one for each", figures.up, figures.claims)
+    yield _compared("NAS writes down; reference: one for each", figures.down, figures.claims)
 
 
 def _scale(figures: Scale) -> Iterator[Row]:

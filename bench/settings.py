@@ -77,6 +77,7 @@ class Amount:
         samples: one-by-one negotiations for each number of potential nodes.
         claims: negotiations for each number.
         freed: devices that a pod waits for.
+        gathered: how often a node is filled at once.
         scale: numbers of nodes of large stores, ascending.
         stored: claims in large stores.
         events: changes of node states in large stores.
@@ -94,6 +95,7 @@ class Amount:
     samples: int = 100
     claims: int = 480
     freed: int = 30
+    gathered: int = 5
     scale: tuple[int, ...] = (1000, 5000)
     stored: int = 10_000
     events: int = 500
@@ -109,6 +111,7 @@ QUICK: Final = Amount(
     samples=25,
     claims=120,
     freed=10,
+    gathered=2,
     scale=(),
     events=100,
     calls=40,

@@ -8,6 +8,7 @@ from bench.figures import (
     Figures,
     Floor,
     Freed,
+    Gathered,
     Negotiation,
     Node,
     Scale,
@@ -60,6 +61,7 @@ ALL = Figures(
     8,
     [NEGOTIATION],
     Freed(Latency(9, 0.1, 0.1), NODE.state_write),
+    Gathered(8, up=2.0, down=8.0),
     [SCALE],
     NODE,
     webhook=Webhook(200, Latency(9, 2 * MS, 20 * MS), Latency(9, 1 * MS, 2 * MS), 1.0),
@@ -86,6 +88,7 @@ def test_whoever_is_exactly_at_every_bound_keeps_every_promise():
         "answer": {
             "negotiations": [dataclasses.replace(NEGOTIATION, ask=Latency(9, 3 * MS, 7 * MS))]
         },
+        "gathered": {"gathered": Gathered(8, up=3.0, down=1.0)},
         "freed": {"freed": Freed(Latency(9, 0.01, 0.11), NODE.state_write)},
         "cpu": {"scales": [dataclasses.replace(SCALE, answer_cpu_ms=6.0)]},
         "memory": {"scales": [dataclasses.replace(SCALE, peak_rss_mib=301.0)]},
