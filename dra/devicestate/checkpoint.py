@@ -113,7 +113,13 @@ class Checkpoint:
             CheckpointWriteFailed: the old file is still there.
         """
         # most claims are those of the last time
-        self._entries = {claim.uid: self._entry(claim) for claim in claims}
+        known = self._entries
+        self._entries = {
+            claim.uid: entry
+            if (entry := known.get(claim.uid)) and entry.claim is claim
+            else _Entry.of(claim)
+            for claim in claims
+        }
         content = _document(self._entries.values())
         self._write(self._path, content, keep)
         self._known = self._identity()
@@ -149,10 +155,6 @@ class Checkpoint:
         aside = next(name for name in names if not name.exists())
         self._write(aside, read_regular(self._path))
         return aside
-
-    def _entry(self, claim: PreparedClaim) -> "_Entry":
-        known = self._entries.get(claim.uid)
-        return known if known and known.claim is claim else _Entry.of(claim)
 
     def _parsed(self, content: bytes) -> dict[ClaimUID, PreparedClaim]:
         document = from_json(_Document, json.loads(content), "the file")

@@ -33,11 +33,15 @@ class Threads:
         if idle:
             self._jobs.put(job)
         else:
-            threading.Thread(target=self._work, args=(job,), name="claim", daemon=True).start()
+            threading.Thread(target=self._work, args=(job,), daemon=True).start()
 
     def _work(self, job: Job) -> None:
+        thread = threading.current_thread()
         while True:
+            # for who looks at the threads
+            thread.name = "claim"
             job()
+            thread.name = "idle"
             with self._lock:
                 if self._idle >= IDLE:
                     return
