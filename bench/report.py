@@ -2,13 +2,26 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from bench.comparing import Compared, compared
-from bench.figures import Explaining, Figures, Freed, Gathered, Negotiation, Node, Scale
+from bench.figures import (
+    Explaining,
+    Figures,
+    Freed,
+    Gathered,
+    Negotiation,
+    Node,
+    Scale,
+    Webhook,
+)
 from bench.goals import goals
 from bench.statistics import Latency, ratio
 from bench.tables import Row, markdown
+
+T = TypeVar("T")
 
 
 def text(figures: Figures) -> str:
@@ -35,25 +48,27 @@ def _goals(figures: Figures) -> Iterator[Row]:
 
 
 def _rows(figures: Figures) -> Iterator[Row]:
-    for negotiation in figures.negotiations:
-        yield from _negotiation(negotiation)
-    if figures.freed is not None:
-        yield from _freed(figures.freed)
-    if figures.gathered is not None:
-        yield from _gathered(figures.gathered)
-    for scale in figures.scales:
-        yield from _scale(scale)
-    if figures.node is not None:
-        yield from _node(figures.node)
+    yield from chain.from_iterable(map(_negotiation, figures.negotiations))
+    yield from _part(figures.freed, _freed)
+    yield from _part(figures.gathered, _gathered)
+    yield from chain.from_iterable(map(_scale, figures.scales))
+    yield from _part(figures.node, _node)
     if figures.structured:
         yield _title(f"plugin of the framework, 8 devices; medians of {len(figures.structured)}")
         yield from map(_structured, compared(figures.structured))
-    if (webhook := figures.webhook) is not None:
-        yield _title(f"admission webhook, {webhook.rate} requests a second on one core")
-        yield _latency("review p50/p99, ms; reference: ping", webhook.review, webhook.ping)
-        yield _alone("CPU per review, ms", webhook.cpu_ms)
-    if figures.explaining is not None:
-        yield from _explaining(figures.explaining)
+    yield from _part(figures.webhook, _webhook)
+    yield from _part(figures.explaining, _explaining)
+
+
+def _part(figures: T | None, rows: Callable[[T], Iterator[Row]]) -> Iterator[Row]:
+    """Return the rows of a part, none if it was not measured."""
+    return iter(()) if figures is None else rows(figures)
+
+
+def _webhook(figures: Webhook) -> Iterator[Row]:
+    yield _title(f"admission webhook, {figures.rate} requests a second on one core")
+    yield _latency("review p50/p99, ms; reference: ping", figures.review, figures.ping)
+    yield _alone("CPU per review, ms", figures.cpu_ms)
 
 
 def _explaining(figures: Explaining) -> Iterator[Row]:
