@@ -4,10 +4,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 TOOLS  := .bin/kubectl .bin/helm
 K8S    ?= 1.30
+# of `make test`: much of what the tests of the embedded cluster do is to wait
+WORKERS ?= 4
 SHELL_SCRIPTS := $(wildcard demo/*.sh demo/scripts/*.sh dra/kubelet/protocol/*.sh findings/*.sh) .ci/run
 # only one that was asked for: the tests create and delete things in it
 CLUSTER := $(if $(filter command,$(origin KUBECONFIG)),--kubeconfig $(KUBECONFIG),--k8s $(K8S))
 CLUSTER += $(if $(GATES),--gates $(GATES))
+
+# Each program and each test process that finds no bytecode compiles everything anew, which takes
+# longer than all else that it does; this keeps bytecode, and out of the sources.
+export PYTHONPYCACHEPREFIX ?= $(abspath $(VENV))/pycache
+unexport PYTHONDONTWRITEBYTECODE
 
 # pip, with a line for each package; what is wrong it writes to standard error itself
 define install
@@ -34,7 +41,7 @@ demo: $(VENV)/.run ## Run the demos of both kinds of claims (KIND=structured is 
 	done
 
 test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARGS="-k name")
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 e2e: $(VENV)/.test $(TOOLS) ## Run the tests on Kubernetes: K8S=1.30 raises one (root; GATES=A=true), KUBECONFIG=file is yours
 	$(BIN)/python -m pytest --timeout 600 -o timeout_func_only=true tests/cluster tests/e2e $(CLUSTER) $(ARGS)

@@ -270,6 +270,31 @@ class Explaining:
     get: Command
 
 
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """Pods with one claim each that come to the embedded cluster at once.
+
+    Attributes:
+        kind: of the claims: `classic` or `structured`.
+        whose: `ours`, or `former` for a former version.
+        nodes: of the cluster, each with a plugin.
+        pods: how many.
+        ready: seconds from the start of the cluster until every node had its devices.
+        ready_cpu: CPU seconds of the cluster and its programs until then.
+        seconds: from the first write of a pod until all ran.
+        cpu: CPU seconds of the cluster and its programs meanwhile.
+    """
+
+    kind: str
+    whose: str
+    nodes: int
+    pods: int
+    ready: float
+    ready_cpu: float
+    seconds: float
+    cpu: float
+
+
 @dataclass(slots=True)
 class Figures:
     """All of one run; parts that were not asked for are missing.
@@ -291,4 +316,5 @@ class Figures:
     structured: list[Structured] = field(default_factory=list)
     webhook: Webhook | None = None
     explaining: Explaining | None = None
+    rollouts: list[Rollout] = field(default_factory=list)
     others: float = 0.0

@@ -6,6 +6,7 @@ Source: proc(5).
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,6 +46,22 @@ def cpu_seconds(stat: str) -> float:
     """Return the CPU time in a line of /proc/PID/stat, whose second field may hold anything."""
     fields = stat.rpartition(")")[2].split()
     return sum(int(fields[number - _STATE_FIELD]) for number in (_UTIME, _STIME)) / _TICKS
+
+
+def tree_cpu_seconds(pid: int, proc: Path = Path("/proc")) -> float:
+    """Return the CPU time of a process and of all that it started, as far as they still run."""
+    parents: dict[int, list[int]] = {}
+    stats = {}
+    for path in proc.glob("[0-9]*/stat"):
+        with suppress(OSError):  # it has just ended
+            stat = path.read_text(encoding="ascii", errors="replace")
+            number, parent = int(path.parent.name), int(stat.rpartition(")")[2].split()[1])
+            stats[number] = cpu_seconds(stat)
+            parents.setdefault(parent, []).append(number)
+    found = [pid]
+    for each in found:
+        found += parents.get(each, [])
+    return sum(stats.get(each, 0.0) for each in found)
 
 
 def memory(status: str, name: str) -> float:

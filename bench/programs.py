@@ -109,11 +109,16 @@ class Program:
 
     def settle(self) -> None:
         """Wait until it has caught up: until it uses hardly any CPU; 20 s at most."""
-        end = time.monotonic() + _QUIET_SECONDS
-        before = self.usage().cpu_seconds
-        while time.monotonic() < end:
-            time.sleep(_QUIET_LOOK)
-            now = self.usage().cpu_seconds
-            if now - before <= _QUIET_SHARE * _QUIET_LOOK:
-                return
-            before = now
+        settle(lambda: self.usage().cpu_seconds)
+
+
+def settle(used: Callable[[], float]) -> None:
+    """Wait until `used` CPU seconds hardly grow any more; 20 s at most."""
+    end = time.monotonic() + _QUIET_SECONDS
+    before = used()
+    while time.monotonic() < end:
+        time.sleep(_QUIET_LOOK)
+        now = used()
+        if now - before <= _QUIET_SHARE * _QUIET_LOOK:
+            return
+        before = now

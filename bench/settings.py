@@ -87,6 +87,8 @@ class Amount:
         reviews: of the admission webhook.
         explained_nodes: of the cluster in which a pod is explained, with 64 devices each.
         explained_claims: that have devices there.
+        rollout_nodes: of the embedded cluster when many pods come at once.
+        rollout_pods: so many.
     """
 
     nodes: int = 128
@@ -105,6 +107,8 @@ class Amount:
     reviews: int = 4000
     explained_nodes: int = 1000
     explained_claims: int = 5000
+    rollout_nodes: int = 50
+    rollout_pods: int = 500
 
 
 QUICK: Final = Amount(
@@ -119,4 +123,6 @@ QUICK: Final = Amount(
     reviews=1000,
     explained_nodes=100,
     explained_claims=500,
+    rollout_nodes=10,
+    rollout_pods=100,
 )
