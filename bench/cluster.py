@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from api.names import STATUS_READY
 from api.objects import JSON
 from api.resources import (
     DRA_V1ALPHA2,
@@ -21,7 +22,6 @@ from api.resources import (
     STRUCTURED_VERSIONS,
     Resource,
 )
-from api.names import STATUS_READY
 from bench.concurrency import concurrently
 from bench.figures import Rollout
 from bench.procfs import tree_cpu_seconds
@@ -114,7 +114,9 @@ def _measure(
 
 def _await_devices(program: Program, client: Client, kind: str, nodes: int) -> float:
     """Wait until every node offers its devices; return the seconds since the start."""
-    resource, ready = (STATES, _has_devices) if kind == "classic" else (_STRUCTURED.slices, _is_whole)
+    resource, ready = (
+        (STATES, _has_devices) if kind == "classic" else (_STRUCTURED.slices, _is_whole)
+    )
     with Watched(client, resource) as seen:
         return program.until(
             f"{nodes} nodes with devices",

@@ -1,7 +1,7 @@
 """The parts of an embedded cluster, started and stopped in order.
 
 Runs inside the process that serves the API (see server.py): control plane and kubelets are threads
-that speak HTTP to it like everybody else, the driver's programs are processes of their own.
+that ask it as everybody else does, the driver's programs are processes of their own.
 """
 
 import json
@@ -26,6 +26,7 @@ from devcluster.config import ClusterConfig
 from devcluster.controls import add_controls
 from devcluster.deviceeviction import DeviceEviction
 from devcluster.errors import DevclusterError
+from devcluster.inprocess import InProcess
 from devcluster.kubelet.dialect import DIALECTS, NEWEST_CLASSIC
 from devcluster.kubelet.execution import Execution
 from devcluster.kubelet.kubelet import Kubelet
@@ -37,9 +38,13 @@ from devcluster.scheduler import Scheduler
 from devcluster.together import together
 from devcluster.virtualnodes import VirtualNodes
 from devcluster.workloads.controller import WorkloadController
+from kube.access import Access
 from kube.client import Client
+from kube.connections import Connections, open_connections
 from kube.errors import KubeError
 from kube.events import EventRecorder
+from kube.ratelimit import TokenBucket
+from kube.transport import Transport
 from ops.lifecycle import Lifecycle
 
 QPS: Final = 1000.0
@@ -113,16 +118,11 @@ class Cluster:
         self.life.on_stop("API server", self._api.stop)
         draft = self._config.draft_kubeconfig
         draft.write_text(json.dumps(kubeconfig(url), indent=2), encoding="utf-8")
-        client = Client.from_kubeconfig(
-            str(draft),
-            qps=QPS,
-            burst=int(QPS),
-            user_agent="devcluster",
-            pool=connections(len(self._config.all_nodes)),
-        )
+        network = open_connections(Access(url), size=connections(len(self._config.all_nodes)))
+        self._await_api(_client(url, network))
+        client = _client(url, InProcess(self.app, network))
         self.life.on_stop("API client", client.close)
         self.life.on_stop("events", lambda: together(each.stop for each in self._recorders))
-        self._await_api(client)
         self._say(f"API server of Kubernetes {self._minor} at {url}")
         if self._config.driver:
             name = self._config.contract.driver_name
@@ -212,6 +212,11 @@ class Cluster:
         events.start()
         self._recorders.append(events)
         return events
+
+
+def _client(url: str, connections: Connections) -> Client:
+    transport = Transport(Access(url), connections, user_agent="devcluster")
+    return Client(transport, limiter=TokenBucket(QPS, int(QPS)))
 
 
 def served_minor(config: ClusterConfig) -> str:

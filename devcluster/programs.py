@@ -24,6 +24,8 @@ from ops.logs import get_logger
 BACKOFF = Backoff(first=0.2, longest=5.0)
 STEADY_SECONDS = 10.0
 STOP_SECONDS = 10.0
+RATE = 1000
+"""Requests a second of a program, where the user's environment does not say."""
 
 _LOG = get_logger("devcluster.programs")
 
@@ -81,9 +83,10 @@ def environment(outer: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a program that is started again and again.
 
     Where Python is told to leave no bytecode beside the sources, each start would compile
-    everything anew. Then bytecode goes into the virtual environment, if there is one.
+    everything anew. Then bytecode goes into the virtual environment, if there is one. No others
+    share the API server, so that a rate that is to protect it would only hold programs up.
     """
-    kept = dict(outer)
+    kept = {"KUBE_API_QPS": str(RATE), "KUBE_API_BURST": str(RATE), **outer}
     if kept.pop("PYTHONDONTWRITEBYTECODE", "") and sys.prefix != sys.base_prefix:
         kept.setdefault("PYTHONPYCACHEPREFIX", str(Path(sys.prefix) / "pycache"))
     return kept

@@ -1,16 +1,13 @@
 """Requests to a WSGI application in this process, in the place of kube.connections.Connections."""
 
 import socket
-from collections.abc import Callable, Iterable
-from io import BytesIO
+from collections.abc import Callable
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from flask import Flask
-from urllib3 import HTTPHeaderDict
-from werkzeug.test import run_wsgi_app
 
 from api.objects import JSON
+from devcluster.inprocess import Answering, call
 from kube.access import Access
 from kube.calls import Call
 from kube.exchange import Answer, Request
@@ -21,17 +18,11 @@ from kube.watch import WatchStream
 class Streamed:
     """What transport.py needs of urllib3's answers, which others can end."""
 
-    def __init__(
-        self,
-        status: int,
-        headers: HTTPHeaderDict,
-        body: Iterable[bytes],
-        ends: tuple[socket.socket, ...],
-    ) -> None:
-        self.status = status
-        self.headers = headers
-        self._pieces = body
-        self._body = iter(body)
+    def __init__(self, answer: Answering, ends: tuple[socket.socket, ...]) -> None:
+        self.status = answer.status
+        self.headers = answer.headers
+        self._answer = answer
+        self._body = iter(answer.pieces)
         self._ends = ends
 
     @property
@@ -49,7 +40,7 @@ class Streamed:
 
     def close(self) -> None:
         """End the answer."""
-        getattr(self._pieces, "close", lambda: None)()
+        self._answer.close()
         for end in self._ends:
             end.close()
 
@@ -62,16 +53,12 @@ class AppConnections:
 
     def request(self, request: Request, _seconds: float) -> Answer:
         """Call the application, in this thread."""
-        pieces, status, headers = run_wsgi_app(self._app, _environment(request), buffered=True)
-        named = {name.lower(): value for name, value in headers.items()}
-        return Answer(int(status.split()[0]), named, b"".join(pieces))
+        return call(self._app, request).whole()
 
     def stream(self, request: Request, _seconds: float) -> Streamed:
         """Call the application for an answer that lasts."""
         ends = socket.socketpair()
-        environment = {**_environment(request), "werkzeug.socket": ends[1]}
-        pieces, status, headers = run_wsgi_app(self._app, environment)
-        return Streamed(int(status.split()[0]), HTTPHeaderDict(headers.items()), pieces, ends)
+        return Streamed(call(self._app, request, {"werkzeug.socket": ends[1]}), ends)
 
     def close(self) -> None:
         """Do nothing, as there are no connections."""
@@ -109,23 +96,3 @@ class Observed(Transport):
         """Begin a watch, see kube.transport."""
         self._before(call)
         return super().stream(call, silent_seconds=silent_seconds)
-
-
-def _environment(request: Request) -> dict[str, object]:
-    parts, body = urlsplit(request.path), request.body or b""
-    headers = {f"HTTP_{n.upper().replace('-', '_')}": each for n, each in request.headers.items()}
-    return {
-        **headers,
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": unquote(parts.path),
-        "QUERY_STRING": parts.query,
-        "SERVER_NAME": "memory",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_TYPE": request.headers.get("Content-Type", ""),
-        "CONTENT_LENGTH": str(len(body)),
-        "wsgi.input": BytesIO(body),
-        "wsgi.url_scheme": "http",
-        "wsgi.multithread": True,
-    }

@@ -12,7 +12,7 @@ from typing import Any
 from api.objects import JSON
 from devcluster.apiserver.schemacheck import check
 
-__all__ = ["apply_defaults", "check", "prune", "unknown_fields"]
+__all__ = ["apply_defaults", "check", "prune"]
 
 _META = ("apiVersion", "kind", "metadata")
 
@@ -27,22 +27,16 @@ def apply_defaults(schema: JSON, obj: JSON) -> JSON:
     return filled
 
 
-def prune(schema: JSON, obj: JSON) -> JSON:
-    """Return the object without the fields that its schema does not know.
+def prune(schema: JSON, obj: JSON, unknown: list[str] | None = None) -> JSON:
+    """Return the object without the fields that its schema does not know, a copy throughout.
 
     Nulls of fields that may not be null go as well, unless a default replaces them later.
     `x-kubernetes-preserve-unknown-fields` keeps the unknown; apiVersion, kind and metadata stay
-    at the root and in an `x-kubernetes-embedded-resource`.
+    at the root and in an `x-kubernetes-embedded-resource`. `unknown` gets the paths of what it
+    dropped as unknown, such as `spec.claims[0].foo`.
     """
-    kept: JSON = _pruned(schema, obj, "", [], resource=True)
+    kept: JSON = _pruned(schema, obj, "", [] if unknown is None else unknown, resource=True)
     return kept
-
-
-def unknown_fields(schema: JSON, obj: JSON) -> list[str]:
-    """Return the paths that `prune` would drop as unknown, such as `spec.claims[0].foo`."""
-    unknown: list[str] = []
-    _pruned(schema, obj, "", unknown, resource=True)
-    return sorted(unknown)
 
 
 def _defaulted(schema: JSON, value: Any) -> Any:

@@ -159,6 +159,8 @@ def _read(obj: JSON, path: Sequence[str]) -> str:
     found: object = obj
     for part in path:
         found = found.get(part) if isinstance(found, dict) else None
+    if isinstance(found, str):
+        return found
     if isinstance(found, bool):
         return str(found).lower()
     return "" if found is None else str(found)
@@ -175,7 +177,11 @@ def selector(kind: Kind, labels: str = "", fields: str = "") -> Selector | None:
         return None
 
     def passes(obj: JSON) -> bool:
+        # a loop: each write asks the watch of each node
+        for term in terms:
+            if not term.matches(obj):
+                return False
         found = obj["metadata"].get("labels") or {}
-        return all(r.matches(found) for r in requirements) and all(t.matches(obj) for t in terms)
+        return all(each.matches(found) for each in requirements)
 
     return passes

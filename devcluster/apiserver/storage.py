@@ -160,7 +160,11 @@ class Storage:
         return self._commit(DELETED, resource, obj, previous)
 
     def subscribe(
-        self, resource: ResourceID, namespace: str = "", since: int | None = None
+        self,
+        resource: ResourceID,
+        namespace: str = "",
+        since: int | None = None,
+        wants: Callable[[Event], bool] = lambda _: True,
     ) -> Subscription[Event]:
         """Return the writes after a revision and all later ones.
 
@@ -169,15 +173,16 @@ class Storage:
             namespace: empty for those of all namespaces.
             since: None starts with an ADDED event for every object that exists now. One that was
                 never given out is silent until the writes have passed it, as Kubernetes has it.
+            wants: tells which writes; called under the lock: must neither block nor write.
 
         Raises:
             HistoryLost: `since` is older than the history.
         """
-        subscription: Subscription[Event] = Subscription(namespace, since or 0)
+        subscription: Subscription[Event] = Subscription(namespace, since or 0, wants)
         with self._lock:
             collection = self._collections.setdefault(resource, _Collection())
             for event in self._replay(resource, collection, since):
-                if not namespace or _namespace_of(event) == namespace:
+                if namespace in ("", _namespace_of(event)) and wants(event):
                     subscription.put(event)
             collection.subscriptions.add(subscription)
         return subscription
@@ -235,7 +240,8 @@ class Storage:
             collection.compacted = collection.history.popleft().revision
         namespace = _namespace_of(event)
         for subscription in collection.subscriptions:
-            if subscription.namespace in ("", namespace) and event.revision > subscription.since:
+            due = subscription.namespace in ("", namespace) and event.revision > subscription.since
+            if due and subscription.wants(event):
                 subscription.put(event)
         for listener in self._listeners:
             listener(event)

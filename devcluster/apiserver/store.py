@@ -6,7 +6,6 @@ views and by `devcluster.apiserver.garbage`; raises devcluster.apiserver.errors 
 Source: apiserver pkg/registry/generic/registry/store.go.
 """
 
-import copy
 import random
 import uuid
 from collections.abc import Callable
@@ -98,7 +97,7 @@ class Store:
         """
         tries = 1 if (body.get("metadata") or {}).get("name") else _GENERATED_NAME_TRIES
         for _ in range(tries):
-            obj = new_object(kind, namespace, copy.deepcopy(body), self._system_fields(), options)
+            obj = new_object(kind, namespace, _own(body), self._system_fields(), options)
             name = obj["metadata"]["name"]
             self._admission.check_create(kind, namespace, name)
             taken = self._storage.get(kind.resource_id, namespace, name) is not None
@@ -126,7 +125,7 @@ class Store:
             Conflict: the body has a resourceVersion that is not the current one.
             StatusError: it may not be stored like this.
         """
-        return self.rewrite(kind, namespace, name, lambda _: copy.deepcopy(body), options)
+        return self.rewrite(kind, namespace, name, lambda _: _own(body), options)
 
     def patch(
         self,
@@ -242,3 +241,9 @@ class Store:
 
     def _system_fields(self) -> SystemFields:
         return SystemFields(self._new_uid(), timestamp(self._clock()), self._new_suffix())
+
+
+def _own(body: JSON) -> JSON:
+    """Return a copy as far as the place of an object is filled in; to decode it copies all."""
+    meta = body.get("metadata")
+    return {**body, "metadata": {**meta}} if isinstance(meta, dict) else {**body}

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
@@ -20,11 +21,17 @@ class Subscription(Generic[T]):
     Attributes:
         namespace: empty for events of all namespaces.
         since: the revision up to which the watcher knows everything.
+        wants: tells whether the watcher is to see an event. Asked by the thread of the writer: to
+            wake a thread for each of many nodes, only to find that it looks at another pod, takes
+            far longer than the write.
     """
 
-    def __init__(self, namespace: str = "", since: int = 0) -> None:
+    def __init__(
+        self, namespace: str = "", since: int = 0, wants: Callable[[T], bool] = lambda _: True
+    ) -> None:
         self.namespace = namespace
         self.since = since
+        self.wants = wants
         self._queue: queue.SimpleQueue[T | None] = queue.SimpleQueue()
         self._closed = threading.Event()
 

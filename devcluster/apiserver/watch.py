@@ -116,7 +116,9 @@ class Watch:
     def __iter__(self) -> Iterator[Change | None]:
         resource = self._kind.resource_id
         try:
-            subscription = self._storage.subscribe(resource, self._namespace, self._since)
+            subscription = self._storage.subscribe(
+                resource, self._namespace, self._since, self._wants
+            )
         except HistoryLost as error:
             yield _too_old(self._since or 0, error.oldest)
             return
@@ -161,6 +163,9 @@ class Watch:
         kind = MODIFIED if before else ADDED
         shown = self._kind.served(event.stored.obj)
         return Change(kind, shown, event.stored.data if shown is event.stored.obj else None)
+
+    def _wants(self, event: Event) -> bool:
+        return self._options.selector is None or any(self._selected(event))
 
     def _selected(self, event: Event) -> tuple[bool, bool]:
         """Tell whether the watch was to see the object before the event, and is to after it."""

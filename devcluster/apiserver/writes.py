@@ -115,8 +115,10 @@ def _expect_revision(kind: Kind, sent: JSON, stored: JSON) -> None:
 
 
 def _decode(kind: Kind, body: JSON, options: WriteOptions, old: JSON | None = None) -> JSON:
-    _report_unknown(kind, body, options)
-    obj = schema.apply_defaults(kind.schema, schema.prune(kind.schema, body))
+    unknown: list[str] = []
+    pruned = schema.prune(kind.schema, body, unknown)
+    _report_unknown(kind, sorted(unknown), options)
+    obj = schema.apply_defaults(kind.schema, pruned)
     found = schema.check(kind.schema, obj, kind.served(old) if old else None)
     unreadable = [error for error in found if error.reason == fielderrors.WRONG_TYPE]
     if unreadable and not kind.custom:
@@ -125,10 +127,10 @@ def _decode(kind: Kind, body: JSON, options: WriteOptions, old: JSON | None = No
     return kind.stored(obj)
 
 
-def _report_unknown(kind: Kind, body: JSON, options: WriteOptions) -> None:
+def _report_unknown(kind: Kind, unknown: Sequence[str], options: WriteOptions) -> None:
     if options.field_validation == "Ignore":
         return
-    found = [f'unknown field "{path}"' for path in schema.unknown_fields(kind.schema, body)]
+    found = [f'unknown field "{path}"' for path in unknown]
     if found and options.field_validation == "Strict":
         raise _undecodable(kind, f"strict decoding error: {', '.join(found)}")
     for text in found:

@@ -12,8 +12,9 @@ import pytest
 
 from api.claims.versions import STRUCTURED
 from devcluster.apiserver.builtinschemas import meta_properties, package_of, schema_of
-from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
+from devcluster.apiserver.schema import apply_defaults, check, prune
 from tests.support.tables import cases
+from tests.support.unknownfields import unknown_fields
 
 JSON = dict[str, Any]
 

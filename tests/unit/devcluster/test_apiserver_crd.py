@@ -11,9 +11,10 @@ import yaml
 from devcluster.apiserver.builtinschemas import meta_properties, schema_of
 from devcluster.apiserver.crd import accepted, check_crd, kinds_of
 from devcluster.apiserver.kinds import Kind
-from devcluster.apiserver.schema import check, unknown_fields
+from devcluster.apiserver.schema import check
 from devcluster.apiserver.strategy import Strategy
 from tests.support.tables import cases
+from tests.support.unknownfields import unknown_fields
 
 JSON = dict[str, Any]
 

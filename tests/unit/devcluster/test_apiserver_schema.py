@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from devcluster.apiserver.builtinschemas import schema_of
 from devcluster.apiserver.crdschema import check_structural
-from devcluster.apiserver.schema import apply_defaults, check, prune, unknown_fields
+from devcluster.apiserver.schema import apply_defaults, check, prune
 from tests.support.tables import cases
+from tests.support.unknownfields import unknown_fields
 
 JSON = dict[str, Any]
 

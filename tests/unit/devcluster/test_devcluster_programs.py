@@ -84,6 +84,7 @@ def test_a_node_may_have_a_number_and_a_model_of_devices_of_its_own(tmp_path: Pa
     ("outer", "inner"),
     {
         "kept": ({"A": "1"}, {"A": "1"}),
+        "rate": ({"KUBE_API_QPS": "5"}, {"KUBE_API_QPS": "5"}),
         "cached": (
             {"PYTHONDONTWRITEBYTECODE": "1"},
             {"PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "pycache")},
@@ -94,10 +95,10 @@ def test_a_node_may_have_a_number_and_a_model_of_devices_of_its_own(tmp_path: Pa
         ),
     },
 )
-def test_programs_compile_themselves_once_wherever_bytecode_may_go(
+def test_programs_compile_themselves_once_and_are_not_held_up(
     outer: dict[str, str], inner: dict[str, str]
 ) -> None:
-    assert environment(outer) == inner
+    assert environment(outer) == {"KUBE_API_QPS": "1000", "KUBE_API_BURST": "1000"} | inner
 
 
 def test_a_program_leaves_its_bytecode_for_the_next_start(
