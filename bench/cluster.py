@@ -139,7 +139,7 @@ def _has_devices(states: Sequence[JSON]) -> bool:
 
 
 def _is_whole(slices: Sequence[JSON]) -> bool:
-    return len(slices) == slices[0]["spec"]["pool"]["resourceSliceCount"]
+    return len(slices) == int(slices[0]["spec"]["pool"]["resourceSliceCount"])
 
 
 def _roll_out(program: Program, client: Client, kind: str, amount: Amount) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from flask import Flask
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict
+from werkzeug.datastructures import Headers
 
 from kube.connections import Connections
 from kube.exchange import Answer, Request
@@ -28,7 +28,7 @@ class Answering:
     """
 
     status: int
-    headers: HTTPHeaderDict
+    headers: Headers
     pieces: Iterable[bytes]
 
     def whole(self) -> Answer:
@@ -46,13 +46,13 @@ class Answering:
 
 def call(app: Flask, request: Request, more: Mapping[str, object] = {}) -> Answering:
     """Call an application in this thread; `more` goes into its environment."""
-    begun: list[Any] = []
+    begun: list[tuple[int, Headers]] = []
 
-    def begin(status: str, headers: list[tuple[str, str]], *_: object) -> Any:
-        begun[:] = [int(status[:3]), HTTPHeaderDict(headers)]
+    def begin(status: str, told: list[tuple[str, str]], *_: object) -> Any:
+        begun.append((int(status[:3]), Headers(told)))
 
     pieces = app({**_environment(request), **more}, begin)
-    return Answering(*begun, pieces)
+    return Answering(*begun[-1], pieces)
 
 
 class InProcess(Connections):
@@ -70,7 +70,7 @@ class InProcess(Connections):
         """Send a request, see kube.connections."""
         return call(self._app, request).whole()
 
-    def stream(self, request: Request, seconds: float) -> BaseHTTPResponse:
+    def stream(self, request: Request, seconds: float) -> Any:
         """Begin a watch, see kube.connections."""
         return self._network.stream(request, seconds)
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from importlib.resources import files
 from typing import Final
 
-import yaml
-
 from api.classes import CLASSES, wanted_classes
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import DEFINITIONS, NAMESPACES, Resource
+from devcluster.yamlfiles import documents
 from kube.client import Client
 from kube.errors import AlreadyExists
 
@@ -23,7 +22,7 @@ def driver_objects(
     """Yield what to create for a driver, in order; of the structured kind it makes its classes."""
     for path in sorted(files("api").iterdir(), key=lambda item: item.name):
         if path.name.endswith("_crd.yaml"):
-            for definition in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+            for definition in documents(path.read_text(encoding="utf-8")):
                 yield DEFINITIONS, definition
     yield NAMESPACES, _object(NAMESPACES, SYSTEM_NAMESPACE)
     if structured:

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from api.objects import JSON
+from devcluster.yamlfiles import documents
 
 _FILES = (
     "meta",
@@ -91,7 +90,7 @@ def _library() -> _Library:
     definitions: dict[str, JSON] = {}
     kinds: dict[tuple[str, str, str], tuple[str, str]] = {}
     for name in _FILES:
-        content = yaml.safe_load(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
+        (content,) = documents(folder.joinpath(f"{name}.yaml").read_text("utf-8"))
         definitions.update(content["definitions"])
         for served in content.get("served", [content]):
             for kind, definition in _named(served.get("kinds", ())):

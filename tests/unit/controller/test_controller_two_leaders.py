@@ -28,6 +28,7 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
+from tests.support.effort import tries
 from tests.support.twocontrollers import History, Lagging, Turns
 
 NODES = [f"node-{n}" for n in range(3)]
@@ -179,7 +180,7 @@ class Load:
         yield name, [r["device"] for r in results]
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(tries(5)))
 @pytest.mark.parametrize("version", sorted(DRA_VERSIONS))
 def test_no_device_is_given_twice(version: str, seed: int) -> None:
     load = Load(version, seed)
