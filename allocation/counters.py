@@ -28,11 +28,10 @@ def available(pool: Pool, in_use: InUse) -> dict[Counter, Fraction]:
         for name, counters in pool.counters.items()
         for counter, value in counters.items()
     }
-    for device in (*(placed.device for placed in pool.placed), *pool.others):
-        if (pool.driver, pool.name, device["name"]) in in_use:
-            for counter, amount in consumption(device):
-                if counter in left:
-                    left[counter] -= amount
+    for name in in_use.by_pool.get((pool.driver, pool.name), ()):
+        for counter, amount in consumption(pool.by_name.get(name, {})):
+            if counter in left:
+                left[counter] -= amount
     return left
 
 

@@ -3,7 +3,7 @@
 Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources/allocateddevices.go.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -26,10 +26,22 @@ class InUse:
     Attributes:
         holders: `namespace/name` of the claim that has a device for itself.
         shared: what the shares of a device consume together; without an entry it has no share.
+        by_pool: names of all these devices, by driver and pool.
     """
 
     holders: Mapping[DeviceID, str] = field(default_factory=dict)
     shared: Mapping[DeviceID, Amounts] = field(default_factory=dict)
+    by_pool: Mapping[tuple[str, str], Collection[str]] = field(
+        init=False, repr=False, compare=False
+    )
+
+    def __post_init__(self) -> None:
+        """Index the devices."""
+        found: dict[tuple[str, str], set[str]] = {}
+        for held in (self.holders, self.shared):
+            for driver, pool, device in held:
+                found.setdefault((driver, pool), set()).add(device)
+        object.__setattr__(self, "by_pool", found)
 
     @classmethod
     def of(cls, claims: Iterable[JSON], gates: Gates) -> "InUse":
@@ -44,10 +56,6 @@ class InUse:
                 else:
                     holders.setdefault(device, _name(claim))
         return cls(holders, shared)
-
-    def __contains__(self, device: DeviceID) -> bool:
-        """Tell whether anybody holds a device or a share of it."""
-        return device in self.holders or device in self.shared
 
 
 def _results(claim: JSON) -> Iterable[JSON]:

@@ -50,6 +50,7 @@ class Pool:
         placed: devices in the order in which they are looked at; none with a problem.
         others: devices of slices that are not for the node, but which draw on its counters.
         counters: values of the counters by set and counter.
+        by_name: all devices, of `placed` and `others`.
     """
 
     driver: str
@@ -60,6 +61,12 @@ class Pool:
     placed: tuple[Placed, ...] = ()
     others: tuple[JSON, ...] = ()
     counters: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    by_name: Mapping[str, JSON] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the devices."""
+        devices = (*(each.device for each in self.placed), *self.others)
+        object.__setattr__(self, "by_name", {each["name"]: each for each in devices})
 
     @property
     def devices(self) -> tuple[JSON, ...]:

@@ -5,6 +5,7 @@ Source: apimachinery pkg/api/resource/quantity.go.
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final
 
 _POWERS: Final = {
@@ -26,11 +27,17 @@ def quantity(given: object) -> Fraction:
     Raises:
         ValueError: it is none.
     """
-    match = _QUANTITY.fullmatch(str(given)) if not isinstance(given, bool) else None
-    power = _power(match["suffix"]) if match else None
-    if match is None or power is None:
+    number = _number(str(given)) if not isinstance(given, bool) else None
+    if number is None:
         raise ValueError(f"{given!r} is no quantity")
-    return Fraction(match["number"]) * power
+    return number
+
+
+@lru_cache(maxsize=4096)
+def _number(text: str) -> Fraction | None:
+    match = _QUANTITY.fullmatch(text)
+    power = _power(match["suffix"]) if match else None
+    return Fraction(match["number"]) * power if match and power is not None else None
 
 
 def is_quantity(given: object) -> bool:

@@ -17,6 +17,7 @@ from api.errors import DriverError
 from api.names import NAS_GROUP
 from bench import (
     apiservers,
+    cluster,
     explaining,
     freeing,
     gathering,
@@ -42,6 +43,7 @@ _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _OURS = "-P -m"
 _WEBHOOK = "webhook"
 _EXPLAIN = "explain"
+_CLUSTER = "cluster"
 _ALONE = {_WEBHOOK, _EXPLAIN}
 """Parts that have a server of their own."""
 
@@ -86,7 +88,8 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
 @click.option(
     "--former",
     metavar="COMMIT",
-    help="Version of this project whose plugin's memory one of the framework is compared with.",
+    help="Version of this project whose plugin's memory one of the framework is compared with, and "
+    "whose embedded cluster ours is.",
 )
 @click.option(
     "--kubectl",
@@ -109,10 +112,11 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
 @click.option("--scale", metavar="N,...", help="Nodes of large stores instead of 1000,5000.")
 @click.option(
     "--only",
-    type=click.Choice(_PARTS),
+    type=click.Choice((*_PARTS, _CLUSTER)),
     multiple=True,
-    help="Only this part, of those with classic claims, or the admission webhook, or the command "
-    "that explains; may be given several times.",
+    help="Only this part, of those with classic claims, the admission webhook, the command that "
+    "explains, or the embedded cluster, which is measured if it is asked for; may be given several "
+    "times.",
 )
 @click.option(
     "--json", "json_file", type=click.Path(dir_okay=False, path_type=Path), help="Result as JSON."
@@ -155,9 +159,16 @@ def main(
         commands = tuple(shlex.split(controller)), tuple(shlex.split(plugin))
         subject = Subject(*commands, driver, directory, kubectl)
         try:
-            with _server(api_server, etcd, directory) as server:
-                rivals = Rivals(tuple(shlex.split(peer)), _sources(former, directory))
-                figures = run(server, subject, rivals, amount, set(only or _PARTS), directory)
+            sources = _sources(former, directory)
+            if set(only) == {_CLUSTER}:
+                figures = Figures("the embedded cluster", amount.concurrency)
+            else:
+                with _server(api_server, etcd, directory) as server:
+                    rivals = Rivals(tuple(shlex.split(peer)), sources)
+                    figures = run(server, subject, rivals, amount, set(only or _PARTS), directory)
+            if _CLUSTER in only:
+                _say("embedded cluster")
+                figures.rollouts += cluster.measure(amount, sources, directory / _CLUSTER)
         except DriverError as error:
             raise click.ClickException(str(error)) from error
     figures.others = neighbours.share()

@@ -18,6 +18,7 @@ from bench.figures import (
     Gathered,
     Negotiation,
     Node,
+    Rollout,
     Scale,
 )
 from bench.statistics import ratio
@@ -66,6 +67,7 @@ def goals(figures: Figures) -> list[Goal]:
         found.append(Goal(name, "at most", 20, 1000 * figures.webhook.review.p99))
     if figures.explaining is not None:
         found += _explaining(figures.explaining)
+    found += _rollouts(figures.rollouts)
     return found
 
 
@@ -108,6 +110,19 @@ def _scale(figures: Scale) -> Iterator[Goal]:
     yield Goal(f"first answer after start, s, {of}", "at most", 10.0, figures.first_answer)
     if figures.reads is not None:
         yield Goal(f"reads per answer, {of}", "at most", 0.0, figures.reads)
+
+
+def _rollouts(found: Sequence[Rollout]) -> Iterator[Goal]:
+    seconds = {(each.kind, each.whose): each.seconds for each in found}
+    ours = seconds.get(("classic", "ours"), 0.0)
+    for (kind, whose), other, bound in (
+        (("classic", "ours"), seconds.get(("classic", "former")), 0.5),
+        (("structured", "ours"), ours, 1.0),
+    ):
+        if other and (kind, whose) in seconds:
+            to = "the former version" if kind == "classic" else "classic ones"
+            value = ratio(seconds[kind, whose], other)
+            yield Goal(f"pods with {kind} claims until all run ÷ {to}", "at most", bound, value)
 
 
 def _compared(found: Sequence[Compared]) -> Iterator[Goal]:

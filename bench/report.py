@@ -14,6 +14,7 @@ from bench.figures import (
     Gathered,
     Negotiation,
     Node,
+    Rollout,
     Scale,
     Webhook,
 )
@@ -58,6 +59,7 @@ def _rows(figures: Figures) -> Iterator[Row]:
         yield from map(_structured, compared(figures.structured))
     yield from _part(figures.webhook, _webhook)
     yield from _part(figures.explaining, _explaining)
+    yield from chain.from_iterable(map(_rollout, figures.rollouts))
 
 
 def _part(figures: T | None, rows: Callable[[T], Iterator[Row]]) -> Iterator[Row]:
@@ -133,6 +135,15 @@ def _node(figures: Node) -> Iterator[Row]:
     yield _alone("CPU per call, ms", figures.cpu_ms)
     yield _alone("cold start, s", figures.first_answer)
     yield _alone("peak RSS, MiB", figures.peak_rss_mib)
+
+
+def _rollout(figures: Rollout) -> Iterator[Row]:
+    what = f"{figures.pods} pods with {figures.kind} claims on {figures.nodes} nodes"
+    yield _title(f"embedded cluster{' before' if figures.whose == 'former' else ''}, {what}")
+    yield _alone("devices of all nodes after start, s", figures.ready)
+    yield _alone("CPU of cluster and programs until then, s", figures.ready_cpu)
+    yield _alone("until all pods run, s", figures.seconds)
+    yield _alone("CPU of cluster and programs meanwhile, s", figures.cpu)
 
 
 def _structured(each: Compared) -> Row:

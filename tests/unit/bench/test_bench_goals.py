@@ -11,6 +11,7 @@ from bench.figures import (
     Gathered,
     Negotiation,
     Node,
+    Rollout,
     Scale,
     Webhook,
 )
@@ -66,6 +67,11 @@ ALL = Figures(
     NODE,
     webhook=Webhook(200, Latency(9, 2 * MS, 20 * MS), Latency(9, 1 * MS, 2 * MS), 1.0),
     explaining=Explaining(1000, 64, 5000, Command(5.0, 4.0, 300.0), Command(2.5, 1.0, 500.0)),
+    rollouts=[
+        Rollout("classic", "former", 50, 500, 20.0, 30.0, 40.0, 50.0),
+        Rollout("classic", "ours", 50, 500, 20.0, 30.0, 20.0, 20.0),
+        Rollout("structured", "ours", 50, 500, 20.0, 30.0, 20.0, 20.0),
+    ],
     others=0.25,
 )
 

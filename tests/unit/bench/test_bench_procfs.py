@@ -2,7 +2,15 @@ import os
 
 import pytest
 
-from bench.procfs import Neighbours, Usage, busy_seconds, cpu_seconds, memory, usage
+from bench.procfs import (
+    Neighbours,
+    Usage,
+    busy_seconds,
+    cpu_seconds,
+    memory,
+    tree_cpu_seconds,
+    usage,
+)
 from tests.support.tables import cases
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -38,6 +46,15 @@ def test_usage_of_this_process_is_plausible():
 def test_a_process_that_is_gone(tmp_path):
     with pytest.raises(FileNotFoundError):
         usage(42, tmp_path)
+
+
+def test_a_process_and_what_it_started_use_cpu_time_together(tmp_path):
+    for pid, parent, seconds in ((42, 1, 1), (43, 42, 2), (44, 43, 4), (45, 1, 8)):
+        (tmp_path / str(pid)).mkdir()
+        line = f"{pid} (a b) S {parent} 3 4 5 6 7 8 9 10 11 {seconds * TICKS} 0 0 0"
+        (tmp_path / str(pid) / "stat").write_text(line)
+    (tmp_path / "46").mkdir()
+    assert tree_cpu_seconds(42, tmp_path) == 7.0
 
 
 def test_a_busy_machine_is_neither_idle_nor_waiting_for_a_disk():

@@ -124,6 +124,22 @@ def test_a_subscription_goes_on_from_a_revision() -> None:
     assert seen(storage.subscribe(THINGS, since=3)) == []
 
 
+def test_a_subscription_gets_what_it_wants_of_past_and_future() -> None:
+    storage = Storage()
+    storage.create(THINGS, obj("a"))
+    storage.create(THINGS, obj("b"))
+
+    def wants(event: Event) -> bool:
+        return event.stored is not None and event.stored.obj["metadata"]["name"] in "bd"
+
+    subscription = storage.subscribe(THINGS, wants=wants)
+    storage.create(THINGS, obj("c"))
+    storage.create(THINGS, obj("d"))
+    assert seen(subscription) == [(ADDED, "b"), (ADDED, "d")]
+    storage.bookmark(THINGS, subscription)
+    assert seen(subscription) == [(BOOKMARK, "")]
+
+
 def test_a_subscription_needs_the_history() -> None:
     storage = Storage()
     storage.create(THINGS, obj("a"))
