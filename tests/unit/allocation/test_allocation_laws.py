@@ -82,6 +82,7 @@ def test_shares_stay_within_the_capacity(seed: int) -> None:
 def test_counters_are_never_overdrawn(seed: int) -> None:
     case = case_of(seed)
     devices, in_use = published(case), InUse.of(case["allocated"], Gates())
+    held = {*in_use.holders, *in_use.shared}
     new = {device for device, _ in results(allocated(case))}
     drawing = {pool_of(d) for d in new if devices[d].get("consumesCounters")}
     for each in case["slices"]:
@@ -92,7 +93,7 @@ def test_counters_are_never_overdrawn(seed: int) -> None:
             drawn = [
                 quantity(amount["value"])
                 for device, body in devices.items()
-                if pool_of(device) == pool and (device in new or device in in_use)
+                if pool_of(device) == pool and (device in new or device in held)
                 for consumed in body.get("consumesCounters", ())
                 if consumed["counterSet"] == counters["name"]
                 for name, amount in consumed["counters"].items()
