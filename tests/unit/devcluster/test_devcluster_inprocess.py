@@ -10,6 +10,7 @@ from kube.access import Access
 from kube.client import Client
 from kube.connections import Connections
 from kube.errors import AlreadyExists, NotFound
+from kube.exchange import Answer, Request
 from kube.ratelimit import TokenBucket
 from kube.transport import Transport
 from testing.apiserver import MemoryApi
@@ -24,12 +25,20 @@ class Network(Connections):
         self.closed = False
         self._over = over
 
-    def request(self, method: str, path: str, *rest: Any) -> Any:
-        self.asked.append(f"{method} {path.partition('?')[0]}")
-        return self._over.request(method, path, *rest)
+    def request(self, request: Request, seconds: float) -> Answer:
+        self.asked.append(_asked(request))
+        return self._over.request(request, seconds)
+
+    def stream(self, request: Request, seconds: float) -> Any:
+        self.asked.append(_asked(request))
+        return self._over.stream(request, seconds)
 
     def close(self) -> None:
         self.closed = True
+
+
+def _asked(request: Request) -> str:
+    return f"{request.method} {request.path.partition('?')[0]}"
 
 
 @pytest.fixture
