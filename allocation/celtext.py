@@ -56,6 +56,10 @@ _OTHERWISE: Final = {
     re.compile(r"\bint\s*\("): "int() takes a bool here, but not in Kubernetes",
     re.compile(r"\{[^{}]*,"): "whether a map is of one type can't be told here",
 }
+_NAMES: Final = re.compile(r"\bcel\s*\.\s*bind\s*\(|\.\s*opt(?:Flat)?Map\s*\(")
+_ENDS_EARLY: Final = re.compile(r"\.\s*(?:all|exists)\s*\(")
+"""After a loop that has ended early, the library takes its variable for one that is named later."""
+
 _DOMAINS: Final = re.compile(r"\bdevice\s*\.\s*(?:attributes|capacity)\b")
 _INDEXED: Final = re.compile(r"\s*(?:\[|\.\s*\??\s*(?P<name>\w+)\b(?!\s*\())")
 _MAP: Final = (
@@ -108,6 +112,8 @@ class Text:
         for pattern, reason in _OTHERWISE.items():
             if pattern.search(self.bare):
                 return reason
+        if _NAMES.search(self.bare) and _ENDS_EARLY.search(self.bare):
+            return "what bind() or optMap() name can't be told here beside all() or exists()"
         if not all(map(_is_of_one_type, _lists(self.bare))):
             return "whether a list is of one type can't be told here"
         elements = max(_MAX_ELEMENTS, self.bare.count(","))

@@ -90,7 +90,8 @@ def test_kubelet_of_1_30_below_1_31_prepares_nothing_and_ends_nothing(
         space.apply(*space.claim("new"), space.pod("new", "new"))
         space.allocated("new")
         told = until("what the kubelet says", lambda: failures(space, "new"), PATIENCE)
-        assert "the server could not find the requested resource" in told[0]
+        # pods of 1.31 name their claims elsewhere
+        assert 'spec.resourceClaim "new": none of the supported fields are set' in told[0]
         assert space.phase("new") == "Pending"
         assert space.phase("old") == "Running"
     space.ready("new", seconds=PATIENCE)

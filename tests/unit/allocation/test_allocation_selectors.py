@@ -128,6 +128,14 @@ def test_expression_that_does_not_compile(expression: str, error: str) -> None:
         (f"{OWN}.exists(k, {OWN}[k] == 1)", "how it compares the version firmware"),
         (f"quantity('1') == {OWN}.size", "how it compares quantities or versions"),
         ("1 > 1.5", "it does not compile here"),
+        (
+            "[1, 2].exists(c, c == 1) && cel.bind(own, 'a', own == 'a')",
+            "what bind() or optMap() name can't be told here",
+        ),
+        (
+            "[1, 2].all(c, c == 2) || optional.of(5).optMap(v, v + 1).orValue(0) == 6",
+            "what bind() or optMap() name can't be told here",
+        ),
         ("true || double('x') > 1.0", "what is converted at compile time"),
         (
             "[1].all(a, [1].all(b, [1].all(c, [1].all(d, a == d))))",
@@ -149,6 +157,8 @@ def test_expression_that_does_not_compile(expression: str, error: str) -> None:
         "computed-key",
         "quantity-and-int",
         "numbers",
+        "bind-after-a-loop",
+        "opt-map-after-a-loop",
         "conversion",
         "cost",
     ],
