@@ -44,6 +44,19 @@ _namespace: Final = option(
     help="Namespace of what is explained.",
     remedy="give the name of a namespace",
 )
+gates_option: Final = option(
+    "--feature-gates,gates",
+    "EXPLAIN_FEATURE_GATES",
+    section=WHERE,
+    metavar="NAME=BOOL,...",
+    default="",
+    show_default="what the API server's metrics say, else the defaults of its minor version",
+    callback=_gates,
+    help="Feature gates of kube-scheduler.",
+    remedy="give them as kube-scheduler has them, such as DRADeviceTaints=true",
+)
+"""Decorator that adds --feature-gates, which gives the keyword `gates`."""
+
 _OPTIONS: Final = (
     option(
         "--output,-o",
@@ -79,17 +92,7 @@ _OPTIONS: Final = (
         help="Seconds between two looks of --watch.",
         remedy="give a number of seconds from 0.1 to 3600",
     ),
-    option(
-        "--feature-gates,gates",
-        "EXPLAIN_FEATURE_GATES",
-        section=WHERE,
-        metavar="NAME=BOOL,...",
-        default="",
-        show_default="what the API server's metrics say, else the defaults of its minor version",
-        callback=_gates,
-        help="Feature gates of kube-scheduler.",
-        remedy="give them as kube-scheduler has them, such as DRADeviceTaints=true",
-    ),
+    gates_option,
     kubeconfig_option,
 )
 

@@ -23,6 +23,7 @@ class Holder:
         since: RFC 3339: of the allocation, before 1.36 of the claim; empty if unknown.
         admin: whether it has the device for administration only, which keeps nobody from it.
         share: whether it has a share of the device.
+        consumed: what the share takes of the device's capacity, by name.
     """
 
     claim: str
@@ -30,6 +31,7 @@ class Holder:
     since: str
     admin: bool = False
     share: bool = False
+    consumed: tuple[tuple[str, str], ...] = ()
 
     def told(self, now: datetime) -> str:
         """Return it for people."""
@@ -52,4 +54,5 @@ def holders(claims: Iterable[JSON]) -> Mapping[DeviceID, Sequence[Holder]]:
 def _holder(claim: JSON, allocation: JSON, result: JSON) -> Holder:
     since = allocation.get("allocationTimestamp") or claim["metadata"].get("creationTimestamp", "")
     admin, share = bool(result.get("adminAccess")), bool(result.get("shareID"))
-    return Holder(key_of(claim), consumers(claim), since, admin, share)
+    consumed = tuple(sorted((result.get("consumedCapacity") or {}).items()))
+    return Holder(key_of(claim), consumers(claim), since, admin, share, consumed)

@@ -146,7 +146,7 @@ class Reading:
         return replace(
             seen,
             nodes=tuple(self._nodes(seen.slices)),
-            pods=tuple(self._list(PODS, transform=_room)),
+            pods=tuple(self._list(PODS, transform=room)),
             templates=frozenset(
                 f"{namespace}/{each['metadata']['name']}"
                 for each in self._list(templates, namespace=namespace)
@@ -186,7 +186,7 @@ class Reading:
 
     def nodes(self) -> Sequence[JSON]:
         """Return the nodes, none if they may not be read."""
-        return self._list(NODES, transform=_slim)
+        return self._list(NODES, transform=slim)
 
     def _nodes(self, slices: Sequence[JSON]) -> Sequence[JSON]:
         """Return the nodes; if they may not be read, those that slices name."""
@@ -222,7 +222,7 @@ class Reading:
         if len(self.unread) == before:
             return found
         try:
-            items = self.api.list(resource, namespace=namespace, transform=_slim).items
+            items = self.api.list(resource, namespace=namespace, transform=slim).items
         except _DENIED:
             return []
         return [converted(each, as_) for each in items] if as_ else items
@@ -241,7 +241,7 @@ class Reading:
                 resource,
                 namespace=namespace,
                 field_selector=selector,
-                transform=transform or _slim,
+                transform=transform or slim,
             ).items
         except NotFound:
             return []
@@ -255,13 +255,13 @@ class Reading:
         self.unread.append(Unread(verb, name, namespace, error.message or error.reason))
 
 
-def _slim(obj: JSON) -> JSON:
+def slim(obj: JSON) -> JSON:
     """Return an object without what nobody looks at."""
     meta = {key: value for key, value in obj["metadata"].items() if key != "managedFields"}
     return {**obj, "metadata": meta}
 
 
-def _room(pod: JSON) -> JSON:
+def room(pod: JSON) -> JSON:
     """Return what of a pod takes room on its node."""
     spec = pod.get("spec") or {}
     kept = ("nodeName", "overhead", "resources")

@@ -6,12 +6,13 @@ from typing import Final
 
 from allocation.inuse import DeviceID
 from allocation.kinds import Kind, kind
-from allocation.pools import Placed, Pool, readable
+from allocation.pools import readable
 from allocation.selectors import Selected, Selectors
 from api.objects import JSON
 from api.texts import counted, listed
 from explain.availability import Availability
 from explain.diagnosis import Offer, Overview
+from explain.places import where
 from explain.seen import Seen
 from explain.terms import terms
 
@@ -136,15 +137,6 @@ def _selected(
         if not found.holds:
             return found
     return Selected(True)
-
-
-def where(pool: Pool, placed: Placed) -> str:
-    """Return where a device can be reached."""
-    device, spec = placed.device, placed.spec
-    holder = device if spec.get("perDeviceNodeSelection") else spec
-    if holder.get("nodeName"):
-        return str(holder["nodeName"])
-    return "all nodes" if holder.get("allNodes") else f"selected nodes ({pool.name})"
 
 
 def _offers(looked: Sequence[_Looked]) -> Iterator[Offer]:

@@ -1,6 +1,6 @@
 """An explanation on one screen, or with each device."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from api.texts import listed
@@ -30,8 +30,8 @@ def _lines(found: Diagnosis, *, verbose: bool) -> Iterator[str]:
     if found.quoted:
         yield f"Kubernetes says: {found.quoted}"
     yield from _section(_nodes(found.nodes, verbose=verbose))
-    miss = _miss(found.nearest) if found.nearest else ""
-    yield from _section([f"nearest miss: {miss}"] if miss else [])
+    near = miss(found.nearest) if found.nearest else ""
+    yield from _section([f"nearest miss: {near}"] if near else [])
     shown = found.helps if verbose else found.helps[:_HELPS]
     helps = [f"  - {each}" for each in shown]
     if len(shown) < len(found.helps):
@@ -85,9 +85,7 @@ def _nodes(nodes: Sequence[NodeVerdict], *, verbose: bool) -> Iterator[str]:
 
 def _table(nodes: Sequence[NodeVerdict]) -> Iterator[str]:
     """Yield a row for each set of nodes that say the same."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for each in nodes:
-        groups.setdefault(tuple(_says(each)), []).append(each.node)
+    groups = alike(nodes)
     rows = [(_named(names), says) for says, names in groups.items()]
     width = max(len("NODE"), *(len(name) for name, _ in rows[:_NODES]))
     yield f"{'NODE'.ljust(width)}  VERDICT"
@@ -96,6 +94,14 @@ def _table(nodes: Sequence[NodeVerdict]) -> Iterator[str]:
             yield f"{(name if not index else '').ljust(width)}  {line}"
     if len(rows) > _NODES:
         yield f"and {sum(len(names) for names in list(groups.values())[_NODES:])} more nodes"
+
+
+def alike(nodes: Sequence[NodeVerdict]) -> Mapping[tuple[str, ...], Sequence[str]]:
+    """Return what nodes say, in lines, each with the names of those that say it."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for each in nodes:
+        groups.setdefault(tuple(_says(each)), []).append(each.node)
+    return groups
 
 
 def _named(names: Sequence[str]) -> str:
@@ -130,7 +136,8 @@ def _request(request: RequestVerdict) -> str:
     return f"{request.claim} {request.request}: {wanted} wanted, {fit}{refused}"
 
 
-def _miss(node: NodeVerdict) -> str:
+def miss(node: NodeVerdict) -> str:
+    """Return what a node has of what is asked for, empty if that is not what it lacks."""
     parts = [
         f"{each.fitting if each.wanted is not None else 0} of "
         f"{each.wanted if each.wanted is not None else 'all'} for request {each.request} of claim "

@@ -104,4 +104,4 @@ def build(
         serve_http(life, config, metrics, ready)
         life.spawn("certificate", lambda: serving.run(life.stop))
 
-    return Program(life, create_app(known, pages, own), serving, start)
+    return Program(life, create_app(known, pages, own), start, serving)
