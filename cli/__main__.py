@@ -7,6 +7,7 @@ from cli.convert import convert
 from explain.commands import explain, why_not
 from fsck.command import fsck
 from fsck.uninstall import uninstall
+from ui.commands import ui
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -15,7 +16,7 @@ def main() -> None:
     """Tell why pods wait for devices, and look after the driver of fake devices."""
 
 
-for _command in (explain, why_not, convert, fsck, uninstall):
+for _command in (explain, why_not, ui, convert, fsck, uninstall):
     main.add_command(_command)
 
 

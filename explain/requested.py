@@ -23,3 +23,9 @@ def class_names(claim: JSON) -> Iterator[tuple[str, str]]:
             yield f", request {request['name']}", request["deviceClassName"]
     for name, body in asked(claim):
         yield f", request {name}", body.get("deviceClassName", "")
+
+
+def of_class(raw: JSON) -> list[str]:
+    """Return the expressions of a DeviceClass."""
+    selectors = (raw.get("spec") or {}).get("selectors") or ()
+    return [each["cel"]["expression"] for each in selectors if "cel" in each]

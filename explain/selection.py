@@ -13,6 +13,7 @@ from api.texts import counted, listed
 from explain.availability import Availability
 from explain.diagnosis import Offer, Overview
 from explain.places import where
+from explain.requested import of_class
 from explain.seen import Seen
 from explain.terms import terms
 
@@ -69,12 +70,6 @@ def why_not(expression: str, class_: JSON | None, seen: Seen, selectors: Selecto
     if len(parts) == 1 or any(each.selected for each in found.offers):
         return found
     return replace(found, facts=(*found.facts, *_narrowed(before, parts, devices, selectors)))
-
-
-def of_class(raw: JSON) -> list[str]:
-    """Return the expressions of a DeviceClass."""
-    selectors = (raw.get("spec") or {}).get("selectors") or ()
-    return [each["cel"]["expression"] for each in selectors if "cel" in each]
 
 
 def _overview(subject: str, looked: Sequence[_Looked], seen: Seen) -> Overview:

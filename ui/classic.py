@@ -1,0 +1,68 @@
+"""The same cards out of NodeAllocationStates, where the driver's controller allocates. Pure."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from api.nas import AllocatedDevice, Device, NodeAllocationState
+from api.objects import ClaimUID, DeviceID
+from ui.cards import Card, Part, State
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    claim: str
+    uid: ClaimUID
+    split: int
+
+
+def cards(state: NodeAllocationState, left: Collection[str]) -> Sequence[Card]:
+    """Return the devices of a node as cards.
+
+    Args:
+        state: of the node.
+        left: `namespace/name` of claims that hold devices and that nobody uses.
+    """
+    held = holders(state)
+    occupied = state.occupied()
+    return [
+        Card(each.id, 1, tuple(_parts(each, held.get(each.id), state, left, occupied)))
+        for each in state.allocatable
+    ]
+
+
+def holders(state: NodeAllocationState) -> Mapping[DeviceID, _Held]:
+    """Return which claim has each device that is in use."""
+    return {
+        device.id: _Held(f"{claim.namespace}/{claim.name}", uid, device.split)
+        for uid, claim in state.allocated.items()
+        for device in claim.devices
+    }
+
+
+def devices_of(state: NodeAllocationState, uid: ClaimUID) -> Sequence[AllocatedDevice]:
+    """Return what a claim has of a node."""
+    claim = state.allocated.get(uid)
+    return claim.devices if claim else ()
+
+
+def children(state: NodeAllocationState, device: DeviceID, uid: ClaimUID) -> Sequence[DeviceID]:
+    """Return the parts of a device that containers of a claim see; none until it is prepared."""
+    return [each.id for each in state.prepared.get(uid, ()) if each.parent == device]
+
+
+def _parts(
+    device: Device,
+    held: _Held | None,
+    state: NodeAllocationState,
+    left: Collection[str],
+    occupied: Collection[DeviceID],
+) -> Iterator[Part]:
+    if held is None:
+        yield Part(device.id, State.BUSY if device.id in occupied else State.FREE)
+        return
+    how = State.LEFT if held.claim in left else State.USED
+    number = max(held.split, 1)
+    names = [*children(state, device.id, held.uid)]
+    for index in range(number):
+        name = names[index] if len(names) == number else device.id
+        yield Part(name, how, index / number, 1 / number, (held.claim,))
