@@ -56,7 +56,7 @@ function drawNow() {
 
 function drawTotals() {
   const all = cluster.totals(), round = (number) => (Math.round(number * 10) / 10).toLocaleString("en");
-  const free = all.cards - all.used - all.left - all.tainted - all.busy;
+  const free = all.cards - [all.used, all.left, all.tainted, all.busy].reduce((sum, each) => sum + Math.round(each * 10) / 10, 0);
   const bar = h("div", { class: "bar", role: "img", "aria-label": `of ${counted(all.cards, "device")} ${round(all.used)} are in use, ${round(free)} are free` },
     ["used", "left", "busy", "tainted"].map((name) => {
       const part = h("span", { class: `part ${name}` });

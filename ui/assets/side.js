@@ -1,7 +1,7 @@
 // The right side: what somebody has chosen, or else what needs attention.
 
 import { age, clock, counted, fill, h } from "./dom.js";
-import { badge, link, told } from "./views.js";
+import { badge, link, middle, told } from "./views.js";
 
 const SHOWN = 12;
 const EXPLAIN_AGAIN = 2000;
@@ -85,9 +85,9 @@ export class Side {
     }
     const sections = [
       this.section("Pods that wait", waiting, "is:waiting", "pods", ([key, pod]) => [this.ref("pod", key), h("p", {}, this.cause(key, waiting) ?? pod.why ?? (pod.node ? `for its devices on ${pod.node}` : "for a node"))]),
-      this.section("Claims that hold devices, and nobody uses them", left, "is:left", "claims", ([key, claim]) => [this.ref("claim", key), h("p", {}, `${counted((claim.devices ?? []).length, "device")}, created ${age(claim.line?.[0]?.[1])} ago`)]),
-      this.section("Devices that are tainted or not well", ill, "is:ill", "nodes", ([key, card]) => [h("a", { href: link("card", key, card.pool.driver, card.pool.pool, card.n), "data-k": `card ${key} ${card.n}` }, `${key} ${card.n}`)]),
-      this.section("Pools that nothing is allocated from", broken, "is:problems", "nodes", ([key, pool]) => [this.ref("node", key), h("p", {}, `${pool.driver} ${pool.pool}: ${pool.problem}`)]),
+      this.section("Claims held by nobody", left, "is:left", "claims", ([key, claim]) => [this.ref("claim", key), h("p", {}, `${counted((claim.devices ?? []).length, "device")}, created ${age(claim.line?.[0]?.[1])} ago`)]),
+      this.section("Devices tainted or not well", ill, "is:ill", "nodes", ([key, card]) => [h("a", { href: link("card", key, card.pool.driver, card.pool.pool, card.n), "data-k": `card ${key} ${card.n}` }, `${key} ${card.n}`)]),
+      this.section("Pools not allocated from", broken, "is:problems", "nodes", ([key, pool]) => [this.ref("node", key), h("p", {}, `${pool.driver} ${pool.pool}: ${pool.problem}`)]),
       this.section("Nodes", noted, "", "nodes", ([key, notes]) => [this.ref("node", key), h("p", {}, notes.join("; "))]),
       this.section("Classes without selectors", any, "is:any", "classes", ([key]) => [this.ref("class", key), h("p", {}, "selects every device of every driver")]),
       this.section("Not read: you lack the right to", (cluster.about.unread ?? []).map((each) => [each]), "", "", ([text]) => [h("code", {}, text)]),
@@ -175,9 +175,19 @@ export class Side {
       this.facts(["classes", (claim.classes ?? []).map((each, index) => [index ? ", " : "", this.ref("class", each)])],
         ["pods", (claim.pods ?? []).map((each, index) => [index ? ", " : "", this.ref("pod", each)])],
         ["nodes", (claim.nodes ?? []).map((each, index) => [index ? ", " : "", this.ref("node", each)])]),
-      claim.devices?.length ? [h("h3", {}, "Devices"), h("ul", { class: "items" }, claim.devices.map((device) => h("li", {}, this.device(claim, device))))] : null,
+      claim.devices?.length ? this.given(claim) : null,
       (claim.notes ?? []).map((note) => h("p", { class: "warn" }, note)),
       waits ? this.explanation(`api/explain/claim/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`, JSON.stringify(claim)) : null];
+  }
+
+  given(claim) {
+    const pools = new Map();
+    for (const device of claim.devices) {
+      const pool = `${device[0]} ${device[1]}`;
+      pools.set(pool, [...(pools.get(pool) ?? []), device]);
+    }
+    return [...pools].map(([pool, devices]) => [h("h3", {}, counted(devices.length, "device")), h("p", { class: "fine" }, pool),
+      h("ul", { class: "chips" }, devices.map((device) => h("li", {}, this.device(claim, device))))]);
   }
 
   // Leads to the card that a device is in.
@@ -186,11 +196,11 @@ export class Side {
     for (const row of rows.length ? rows : this.cluster.node.keys()) {
       for (const card of this.cluster.cards(this.cluster.node.get(row))) {
         if (card.pool.driver === driver && card.pool.pool === pool && (card.n === name || (card.p ?? []).some((part) => part.n === name))) {
-          return h("a", { href: link("card", row, driver, pool, card.n), "data-k": `card ${name}` }, `${driver}/${pool}/${name}`);
+          return h("a", { href: link("card", row, driver, pool, card.n), "data-k": `card ${name}` }, name);
         }
       }
     }
-    return h("span", {}, `${driver}/${pool}/${name}`);
+    return h("span", {}, name);
   }
 
   line(stations) {
@@ -238,7 +248,7 @@ export class Side {
       (found.facts ?? []).map((each) => h("p", {}, each)),
       found.helps?.length ? [h("h4", {}, "What would help"), h("ul", { class: "helps" }, found.helps.map((each) => h("li", {}, each)))] : null,
       found.miss ? h("p", {}, h("b", {}, "Nearest miss: "), found.miss) : null,
-      found.nodes?.length ? [h("h4", {}, "What nodes say"), h("table", {}, h("tbody", {}, found.nodes.slice(0, SHOWN).map(([says, names]) => h("tr", {}, h("th", { scope: "row", title: names.join(", ") }, names.length > 3 ? counted(names.length, "node") : names.join(", ")), h("td", {}, says.map((line) => h("p", {}, line)))))))] : null,
+      found.nodes?.length ? [h("h4", {}, "What nodes say"), h("table", {}, h("tbody", {}, found.nodes.slice(0, SHOWN).map(([says, names]) => h("tr", {}, h("th", { scope: "row", title: names.join(", ") }, names.length > 3 ? counted(names.length, "node") : names.map(middle)), h("td", {}, says.map((line) => h("p", {}, line)))))))] : null,
       found.offers?.length ? [h("h4", {}, "Where"), h("table", {}, h("thead", {}, h("tr", {}, ["place", "devices", "selected", "free"].map((each) => h("th", { scope: "col" }, each)))), h("tbody", {}, found.offers.slice(0, SHOWN).map(([where, ...numbers]) => h("tr", {}, h("th", { scope: "row" }, where), numbers.map((each) => h("td", {}, String(each)))))))] : null,
       found.quoted ? h("blockquote", {}, h("b", {}, "Kubernetes says: "), found.quoted) : null,
       found.gates ? h("p", { class: "fine" }, `Feature gates: ${found.gates}`) : null,

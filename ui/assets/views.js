@@ -3,7 +3,9 @@
 import { age, counted, h, natural } from "./dom.js";
 
 const STATES = { used: "in use", left: "held by nobody", tainted: "tainted", busy: "not given back yet" };
-const LABEL = 208, GAP = 3, PAD = 7;
+// what identifiers begin with that are no names
+const UUID = /^FAKE-(?=[0-9a-f]{8}-)/;
+const LABEL = 224, GAP = 3, PAD = 7;
 const DENSITIES = [
   { most: 8, width: 78, height: 38, name: "wide" },
   { most: 16, width: 44, height: 24, name: "middle" },
@@ -11,6 +13,11 @@ const DENSITIES = [
 ];
 
 export const link = (...parts) => `#/${parts.map(encodeURIComponent).join("/")}`;
+const TAIL = 9;
+// Lets the middle of a long name go where there is no room, since nodes differ at the end.
+export const middle = (name) => (name.length > 2 * TAIL ? h("span", { class: "middle-cut", title: name }, h("span", { class: "start" }, name.slice(0, -TAIL)), h("span", {}, name.slice(-TAIL))) : name);
+// Lets the namespace go first.
+const owner = (key) => [h("span", { class: "in" }, key.slice(0, key.indexOf("/") + 1)), short(key)];
 const short = (key) => key.slice(key.indexOf("/") + 1);
 
 // Says in words what a card looks like.
@@ -32,7 +39,7 @@ function partElement(part, cluster, named) {
     class: `part ${part.s ?? "free"}${part.i ? " ill" : ""}`,
     "data-claim": part.c?.[0],
     "data-device": part.n,
-  }, named && part.c ? h("span", { class: "who" }, short(pods[0] ?? part.c[0])) : "");
+  }, named && part.c ? h("span", { class: "who" }, owner(pods[0] ?? part.c[0])) : "");
   element.style.left = `${(part.x ?? 0) * 100}%`;
   element.style.width = `${(part.w ?? 1) * 100}%`;
   return element;
@@ -45,7 +52,7 @@ export function cardElement(card, row, cluster, density, chosen) {
     class: `card${path === chosen ? " chosen" : ""}`, href: path, role: "gridcell", "data-cell": true,
     tabindex: -1, "aria-label": told(card, cluster), title: told(card, cluster),
   },
-  named ? h("span", { class: "name" }, card.n.replace(/^FAKE-/i, "")) : "",
+  named ? h("span", { class: "name" }, card.n.replace(UUID, "")) : "",
   (card.p ?? []).map((part) => partElement(part, cluster, named)));
 }
 
@@ -151,7 +158,7 @@ export class Nodes extends View {
     const row = this.entry(key), sums = this.cluster.sums(row);
     const used = Math.round((sums.used + sums.left) * 10) / 10;
     const label = h("div", { class: "label" },
-      h("a", { role: "rowheader", class: "node", "data-cell": true, tabindex: -1, href: link("node", key) }, key),
+      h("a", { role: "rowheader", class: "node", "data-cell": true, tabindex: -1, href: link("node", key), title: key }, middle(key)),
       h("span", { class: "sum" }, sums.cards ? `${used} of ${sums.cards} in use` : "no devices"),
       (row.notes ?? []).map((note) => h("span", { class: "note" }, note)),
       row.taints?.length ? h("span", { class: "taint", title: row.taints.join("\n") }, `taint ${row.taints.join(", ")}`) : "");
@@ -172,6 +179,7 @@ export class Nodes extends View {
 
 const SIGN = { pending: "○", reserved: "◐", "in use": "●", left: "?", deleting: "✕", released: "–" };
 export const badge = (state) => h("span", { class: `badge ${state.replace(" ", "-")}` }, h("i", { "aria-hidden": "true" }, SIGN[state] ?? ""), state === "left" ? "held by nobody" : state);
+const names = (nodes) => (nodes.length === 1 ? middle(nodes[0]) : list(nodes));
 const list = (names) => (names.length > 2 ? `${names.slice(0, 2).join(", ")} and ${names.length - 2} more` : names.join(", "));
 
 export class Claims extends View {
@@ -188,9 +196,9 @@ export class Claims extends View {
   states(claim) { return [claim.state.replace(" ", "-"), claim.state === "pending" ? "waiting" : "", claim.state === "in use" ? "used" : ""]; }
 
   draw(key) {
-    const claim = this.entry(key), devices = (claim.devices ?? []).map((device) => device[2].replace(/^FAKE-/i, ""));
+    const claim = this.entry(key), devices = (claim.devices ?? []).map((device) => device[2].replace(UUID, ""));
     return this.row(link("claim", ...key.split("/")), [key, badge(claim.state), list(claim.classes ?? []), list(devices),
-      list(claim.nodes ?? []), list((claim.pods ?? []).map(short)), age(claim.line?.[0]?.[1])]);
+      names(claim.nodes ?? []), list((claim.pods ?? []).map(short)), age(claim.line?.[0]?.[1])]);
   }
 }
 
@@ -210,7 +218,7 @@ export class Pods extends View {
   draw(key) {
     const pod = this.entry(key), waits = pod.waits ? (pod.node ? "its devices on the node" : "a node") : "";
     const phase = pod.deleting ? "deleting" : pod.waits ? "waiting" : (pod.phase ?? "").toLowerCase();
-    return this.row(link("pod", ...key.split("/")), [key, h("span", { class: `badge ${phase}` }, h("i", { "aria-hidden": "true" }, pod.waits ? "○" : pod.phase === "Running" ? "●" : "–"), phase), pod.node ?? "",
+    return this.row(link("pod", ...key.split("/")), [key, h("span", { class: `badge ${phase}` }, h("i", { "aria-hidden": "true" }, pod.waits ? "○" : pod.phase === "Running" ? "●" : "–"), phase), middle(pod.node ?? ""),
       list((pod.claims ?? []).map(short)), h("span", { title: pod.why }, pod.why ?? waits), age(pod.at)]);
   }
 }
