@@ -8,7 +8,7 @@ from typing import Final
 from api.claims.versions import CLASSIC
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
-from api.objects import JSON, object_key
+from api.objects import JSON, object_key, uid_of
 from api.pods import Pod
 from api.resources import (
     DRA_VERSIONS,
@@ -19,6 +19,7 @@ from api.resources import (
     TAINT_RULES,
     Resource,
 )
+from controller.nodes.infos import holders_index
 from explain.reading import room, slim
 from explain.seen import Unread
 from kube.cache import Indexer
@@ -32,8 +33,11 @@ from ops.logs import get_logger
 
 POOL: Final = "pool"
 CLAIM: Final = "claim"
+UID: Final = "uid"
 NODE: Final = "node"
-"""Indexes: claims and slices by `driver/pool`, pods and node states by claims, these by node."""
+"""Indexes: claims and slices by `driver/pool`; pods by claims; node states by uids of claims, as
+claims themselves, and by node.
+"""
 
 _V1: Final = STRUCTURED_VERSIONS["v1"]
 _LOG = get_logger("ui")
@@ -87,7 +91,7 @@ class Caches:
 
     def _classic(self) -> None:
         known = DRA_VERSIONS[self.version]
-        self.claims = self._watch(known.claims, {}, slim, local=True)
+        self.claims = self._watch(known.claims, {UID: _uid}, slim, local=True)
         self.classes = self._watch(known.classes, {}, slim)
         self.states = self._watch(STATES, _STATES, slim)
         self.slices, self.rules = Store({POOL: _pool}), Store()
@@ -95,7 +99,7 @@ class Caches:
     def _structured(self, rules: Resource | None) -> None:
         known = STRUCTURED_VERSIONS[self.version]
         self.claims = self._watch(
-            known.claims, {POOL: pools_of}, partial(_as, _V1.claims), local=True
+            known.claims, {POOL: pools_of, UID: _uid}, partial(_as, _V1.claims), local=True
         )
         self.classes = self._watch(known.classes, {}, partial(_as, _V1.classes))
         self.slices = self._watch(known.slices, {POOL: _pool}, partial(_as, _V1.slices))
@@ -268,19 +272,15 @@ def _pool(resource_slice: JSON) -> list[str]:
     return [f"{spec['driver']}/{spec['pool']['name']}"]
 
 
-def claims_in(state: JSON) -> list[str]:
-    """Return the claims that a NodeAllocationState has devices for, as far as it can be read."""
-    allocated = (state.get("spec") or {}).get("allocatedClaims") or {}
-    entries = [each for each in allocated.values() if isinstance(each, dict)]
-    infos = [each.get("claimInfo") or {} for each in entries]
-    return [f"{each.get('namespace', '')}/{each.get('name', '')}" for each in infos]
+def _uid(claim: JSON) -> list[str]:
+    return [uid_of(claim)]
 
 
 def _node_name(state: JSON) -> list[str]:
     return [str(state["metadata"]["name"])]
 
 
-_STATES: Final[Mapping[str, Indexer]] = {CLAIM: claims_in, NODE: _node_name}
+_STATES: Final[Mapping[str, Indexer]] = {UID: holders_index, NODE: _node_name}
 
 
 def _as(resource: Resource, obj: JSON) -> JSON:

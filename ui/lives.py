@@ -8,7 +8,7 @@ from typing import Final
 from api.contract import Contract
 from api.objects import JSON, ClaimUID, Key, uid_of
 from ui import classic, entries, timeline
-from ui.caches import CLAIM, Caches
+from ui.caches import CLAIM, UID, Caches
 from ui.entries import ClaimState, Device
 from ui.rows import Rows
 from ui.timeline import Station
@@ -54,7 +54,7 @@ class Lives:
             life = self._lives[key] = _Life(uid_of(claim), known)
             self._released.pop(key, None)
         pods = self._caches.pods.by_index(CLAIM, key)
-        devices, prepared = self._devices(claim, key)
+        devices, prepared = self._devices(claim)
         now = timeline.reached(claim, pods, prepared=prepared)
         life.line = timeline.line(life.line, now, self._clock())
         state = entries.claim_state(claim, pods)
@@ -76,11 +76,11 @@ class Lives:
         line = entries.stations(life.line)
         return {**life.entry, "state": ClaimState.RELEASED, "line": line}
 
-    def _devices(self, claim: JSON, key: str) -> tuple[list[Device], bool]:
+    def _devices(self, claim: JSON) -> tuple[list[Device], bool]:
         """Return the devices of a claim, and whether its driver says that they are prepared."""
         found, prepared = entries.results(claim), False
         uid = ClaimUID(uid_of(claim))
-        for raw in self._caches.states.by_index(CLAIM, key):
+        for raw in self._caches.states.by_index(UID, uid):
             for state in self._rows.states(raw["metadata"]["name"]):
                 if isinstance(state, str):
                     continue

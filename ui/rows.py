@@ -78,7 +78,8 @@ class Rows:
         """Yield the NodeAllocationStates of a node, or why one can't be read; from any thread."""
         for raw in self._caches.states.by_index(NODE, node):
             try:
-                yield parse_nas(raw, self._contract.device_key)
+                state = parse_nas(raw, self._contract.device_key)
+                yield classic.named(state, self._caches.claims)
             except MalformedState as error:
                 yield str(error)
 

@@ -133,14 +133,19 @@ def build(
         life.stop,
     )
 
+    def wake() -> None:
+        """Let who waits see that it is over, before the server waits for its answers."""
+        life.stop.wait()
+        board.wake()
+        marks.wake()
+
     def start() -> None:
         serve_http(life, config, metrics, {"caches": caches.ready})
         life.on_stop("watches", caches.stop)
-        life.on_stop("streams", board.wake)
-        life.on_stop("marks", marks.wake)
         for name, body in caches.threads(life.stop):
             life.spawn(name, body)
         life.spawn("picture", lambda: picture.run(life.stop))
+        life.spawn("waker", wake)
         life.spawn("version", lambda: _until_changed(client, served.version, life.stop))
 
     return WebProgram(life, create_app(shown, hosts), start)
