@@ -144,6 +144,8 @@ class ProgramServer(OneWorker):
         life = self._program.life
         stops_worker = signal.getsignal(signal.SIGTERM)
         life.install_signals()
+        # what the arbiter sends for a Ctrl-C
+        signal.signal(signal.SIGQUIT, signal.getsignal(signal.SIGTERM))
         threading.Thread(target=self._drain, args=(stops_worker,), daemon=True).start()
         if not worker.alive:  # told to stop before these handlers were there
             life.stop.set()

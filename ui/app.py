@@ -51,7 +51,6 @@ class Shown:
 
     Attributes:
         board: the entries.
-        instance: of this process, which no other one has: numbers of the board are its own.
         details: of a card.
         explaining: of pods, claims and classes.
         now: the time.
@@ -59,7 +58,6 @@ class Shown:
     """
 
     board: Board
-    instance: str
     details: Details
     explaining: Explaining
     now: Callable[[], datetime]
@@ -116,7 +114,7 @@ class _Answers:
     def events(self) -> Response:
         if not self._streams.acquire(blocking=False):
             return _problem(f"{STREAMS} pages are open already; close some", 503)
-        stream = _stream(self._shown, _known(self._shown))
+        stream = _stream(self._shown, _known())
         answer = Response(stream, mimetype="text/event-stream")
         answer.call_on_close(self._streams.release)
         return answer
@@ -154,10 +152,10 @@ def _problem(text: str, status: int) -> Response:
     return Response(json.dumps({"error": text}), status, mimetype="application/json")
 
 
-def _known(shown: Shown) -> int:
+def _known() -> int:
     """Return up to which number a page that comes back knows the board."""
-    instance, _, number = request.headers.get("Last-Event-ID", "").partition("-")
-    return int(number) if instance == shown.instance and number.isdecimal() else -1
+    number = request.headers.get("Last-Event-ID", "")
+    return int(number) if number.isdecimal() else -1
 
 
 def _stream(shown: Shown, number: int) -> Iterator[str]:
@@ -168,11 +166,11 @@ def _stream(shown: Shown, number: int) -> Iterator[str]:
         if delta is None:
             yield ": still here\n\n"
         else:
-            yield from _events(delta, shown.instance)
+            yield from _events(delta)
             number = delta.number
 
 
-def _events(delta: Delta, instance: str) -> Iterator[str]:
+def _events(delta: Delta) -> Iterator[str]:
     """Yield a delta in pieces; only the last one says that everything is known."""
     if delta.anew:
         yield "event: anew\ndata: {}\n\n"
@@ -180,7 +178,7 @@ def _events(delta: Delta, instance: str) -> Iterator[str]:
     left = len(delta.entries)
     while piece := list(islice(entries, _CHUNK)):
         left -= len(piece)
-        end = f"id: {instance}-{delta.number}\n" if not left else ""
+        end = f"id: {delta.number}\n" if not left else ""
         yield f"{end}data: {_data(piece)}\n\n"
     if delta.anew:
         yield "event: whole\ndata: {}\n\n"

@@ -44,6 +44,11 @@ class Board:
         self._number = 0
         self._floor = 0
 
+    def begin(self, number: int) -> None:
+        """Count from a number that is above those of all former processes, whose pages come."""
+        with self._changed:
+            self._number = self._floor = number
+
     def update(self, entries: Mapping[Place, str | None]) -> int:
         """Take in entries, and return how many are not as they were."""
         with self._changed:
@@ -64,10 +69,8 @@ class Board:
             stopped: ends the waiting, see `wake`.
         """
         with self._changed:
-            news = self._number > number or number < 0
-            if not news:
-                self._changed.wait_for(lambda: self._number > number or stopped(), seconds)
-            if self._number <= number or stopped():
+            self._changed.wait_for(lambda: self._number != number or stopped(), seconds)
+            if self._number == number or stopped():
                 return None
             return self._delta(number)
 

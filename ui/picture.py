@@ -43,10 +43,10 @@ class Picture:
 
         Half of a cluster would show devices as free that are not.
         """
-        self._board.update({CLUSTER: entries.text(self._cluster())})
-        if not self._caches.waiting():
-            self._board.update(dict(self._made(self._marks.take())))
-            self._lives.begun = True
+        waiting = self._caches.waiting()
+        made = {} if waiting else dict(self._made(self._marks.take()))
+        self._board.update({**made, CLUSTER: entries.text(self._cluster(waiting))})
+        self._lives.begun = not waiting
 
     def _made(self, marked: Mapping[str, Collection[str]]) -> Iterator[tuple[Place, str | None]]:
         """Yield entries; pools are drawn before the rows that they are in."""
@@ -66,9 +66,9 @@ class Picture:
         for key in self._lives.forgotten():
             yield ("claim", key), None
 
-    def _cluster(self) -> JSON:
+    def _cluster(self, waiting: list[str]) -> JSON:
         unread = [str(each) for each in self._caches.unread]
-        return {**self._about, "unread": unread, "waiting": self._caches.waiting()}
+        return {**self._about, "unread": unread, "waiting": waiting}
 
     def _pod(self, key: str) -> JSON | None:
         pod = self._caches.pods.get(Key(key))

@@ -1,7 +1,6 @@
 """Puts the parts of the page together."""
 
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -126,7 +125,6 @@ def build(
     gates = features(served.minor, subject.gates, {})
     shown = Shown(
         board,
-        uuid.uuid4().hex,
         Details(caches, rows, subject.contract, gates),
         Explaining(lambda: Reading(api, subject.gates, now), subject.contract),
         now,
@@ -140,6 +138,7 @@ def build(
         marks.wake()
 
     def start() -> None:
+        board.begin(int(now().timestamp() * 1000))
         serve_http(life, config, metrics, {"caches": caches.ready})
         life.on_stop("watches", caches.stop)
         for name, body in caches.threads(life.stop):

@@ -5,7 +5,7 @@ const KINDS = ["node", "claim", "pod", "class"];
 export class Cluster {
   constructor() {
     this.about = {};
-    this.whole = false;
+    this.sent = false;
     this.clear();
     this.known = new WeakMap();
   }
@@ -14,6 +14,9 @@ export class Cluster {
     for (const kind of KINDS) this[kind] = new Map();
     this.version = (this.version ?? 0) + 1;
   }
+
+  // Whether everything is here: the server has read the cluster, and has sent what it knows.
+  get whole() { return this.sent && this.about.waiting?.length === 0; }
 
   // Takes in entries, and returns the kinds of which some came, went, or have another place.
   take(entries) {
@@ -92,10 +95,10 @@ export function follow(cluster, { changed, linked }) {
   source.addEventListener("error", () => linked(source.readyState === EventSource.CLOSED ? "ended" : "reconnecting"));
   source.addEventListener("anew", () => {
     cluster.clear();
-    cluster.whole = false;
+    cluster.sent = false;
   });
   source.addEventListener("whole", () => {
-    cluster.whole = true;
+    cluster.sent = true;
     changed(new Set(KINDS));
   });
   source.addEventListener("message", (event) => changed(cluster.take(JSON.parse(event.data))));

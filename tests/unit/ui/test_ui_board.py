@@ -71,11 +71,21 @@ def test_a_page_that_was_away_too_long_begins_anew() -> None:
     assert (delta.anew, delta.entries) == (True, {("pod", "c"): "1"})
 
 
+def test_numbers_of_a_former_process_mean_nothing() -> None:
+    board = Board()
+    board.begin(1000)
+    board.update({("pod", "a"): "1"})
+    for number in (0, 1, 999, 2000):
+        delta = board.since(number, 0, never)
+        assert delta is not None
+        assert delta.anew
+
+
 def test_who_waits_hears_at_once() -> None:
     board, told = Board(), threading.Event()
 
     def listen() -> None:
-        if board.since(0, 20, never) is not None:
+        if board.since(-1, 20, never) is not None:
             told.set()
 
     thread = threading.Thread(target=listen)
