@@ -80,12 +80,13 @@ function drawTotals() {
 const Said = { before: null, timer: null };
 function say() {
   if (Said.timer || !cluster.whole) return;
+  const count = () => { const { waiting, leaks, ill } = cluster.totals(); return { waiting, leaks, ill }; };
+  Said.before ??= count();
   Said.timer = setTimeout(() => {
     Said.timer = null;
-    const { waiting, leaks, ill } = cluster.totals();
-    const now = { waiting, leaks, ill };
+    const { waiting, leaks, ill } = cluster.totals(), now = count();
     const words = { waiting: [counted(waiting, "pod"), "for devices", "waits", "wait"], leaks: [counted(leaks, "claim"), "by nobody", "is held", "are held"], ill: [counted(ill, "device"), "tainted or not well", "is", "are"] };
-    const changed = Said.before ? Object.keys(now).filter((name) => now[name] !== Said.before[name]) : [];
+    const changed = Object.keys(now).filter((name) => now[name] !== Said.before[name]);
     Said.before = now;
     if (changed.length) $("said").textContent = changed.map((name) => { const [what, rest, one, many] = words[name]; return `${what} ${now[name] === 1 ? one : many} ${rest}`; }).join("; ");
   }, 1500);

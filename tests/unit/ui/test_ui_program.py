@@ -4,11 +4,8 @@ import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +15,11 @@ from click.testing import CliRunner
 from api.objects import JSON
 from api.resources import SECRETS
 from cli.__main__ import main
-from testing.apiserver import READS, MemoryApi
+from testing.apiserver import READS
 from testing.waiting import until
 from testing.web import serving, write_kubeconfig
+from tests.support.uipage import HOST, shown
 from tests.support.waitingpods import Cluster
-
-ROOT = Path(__file__).parents[3]
-HOST = "127.0.0.1"
 
 
 class Stream:
@@ -74,41 +69,6 @@ class Stream:
         while self.until("cluster", "")["waiting"]:
             pass
         return self
-
-
-class Page:
-    """A process of the page."""
-
-    def __init__(self, kubeconfig: Path, *flags: str) -> None:
-        command = [sys.executable, "-m", "cli", "ui", "--listen", f"{HOST}:0"]
-        command += ["--kubeconfig", str(kubeconfig), *flags]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-        assert self.process.stdout is not None
-        told = self.process.stdout.readline()
-        assert told.startswith(f"Devices are shown at http://{HOST}:"), told
-        self.port = int(told.rstrip("/\n").rpartition(":")[2])
-
-    def ends(self, number: int) -> int:
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-    def worker(self) -> int:
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return int(children.read_text(encoding="utf-8").split()[0])
-
-
-@contextmanager
-def shown(api: MemoryApi, directory: Path, *flags: str) -> Iterator[Page]:
-    with serving(api.app) as url:
-        page = Page(write_kubeconfig(url, directory / "kubeconfig"), *flags)
-        try:
-            yield page
-        finally:
-            page.process.kill()
-            page.process.wait()
-            assert page.process.stdout is not None
-            page.process.stdout.close()
-            api.end_watches()
 
 
 @pytest.fixture
@@ -197,6 +157,7 @@ def test_settings_that_cannot_work_are_told(tmp_path: Path) -> None:
     assert "--listen (env UI_LISTEN)" in answer.output
 
 
+@pytest.mark.timeout(90)
 def test_an_api_server_that_is_away_is_told(tmp_path: Path) -> None:
     kubeconfig = str(write_kubeconfig("http://127.0.0.1:1", tmp_path / "kubeconfig"))
     answer = CliRunner().invoke(main, ["ui", "--kubeconfig", kubeconfig])
