@@ -59,6 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=300.0,
         help="how long pods for parts of devices come and go; by default five minutes",
     )
+    group.addoption(
+        "--pictures",
+        metavar="FOLDER",
+        help="where to put the pictures that docs/ui.md shows; by default they are thrown away",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
