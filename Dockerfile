@@ -1,5 +1,5 @@
-# One image with all programs; the command chooses fake-dra-controller, fake-dra-kubeletplugin or
-# fake-dra-webhook.
+# One image with all programs; the command chooses fake-dra-controller, fake-dra-kubeletplugin,
+# fake-dra-webhook or fake-dra.
 # Both stages use the same base, since a virtual environment is tied to the Python it was made with.
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 
@@ -9,9 +9,9 @@ ARG PIP_INDEX_URL
 WORKDIR /src
 COPY . .
 # Compiled here, since the programs run with a read-only root file system; without the embedded
-# cluster.
+# cluster, and with the library by which fake-dra explains.
 RUN python3 -m venv /opt/fake-dra-driver \
-    && FAKE_DRA_PARTS=programs /opt/fake-dra-driver/bin/python -m pip install --no-cache-dir --disable-pip-version-check . \
+    && FAKE_DRA_PARTS=programs /opt/fake-dra-driver/bin/python -m pip install --no-cache-dir --disable-pip-version-check '.[explain]' \
     && /opt/fake-dra-driver/bin/python -m pip uninstall --yes pip setuptools
 
 FROM ${BASE_IMAGE}

@@ -109,6 +109,7 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
         "webhook",
         "fsck",
         "explain",
+        "ui",
         "cli",
     }
     assert image.commands == {
@@ -126,6 +127,17 @@ def test_the_wheel_of_the_image_is_without_what_is_for_developers(
 
 def test_the_image_can_make_the_project_of_a_driver(wheels: Mapping[str, Wheel]) -> None:
     assert "dra/templates/driver.py.tmpl" in wheels["programs"].files
+
+
+def test_the_image_has_the_files_of_the_page_and_can_explain(
+    root: Path, wheels: Mapping[str, Wheel]
+) -> None:
+    assets = {f"ui/assets/{path.name}" for path in (root / "ui/assets").iterdir()}
+    assert {"ui/assets/index.html", "ui/assets/main.js", "ui/assets/style.css"} <= assets
+    assert assets <= wheels["programs"].files
+    lines = (root / "Dockerfile").read_text(encoding="utf-8").splitlines()
+    [install] = [line for line in lines if "pip install" in line]
+    assert "'.[explain]'" in install
 
 
 def test_only_what_is_for_developers_is_left_out(wheels: Mapping[str, Wheel]) -> None:

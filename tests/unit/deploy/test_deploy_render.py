@@ -64,6 +64,7 @@ def test_validation_would_find_an_unknown_field(rendered: list[JSON]) -> None:
         {"controller": {"probes": {"startup": None, "liveness": None, "readiness": None}}},
         {"controller": {"replicas": 0}},
         {"webhook": {"enabled": True}},
+        {"ui": {"enabled": True}},
         {"webhook": {"enabled": True, "certManager": {"enabled": True}}},
     ],
     ids=lambda off: next(iter(off)),

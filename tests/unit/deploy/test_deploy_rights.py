@@ -141,6 +141,26 @@ RIGHTS = {
         "fake-dra-driver-webhook": {"get", "update"},
         "Role /secrets fake-dra-driver-webhook-certificate": {"get", "update"},
     },
+    "ui": {
+        **dict.fromkeys(
+            (
+                "ClusterRole resource.k8s.io/resourceclaims",
+                "ClusterRole resource.k8s.io/resourceclasses",
+                "ClusterRole resource.k8s.io/deviceclasses",
+                "ClusterRole resource.k8s.io/resourceslices",
+                "ClusterRole resource.k8s.io/devicetaintrules",
+                f"ClusterRole {NAS_GROUP}/{NAS_PLURAL}",
+                "ClusterRole /pods",
+                "ClusterRole /nodes",
+            ),
+            READ,
+        ),
+        "ClusterRole /events": {"list"},
+        "ClusterRole resource.k8s.io/resourceclaimtemplates": {"list"},
+        "ClusterRole resource.k8s.io/podschedulingcontexts": {"list"},
+        f"ClusterRole {FAKE.driver_name}/deviceclassparameters": {"list"},
+        f"ClusterRole {FAKE.driver_name}/fakeclaimparameters": {"list"},
+    },
     "uninstall": {
         "ClusterRole resource.k8s.io/resourceclaims": {"list"},
         "ClusterRole resource.k8s.io/resourceclasses": {"list", "delete"},
@@ -154,7 +174,7 @@ RIGHTS = {
 
 @pytest.mark.parametrize("component", sorted(RIGHTS))
 def test_rights_are_those_that_the_code_uses(helm: Helm, component: str) -> None:
-    documents = helm.template({"webhook": {"enabled": True}})
+    documents = helm.template({"webhook": {"enabled": True}, "ui": {"enabled": True}})
     assert rights(documents, component) == RIGHTS[component]
 
 

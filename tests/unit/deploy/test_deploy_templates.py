@@ -304,6 +304,10 @@ def test_namespace_default_is_refused_unless_allowed(helm: Helm) -> None:
             {"webhook": {"enabled": True, "port": 8080}},
             "8080 is http.port already, where health and metrics are served; give another port",
         ),
+        "page on the port of health": (
+            {"ui": {"enabled": True, "port": 8080}},
+            "ui.port: 8080 is http.port already",
+        ),
     },
 )
 def test_values_that_cannot_work_are_refused(helm: Helm, values: JSON, remedy: str) -> None:

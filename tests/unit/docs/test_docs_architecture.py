@@ -77,3 +77,9 @@ def test_the_table_of_what_is_published_is_complete(room: str, heading: str) -> 
 def test_the_table_of_explain_is_complete() -> None:
     modules = [path.stem for path in (ROOT / "explain").glob("*.py") if path.stem != "__init__"]
     assert sorted(rows("Inside `explain/`, where imports go up this list only:")) == sorted(modules)
+
+
+def test_the_table_of_ui_is_complete() -> None:
+    modules = [path.stem for path in (ROOT / "ui").glob("*.py") if path.stem != "__init__"]
+    listed = rows("Inside `ui/`, where imports go up this list only:")
+    assert sorted(listed) == sorted([*modules, "assets/"])

@@ -81,7 +81,8 @@ the programs find out by themselves, also after an upgrade of the cluster.
 
 {{/* Components that run as long as the driver is installed, as a JSON array. */}}
 {{- define "fake-dra-driver.components" -}}
-{{- .Values.webhook.enabled | ternary (list "controller" "kubeletplugin" "webhook") (list "controller" "kubeletplugin") | toJson -}}
+{{- $optional := list (.Values.webhook.enabled | ternary "webhook" "") (.Values.ui.enabled | ternary "ui" "") -}}
+{{- concat (list "controller" "kubeletplugin") (compact $optional) | toJson -}}
 {{- end -}}
 
 {{/* Environment of the programs that work for the driver's claims. */}}
