@@ -28,16 +28,16 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test e2e bench reliability check docs fmt chart proto clean tools
+.PHONY: help demo test e2e bench reliability check docs pictures fmt chart proto clean tools
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' \
 	  '{ name[NR] = $$1; text[NR] = $$2; if (length($$1) > width) width = length($$1) } \
 	   END { for (i = 1; i <= NR; i++) printf "  make %-*s %s\n", width, name[i], text[i] }'
 
-demo: $(VENV)/.run ## Run the demos of both kinds of claims (KIND=structured is one; NODES=n; KEEP=1 leaves it up)
+demo: $(VENV)/.run ## Run the demos of both kinds of claims (KIND=structured is one; NODES=n; UI=1 shows a page; KEEP=1 leaves it up)
 	@for kind in $(or $(KIND),$(if $(KEEP),classic,classic structured)); do \
-	  $(BIN)/python -m demo.walkthrough --kind $$kind $(if $(NODES),--nodes $(NODES)) $(if $(KEEP),--keep) $(ARGS) || exit; \
+	  $(BIN)/python -m demo.walkthrough --kind $$kind $(if $(NODES),--nodes $(NODES)) $(if $(KEEP),--keep) $(if $(UI),--ui) $(ARGS) || exit; \
 	done
 
 test: $(VENV)/.test $(TOOLS) ## Run the unit and the embedded-cluster tests (ARGS="-k name")
@@ -72,6 +72,9 @@ docs: $(VENV)/.test ## Renew the outputs in the README and the tutorial from a r
 	$(BIN)/python -m tests.support.readme
 	$(BIN)/python -m tests.support.tutorial
 
+pictures: $(VENV)/.browser $(TOOLS) ## Renew the pictures of docs/ui.md in a Chromium (apt-get install chromium)
+	$(BIN)/python -m pytest tests/cluster/test_cluster_page.py -k pictures --pictures docs/pictures
+
 chart: ## Copy the CRDs of api/ into the chart
 	cp api/*_crd.yaml deploy/helm/fake-dra-driver/crds/
 
@@ -98,6 +101,12 @@ $(VENV)/.test: setup.cfg | $(VENV)/bin/python
 	@echo "installing the driver and its tests into $(VENV), which takes a minute or less:"
 	$(install)
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.browser: PARTS = .[devcluster,test,browser]
+$(VENV)/.browser: setup.cfg | $(VENV)/bin/python
+	@echo "installing the driver, its tests and what drives a browser into $(VENV):"
+	$(install)
+	@touch $@ $(VENV)/.run $(VENV)/.test
 
 $(VENV)/.lint: PARTS = .[devcluster,test,lint]
 $(VENV)/.lint: setup.cfg | $(VENV)/bin/python

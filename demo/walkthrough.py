@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -20,6 +20,7 @@ from api.contract import FAKE
 from api.objects import JSON
 from demo.expect import Demo, device_lines, problems, shortage
 from demo.interrupts import Interrupted, Interrupts
+from demo.page import Page
 from demo.session import DemoFailed, Session
 from demo.walks import WALKS, Show, Walk, table
 from devcluster.config import ClusterConfig, NodeConfig
@@ -110,7 +111,8 @@ class Walkthrough:
     help="Of the claims: a driver allocates the classic ones, kube-scheduler the structured ones.",
 )
 @click.option("--keep", is_flag=True, help="Leave the cluster running and say how to use it.")
-def main(nodes: int | None, named: tuple[NodeConfig, ...], kind: str, keep: bool) -> None:
+@click.option("--ui", is_flag=True, help="Show the devices on a page meanwhile: fake-dra ui.")
+def main(nodes: int | None, named: tuple[NodeConfig, ...], kind: str, keep: bool, ui: bool) -> None:
     """Run the demos on the embedded cluster and check what they show."""
     count, walk = check_nodes(nodes, named), WALKS[kind]
     _check_devices(walk, count, named)
@@ -120,15 +122,19 @@ def main(nodes: int | None, named: tuple[NodeConfig, ...], kind: str, keep: bool
     with tempfile.NamedTemporaryFile(prefix="dra-", suffix=".log") as log:
         cluster = _start(state, _options(walk, count, named), log)
         code, interrupted = 1, False
+        pages: list[Page] = []
+        shown = (lambda: pages.append(_page(state))) if ui else (lambda: None)
         try:
             with interrupts.heard():
-                code = _walk(walk, state, cluster, Path(log.name), count + len(named))
+                code = _walk(walk, state, cluster, Path(log.name), count + len(named), shown)
         except Interrupted as interrupt:
             code, interrupted = interrupt.exit_code, True
         finally:
             if keep and code == 0:
-                _say_how_to_use(walk, state, cluster)
+                _say_how_to_use(walk, state, cluster, pages)
             else:
+                for page in pages:
+                    page.close()
                 _end(state, cluster, failed=code != 0 and not interrupted)
         if interrupted:
             click.echo("interrupted: the cluster has stopped, and its files are removed", err=True)
@@ -141,11 +147,23 @@ def _check_devices(walk: Walk, count: int, named: tuple[NodeConfig, ...]) -> Non
         raise click.UsageError(f"{lack}; give more with --node NAME:devices=N, or more nodes")
 
 
+def _page(state: Path) -> Page:
+    page = Page.open(state)
+    click.echo(page.told)
+    return page
+
+
 def _walk(
-    walk: Walk, state: Path, cluster: "subprocess.Popen[bytes]", log: Path, nodes: int
+    walk: Walk,
+    state: Path,
+    cluster: "subprocess.Popen[bytes]",
+    log: Path,
+    nodes: int,
+    connected: Callable[[], None],
 ) -> int:
     try:
         client = _connect(state, cluster, log)
+        connected()
         try:
             session = walk.session(client, FAKE)
             session.nodes_ready(nodes)
@@ -218,14 +236,18 @@ def _stop(cluster: "subprocess.Popen[bytes]") -> None:
         cluster.wait()
 
 
-def _say_how_to_use(walk: Walk, state: Path, cluster: "subprocess.Popen[bytes]") -> None:
+def _say_how_to_use(
+    walk: Walk, state: Path, cluster: "subprocess.Popen[bytes]", pages: Sequence[Page]
+) -> None:
     _title("The cluster stays up")
+    pids = [*(page.process.pid for page in pages), cluster.pid]
     example = Path("demo", walk.folder, "fake-test1.yaml")
     _lines(
         [
             f"export KUBECONFIG={state / 'kubeconfig'}",
             f"kubectl apply -f {example}    # `make tools` puts a kubectl into .bin",
-            f"kill {cluster.pid}    # when you are done",
+            *(page.told for page in pages),
+            f"kill {' '.join(str(each) for each in pids)}    # when you are done",
             f"rm -r {state}    # then: it holds the logs",
         ]
     )

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from api.nas import AllocatedDevice, Device, NodeAllocationState
-from api.objects import ClaimUID, DeviceID
+from api.objects import JSON, ClaimUID, DeviceID
 from kube.store import Store
 from ui.caches import UID
 from ui.cards import Card, Part, State
@@ -45,7 +45,7 @@ def named(state: NodeAllocationState, claims: Store) -> NodeAllocationState:
     """Return a state that names all claims that are known, as not all writers do."""
     found = {}
     for uid, held in state.allocated.items():
-        meta = next((each["metadata"] for each in claims.by_index(UID, uid)), {})
+        meta: JSON = next((each["metadata"] for each in claims.by_index(UID, uid)), {})
         names = {"namespace": meta.get("namespace", ""), "name": meta.get("name", uid)}
         found[uid] = held if held.name else replace(held, **names)
     return replace(state, allocated=found)
