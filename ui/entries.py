@@ -4,6 +4,7 @@ Short, since a large cluster has many: what a field is not worth saying of is le
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
@@ -12,6 +13,7 @@ from allocation.inuse import DeviceID
 from api.claims.versions import read_claim
 from api.conditions import holds
 from api.objects import JSON, is_deleting, key_of
+from api.pods import Pod
 from api.selectors import named_nodes
 from explain.holders import consumers
 from explain.preparing import conditions
@@ -95,11 +97,15 @@ def pod_of(consumer: str) -> str:
     return consumer.partition(" ")[2]
 
 
-def results(claim: JSON) -> list[Device]:
-    """Return the devices that a claim names itself."""
+def results(claim: JSON, request: str = "") -> list[Device]:
+    """Return the devices that a claim names itself, for one request if it is given."""
     allocation = (claim.get("status") or {}).get("allocation") or {}
     found = (allocation.get("devices") or {}).get("results") or ()
-    return [(each["driver"], each["pool"], each["device"]) for each in found]
+    return [
+        (each["driver"], each["pool"], each["device"])
+        for each in found
+        if request in ("", str(each.get("request")).partition("/")[0])
+    ]
 
 
 def pod_entry(pod: JSON) -> JSON:
@@ -131,15 +137,26 @@ def _container_says(pod: JSON) -> str:
     return ""
 
 
-def unhealthy(pod: JSON) -> Iterator[DeviceID]:
-    """Yield the devices of which a pod's kubelet says that they are not healthy."""
+def unhealthy(pod: JSON, claim: JSON) -> Iterator[DeviceID]:
+    """Yield the devices of a claim of which a pod's kubelet says that they are not healthy."""
+    own = {e.name for e in Pod(pod).claims if e.claim_name == claim["metadata"]["name"]}
     for container in (pod.get("status") or {}).get("containerStatuses") or ():
         for entry in container.get("allocatedResourcesStatus") or ():
+            name, _, request = str(entry.get("name")).removeprefix("claim:").partition("/")
+            given = results(claim, request) if name in own else []
             for each in entry.get("resources") or ():
-                driver, _, rest = str(each.get("resourceID", "")).partition("/")
-                pool, _, device = rest.partition("/")
-                if each.get("health") == _UNHEALTHY and device:
-                    yield driver, pool, device
+                if each.get("health") == _UNHEALTHY:
+                    yield from _meant(str(each.get("resourceID")), given)
+
+
+def _meant(told: str, given: list[Device]) -> list[Device]:
+    """Return which devices a kubelet means: it names them by the first CDI id, if they have one.
+
+    Source: kubernetes pkg/kubelet/cm/dra/manager.go, UpdateAllocatedResourcesStatus.
+    """
+    exact = [each for each in given if "/".join(each) == told]
+    ends = [e for e in given if re.search(rf"(?<![a-z0-9]){re.escape(e[2])}$", told)]
+    return exact or (given if len(given) == 1 else ends)
 
 
 def failing(claim: JSON) -> Iterator[DeviceID]:

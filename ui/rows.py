@@ -71,7 +71,7 @@ class Rows:
             if entries.claim_state(claim, pods) is ClaimState.LEFT:
                 left.add(key_of(claim))
             ill.update(entries.failing(claim))
-            ill.update(device for pod in pods for device in entries.unhealthy(pod))
+            ill.update(device for pod in pods for device in entries.unhealthy(pod, claim))
         return Holding(holders(claims), left, ill)
 
     def states(self, node: str) -> Iterator[NodeAllocationState | str]:

@@ -109,45 +109,62 @@ def build(
     """
     agent = f"{_NAME}/{__version__}"
     client = connect(life, config, metrics, user_agent=agent, logger="ui")
-    served, board = subject.served, Board()
+    served, contract, board = subject.served, subject.contract, Board()
     caches = Caches(client, served.version, subject.namespace, served.rules)
-    marks, rows = Marks(caches), Rows(caches, subject.contract)
-    lives = Lives(caches, rows, subject.contract, lambda: f"{now():%Y-%m-%dT%H:%M:%SZ}")
-    about = {
-        "kubernetes": str(served.server.get("gitVersion", "")),
-        "version": served.version,
-        "kind": kind_of(served.version),
-        "namespace": subject.namespace,
-        "server": client.url,
-    }
-    picture = Picture(caches, marks, rows, lives, board, about)
+    marks, rows = Marks(caches), Rows(caches, contract)
+    lives = Lives(caches, rows, contract, lambda: f"{now():%Y-%m-%dT%H:%M:%SZ}")
+    picture = Picture(caches, marks, rows, lives, board, _about(subject, client.url))
+    details = Details(caches, rows, contract, features(served.minor, subject.gates, {}))
     api = CachedApi(client, caches)
-    gates = features(served.minor, subject.gates, {})
-    shown = Shown(
-        board,
-        Details(caches, rows, subject.contract, gates),
-        Explaining(lambda: Reading(api, subject.gates, now), subject.contract),
-        now,
-        life.stop,
-    )
-
-    def wake() -> None:
-        """Let who waits see that it is over, before the server waits for its answers."""
-        life.stop.wait()
-        board.wake()
-        marks.wake()
+    explaining = Explaining(lambda: Reading(api, subject.gates, now), contract)
+    shown = Shown(board, details, explaining, now, life.stop)
+    parts = _Parts(life, client, served.version, caches, marks, picture, board)
 
     def start() -> None:
         board.begin(int(now().timestamp() * 1000))
         serve_http(life, config, metrics, {"caches": caches.ready})
-        life.on_stop("watches", caches.stop)
-        for name, body in caches.threads(life.stop):
-            life.spawn(name, body)
-        life.spawn("picture", lambda: picture.run(life.stop))
-        life.spawn("waker", wake)
-        life.spawn("version", lambda: _until_changed(client, served.version, life.stop))
+        parts.start()
 
     return WebProgram(life, create_app(shown, hosts), start)
+
+
+def _about(subject: Subject, url: str) -> JSON:
+    """Return what the page says of the cluster itself."""
+    return {
+        "kubernetes": str(subject.served.server.get("gitVersion", "")),
+        "version": subject.served.version,
+        "kind": kind_of(subject.served.version),
+        "namespace": subject.namespace,
+        "server": url,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What runs beside the server."""
+
+    life: Lifecycle
+    client: Client
+    version: str
+    caches: Caches
+    marks: Marks
+    picture: Picture
+    board: Board
+
+    def start(self) -> None:
+        life = self.life
+        life.on_stop("watches", self.caches.stop)
+        for name, body in self.caches.threads(life.stop):
+            life.spawn(name, body)
+        life.spawn("picture", lambda: self.picture.run(life.stop))
+        life.spawn("waker", self._wake)
+        life.spawn("version", lambda: _until_changed(self.client, self.version, life.stop))
+
+    def _wake(self) -> None:
+        """Let who waits see that it is over, before the server waits for its answers."""
+        self.life.stop.wait()
+        self.board.wake()
+        self.marks.wake()
 
 
 def _until_changed(client: Client, version: str, stop: threading.Event) -> None:

@@ -105,7 +105,7 @@ def test_devices_that_are_not_well_are_marked() -> None:
     rig = UiRig(cluster)
     assert [part.get("i") for card in rig.cards("node-1").values() for part in card] == [None, None]
     said = cluster.find(PODS, "one", "default")
-    health = {"resourceID": f"{DRIVER}/node-1/gpu-0", "health": "Unhealthy"}
+    health = {"resourceID": f"{DRIVER}/class=uid-a-gpu-0", "health": "Unhealthy"}
     entry = {"name": "claim:c0", "resources": [health]}
     said["status"]["containerStatuses"] = [{"name": "main", "allocatedResourcesStatus": [entry]}]
     cluster.put(PODS, said)
@@ -117,6 +117,35 @@ def test_devices_that_are_not_well_are_marked() -> None:
     assert [part.get("i") for card in rig.cards("node-1").values() for part in card] == [1, 1]
     (note,) = rig.of("claim")["default/b"]["notes"]
     assert "off the bus" in note
+
+
+@cases(
+    ("name", "told", "expected"),
+    {
+        "by-its-place": ("claim:c0", f"{DRIVER}/node-1/gpu-1", [None, 1]),
+        "by-cdi": ("claim:c0", "example.com/gpu=uid-gpu-1", [None, 1]),
+        "by-cdi-of-a-longer-name": ("claim:c0", "example.com/gpu=biggpu-1", [None, None]),
+        "of-a-request": ("claim:c0/second", "example.com/gpu=anything", [None, 1]),
+        "of-another-claim": ("claim:c1", f"{DRIVER}/node-1/gpu-1", [None, None]),
+    },
+)
+def test_a_kubelet_names_devices_in_its_own_way(
+    name: str, told: str, expected: list[int | None]
+) -> None:
+    cluster = Cluster()
+    cluster.gpus("node-1")
+    cluster.claim("two")
+    cluster.hold("two", "node-1/gpu-0", "node-1/gpu-1", by="user")
+    raw = cluster.find(V1.claims, "two", "default")
+    raw["status"]["allocation"]["devices"]["results"][1]["request"] = "second/part"
+    cluster.put(V1.claims, raw)
+    runs(cluster, "user", "two")
+    user = cluster.find(PODS, "user", "default")
+    entry = {"name": name, "resources": [{"resourceID": told, "health": "Unhealthy"}]}
+    user["status"]["containerStatuses"] = [{"name": "main", "allocatedResourcesStatus": [entry]}]
+    cluster.put(PODS, user)
+    found = UiRig(cluster).cards("node-1")
+    assert [part.get("i") for card in found.values() for part in card] == expected
 
 
 @cases(

@@ -118,7 +118,7 @@ def test_it_ends_at_once_though_a_page_is_open(
     with shown(cluster, tmp_path) as page, closing(Stream(page.port).whole()):
         began = time.monotonic()
         assert page.ends(number) == 0
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 15, "gunicorn waits for answers that don't end"
 
 
 @pytest.mark.timeout(90)
