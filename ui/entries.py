@@ -11,11 +11,11 @@ from typing import Any, Final, TypeAlias
 
 from allocation.inuse import DeviceID
 from api.claims.versions import read_claim
+from api.claims.view import consumers
 from api.conditions import holds
 from api.objects import JSON, is_deleting, key_of
 from api.pods import Pod
 from api.selectors import named_nodes
-from explain.holders import consumers
 from explain.preparing import conditions
 from explain.requested import class_names, of_class
 from explain.stages import scheduler_says

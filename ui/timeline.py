@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from api.claims.view import consumers
 from api.conditions import condition_of
 from api.objects import JSON
-from explain.holders import consumers
 
 CREATED: Final = "created"
 ALLOCATED: Final = "allocated"
