@@ -12,8 +12,9 @@ from types import MappingProxyType
 
 from api.claims.view import ClaimView
 from api.contract import Contract
-from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice
+from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice, Share
 from api.objects import ClaimUID, DeviceID, NodeName
+from api.sharing import conflict
 
 
 class Fault(StrEnum):
@@ -109,19 +110,20 @@ def check_node(
 
 
 def shared(state: NodeAllocationState) -> Iterator[Violation]:
-    """Yield devices that several claims of a node hold."""
-    holders: dict[DeviceID, list[ClaimUID]] = {}
+    """Yield devices that more claims of a node hold than may."""
+    holders: dict[DeviceID, list[tuple[ClaimUID, Share | None]]] = {}
     for uid, entry in state.allocated.items():
         for device in entry.devices:
-            holders.setdefault(device.id, []).append(uid)
-    for device_id, uids in holders.items():
-        if len(uids) > 1:
+            holders.setdefault(device.id, []).append((uid, device.share))
+    for device_id, held in holders.items():
+        why = conflict([share for _, share in held])
+        if why:
             yield Violation(
                 Fault.DEVICE_SHARED,
                 state.node,
-                uids[-1],
-                f"device {device_id} is allocated to {', '.join(uids)}",
-                "delete the pods of all but one of these claims, and then these claims",
+                held[-1][0],
+                f"device {device_id} is allocated to {', '.join(uid for uid, _ in held)}, {why}",
+                "delete the pods of claims that are too many, and then these claims",
             )
 
 
@@ -287,14 +289,18 @@ def _file_faults(state: NodeAllocationState, files: NodeFiles) -> Iterator[Viola
 def whole(devices: Iterable[PreparedDevice]) -> tuple[AllocatedDevice, ...]:
     """Return the allocation that prepared devices were made from, in their order."""
     children: dict[DeviceID, int] = {}
+    shares: dict[DeviceID, Share | None] = {}
     for device in devices:
         parent = device.parent or device.id
         children[parent] = children.get(parent, 0) + (device.parent is not None)
-    return tuple(AllocatedDevice(parent, split) for parent, split in children.items())
+        shares[parent] = device.share
+    return tuple(
+        AllocatedDevice(parent, split, shares[parent]) for parent, split in children.items()
+    )
 
 
 def _made_of(prepared: tuple[PreparedDevice, ...], allocated: tuple[AllocatedDevice, ...]) -> bool:
-    given = tuple(AllocatedDevice(d.id, d.split if d.split > 1 else 0) for d in allocated)
+    given = tuple(AllocatedDevice(d.id, d.split if d.split > 1 else 0, d.share) for d in allocated)
     return whole(prepared) == given and len({d.id for d in prepared}) == len(prepared)
 
 

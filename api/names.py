@@ -22,6 +22,10 @@ POD_CLAIM_NAME_ANNOTATION: Final = "resource.kubernetes.io/pod-claim-name"
 DEVICE_TYPE: Final = "fake"
 DEFAULT_MODEL: Final = "LATEST-FAKE-MODEL"
 
+EXCLUSIVE: Final = "Exclusive"
+TIME_SLICED: Final = "TimeSliced"
+"""How devices of a class are shared between claims: not at all, or as clients that take turns."""
+
 STATUS_READY: Final = "Ready"
 STATUS_NOT_READY: Final = "NotReady"
 

@@ -1,13 +1,13 @@
 """NodeAllocationState (NAS): what a node offers, who got it, and what is prepared there.
 
-The plugin owns `spec.allocatableDevice`, `spec.preparedDevices`, `status` and `heartbeat`, the
-controller owns `spec.allocatedClaims`. Both write merge patches of just their part, so neither can
-undo the other.
+The plugin owns `spec.allocatableDevice`, `spec.sharing`, `spec.preparedDevices`, `status` and
+`heartbeat`, the controller owns `spec.allocatedClaims`. Both write merge patches of just their
+part, so neither can undo the other.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
-from api.devices import PreparedDevice
+from api.devices import PreparedDevice, Share
 from api.names import STATUS_NOT_READY
 from api.nasreader import read_nas
 from api.nasschema import load_nas
@@ -29,7 +29,9 @@ __all__ = [
     "Heartbeat",
     "NodeAllocationState",
     "PreparedDevice",
+    "Share",
     "allocated_patch",
+    "device_json",
     "heartbeat_patch",
     "inventory_patch",
     "new_nas",
@@ -60,13 +62,14 @@ def new_nas(node: NodeName, namespace: str, node_uid: str) -> JSON:
     }
 
 
-def inventory_patch(state: NodeAllocationState, devices: Iterable[Device], key: str) -> JSON:
-    """Return the merge patch that replaces `allocatableDevice`."""
+def inventory_patch(
+    state: NodeAllocationState, devices: Iterable[Device], key: str, sharing: Iterable[str] = ()
+) -> JSON:
+    """Return the merge patch that replaces `allocatableDevice` and `sharing`."""
     offered = tuple(devices)
     body = [{key: {"name": d.model, "uuid": d.id}} for d in offered]
-    return _guarded(
-        state, {"allocatableDevice": body}, _summary((d.id for d in offered), state.used())
-    )
+    spec = {"allocatableDevice": body, "sharing": list(sharing) or None}
+    return _guarded(state, spec, _summary(offered, state.allocated))
 
 
 def allocated_patch(state: NodeAllocationState, allocated: Allocated, key: str) -> JSON:
@@ -81,11 +84,10 @@ def allocated_patch(state: NodeAllocationState, allocated: Allocated, key: str) 
         if state.allocated.get(uid) != claim
     }
     changed.update({uid: None for uid in state.allocated if uid not in allocated})
-    used = frozenset(d.id for claim in allocated.values() for d in claim.devices)
     return _guarded(
         state,
         {"allocatedClaims": changed if allocated else None},
-        _summary((d.id for d in state.allocatable), used),
+        _summary(state.allocatable, allocated),
     )
 
 
@@ -116,11 +118,17 @@ def status_patch(status: str) -> JSON:
     return {"status": status}
 
 
-def heartbeat_patch(heartbeat: Heartbeat) -> JSON:
-    """Return the merge patch that records a sign of life."""
-    return {
-        "heartbeat": {"renewTime": heartbeat.renewed, "durationSeconds": heartbeat.seconds},
-    }
+def heartbeat_patch(heartbeat: Heartbeat, sharing: Iterable[str] = ()) -> JSON:
+    """Return the merge patch that records a sign of life, and `sharing` unless it is empty."""
+    beat = {"renewTime": heartbeat.renewed, "durationSeconds": heartbeat.seconds}
+    spec = {"sharing": list(sharing)}
+    return {"heartbeat": beat, **({"spec": spec} if spec["sharing"] else {})}
+
+
+def device_json(device: AllocatedDevice) -> JSON:
+    """Return a device of a claim as it stands in a NAS."""
+    split = {"split": device.split} if device.split else {}
+    return {"uuid": device.id, **split, **_share_json(device.share)}
 
 
 def _guarded(state: NodeAllocationState, spec: JSON, summary: JSON) -> JSON:
@@ -128,20 +136,41 @@ def _guarded(state: NodeAllocationState, spec: JSON, summary: JSON) -> JSON:
     return {"metadata": guard, "spec": spec, "summary": summary}
 
 
-def _summary(offered: Iterable[DeviceID], used: frozenset[DeviceID]) -> JSON:
-    ids = list(offered)
-    free = sum(1 for device in ids if device not in used)
-    return {"devices": len(ids), "free": free, "used": len(used)}
+def _summary(offered: Collection[Device], allocated: Allocated) -> JSON:
+    held = [d for claim in allocated.values() for d in claim.devices]
+    used = {device.id for device in held}
+    free = sum(1 for device in offered if device.id not in used)
+    shared = _shared_json(held) or None
+    return {"devices": len(offered), "free": free, "used": len(used), "shared": shared}
+
+
+def _shared_json(held: Iterable[AllocatedDevice]) -> list[JSON]:
+    shares: dict[DeviceID, list[Share]] = {}
+    for device in held:
+        if device.share is not None:
+            shares.setdefault(device.id, []).append(device.share)
+    return [
+        {"uuid": device, "clients": len(held), "maxClients": min(s.max_clients for s in held)}
+        for device, held in sorted(shares.items())
+    ]
 
 
 def _allocated_json(claim: AllocatedClaim, key: str) -> JSON:
-    devices = [{"uuid": d.id} | ({"split": d.split} if d.split else {}) for d in claim.devices]
     return {
         "claimInfo": {"name": claim.name, "namespace": claim.namespace},
-        key: {"devices": devices},
+        key: {"devices": [device_json(device) for device in claim.devices]},
     }
 
 
 def _prepared_json(devices: tuple[PreparedDevice, ...], key: str) -> JSON:
-    made = [{"uuid": d.id} | ({"parentUUID": d.parent} if d.parent else {}) for d in devices]
+    made = [
+        {"uuid": d.id} | ({"parentUUID": d.parent} if d.parent else {}) | _share_json(d.share)
+        for d in devices
+    ]
     return {key: {"devices": made}}
+
+
+def _share_json(share: Share | None) -> JSON:
+    if share is None:
+        return {}
+    return {"timeSliced": {"client": share.client, "maxClients": share.max_clients}}

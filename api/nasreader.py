@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias, TypeVar
 
-from api.devices import PreparedDevice
+from api.devices import PreparedDevice, Share
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nasvalues import (
     AllocatedClaim,
@@ -43,6 +43,7 @@ def read_nas(obj: JSON, key: str) -> NodeAllocationState | None:
             allocated=_by_claim(spec.get("allocatedClaims", {}), _allocated_claim, key),
             prepared=_by_claim(spec.get("preparedDevices", {}), _prepared_devices, key),
             heartbeat=_heartbeat(obj.get("heartbeat")),
+            sharing=tuple([_text(each) for each in _list(spec.get("sharing", []))]),
         )
     except _Unusual:
         return None
@@ -67,7 +68,7 @@ def _allocated_device(device: JSON) -> AllocatedDevice:
     split = device.get("split", 0)
     if type(split) is not int or split < 0:
         raise _Unusual
-    return AllocatedDevice(_id(device.get("uuid")), split)
+    return AllocatedDevice(_id(device.get("uuid")), split, _share(device))
 
 
 def _prepared_devices(entry: JSON, key: str) -> tuple[PreparedDevice, ...]:
@@ -78,8 +79,20 @@ def _prepared_devices(entry: JSON, key: str) -> tuple[PreparedDevice, ...]:
 def _prepared_device(device: JSON) -> PreparedDevice:
     parent = device.get("parentUUID")
     return PreparedDevice(
-        _id(device.get("uuid")), None if parent is None else DeviceID(_text(parent))
+        _id(device.get("uuid")),
+        None if parent is None else DeviceID(_text(parent)),
+        _share(device),
     )
+
+
+def _share(device: JSON) -> Share | None:
+    if "timeSliced" not in device:
+        return None
+    share = _map(device["timeSliced"])
+    client, most = share.get("client"), share.get("maxClients")
+    if type(client) is not int or type(most) is not int or client < 0 or most < 1:
+        raise _Unusual
+    return Share(client, most)
 
 
 def _by_claim(

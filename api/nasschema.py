@@ -10,7 +10,7 @@ from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_load, validate
 
-from api.devices import PreparedDevice
+from api.devices import PreparedDevice, Share
 from api.errors import MalformedState
 from api.names import NAS_KIND, STATUS_NOT_READY, STATUS_READY
 from api.nasvalues import (
@@ -70,13 +70,25 @@ class _OfferedSchema(_Tolerant):
         return Device(DeviceID(data["own"]["uuid"]), data["own"]["name"])
 
 
+class _ShareSchema(_Tolerant):
+    client = fields.Integer(required=True, strict=True, validate=validate.Range(0))
+    max_clients = fields.Integer(
+        required=True, strict=True, validate=validate.Range(1), data_key="maxClients"
+    )
+
+    @post_load
+    def make(self, data: Mapping[str, Any], **_: object) -> Share:
+        return Share(**data)
+
+
 class _AllocatedDeviceSchema(_Tolerant):
     uuid = fields.String(required=True, validate=validate.Length(1, 128))
     split = fields.Integer(strict=True, validate=validate.Range(0))
+    share = fields.Nested(_ShareSchema(), data_key="timeSliced", load_default=None)
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> AllocatedDevice:
-        return AllocatedDevice(DeviceID(data["uuid"]), data.get("split", 0))
+        return AllocatedDevice(DeviceID(data["uuid"]), data.get("split", 0), data["share"])
 
 
 class _AllocatedListSchema(_Tolerant):
@@ -99,10 +111,11 @@ class _AllocatedClaimSchema(_Tolerant):
 class _PreparedDeviceSchema(_Tolerant):
     uuid = fields.String(required=True, validate=validate.Length(1, 128))
     parent = fields.String(data_key="parentUUID", load_default=None)
+    share = fields.Nested(_ShareSchema(), data_key="timeSliced", load_default=None)
 
     @post_load
     def make(self, data: Mapping[str, Any], **_: object) -> PreparedDevice:
-        return PreparedDevice(DeviceID(data["uuid"]), data["parent"])
+        return PreparedDevice(DeviceID(data["uuid"]), data["parent"], data["share"])
 
 
 class _PreparedListSchema(_Tolerant):
@@ -119,8 +132,9 @@ class _SpecSchema(_Tolerant):
     @post_load
     def freeze(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
         frozen = dict(data)
-        if "allocatable" in frozen:
-            frozen["allocatable"] = tuple(frozen["allocatable"])
+        for name in ("allocatable", "sharing"):
+            if name in frozen:
+                frozen[name] = tuple(frozen[name])
         for name in ("allocated", "prepared"):
             if name in frozen:
                 frozen[name] = MappingProxyType(frozen[name])
@@ -151,6 +165,7 @@ def parts_schema(key: str) -> Schema:
             "allocatable": fields.List(offered, data_key="allocatableDevice"),
             "allocated": fields.Dict(fields.String(), allocated, data_key="allocatedClaims"),
             "prepared": fields.Dict(fields.String(), prepared, data_key="preparedDevices"),
+            "sharing": fields.List(fields.String()),
         }
     )
     return _PartsSchema.from_dict({"spec": fields.Nested(spec)})()

@@ -3,14 +3,15 @@
 Made by the readers of api.nas, from which everybody takes them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeAlias
 
-from api.devices import PreparedDevice
+from api.devices import PreparedDevice, Share
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.objects import ClaimUID, DeviceID, NodeName
+from api.sharing import Clients
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,15 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class AllocatedDevice:
-    """A device given to a claim; `split` children of it when that is 2 or more."""
+    """A device given to a claim; `split` children of it when that is 2 or more.
+
+    Attributes:
+        share: of the device, which other claims may use too; None if the claim has it alone.
+    """
 
     id: DeviceID
     split: int = 0
+    share: Share | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,8 @@ class NodeAllocationState:
         allocatable: in the order of the object, which is the order of preference.
         allocated: by claim uid.
         prepared: by claim uid.
+        sharing: how devices of the node may be shared between claims, of the strategies in
+            api.names; none where plugin or definition of the NAS are too old for that.
         resource_version: of the object that was read; guards every write of `allocated`.
         heartbeat: the last one of the plugin; None if it never gave one.
     """
@@ -76,6 +84,7 @@ class NodeAllocationState:
     allocated: Allocated = field(default_factory=lambda: MappingProxyType({}))
     prepared: Prepared = field(default_factory=lambda: MappingProxyType({}))
     heartbeat: Heartbeat | None = None
+    sharing: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -85,7 +94,11 @@ class NodeAllocationState:
     def with_spec_of(self, other: "NodeAllocationState") -> "NodeAllocationState":
         """Return this state with what another one offers, has allocated and has prepared."""
         return replace(
-            self, allocatable=other.allocatable, allocated=other.allocated, prepared=other.prepared
+            self,
+            allocatable=other.allocatable,
+            allocated=other.allocated,
+            prepared=other.prepared,
+            sharing=other.sharing,
         )
 
     def used(self) -> frozenset[DeviceID]:
@@ -93,10 +106,35 @@ class NodeAllocationState:
         return frozenset(d.id for claim in self.allocated.values() for d in claim.devices)
 
     def occupied(self) -> frozenset[DeviceID]:
-        """Return the ids of all devices that may not be given to another claim.
+        """Return the ids of all devices that no claim may have alone.
 
         Besides those that are held these are the ones that a container may still see: of a claim
         that was taken back without its node, or whose entry somebody deleted.
         """
         prepared = (d for devices in self.prepared.values() for d in devices)
         return self.used() | {d.parent or d.id for d in prepared}
+
+    def clients(self) -> Mapping[DeviceID, Clients]:
+        """Return who shares each of the devices that are shared, and that nobody has alone.
+
+        A claim that is prepared with another share than is allocated to it counts for both.
+        """
+        shares: dict[DeviceID, set[tuple[ClaimUID, Share]]] = {}
+        for device, uid, share in self._held():
+            if share is not None:
+                shares.setdefault(device, set()).add((uid, share))
+        alone = {device for device, _, share in self._held() if share is None} if shares else set()
+        return {
+            device: Clients.of(share for _, share in held)
+            for device, held in shares.items()
+            if device not in alone
+        }
+
+    def _held(self) -> Iterator[tuple[DeviceID, ClaimUID, Share | None]]:
+        """Yield what each claim has of each device, allocated or prepared."""
+        for uid, claim in self.allocated.items():
+            for given in claim.devices:
+                yield given.id, uid, given.share
+        for uid, devices in self.prepared.items():
+            for made in devices:
+                yield made.parent or made.id, uid, made.share

@@ -6,18 +6,34 @@ the driver and parameters reach the plugin's tests and tools without an API serv
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import (
+    RAISE,
+    Schema,
+    ValidationError,
+    fields,
+    post_load,
+    validate,
+    validates_schema,
+)
 
 from api.errors import InvalidParameters
-from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, DEVICE_TYPE
+from api.names import (
+    CLAIM_PARAMETERS_KIND,
+    CLASS_PARAMETERS_KIND,
+    DEVICE_TYPE,
+    EXCLUSIVE,
+    TIME_SLICED,
+)
 from api.objects import JSON, key_of
 from api.schemas import list_errors
 
 MAX_COUNT = 128
 MAX_SPLIT = 16
+MAX_CLIENTS = 64
 LONGEST_MODEL = 63
 """Characters of a model that a selector of a claim or a class can name."""
 
@@ -49,11 +65,26 @@ class DeviceSelector:
     name: str = "*"
 
 
+class Policy(StrEnum):
+    """Which of the nodes that can serve an Immediate claim gets it."""
+
+    PACKED = "Packed"
+    SPREAD = "Spread"
+
+
 @dataclass(frozen=True, slots=True)
 class ClassParameters:
-    """Which devices a class offers: those that any selector matches."""
+    """Which devices a class offers, and how.
+
+    Attributes:
+        selectors: of devices; the class offers those that any of them matches.
+        max_clients: most claims that may share a device; None if each claim has its devices alone.
+        policy: None leaves the choice of the node to the controller.
+    """
 
     selectors: tuple[DeviceSelector, ...] = (DeviceSelector(),)
+    max_clients: int | None = None
+    policy: Policy | None = None
 
     def admits(self, model: str) -> bool:
         """Tell whether a device of this model belongs to the class."""
@@ -93,8 +124,29 @@ def parse_class_parameters(obj: JSON, where: str = "") -> ClassParameters:
         InvalidParameters: with the object and every wrong field.
     """
     loaded = _load(_ClassParametersSchema(), obj, CLASS_PARAMETERS_KIND, where)
-    selectors = loaded.get("selectors")
-    return ClassParameters(tuple(selectors)) if selectors else ClassParameters()
+    return ClassParameters(**loaded)
+
+
+def check_together(
+    wanted: ClaimParameters, offered: ClassParameters, claim: str, its_class: str
+) -> None:
+    """Check that a class offers devices in the way in which a claim wants them.
+
+    Args:
+        wanted: by the claim.
+        offered: by the class.
+        claim: what to call the claim in messages.
+        its_class: what to call the class.
+
+    Raises:
+        InvalidParameters: the claim wants to split devices that claims share.
+    """
+    if wanted.split > 1 and offered.max_clients is not None:
+        told = (
+            f"spec.split: Devices of {its_class} are {TIME_SLICED}, which claims share whole; "
+            f"leave it out, or use a class with sharing {EXCLUSIVE}."
+        )
+        raise InvalidParameters(f"{CLAIM_PARAMETERS_KIND} of {claim}", [told])
 
 
 def _load(schema: Schema, obj: JSON, kind: str, where: str) -> dict[str, Any]:
@@ -106,9 +158,10 @@ def _load(schema: Schema, obj: JSON, kind: str, where: str) -> dict[str, Any]:
     return loaded
 
 
-def _bounded(low: int, high: int, what: str) -> fields.Integer:
+def _bounded(low: int, high: int, what: str, data_key: str | None = None) -> fields.Integer:
     message = f"{{input}} is out of bounds, {what} must be {low} to {high}."
-    return fields.Integer(strict=True, validate=validate.Range(low, high, error=message))
+    bounds = validate.Range(low, high, error=message)
+    return fields.Integer(strict=True, validate=bounds, data_key=data_key)
 
 
 class _SelectorSchema(Schema):
@@ -147,3 +200,30 @@ class _ClassParametersSchema(Schema):
         data_key="deviceSelector",
         validate=validate.Length(min=1),
     )
+    sharing = fields.String(validate=validate.OneOf([EXCLUSIVE, TIME_SLICED]))
+    max_clients = _bounded(
+        1, MAX_CLIENTS, "the number of claims that share a device", data_key="maxClients"
+    )
+    policy = fields.String(
+        data_key="allocationPolicy", validate=validate.OneOf([each.value for each in Policy])
+    )
+
+    @validates_schema
+    def check_sharing(self, data: Mapping[str, Any], **_: object) -> None:
+        shared = data.get("sharing") == TIME_SLICED
+        if shared and "max_clients" not in data:
+            told = f"It is missing, {TIME_SLICED} devices have a largest number of clients."
+        elif "max_clients" in data and not shared:
+            told = f"It has a meaning only with sharing {TIME_SLICED}."
+        else:
+            return
+        raise ValidationError(told, "maxClients")
+
+    @post_load
+    def flatten(self, data: Mapping[str, Any], **_: object) -> dict[str, Any]:
+        flat = {name: value for name, value in data.items() if name != "sharing"}
+        if "selectors" in flat:
+            flat["selectors"] = tuple(flat["selectors"])
+        if "policy" in flat:
+            flat["policy"] = Policy(flat["policy"])
+        return flat

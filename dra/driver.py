@@ -164,6 +164,8 @@ class PreparedDevice:
         share_id: of the result.
         name: what tells it from others of the claim; empty is made of device and share. Several
             with different names may belong to one allocated device.
+        max_clients: most claims that may have shares of the device at the same time; None if that
+            is nothing to check.
     """
 
     pool: str
@@ -172,6 +174,7 @@ class PreparedDevice:
     requests: tuple[str, ...] = ()
     share_id: str | None = None
     name: str = ""
+    max_clients: int | None = None
 
     @classmethod
     def of(cls, result: Result, edits: Edits) -> "PreparedDevice":

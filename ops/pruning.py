@@ -5,21 +5,28 @@ program would hear. Helm installs definitions once and never upgrades them, so a
 newer than they are. Each program wraps its writes of such objects, and says what is missing.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Final, Protocol
 
 from api.events import Events
 from api.names import NAS_GROUP, NAS_PLURAL
-from api.objects import JSON, key_of
-from api.resources import Resource
+from api.objects import JSON, key_of, uid_of
+from api.resources import CLASS_PARAMETERS, Resource
 from kube.calls import Patch
 from ops.logs import get_logger
 
 REASON: Final = "OutdatedDefinition"
 """Of the event."""
 
-APPLY: Final = "kubectl apply -f deploy/helm/fake-dra-driver/crds/nas_crd.yaml"
-"""Brings the definition up to date, from the sources of the program's version."""
+_CRDS: Final = "kubectl apply -f deploy/helm/fake-dra-driver/crds"
+APPLY: Final = f"{_CRDS}/nas_crd.yaml"
+"""Brings the definition of a NAS up to date, from the sources of the program's version."""
+
+APPLY_CLASSES: Final = f"{_CRDS}/classparameters_crd.yaml"
+"""The same of DeviceClassParameters."""
+
+_APPLIED: Final = "kubectl.kubernetes.io/last-applied-configuration"
 
 _ABSENT: Final = object()
 _LOG = get_logger("pruning")
@@ -76,6 +83,45 @@ class ComparedWrites:
             _LOG.warning("Fields dropped", object=key_of(stored), reason=REASON, message=text)
             self._events.warning(stored, REASON, text)
         return stored
+
+
+class AppliedClassParameters:
+    """Looks for fields of DeviceClassParameters that users applied, and that are not stored.
+
+    These count as absent: a class offers its devices as if nobody had applied them.
+    """
+
+    def __init__(self, events: Events) -> None:
+        """Tell `events` and the log of each version of an object, once."""
+        self._events = events
+        self._told: dict[str, list[str]] = {}
+
+    def saw(self, _old: JSON | None, new: JSON | None) -> None:
+        """Look at an object that was added or changed."""
+        dropped = list(unstored(new)) if new is not None else []
+        if new is None or self._told.get(uid_of(new), []) == dropped:
+            return
+        self._told[uid_of(new)] = dropped
+        if dropped:
+            text = (
+                f"{', '.join(dropped)} was applied, and is not stored: if nobody took it out, "
+                f"the CustomResourceDefinition {CLASS_PARAMETERS.plural}.{CLASS_PARAMETERS.group} "
+                f"is older than this program, and Helm does not upgrade it; run: {APPLY_CLASSES}, "
+                "and apply the object again"
+            )
+            _LOG.warning("Fields dropped", object=key_of(new), reason=REASON, message=text)
+            self._events.warning(new, REASON, text)
+
+
+def unstored(obj: JSON) -> Iterator[str]:
+    """Yield the paths of the fields of its spec with which an object was applied, and has not."""
+    applied = (obj["metadata"].get("annotations") or {}).get(_APPLIED)
+    try:
+        given = json.loads(applied) if applied else {}
+    except ValueError:
+        return
+    if isinstance(given, dict):
+        yield from missing({"spec": given.get("spec")}, obj)
 
 
 def missing(sent: object, stored: object) -> Iterator[str]:

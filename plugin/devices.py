@@ -65,7 +65,7 @@ def prepared_devices(
 ) -> tuple[PreparedDevice, ...]:
     """Return what containers get for allocated devices, in the same order.
 
-    A split of 2 or more gives that many children, anything less the device itself.
+    A split of 2 or more gives that many children, anything less the device itself, or a share.
 
     Raises:
         MalformedState: a split that no claim can ask for; somebody edited it.
@@ -84,8 +84,13 @@ def prepared_devices(
 
 
 def _check_splits(allocated: Iterable[AllocatedDevice]) -> None:
-    """Refuse what would be more children than memory has room for."""
+    """Refuse what would be more children than memory has room for, and shares of children."""
     for device in allocated:
+        if device.split > 1 and device.share is not None:
+            raise MalformedState(
+                f"device {device.id} is allocated both split and as a share; correct "
+                "spec.allocatedClaims of the NodeAllocationState, or delete the pod and its claim"
+            )
         if device.split > MAX_SPLIT:
             raise MalformedState(
                 f"device {device.id} is allocated with split {device.split}, which must be 0 to "
@@ -96,7 +101,7 @@ def _check_splits(allocated: Iterable[AllocatedDevice]) -> None:
 
 def _split(source: DeviceSource, device: AllocatedDevice) -> Iterator[PreparedDevice]:
     if device.split < 2:
-        yield PreparedDevice(device.id)
+        yield PreparedDevice(device.id, share=device.share)
         return
     for child in source.children(device.id, device.split):
         yield PreparedDevice(child, device.id)

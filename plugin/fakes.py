@@ -15,12 +15,12 @@ from typing import Final
 
 from api.contract import Contract
 from api.devices import PreparedDevice as NamedDevice
-from api.names import ENV_DRIVER_NAME
+from api.names import ENV_DRIVER_NAME, TIME_SLICED
 from api.objects import JSON, ClaimUID, NodeName
 from dra.devicestate import cdi
 from dra.devicestate.checkpoint import Checkpoint
 from dra.devicestate.directory import CdiDirectory
-from dra.devicestate.prepared import unedited
+from dra.devicestate.prepared import share_of, unedited
 from dra.driver import Edits, PreparedClaim, PreparedDevice
 
 _FORMER_VERSION: Final = "0.5.0"
@@ -59,7 +59,7 @@ class Fakes:
         self, uid: ClaimUID, namespace: str, name: str, label: str, devices: Sequence[NamedDevice]
     ) -> PreparedClaim:
         """Return a prepared claim, in which a child of a device stands under its own name."""
-        made = tuple(unedited(device.id, device.parent) for device in devices)
+        made = tuple(unedited(device.id, device.parent, device.share) for device in devices)
         return self.remake(PreparedClaim(uid, namespace, name, label, made))
 
     def remake(self, claim: PreparedClaim, file: JSON | None = None) -> PreparedClaim:
@@ -81,7 +81,8 @@ class Fakes:
         return same, {**same, "devices": [self._without_uid(each) for each in spec["devices"]]}
 
     def _edits(self, claim: PreparedClaim, index: int, device: PreparedDevice) -> Edits:
-        return Edits(dict(variables(self.contract, claim, index, device.name or device.device)))
+        name, more = device.name or device.device, _sharing(device)
+        return Edits(dict(variables(self.contract, claim, index, name, more)))
 
     def _without_uid(self, device: JSON) -> JSON:
         new = self.contract.env_uid_prefix
@@ -105,6 +106,12 @@ def find_node(contract: Contract, spec: JSON | None) -> str:
     """Return the node that a common spec was made for, empty if it shows none."""
     found = (entry.partition("=") for entry in _entries(spec))
     return next((value for name, _, value in found if name == contract.env_node_name), "")
+
+
+def _sharing(device: PreparedDevice) -> Mapping[str, str]:
+    """Return what a container is told of the other claims that may have its device."""
+    share = share_of(device)
+    return {} if share is None else {"SHARING": TIME_SLICED, "CLIENT": str(share.client)}
 
 
 def _entries(spec: JSON | None) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from api.devices import Share
 from api.objects import JSON, ClaimUID
 from api.texts import counted
 from dra.devicestate.codec import from_json, to_json
@@ -60,25 +61,51 @@ def taken_up(
 def check_free(claim: PreparedClaim, others: Iterable[PreparedClaim]) -> None:
     """Check that no device of a claim, nor another child of it, is another claim's.
 
-    Two claims may have shares of a device, and with admin access any device. Allocations may be
-    lost, with an object that is deleted, while containers use the devices.
+    Two claims may have different shares of a device, as many as each was promised, and with admin
+    access any device. Allocations may be lost, with an object that is deleted, while containers use
+    the devices.
 
     Raises:
         DeviceInUse: naming device and holder.
     """
-    alone, shares = _alone(claim), _shares(claim)
+    given = _given(claim)
+    alone, shares = _devices(given, shares=False), _devices(given, shares=True)
     own = {device for _, device in alone | shares}
+    sharing = [claim]
     for other in others:
         if own.isdisjoint(_names(other)):
             continue
-        taken = _alone(other)
-        shared = (alone & (taken | _shares(other))) | (shares & taken)
-        if shared:
-            names = ", ".join(sorted(device for _, device in shared))
-            raise DeviceInUse(
-                f"device {names} of {claim} is prepared for {other}; wait "
-                "until the pods of that claim have ended, or delete them"
-            )
+        has = _given(other)
+        taken, shared = _devices(has, shares=False), _devices(has, shares=True)
+        same = {(pool, device) for pool, device, _ in given & has}
+        if both := (alone & (taken | shared)) | (shares & taken) | same:
+            raise _in_use(claim, both, str(other))
+        if shares & shared:
+            sharing.append(other)
+    for device in shares:
+        _check_room(device, claim, sharing)
+
+
+def _check_room(device: Whole, claim: PreparedClaim, sharing: Sequence[PreparedClaim]) -> None:
+    """Check that no claim with a share of a device was promised to share it with fewer."""
+    limits = {
+        each.uid: made.max_clients
+        for each in sharing
+        for made in each.devices
+        if (made.pool, made.device) == device
+    }
+    limit = min((most for most in limits.values() if most is not None), default=len(limits))
+    if len(limits) > limit:
+        held = ", ".join(str(each) for each in sharing if each.uid in limits and each != claim)
+        raise _in_use(claim, {device}, f"{held}, and no more than {limit} may share it")
+
+
+def _in_use(claim: PreparedClaim, devices: Iterable[Whole], whom: str) -> DeviceInUse:
+    names = ", ".join(sorted(device for _, device in devices))
+    return DeviceInUse(
+        f"device {names} of {claim} is prepared for {whom}; wait until the pods of that claim have "
+        "ended, or delete them"
+    )
 
 
 def checked(claim: PreparedClaim) -> PreparedClaim:
@@ -95,11 +122,21 @@ def checked(claim: PreparedClaim) -> PreparedClaim:
         ) from error
 
 
-def unedited(device: str, parent: str | None) -> PreparedDevice:
-    """Return a device, or child of `parent`, of which nothing but ids is known."""
-    if parent is None:
+def unedited(device: str, parent: str | None, share: Share | None = None) -> PreparedDevice:
+    """Return a device, a child of `parent`, or a share, of which nothing but ids is known."""
+    if parent is not None:
+        return PreparedDevice("", parent, Edits(), name=device)
+    if share is None:
         return PreparedDevice("", device, Edits())
-    return PreparedDevice("", parent, Edits(), name=device)
+    number = str(share.client)
+    return PreparedDevice("", device, Edits(), share_id=number, max_clients=share.max_clients)
+
+
+def share_of(device: PreparedDevice) -> Share | None:
+    """Return the share that a time-sliced device was made of, None for any other device."""
+    if device.share_id is None or device.max_clients is None:
+        return None
+    return Share(int(device.share_id), device.max_clients)
 
 
 def described(devices: Sequence[PreparedDevice]) -> str:
@@ -118,20 +155,14 @@ def _names(claim: PreparedClaim) -> set[str]:
     return {each.device for each in claim.devices} | {each.device for each in claim.results}
 
 
-def _alone(claim: PreparedClaim) -> frozenset[Whole]:
-    """Return the devices of which a claim has all, or children that are not shares."""
-    return _held(claim, shares=False)
-
-
-def _shares(claim: PreparedClaim) -> frozenset[Whole]:
-    return _held(claim, shares=True)
-
-
-def _held(claim: PreparedClaim, *, shares: bool) -> frozenset[Whole]:
+def _given(claim: PreparedClaim) -> set[tuple[str, str, str | None]]:
     """Return what a claim has, or is about to have, and not only for administration."""
     admin = {(r.pool, r.device, r.share_id) for r in claim.results if r.admin}
     given = {(d.pool, d.device, d.share_id) for d in claim.devices}
     given |= {(r.pool, r.device, r.share_id) for r in claim.results}
-    return frozenset(
-        (pool, device) for pool, device, share in given - admin if (share is not None) == shares
-    )
+    return given - admin
+
+
+def _devices(given: Iterable[tuple[str, str, str | None]], *, shares: bool) -> set[Whole]:
+    """Return the devices of which there are shares, or all, or children that are not shares."""
+    return {(pool, device) for pool, device, share in given if (share is not None) == shares}

@@ -17,7 +17,7 @@ from typing import Protocol
 from api.errors import DriverError
 from api.nas import AllocatedClaim, NodeAllocationState, PreparedDevice
 from api.objects import ClaimUID, DeviceID
-from dra.devicestate.prepared import unedited
+from dra.devicestate.prepared import share_of, unedited
 from dra.devicestate.publisher import Change, Precondition
 from dra.driver import PreparedClaim
 from dra.publish.nodestate import Devices
@@ -166,7 +166,7 @@ def published_claim(
 ) -> PreparedClaim:
     """Return a prepared claim as far as a NAS tells; names are empty where it does not."""
     namespace, name = (allocated.namespace, allocated.name) if allocated else ("", "")
-    found = tuple(unedited(device.id, device.parent) for device in devices)
+    found = tuple(unedited(device.id, device.parent, device.share) for device in devices)
     return PreparedClaim(uid, namespace, name, "", found)
 
 
@@ -175,7 +175,7 @@ def shown_devices(claim: PreparedClaim) -> Devices:
     return tuple(
         PreparedDevice(DeviceID(device.name), DeviceID(device.device))
         if device.name
-        else PreparedDevice(DeviceID(device.device))
+        else PreparedDevice(DeviceID(device.device), share=share_of(device))
         for device in claim.devices
     )
 

@@ -1,9 +1,9 @@
 """The node's own NodeAllocationState (NAS): made, kept, and written in the parts that are ours.
 
-Ours are `spec.allocatableDevice`, `spec.preparedDevices`, the owner, `heartbeat`, and `status` at
-start and stop. All writes are patches of just those, so nobody else's field is ever dropped. The
-watch cache is fed with the answers to our writes. Called by `nas`, `plugin.classic.repairs`,
-`plugin.classic.heartbeat`, `plugin.classic.driver` and set-nas-status.
+Ours are `spec.allocatableDevice`, `spec.sharing`, `spec.preparedDevices`, the owner, `heartbeat`,
+and `status` at start and stop. All writes are patches of just those, so nobody else's field is ever
+dropped. The watch cache is fed with the answers to our writes. Called by `nas`,
+`plugin.classic.repairs`, `plugin.classic.heartbeat`, `plugin.classic.driver` and set-nas-status.
 """
 
 from collections.abc import Mapping
@@ -66,6 +66,7 @@ class NodeState:
         namespace: str,
         devices: tuple[Device, ...],
         key: str,
+        sharing: tuple[str, ...] = (),
     ) -> None:
         """Manage the NAS that is named like the node.
 
@@ -76,6 +77,7 @@ class NodeState:
             namespace: of the NAS.
             devices: the inventory, in the order in which it is offered.
             key: of the driver in the NAS.
+            sharing: how the devices may be shared between claims.
         """
         self._client = client
         self._cache = cache
@@ -83,6 +85,7 @@ class NodeState:
         self._namespace = namespace
         self._devices = devices
         self._key = key
+        self._sharing = sharing
         self._last: tuple[tuple[str, int], NodeAllocationState] | None = None
 
     def current(self) -> NodeAllocationState:
@@ -167,10 +170,16 @@ class NodeState:
     def beat(self, heartbeat: Heartbeat) -> bool:
         """Write a sign of life; tell whether the API server stores it.
 
+        It says again how devices may be shared where the NAS does not: an API server with an older
+        definition of it drops that, until the definition is upgraded.
+
         Raises:
             KubeError: it cannot be written.
         """
-        return "heartbeat" in self._patch(heartbeat_patch(heartbeat))
+        spec = (self._cached() or {}).get("spec")
+        shown = spec.get("sharing") if isinstance(spec, dict) else None
+        sharing = () if shown == [*self._sharing] else self._sharing
+        return "heartbeat" in self._patch(heartbeat_patch(heartbeat, sharing))
 
     def write_prepared(self, changes: Mapping[ClaimUID, Devices | None], *, last: bool) -> None:
         """Write some entries of `preparedDevices`.
@@ -217,8 +226,9 @@ class NodeState:
             guard = {"resourceVersion": state.resource_version, "ownerReferences": references}
             state = parse_nas(self._patch({"metadata": guard}), self._key)
             _LOG.info("Owner of the NodeAllocationState set", node=self._node, uid=owner)
-        if state.allocatable != self._devices or "summary" not in raw:
-            self._patch(inventory_patch(state, self._devices, self._key))
+        offers = (state.allocatable, state.sharing)
+        if offers != (self._devices, self._sharing) or "summary" not in raw:
+            self._patch(inventory_patch(state, self._devices, self._key, self._sharing))
             _LOG.info("Inventory written", node=self._node, devices=len(self._devices))
 
     def _parsed(self, raw: JSON) -> NodeAllocationState:

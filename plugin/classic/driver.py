@@ -1,7 +1,7 @@
 """The fake driver: devices by name only, which containers get as variables.
 
-What a claim was given stands in the node's NAS, with the split of each device. Called by
-`dra.node`.
+What a claim was given stands in the node's NAS, with the split of each device, or its share. Called
+by `dra.node`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from itertools import groupby
 
 from api.claims.view import ClaimView, Config, Result
 from api.contract import Contract
-from api.nas import AllocatedDevice
+from api.nas import AllocatedDevice, Share, device_json
 from api.nas import Device as OfferedDevice
 from api.objects import DeviceID, NodeName, device_name
 from dra.devicestate import cdi
@@ -51,14 +51,13 @@ class FakeDriver:
         )
 
     def prepare(self, claim: PreparingClaim) -> Sequence[PreparedDevice]:
-        """Return the variables of the devices, or of their children.
+        """Return the variables of the devices, or of their children or shares.
 
         Raises:
             MalformedState: a split that no claim can ask for.
             DeviceGone: the node does not have a device any more.
         """
-        given = [AllocatedDevice(DeviceID(r.device), _split(r)) for r in claim.results]
-        devices = prepared_devices(self.source, given)
+        devices = prepared_devices(self.source, map(_allocated, claim.results))
         identity = (claim.uid, claim.namespace, claim.name, claim.label)
         return self.fakes.claim(*identity, devices).devices
 
@@ -109,10 +108,7 @@ class FromNodeState:
             )
 
     def _results(self, devices: Sequence[AllocatedDevice]) -> tuple[Result, ...]:
-        return tuple(
-            Result("", self._node, each.id, config=(_config(each),) if each.split else ())
-            for each in devices
-        )
+        return tuple(_result(self._node, each) for each in devices)
 
 
 def answer(
@@ -159,9 +155,16 @@ def _answered(
     )
 
 
-def _config(device: AllocatedDevice) -> Config:
-    return Config("NodeAllocationState", "spec.allocatedClaims", {"split": device.split})
+def _result(node: NodeName, device: AllocatedDevice) -> Result:
+    """Return a device that a claim was given; how it is split or shared stands in the config."""
+    share_id = None if device.share is None else str(device.share.client)
+    how = {name: value for name, value in device_json(device).items() if name != "uuid"}
+    config = (Config("NodeAllocationState", "spec.allocatedClaims", how),) if how else ()
+    return Result("", node, device.id, share_id, config=config)
 
 
-def _split(result: Result) -> int:
-    return int(result.config[-1].parameters["split"]) if result.config else 0
+def _allocated(result: Result) -> AllocatedDevice:
+    how = result.config[-1].parameters if result.config else {}
+    given = how.get("timeSliced")
+    share = Share(int(given["client"]), int(given["maxClients"])) if given else None
+    return AllocatedDevice(DeviceID(result.device), int(how.get("split", 0)), share)

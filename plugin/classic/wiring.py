@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from api.claims.versions import CLASSIC
 from api.contract import Contract
+from api.names import TIME_SLICED
 from api.resources import STATES
 from dra.claims import ClaimReader
 from dra.devicestate.state import State
@@ -93,6 +94,7 @@ def build(around: Surroundings, site: Site, telemetry: Telemetry) -> ClassicPlug
         *(ComparedWrites(around.client, around.events), cache, around.node, site.namespace),
         offered(driver.discover()),
         site.contract.device_key,
+        (TIME_SLICED,),
     )
     publisher = NasPublisher(node_state, report=telemetry.report)
     model = _allocation_model(around, driver, node_state, lambda: sync.request(STATUS))

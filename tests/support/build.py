@@ -3,9 +3,9 @@
 from typing import Any
 
 from api.contract import FAKE
-from api.names import POD_CLAIM_NAME_ANNOTATION
+from api.names import CLASS_PARAMETERS_KIND, POD_CLAIM_NAME_ANNOTATION
 from api.objects import JSON
-from api.resources import STATES
+from api.resources import CLASS_PARAMETERS, STATES
 from api.selectors import only_node
 
 NAMESPACE = "default"
@@ -22,6 +22,20 @@ def resource_class(name: str = CLASS, driver: str = FAKE.driver_name, **fields: 
         "driverName": driver,
         **fields,
     }
+
+
+def offering(version: str = "v1alpha2", name: str = CLASS, **spec: Any) -> list[JSON]:
+    """Return the class of a version with these parameters, and the object that they are in."""
+    if version == "v1alpha3":
+        return [device_class(name, config=[opaque(CLASS_PARAMETERS_KIND, **spec)])]
+    ref = {"apiGroup": CLASS_PARAMETERS.group, "kind": CLASS_PARAMETERS_KIND, "name": name}
+    parameters = {
+        "apiVersion": CLASS_PARAMETERS.api_version,
+        "kind": CLASS_PARAMETERS_KIND,
+        "metadata": {"name": name, "uid": f"uid-parameters-{name}"},
+        "spec": spec,
+    }
+    return [resource_class(name, parametersRef=ref), parameters]
 
 
 def claim(name: str = "claim", *, mode: str = "WaitForFirstConsumer", **spec: Any) -> JSON:
@@ -136,22 +150,27 @@ def nas(node: str = "node-1", devices: int = 8, *, status: str = "Ready", **spec
     }
 
 
-def holding(node: JSON, uid: str, *indexes: int) -> JSON:
-    """Return the NAS with devices of these indexes allocated to a claim."""
-    name = node["metadata"]["name"]
-    devices = [{"uuid": f"{name}-{i}"} for i in indexes]
+def holding(node: JSON, uid: str, *indexes: int, share: tuple[int, int] | None = None) -> JSON:
+    """Return the NAS with devices of these indexes, or shares of them, allocated to a claim."""
+    devices = [_held(node, index, share) for index in indexes]
     spec = node["spec"]
     allocated = {**spec.get("allocatedClaims", {}), uid: {"fake": {"devices": devices}}}
     return {**node, "spec": {**spec, "allocatedClaims": allocated}}
 
 
-def preparing(node: JSON, uid: str, *indexes: int) -> JSON:
-    """Return the NAS with devices of these indexes prepared for a claim."""
-    name = node["metadata"]["name"]
-    devices = [{"uuid": f"{name}-{i}"} for i in indexes]
+def preparing(node: JSON, uid: str, *indexes: int, share: tuple[int, int] | None = None) -> JSON:
+    """Return the NAS with devices of these indexes, or shares of them, prepared for a claim."""
+    devices = [_held(node, index, share) for index in indexes]
     spec = node["spec"]
     prepared = {**spec.get("preparedDevices", {}), uid: {"fake": {"devices": devices}}}
     return {**node, "spec": {**spec, "preparedDevices": prepared}}
+
+
+def _held(node: JSON, index: int, share: tuple[int, int] | None) -> JSON:
+    device = {"uuid": f"{node['metadata']['name']}-{index}"}
+    if share is None:
+        return device
+    return {**device, "timeSliced": {"client": share[0], "maxClients": share[1]}}
 
 
 def finalized(obj: JSON, finalizer: str = FAKE.finalizer) -> JSON:

@@ -61,6 +61,7 @@ devices = st.builds(
     requests=st.lists(labels, max_size=2).map(tuple),
     share_id=st.none() | labels,
     name=st.just("") | labels,
+    max_clients=st.none() | st.integers(1, 8),
 )
 results = st.builds(
     Result,

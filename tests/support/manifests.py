@@ -4,7 +4,7 @@ A test says what it wants; `Shapes` of the version knows how that is written: v1
 1.27 to 1.30) keeps parameters in objects of their own, v1alpha3 (1.31) within the claim.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -66,13 +66,16 @@ class Shapes(Protocol):
         """Return a template for claims, behind the parameters that it needs."""
         ...
 
-    def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
+    def device_class(
+        self, name: str, model: str = "", nodes: JSON | None = None, **details: object
+    ) -> list[JSON]:
         """Return a class of the driver.
 
         Args:
             name: of the class.
             model: glob of the models that it offers; empty is all.
             nodes: NodeSelector of those that serve it.
+            details: more fields of its parameters.
         """
         ...
 
@@ -101,15 +104,17 @@ class V1Alpha2:
         made = head | {"spec": {"spec": self._spec(name, asked)}}
         return [*_parameters_of(place, name, asked), made]
 
-    def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
+    def device_class(
+        self, name: str, model: str = "", nodes: JSON | None = None, **details: object
+    ) -> list[JSON]:
         made = _object(_group(self.version), "ResourceClass", name) | {
             "driverName": FAKE.driver_name
         }
         if nodes:
             made["suitableNodes"] = nodes
-        if not model:
+        if not (model or details):
             return [made]
-        offered = _class_parameters(model)
+        offered = _class_parameters(model, details)
         offered["metadata"] = {"name": name}
         return [offered, made | {"parametersRef": _reference(CLASS_PARAMETERS_KIND, name)}]
 
@@ -137,10 +142,12 @@ class V1Alpha3:
         head = _object(_group(self.version), "ResourceClaimTemplate", name, place)
         return [head | {"spec": {"spec": self._spec(asked)}}]
 
-    def device_class(self, name: str, model: str = "", nodes: JSON | None = None) -> list[JSON]:
+    def device_class(
+        self, name: str, model: str = "", nodes: JSON | None = None, **details: object
+    ) -> list[JSON]:
         spec: JSON = {"suitableNodes": nodes} if nodes else {}
-        if model:
-            spec["config"] = [_opaque(_class_parameters(model))]
+        if model or details:
+            spec["config"] = [_opaque(_class_parameters(model, details))]
         return [_object(_group(self.version), "DeviceClass", name) | {"spec": spec}]
 
     def use(self, name: str, *, claim: str = "", template: str = "") -> JSON:
@@ -240,10 +247,10 @@ def _claim_parameters(spec: JSON) -> JSON:
     return {"apiVersion": CLAIM_PARAMETERS.api_version, "kind": CLAIM_PARAMETERS_KIND, "spec": spec}
 
 
-def _class_parameters(model: str) -> JSON:
-    selector = [{"type": "fake", "name": model}]
+def _class_parameters(model: str, details: Mapping[str, object]) -> JSON:
+    selector = {"deviceSelector": [{"type": "fake", "name": model}]} if model else {}
     head = {"apiVersion": CLAIM_PARAMETERS.api_version, "kind": CLASS_PARAMETERS_KIND}
-    return head | {"spec": {"deviceSelector": selector}}
+    return head | {"spec": {**selector, **details}}
 
 
 def _reference(kind: str, name: str) -> JSON:

@@ -111,11 +111,23 @@ class PluginRig:
         self.node_state.ensure()
         self.state.recover()
 
-    def allocate(self, name: str, *indexes: int, split: int = 0) -> ClaimRef:
-        """Allocate devices to a claim, as the controller does; return how the kubelet names it."""
+    def allocate(
+        self, name: str, *indexes: int, split: int = 0, share: tuple[int, int] | None = None
+    ) -> ClaimRef:
+        """Allocate devices to a claim, as the controller does; return how the kubelet names it.
+
+        Args:
+            name: of the claim.
+            indexes: of the devices.
+            split: children of each.
+            share: number and largest number of clients, if the claim shares them.
+        """
         stored = self.api.put(DRA_V1ALPHA2.claims, allocated(claim(name)))
         uid = stored["metadata"]["uid"]
-        devices = [{"uuid": self.device(i).id, "split": split} for i in indexes]
+        how: JSON = {"split": split}
+        if share is not None:
+            how = {"timeSliced": {"client": share[0], "maxClients": share[1]}}
+        devices = [{"uuid": self.device(i).id, **how} for i in indexes]
         self.edit_nas(
             {
                 "allocatedClaims": {

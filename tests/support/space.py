@@ -63,9 +63,11 @@ class Space:
         return self.cluster.shapes.use(claim, claim=claim)
 
     @contextmanager
-    def classes(self, name: str, model: str = "", nodes: JSON | None = None) -> Iterator[None]:
+    def classes(
+        self, name: str, model: str = "", nodes: JSON | None = None, **details: object
+    ) -> Iterator[None]:
         """Have a class of the driver, with these arguments of Shapes.device_class."""
-        made = self.cluster.shapes.device_class(name, model, nodes)
+        made = self.cluster.shapes.device_class(name, model, nodes, **details)
         self.apply(*made)
         try:
             yield

@@ -17,7 +17,7 @@ from api.invariants import Violation, check
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID, object_key
 from api.parameters import ClaimParameters
-from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES, Resource
+from api.resources import CLASS_PARAMETERS, DRA_V1ALPHA2, NODES, PODS, STATES, Resource
 from controller.claims.repair import ABANDONED_SECONDS
 from dra.claims import ClaimRef
 from kube.errors import KubeError, NotFound
@@ -29,6 +29,7 @@ from tests.support.build import (
     SYSTEM,
     claim,
     node,
+    offering,
     pod,
     resource_class,
     scheduling,
@@ -42,7 +43,11 @@ WISHES = {
     "one": ClaimParameters(count=1),
     "two": ClaimParameters(count=2),
     "split": ClaimParameters(count=1, split=3),
+    "shared": ClaimParameters(count=1),
+    "two-shared": ClaimParameters(count=2),
 }
+SHARED = {"shared": 2, "two-shared": 3}
+"""Wishes for shares of devices, by how many claims may have some; each has a class of its own."""
 ROUNDS = 25
 
 
@@ -58,6 +63,10 @@ class World:
         self.api.put(DRA_V1ALPHA2.classes, resource_class())
         for name, wish in WISHES.items():
             self.api.put(PARAMETERS, _parameters(name, wish))
+        for name, most in SHARED.items():
+            made, offer = offering(name=name, sharing="TimeSliced", maxClients=most)
+            self.api.put(DRA_V1ALPHA2.classes, made)
+            self.api.put(CLASS_PARAMETERS, offer)
         names = [f"node-{number}" for number in range(1, nodes + 1)]
         for name in names:
             self.api.put(NODES, node(name))
@@ -103,7 +112,8 @@ class World:
             return
         ref = {"apiGroup": PARAMETERS.group, "kind": PARAMETERS.kind, "name": wish}
         number = self.api.version()
-        made = claim(name, parametersRef=ref)
+        its_class = {"resourceClassName": wish} if wish in SHARED else {}
+        made = claim(name, parametersRef=ref, **its_class)
         made["metadata"]["uid"] = f"uid-{name}-{number}"
         self.api.put(DRA_V1ALPHA2.claims, made)
         self.submit_pod(name)

@@ -111,6 +111,39 @@ def test_states_and_claims(states: list[JSON], claims: list[JSON], expected: lis
     assert kinds(states, claims) == expected
 
 
+def clients(*shares: tuple[int, int] | None, prepared: tuple[int, int] | None = None) -> JSON:
+    """Return a node whose device 0 is held by one claim for each client number and promise."""
+    state = nas()
+    for number, share in enumerate(shares):
+        state = holding(state, f"uid-c{number}", 0, share=share)
+    return preparing(state, "uid-c0", 0, share=prepared) if prepared else state
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        pytest.param(clients((0, 2), (1, 2)), [], id="as-many-as-promised"),
+        pytest.param(clients((0, 4), (1, 2)), [], id="as-many-as-the-smaller-promise"),
+        pytest.param(clients((3, 4), (0, 2)), [], id="a-number-beyond-the-smaller-promise"),
+        pytest.param(clients((0, 4), (1, 2), (2, 4)), [Fault.DEVICE_SHARED], id="one-too-many"),
+        pytest.param(clients((1, 2), (1, 2)), [Fault.DEVICE_SHARED], id="the-same-client"),
+        pytest.param(clients((0, 2), None), [Fault.DEVICE_SHARED], id="beside-an-exclusive-one"),
+        pytest.param(clients((0, 2), (1, 2), prepared=(0, 2)), [], id="prepared"),
+        pytest.param(
+            clients((0, 2), (1, 2), prepared=(1, 2)),
+            [Fault.WRONG_CHILDREN],
+            id="prepared-as-another-client",
+        ),
+    ],
+)
+def test_a_device_has_no_more_clients_than_each_was_promised(
+    state: JSON, expected: list[Fault]
+) -> None:
+    held = state["spec"]["allocatedClaims"]
+    made = [finalized(allocated(claim(uid.removeprefix("uid-")))) for uid in held]
+    assert kinds([state], made) == expected
+
+
 DEVICES = (PreparedDevice(DeviceID("node-1-0")),)
 NOBODY = ClaimUID("")
 

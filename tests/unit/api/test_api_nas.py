@@ -1,4 +1,5 @@
 import copy
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from api.nas import (
     Heartbeat,
     NodeAllocationState,
     PreparedDevice,
+    Share,
     allocated_patch,
     heartbeat_patch,
     inventory_patch,
@@ -23,6 +25,7 @@ from api.nas import (
     status_patch,
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
+from api.sharing import Clients
 from devcluster.apiserver.patch import merge_patch
 from tests.support import build
 
@@ -122,6 +125,17 @@ def test_what_a_newer_driver_adds_is_ignored() -> None:
             id="negative-split",
         ),
         pytest.param(
+            {
+                "spec": {
+                    "allocatedClaims": {
+                        "u": {"fake": {"devices": [{"uuid": "x", "timeSliced": {"client": 0}}]}}
+                    }
+                }
+            },
+            "spec.allocatedClaims.u.fake.devices.0.timeSliced.maxClients: Missing data",
+            id="client-of-how-many",
+        ),
+        pytest.param(
             {"spec": {"preparedDevices": {"u1": None}}},
             "spec.preparedDevices.u1: Field may not be null.",
             id="null-entry",
@@ -157,7 +171,7 @@ def test_an_inventory_keeps_its_order_and_what_the_controller_wrote() -> None:
 
 def test_a_device_that_is_gone_but_held_is_used_and_not_free() -> None:
     patch = inventory_patch(parse_nas(SEED, FAKE.device_key), [], FAKE.device_key)
-    assert patch["summary"] == {"devices": 0, "free": 0, "used": 1}
+    assert patch["summary"] == {"devices": 0, "free": 0, "used": 1, "shared": None}
 
 
 def test_allocations_are_guarded_by_the_version_they_were_decided_on() -> None:
@@ -176,7 +190,7 @@ def test_an_allocation_says_whose_it_is() -> None:
         "claimInfo": {"name": "few", "namespace": "default"},
         "fake": {"devices": [{"split": 2, "uuid": "node-1-0"}]},
     }
-    assert patch["summary"] == {"devices": 8, "free": 7, "used": 1}
+    assert patch["summary"] == {"devices": 8, "free": 7, "used": 1, "shared": None}
 
 
 def test_the_last_claim_takes_the_map_with_it() -> None:
@@ -204,6 +218,68 @@ def test_a_prepared_claim_is_added_and_removed() -> None:
     assert emptied["spec"]["allocatedClaims"] == SEED["spec"]["allocatedClaims"]
 
 
+def test_clients_of_a_device_are_shown_by_claim_and_by_device() -> None:
+    state = parse_nas(build.nas(devices=2), FAKE.device_key)
+    given = {
+        ClaimUID(f"u{n}"): AllocatedClaim((AllocatedDevice(DeviceID("node-1-0"), 0, Share(n, 3)),))
+        for n in (0, 1)
+    }
+    patch = allocated_patch(state, given, FAKE.device_key)
+    (device,) = patch["spec"]["allocatedClaims"]["u1"]["fake"]["devices"]
+    assert device == {"uuid": "node-1-0", "timeSliced": {"client": 1, "maxClients": 3}}
+    shared = [{"uuid": "node-1-0", "clients": 2, "maxClients": 3}]
+    assert patch["summary"] == {"devices": 2, "free": 1, "used": 1, "shared": shared}
+    after = patched(
+        patched(build.nas(devices=2), patch), allocated_patch(state, {}, FAKE.device_key)
+    )
+    assert "shared" not in after["summary"]
+
+
+def share(number: int, most: int = 3) -> AllocatedDevice:
+    return AllocatedDevice(DeviceID("d"), 0, Share(number, most))
+
+
+ALONE = AllocatedDevice(DeviceID("d"))
+
+
+@pytest.mark.parametrize(
+    ("allocated", "prepared", "clients"),
+    [
+        pytest.param([], [], None, id="free"),
+        pytest.param([ALONE], [], None, id="alone"),
+        pytest.param([share(0), ALONE], [], None, id="shared-and-alone"),
+        pytest.param([share(0)], [], Clients(frozenset({0}), 1, 3), id="one"),
+        pytest.param(
+            [share(2), share(0, 2)], [], Clients(frozenset({0, 2}), 2, 2), id="smallest-promise"
+        ),
+        pytest.param([share(0)], [share(0)], Clients(frozenset({0}), 1, 3), id="prepared-too"),
+        pytest.param(
+            [share(0)], [share(1)], Clients(frozenset({0, 1}), 2, 3), id="prepared-as-another"
+        ),
+        pytest.param([None], [share(1)], Clients(frozenset({1}), 1, 3), id="prepared-only"),
+        pytest.param([share(0)], [ALONE], None, id="prepared-alone"),
+        pytest.param(
+            [share(0), share(0)], [], Clients(frozenset({0}), 2, 3), id="two-with-one-number"
+        ),
+    ],
+)
+def test_who_shares_a_device(
+    allocated: list[AllocatedDevice | None],
+    prepared: list[AllocatedDevice],
+    clients: Clients | None,
+) -> None:
+    state = NodeAllocationState(
+        NodeName("n"),
+        "",
+        allocated={ClaimUID(f"u{n}"): AllocatedClaim((d,)) for n, d in enumerate(allocated) if d},
+        prepared={
+            ClaimUID(f"u{n}"): (PreparedDevice(d.id, share=d.share),)
+            for n, d in enumerate(prepared)
+        },
+    )
+    assert state.clients().get(DeviceID("d")) == clients
+
+
 @pytest.mark.parametrize("status", ["Ready", "NotReady"])
 def test_the_status_changes_alone(status: str) -> None:
     assert patched(SEED, status_patch(status)) == {**SEED, "status": status}
@@ -221,12 +297,13 @@ def test_a_heartbeat_changes_nothing_else_and_is_read_again() -> None:
 
 ids = st.integers(0, 9).map(lambda n: DeviceID(f"FAKE-{n}"))
 uids = st.sampled_from([ClaimUID(uid) for uid in "abcd"])
-allocated_devices = st.builds(AllocatedDevice, ids, st.integers(0, 16))
+shares = st.none() | st.builds(Share, st.integers(0, 9), st.integers(1, 9))
+allocated_devices = st.builds(AllocatedDevice, ids, st.integers(0, 16), shares)
 claims = st.builds(
     AllocatedClaim, st.lists(allocated_devices, max_size=3).map(tuple), st.text(), st.text()
 )
 allocations = st.dictionaries(uids, claims)
-prepared_devices = st.builds(PreparedDevice, ids, st.none() | ids)
+prepared_devices = st.builds(PreparedDevice, ids, st.none() | ids, shares)
 preparations = st.dictionaries(uids, st.lists(prepared_devices, max_size=3).map(tuple))
 inventories = st.lists(st.builds(Device, ids, st.text()), max_size=4)
 foreign = st.dictionaries(st.sampled_from(["taints", "shares"]), st.integers() | st.text())
@@ -258,7 +335,11 @@ def test_an_allocated_patch_makes_what_was_intended_and_nothing_else(
     used = {d.id for claim in after.values() for d in claim.devices}
     free = [d for d in devices if d.id not in used]
     counts = {"devices": len(devices), "free": len(free), "used": len(used)}
+    shown = new["summary"].pop("shared", [])
     assert new["summary"] == counts
+    clients = {each["uuid"]: each["clients"] for each in shown}
+    held = Counter(d.id for claim in after.values() for d in claim.devices if d.share)
+    assert clients == held
 
 
 @given(preparations, preparations, allocations, foreign)

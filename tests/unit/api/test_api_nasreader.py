@@ -15,10 +15,11 @@ from api.nasschema import load_nas
 from api.objects import JSON
 from tests.support.build import nas
 
-CHILDREN = [{"uuid": "child", "parentUUID": "node-1-0"}]
+SHARE = {"timeSliced": {"client": 1, "maxClients": 2}}
+CHILDREN = [{"uuid": "child", "parentUUID": "node-1-0"}, {"uuid": "node-1-1", **SHARE}]
 HELD = {
     "claimInfo": {"name": "c", "namespace": "default"},
-    "fake": {"devices": [{"uuid": "node-1-0", "split": 2}]},
+    "fake": {"devices": [{"uuid": "node-1-0", "split": 2}, {"uuid": "node-1-1", **SHARE}]},
 }
 FULL = nas(
     devices=3,
@@ -42,15 +43,17 @@ def listed(devices: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 offers = st.lists(thing(fake=thing(uuid=ids, name=text)), max_size=3)
+shares = thing(client=st.integers(0, 9), maxClients=st.integers(1, 9))
 entries = thing(
-    fake=listed(thing(uuid=ids, split_=st.integers(0, 16))),
+    fake=listed(thing(uuid=ids, split_=st.integers(0, 16), timeSliced_=shares)),
     claimInfo_=thing(namespace_=text, name_=text),
 )
-made = thing(fake=listed(thing(uuid=ids, parentUUID_=st.none() | ids)))
+made = thing(fake=listed(thing(uuid=ids, parentUUID_=st.none() | ids, timeSliced_=shares)))
 specs = thing(
     allocatableDevice_=offers,
     allocatedClaims_=st.dictionaries(text, entries, max_size=2),
     preparedDevices_=st.dictionaries(text, made, max_size=2),
+    sharing_=st.lists(text, max_size=2),
 )
 metas = thing(name=text, namespace_=text, resourceVersion_=text)
 well_formed = thing(

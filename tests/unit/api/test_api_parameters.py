@@ -14,6 +14,7 @@ from api.parameters import (
     ClaimParameters,
     ClassParameters,
     DeviceSelector,
+    Policy,
     parse_claim_parameters,
     parse_class_parameters,
 )
@@ -109,6 +110,28 @@ def test_class_parameters_are_read(spec: object, selectors: list[DeviceSelector]
 
 
 @pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        pytest.param({"sharing": "Exclusive"}, ClassParameters(), id="exclusive"),
+        pytest.param(
+            {"sharing": "TimeSliced", "maxClients": 1}, ClassParameters(max_clients=1), id="least"
+        ),
+        pytest.param(
+            {"sharing": "TimeSliced", "maxClients": 64}, ClassParameters(max_clients=64), id="most"
+        ),
+        pytest.param(
+            {"allocationPolicy": "Packed"}, ClassParameters(policy=Policy.PACKED), id="packed"
+        ),
+        pytest.param(
+            {"allocationPolicy": "Spread"}, ClassParameters(policy=Policy.SPREAD), id="spread"
+        ),
+    ],
+)
+def test_sharing_and_policy_of_a_class_are_read(spec: object, expected: ClassParameters) -> None:
+    assert parse_class_parameters(of_class(spec)) == expected
+
+
+@pytest.mark.parametrize(
     ("spec", "found"),
     [
         pytest.param({"deviceSelector": []}, "spec.deviceSelector: ", id="no-selector"),
@@ -124,6 +147,32 @@ def test_class_parameters_are_read(spec: object, selectors: list[DeviceSelector]
             id="no-name",
         ),
         pytest.param({"selectors": []}, "spec.selectors: Unknown field.", id="attribute-name"),
+        pytest.param(
+            {"sharing": "Shared"},
+            "spec.sharing: Must be one of: Exclusive, TimeSliced.",
+            id="no-such-sharing",
+        ),
+        pytest.param(
+            {"sharing": "TimeSliced"},
+            "spec.maxClients: It is missing, TimeSliced devices have a largest number of clients.",
+            id="time-sliced-for-how-many",
+        ),
+        pytest.param(
+            {"maxClients": 2},
+            "spec.maxClients: It has a meaning only with sharing TimeSliced.",
+            id="clients-of-exclusive-devices",
+        ),
+        pytest.param(
+            {"sharing": "TimeSliced", "maxClients": 65},
+            "spec.maxClients: 65 is out of bounds, the number of claims that share a device must "
+            "be 1 to 64.",
+            id="too-many-clients",
+        ),
+        pytest.param(
+            {"allocationPolicy": "packed"},
+            "spec.allocationPolicy: Must be one of: Packed, Spread.",
+            id="no-such-policy",
+        ),
     ],
 )
 def test_wrong_class_parameters_are_named(spec: object, found: str) -> None:

@@ -40,7 +40,7 @@ CLAIM = PreparedClaim(
     "ns",
     "claim",
     "gpu",
-    (PreparedDevice("p", "d", EDITS, ("r",), "s", "child"),),
+    (PreparedDevice("p", "d", EDITS, ("r",), "s", "child", 4),),
     (RESULT,),
     (Consumer("pods", "pod", "uid-pod"),),
 )
@@ -61,6 +61,18 @@ def test_what_was_saved_is_loaded(checkpoint: Checkpoint, claim: PreparedClaim) 
     checkpoint.save([claim])
     assert checkpoint.load() == {claim.uid: claim}
     assert stat.S_IMODE(checkpoint.path.stat().st_mode) == 0o600
+
+
+def test_shares_are_kept_beside_other_claims_and_written_anew_when_they_change(
+    checkpoint: Checkpoint,
+) -> None:
+    others = [PreparedClaim(ClaimUID(f"uid-{n}"), "ns", "x", "") for n in (2, 3)]
+    shared = replace(CLAIM, devices=(replace(CLAIM.devices[0], share_id="0", max_clients=2),))
+    moved = replace(CLAIM, devices=(replace(CLAIM.devices[0], share_id="1", max_clients=2),))
+    for claims in ([shared], [shared, *others], [moved, *others], [others[0], moved]):
+        checkpoint.save(claims)
+        assert checkpoint.load() == {claim.uid: claim for claim in claims}
+        assert checkpoint.path.read_bytes() == render(claims)
 
 
 @given(st.lists(driveredits.claims, max_size=3, unique_by=lambda c: c.uid))
@@ -106,6 +118,7 @@ def test_form_of_the_file_is_a_contract_with_later_releases(checkpoint: Checkpoi
                         "requests": ["r"],
                         "share_id": "s",
                         "name": "child",
+                        "max_clients": 4,
                     }
                 ],
                 "results": [

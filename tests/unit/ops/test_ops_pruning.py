@@ -1,5 +1,6 @@
 """Fields that the API server does not store are found out, and told once."""
 
+import json
 import logging
 from typing import Any
 from unittest.mock import create_autospec
@@ -10,9 +11,16 @@ from api.objects import JSON
 from api.resources import STATES, Resource
 from kube.calls import Patch
 from kube.events import EventRecorder
-from ops.pruning import APPLY, ComparedWrites, missing
+from ops.pruning import (
+    APPLY,
+    APPLY_CLASSES,
+    AppliedClassParameters,
+    ComparedWrites,
+    missing,
+    unstored,
+)
 from testing.apiserver import MemoryApi
-from tests.support.build import SYSTEM, nas
+from tests.support.build import SYSTEM, nas, offering
 
 HEARTBEAT = {"heartbeat": {"renewTime": "now", "durationSeconds": 150}}
 
@@ -111,3 +119,41 @@ def test_nothing_is_told_of_what_is_stored() -> None:
     rig.patch({"heartbeat": {"durationSeconds": None}})
     assert rig.writes.get(STATES, "node-1", SYSTEM)["heartbeat"] == {"renewTime": "now"}
     assert rig.told() == []
+
+
+def applied(spec: JSON, given: object) -> JSON:
+    """Return parameters of a class with this spec, as they were applied otherwise."""
+    (_, made) = offering(**spec)
+    notes = {"kubectl.kubernetes.io/last-applied-configuration": json.dumps(given)}
+    return {**made, "metadata": {**made["metadata"], "annotations": notes}}
+
+
+SLICED = {"sharing": "TimeSliced", "maxClients": 2}
+
+
+@pytest.mark.parametrize(
+    ("obj", "expected"),
+    [
+        pytest.param(applied(SLICED, {"spec": SLICED}), [], id="stored"),
+        pytest.param(
+            applied({}, {"spec": SLICED}), ["spec.sharing", "spec.maxClients"], id="dropped"
+        ),
+        pytest.param(applied({}, {"spec": None}), [], id="applied-empty"),
+        pytest.param(applied({}, "x"), [], id="nonsense"),
+        pytest.param(offering()[1], [], id="created"),
+    ],
+)
+def test_fields_that_were_applied_and_are_not_stored(obj: JSON, expected: list[str]) -> None:
+    assert list(unstored(obj)) == expected
+
+
+def test_parameters_of_a_class_that_lack_what_was_applied_are_told_of_once() -> None:
+    events = create_autospec(EventRecorder, instance=True, spec_set=True)
+    looks = AppliedClassParameters(events)
+    pruned = applied({}, {"spec": SLICED})
+    for obj in (pruned, pruned, applied(SLICED, {"spec": SLICED}), None, pruned):
+        looks.saw(None, obj)
+    texts = [call.args[2] for call in events.warning.call_args_list]
+    assert len(texts) == 2
+    assert texts[0].startswith("spec.sharing, spec.maxClients was applied, and is not stored: ")
+    assert f"run: {APPLY_CLASSES}, and apply the object again" in texts[0]

@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,6 +23,7 @@ from tests.support.pluginrig import NODE, PluginRig
 from tests.support.tripwire import Killed
 
 MOMENTS = range(1, 7)
+Allocate: TypeAlias = Callable[[PluginRig], tuple[ClaimRef, ClaimRef]]
 
 
 @pytest.fixture(params=[False, True], ids=["live", "cached"])
@@ -37,9 +39,23 @@ def killed(rig: PluginRig, moment: int) -> None:
     rig.tripwire.arm(moment)
 
 
+def split(rig: PluginRig) -> tuple[ClaimRef, ClaimRef]:
+    """Allocate devices to two claims, of which the second one splits its own."""
+    return rig.allocate("other", 7), rig.allocate("a", 0, split=2)
+
+
+def shared(rig: PluginRig) -> tuple[ClaimRef, ClaimRef]:
+    """Allocate shares of a device to two claims."""
+    return rig.allocate("other", 0, share=(0, 2)), rig.allocate("a", 0, share=(1, 2))
+
+
+each_way = pytest.mark.parametrize("two_claims", [split, shared])
+
+
+@each_way
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_during_prepare(watched: PluginRig, moment: int) -> None:
-    other, ref = watched.allocate("other", 7), watched.allocate("a", 0, split=2)
+def test_killed_during_prepare(watched: PluginRig, two_claims: Allocate, moment: int) -> None:
+    other, ref = two_claims(watched)
     watched.driver.prepare(other)
     killed(watched, moment)
     with pytest.raises(Killed):
@@ -86,9 +102,10 @@ def test_killed_while_prepared_for_another_allocation(watched: PluginRig, moment
     assert watched.saved() == {ref.uid: [watched.device(3).id]}
 
 
+@each_way
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_killed_during_unprepare(watched: PluginRig, moment: int) -> None:
-    other, ref = watched.allocate("other", 7), watched.allocate("a", 0, split=2)
+def test_killed_during_unprepare(watched: PluginRig, two_claims: Allocate, moment: int) -> None:
+    other, ref = two_claims(watched)
     watched.driver.prepare(other)
     watched.driver.prepare(ref)
     killed(watched, moment)
