@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from controller.claims.repair import REPAIRED
 from controller.decide.allocator import Refusal
 from controller.decide.negotiation import SILENT
-from controller.nodes.infos import NodeInfos
+from controller.nodes.infos import NO_SHARING, NodeInfos
 from controller.queue.reconcile import CLAIM, SCHEDULING, STATE
 
 _PREFIX: Final = "fake_dra_controller"
@@ -22,6 +22,7 @@ _REASONS: Final = (
     "TooFewDevices",
     "TooFewFree",
     "NoMatchingModel",
+    NO_SHARING.reason,
     SILENT.reason,
 )
 _STATES: Final = ("allocatable", "allocated", "prepared")

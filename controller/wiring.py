@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from api.contract import Contract
+from api.names import CLASS_PARAMETERS_KIND
 from api.resources import DRA_VERSIONS, STATES
 from controller.caches import Caches
 from controller.claims.repair import StateRepair
@@ -26,7 +27,7 @@ from kube.events import EventRecorder
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
 from ops.metrics import Metrics
-from ops.pruning import ComparedWrites
+from ops.pruning import AppliedClassParameters, ComparedWrites
 
 DIALECTS: Final[Mapping[str, Callable[[str, Sources], Dialect]]] = {
     "v1alpha2": V1Alpha2,
@@ -43,6 +44,7 @@ class Controller:
     queue: WorkQueue
     reconciler: Reconciler
     wakeups: Wakeups
+    applied: AppliedClassParameters
 
     def begin(self) -> None:
         """Queue every cached object, and from now on what changes; call it once.
@@ -59,6 +61,8 @@ class Controller:
         _follow(caches.nodes, wakeups.on_node)
         for kind, store in caches.parameters.items():
             _follow(store, wakeups.on_parameters(kind))
+        if CLASS_PARAMETERS_KIND in caches.parameters:
+            _follow(caches.parameters[CLASS_PARAMETERS_KIND], self.applied.saw)
 
 
 def build(
@@ -105,7 +109,7 @@ def build(
     queue, waiters = WorkQueue(observer=metrics.queue("controller")), Waiters()
     reconciler = Reconciler(queue, handlers, waiters, events, observer.reconciles)
     wakeups = Wakeups(contract, queue, waiters, infos, caches.contexts)
-    return Controller(caches, queue, reconciler, wakeups)
+    return Controller(caches, queue, reconciler, wakeups, AppliedClassParameters(events))
 
 
 def _handlers(

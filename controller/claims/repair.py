@@ -9,6 +9,7 @@ every minute.
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 
 from api.claims.versions import read_claim
@@ -16,8 +17,8 @@ from api.claims.view import ClaimView
 from api.contract import Contract
 from api.events import Events
 from api.invariants import Fault, Violation, entry_faults, lost, misplaced, whole
-from api.nas import AllocatedClaim, Device, NodeAllocationState
-from api.objects import JSON, DeviceID, Key, NodeName, device_name, uid_of
+from api.nas import AllocatedClaim, AllocatedDevice, Device, NodeAllocationState
+from api.objects import JSON, ClaimUID, Key, NodeName, device_name, uid_of
 from api.resources import Resource
 from controller.claims.writer import ClaimWriter
 from controller.decide.allocator import Refusal
@@ -35,6 +36,8 @@ ABANDONED_SECONDS: Final = 300.0
 PERIOD_SECONDS: Final = 60.0
 UID_INDEX: Final = "uid"
 NODE_INDEX: Final = "allocated-node"
+NOBODY: Final = ClaimUID("")
+"""Has what a plan must not give to any claim."""
 
 REPAIRED: Final = (
     Fault.ORPHANED,
@@ -187,7 +190,7 @@ class StateRepair:
         view, asked = view_of(state), self._dialect.read(claim)
         if isinstance(view, Refusal) or not isinstance(asked, ClaimRequests):
             return None
-        planned = view.plan(asked.requests, unnamed(claim, view.free))
+        planned = view.plan(asked.requests, {NOBODY: unnamed(claim, state.allocatable)})
         if isinstance(planned, Refusal):
             return None
         devices = planned[claim.uid]
@@ -222,12 +225,13 @@ def grace(fault: Violation) -> float:
     return ABANDONED_SECONDS if fault.kind == Fault.ABANDONED else GRACE_SECONDS
 
 
-def unnamed(claim: ClaimView, devices: Iterable[Device]) -> frozenset[DeviceID]:
+def unnamed(claim: ClaimView, devices: Iterable[Device]) -> tuple[AllocatedDevice, ...]:
     """Return those devices that an allocation, if it names devices at all, does not name."""
     named = (
         {entry.get("device") for entry in claim.allocation.entries} if claim.allocation else set()
     )
-    return frozenset(d.id for d in devices if named and device_name(d.id) not in named)
+    left = (d.id for d in devices if named and device_name(d.id) not in named)
+    return tuple(AllocatedDevice(each) for each in left)
 
 
 def restored(state: NodeAllocationState, claim: ClaimView) -> AllocatedClaim | None:
@@ -236,8 +240,13 @@ def restored(state: NodeAllocationState, claim: ClaimView) -> AllocatedClaim | N
     Its prepared devices tell: all of them have to be offered, and no other claim may hold one.
     """
     devices = whole(state.prepared.get(claim.uid, ()))
-    others = (given for uid, given in state.prepared.items() if uid != claim.uid)
-    taken = state.used() | {d.id for given in others for d in whole(given)}
+    prepared = {uid: given for uid, given in state.prepared.items() if uid != claim.uid}
+    others = replace(state, prepared=prepared)
+    taken, clients = others.occupied(), others.clients()
     offered = {device.id for device in state.allocatable}
-    clear = all(d.id in offered and d.id not in taken for d in devices)
+    clear = all(
+        d.id in offered
+        and (d.id not in taken or (d.id in clients and clients[d.id].may_have(d.share)))
+        for d in devices
+    )
     return AllocatedClaim(devices, claim.namespace, claim.name) if devices and clear else None

@@ -4,7 +4,6 @@ Source: k8s.io/dynamic-resource-allocation controller.go, syncClaim (release-1.3
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView
@@ -13,23 +12,16 @@ from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
 from controller.claims.nearest import nearest_miss
 from controller.claims.writer import ClaimWriter, PendingClaim
-from controller.decide.allocator import Refusal
+from controller.decide.allocator import DeviceRequest, Refusal
 from controller.decide.negotiation import explain
-from controller.decide.nodehealth import Objection, Severity, objection
+from controller.decide.nodehealth import Severity, objection
+from controller.decide.placement import Candidate, preferred
 from controller.errors import NodeOfLastResort, NoSuitableNode
 from controller.nodes.infos import NodeInfos
 from controller.outcome import ANY_NODE, After, Again, Blocked, Done, Outcome, Topic, Warned
 from controller.versions.dialect import ClaimRequests, Dialect, NotOurs, Unusable
 from kube.errors import NotFound
 from kube.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A node for an Immediate claim, and what speaks against it."""
-
-    node: NodeName
-    objection: Objection | None
 
 
 class ClaimSync:
@@ -86,7 +78,9 @@ class ClaimSync:
             return Blocked(reading.error, (claim.raw,), reading.topics)
         waiting = PendingClaim(claim, reading)
         refusals: dict[NodeName, Refusal] = {}
-        for candidate in self._candidates(waiting):
+        # v1alpha2 alone has Immediate claims, and one request in each
+        policy = reading.requests[0].offered_by_class.policy
+        for candidate in preferred(self._candidates(waiting), policy):
             refusal = self._try(waiting, candidate)
             if refusal is None:
                 return _allocated(claim, candidate)
@@ -106,29 +100,23 @@ class ClaimSync:
             return planned
         return self._writer.allocate([waiting], candidate.node, None)
 
-    def _candidates(self, waiting: PendingClaim) -> list[Candidate]:
-        """Return the nodes to try: first those that least speaks against.
-
-        Of these, one that holds the claim's devices, then those with most free. The order is
-        deterministic: ties go by name.
-        """
-        holding = self._infos.holders(waiting.claim.uid)
-
-        def rank(candidate: Candidate) -> tuple[int, bool, int, str]:
-            node, view = candidate.node, self._infos.view(candidate.node)
-            severity = candidate.objection.severity if candidate.objection else 0
-            free = 0 if isinstance(view, Refusal) else len(view.free)
-            return (severity, node not in holding, -free, node)
-
-        return sorted(self._offering(waiting.asked), key=rank)
-
-    def _offering(self, asked: ClaimRequests) -> Iterator[Candidate]:
+    def _candidates(self, waiting: PendingClaim) -> Iterator[Candidate]:
         """Yield the nodes with a state that the claim's classes select."""
+        holding = self._infos.holders(waiting.claim.uid)
         for name in self._infos.nodes():
             node = self._nodes.get(object_key(None, name))
-            if _selected(asked, name, node):
+            if _selected(waiting.asked, name, node):
                 silent = self._infos.heartbeats.is_silent(name)
-                yield Candidate(name, objection(node, silent=silent))
+                left = self._left(name, waiting.asked.requests[0])
+                yield Candidate(name, objection(node, silent=silent), name in holding, left)
+
+    def _left(self, node: NodeName, request: DeviceRequest) -> int:
+        """Return how much of a node is free, by which its class's policy goes."""
+        view = self._infos.view(node)
+        if isinstance(view, Refusal):
+            return 0
+        policy = request.offered_by_class.policy
+        return len(view.free) if policy is None else view.left_over(request)
 
 
 def _selected(asked: ClaimRequests, name: NodeName, node: JSON | None) -> bool:

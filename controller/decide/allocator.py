@@ -6,14 +6,25 @@ the pod, and again right before the decision is written. Devices are preferred i
 node's state.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from api.nas import AllocatedDevice, Device
-from api.objects import ClaimUID, NodeName
+from api.names import TIME_SLICED
+from api.nas import AllocatedDevice, Device, NodeAllocationState
+from api.objects import ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters, ClassParameters
+from api.sharing import Clients
 from api.texts import counted, listed
+from controller.decide.matching import matched
+from controller.decide.timeslices import (
+    Given,
+    SharedDevice,
+    SharesRequest,
+    serve,
+    serve_some,
+)
 
 _SHOWN_GROUPS: Final = 3
 _SHOWN_MODELS: Final = 5
@@ -40,6 +51,15 @@ class DeviceRequest:
         """Tell whether the device may serve this request."""
         return self.offered_by_class.admits(device.model) and self.wanted.admits(device.model)
 
+    @property
+    def max_clients(self) -> int | None:
+        """Most claims that may share each of the devices; None if nobody else may have them."""
+        return self.offered_by_class.max_clients
+
+    def recordable(self, state: NodeAllocationState) -> bool:
+        """Tell whether the state of a node can say who has the devices, shares included."""
+        return self.max_clients is None or TIME_SLICED in state.sharing
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -54,14 +74,15 @@ class Refusal:
     message: str
 
 
-Plan: TypeAlias = Mapping[ClaimUID, tuple[AllocatedDevice, ...]]
+Plan: TypeAlias = Mapping[ClaimUID, Given]
 
 
 def plan(
     free: Sequence[Device],
-    held: Mapping[ClaimUID, tuple[AllocatedDevice, ...]],
+    held: Plan,
     requests: Sequence[DeviceRequest],
     offered: Sequence[Device],
+    shared: Sequence[SharedDevice] = (),
 ) -> Plan | Refusal:
     """Give every request its devices, or say why that is impossible.
 
@@ -70,31 +91,44 @@ def plan(
         held: what claims hold on this node already; a claim in it keeps just that.
         requests: of all pending claims of one pod.
         offered: all devices of the node, which tell what is impossible for ever.
+        shared: devices that claims share, and nobody has alone; also those without room for more.
 
     Returns:
         The devices of every claim, or the refusal when any request cannot be served.
     """
     open_requests = [r for r in requests if r.claim not in held]
     chosen = {r.claim: held[r.claim] for r in requests if r.claim in held}
-    matched = _match(free, open_requests)
-    if matched is None:
-        own = {device.id for devices in held.values() for device in devices}
-        return _refusal(open_requests, [d for d in offered if d.id not in own])
-    for request, devices in zip(open_requests, matched, strict=True):
-        split = request.wanted.split if request.wanted.split > 1 else 0
-        given = tuple(AllocatedDevice(d.id, split) for d in devices)
+    found = _serve(free, shared, open_requests)
+    if found is None:
+        return _refusal(open_requests, *_without_others(held, offered))
+    for request, given in zip(open_requests, found, strict=True):
         chosen[request.claim] = (*chosen.get(request.claim, ()), *given)
     return chosen
 
 
-def served(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> int:
-    """Return how many devices can be given to requests that may not all be served."""
-    eligible = _eligible(free, requests)
-    if len(requests) == 1:
-        return min(requests[0].wanted.count, len(eligible[0]))
-    owner: dict[int, int] = {}
-    wanted = (number for number, each in enumerate(requests) for _ in range(each.wanted.count))
-    return sum(_take(number, eligible, owner) for number in wanted)
+def fits(
+    free: Sequence[Device], shared: Sequence[SharedDevice], requests: Sequence[DeviceRequest]
+) -> bool:
+    """Tell whether all requests can be served."""
+    return _serve(free, shared, requests) is not None
+
+
+def served(
+    free: Sequence[Device], shared: Sequence[SharedDevice], requests: Sequence[DeviceRequest]
+) -> tuple[int, Sequence[SharedDevice]]:
+    """Return how many devices, or shares, requests can be given, and who shares which then.
+
+    They may not all be served. Where shares are wanted no other choices are tried, so that it may
+    be a few more.
+    """
+    alone = [request for request in requests if request.max_clients is None]
+    found = matched([each.wanted.count for each in alone], _eligible(free, alone))
+    taken = {number for given in found for number in given}
+    if len(alone) == len(requests):
+        return len(taken), shared
+    devices = [*shared, *(SharedDevice(d) for n, d in enumerate(free) if n not in taken)]
+    count, after = serve_some(_sharing(requests, devices), devices)
+    return len(taken) + count, after
 
 
 def described_requests(requests: Sequence[DeviceRequest]) -> str:
@@ -102,30 +136,96 @@ def described_requests(requests: Sequence[DeviceRequest]) -> str:
     return listed([_devices(group) for group in _grouped(requests)], _SHOWN_GROUPS)
 
 
+def left_over(
+    free: Sequence[Device], shared: Sequence[SharedDevice], request: DeviceRequest
+) -> int:
+    """Return how many devices, or shares of devices, of what a class offers are left on a node."""
+    most = request.max_clients
+    models = {device.model for device in (*free, *(each.device for each in shared))}
+    offered = {model for model in models if request.offered_by_class.admits(model)}
+    whole = sum(device.model in offered for device in free)
+    if most is None:
+        return whole
+    room = (each.clients.room(most) for each in shared if each.device.model in offered)
+    return whole * most + sum(room)
+
+
 def described(node: NodeName, devices: Sequence[AllocatedDevice]) -> str:
     """Return what a claim got, for people."""
-    names = [f"{d.id} split in {d.split}" if d.split > 1 else d.id for d in devices]
+    names = [_named(device) for device in devices]
     return f"{counted(len(devices), 'device')} of node {node}: {listed(names, _SHOWN_DEVICES)}"
+
+
+def _named(device: AllocatedDevice) -> str:
+    if device.share is not None:
+        client, most = device.share.client, device.share.max_clients
+        return f"{device.id} as client {client} of at most {most}"
+    return f"{device.id} split in {device.split}" if device.split > 1 else device.id
+
+
+def _serve(
+    free: Sequence[Device], shared: Sequence[SharedDevice], requests: Sequence[DeviceRequest]
+) -> list[Given] | None:
+    """Return what each request gets, None if they cannot all be served."""
+    alone = [request for request in requests if request.max_clients is None]
+    if len(alone) == len(requests):
+        matched = _match(free, alone)
+        return None if matched is None else [*map(_whole, alone, matched)]
+    devices = [*shared, *map(SharedDevice, free)]
+    found = serve(_sharing(requests, devices), devices, lambda left: _match(left, alone))
+    if found is None:
+        return None
+    shares, whole = iter(found[0]), map(_whole, alone, found[1])
+    return [next(whole if r.max_clients is None else shares) for r in requests]
+
+
+def _sharing(
+    requests: Sequence[DeviceRequest], devices: Sequence[SharedDevice]
+) -> list[SharesRequest]:
+    """Return the requests for shares, with the models that may serve them."""
+    offered = [each.device for each in devices]
+    return [
+        SharesRequest(
+            each.claim,
+            each.wanted.count,
+            each.max_clients,
+            frozenset(offered[i].model for i in may),
+        )
+        for each, may in zip(requests, _eligible(offered, requests), strict=True)
+        if each.max_clients is not None
+    ]
+
+
+def _whole(request: DeviceRequest, devices: Sequence[Device]) -> Given:
+    split = request.wanted.split if request.wanted.split > 1 else 0
+    return tuple(AllocatedDevice(device.id, split) for device in devices)
+
+
+def _without_others(
+    held: Plan, offered: Sequence[Device]
+) -> tuple[list[Device], list[SharedDevice]]:
+    """Return the devices that would be free, or shared, if only these claims held some."""
+    shares: dict[DeviceID, list[AllocatedDevice]] = {}
+    for devices in held.values():
+        for device in devices:
+            shares.setdefault(device.id, []).append(device)
+    shared = [
+        SharedDevice(each, Clients.of(d.share for d in shares[each.id] if d.share))
+        for each in offered
+        if each.id in shares and all(d.share for d in shares[each.id])
+    ]
+    return [device for device in offered if device.id not in shares], shared
 
 
 def _match(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list[list[Device]] | None:
     """Return the devices of each request, None if they cannot all be served."""
-    if sum(r.wanted.count for r in requests) > len(free):
+    counts = [request.wanted.count for request in requests]
+    if sum(counts) > len(free):
         return None
-    eligible = _eligible(free, requests)
-    if len(requests) == 1:
-        # it competes with no other, so the first devices will do
-        count = requests[0].wanted.count
-        return [[free[i] for i in eligible[0][:count]]] if len(eligible[0]) >= count else None
-    owner: dict[int, int] = {}
-    by_scarcity = sorted(range(len(requests)), key=lambda n: (len(eligible[n]), n))
-    for number in by_scarcity:
-        for _ in range(requests[number].wanted.count):
-            if not _take(number, eligible, owner):
-                return None
-    return [
-        [free[i] for i in sorted(owner) if owner[i] == number] for number in range(len(requests))
-    ]
+    found = matched(counts, _eligible(free, requests))
+    if [*map(len, found)] != counts:
+        return None
+    return [[free[i] for i in given] for given in found]
 
 
 def _eligible(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list[list[int]]:
@@ -144,38 +244,9 @@ def _eligible(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list
     return eligible
 
 
-def _take(number: int, eligible: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
-    """Give request `number` one more device, moving other requests' devices where that helps.
-
-    One augmenting path of bipartite matching: breadth first over devices that would have to change
-    hands, so a solution is found whenever there is one.
-    """
-    cause: dict[int, tuple[int, int | None]] = {}
-    frontier: list[tuple[int, int | None]] = [(number, None)]
-    for request, lost in frontier:
-        for device in eligible[request]:
-            if device in cause:
-                continue
-            cause[device] = (request, lost)
-            if device not in owner:
-                _hand_over(device, cause, owner)
-                return True
-            if owner[device] != request:
-                frontier.append((owner[device], device))
-    return False
-
-
-def _hand_over(
-    free_device: int, cause: Mapping[int, tuple[int, int | None]], owner: dict[int, int]
-) -> None:
-    device: int | None = free_device
-    while device is not None:
-        request, lost = cause[device]
-        owner[device] = request
-        device = lost
-
-
-def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Refusal:
+def _refusal(
+    requests: Sequence[DeviceRequest], free: Sequence[Device], shared: Sequence[SharedDevice]
+) -> Refusal:
     """Say what a node lacks: for ever if not even all of its devices would do, else for now.
 
     The text changes with what is asked and offered only, not with what is free: an event that
@@ -183,14 +254,15 @@ def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Re
     """
     wanted = _grouped(requests)
     asked = f"asked for {described_requests(requests)}"
-    if sum(group.count for group in wanted) > len(offered):
+    offered = [*free, *(each.device for each in shared)]
+    if _least(wanted) > len(offered):
         return Refusal("TooFewDevices", f"{asked}, which can never fit on a node of {len(offered)}")
-    if _match(offered, requests) is not None:
+    if _serve(free, shared, requests) is not None:
         return Refusal("TooFewFree", f"{asked}, not free at present")
     told = f"{asked}, which can never fit together"
     eligible = _eligible(offered, [group.request for group in wanted])
     for group, there in zip(wanted, map(len, eligible), strict=True):
-        if there < group.count:
+        if there < group.least:
             told = f"asked for {_devices(group)}, the node has {there or 'none'}"
             break
     models = listed(sorted({device.model for device in offered}), _SHOWN_MODELS)
@@ -199,26 +271,49 @@ def _refusal(requests: Sequence[DeviceRequest], offered: Sequence[Device]) -> Re
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Requests for the same devices: one of them, and how many devices they want together."""
+    """Requests for the same devices.
+
+    Attributes:
+        request: one of them.
+        count: of devices, or shares, that they want together.
+        least: devices that they need at least.
+    """
 
     request: DeviceRequest
     count: int
+    least: int
+
+
+def _least(groups: Sequence[_Group]) -> int:
+    """Return how many devices all of them need at least: shares may be of the same devices."""
+    alone = sum(group.least for group in groups if group.request.max_clients is None)
+    shared = [group.least for group in groups if group.request.max_clients is not None]
+    return alone + max(shared, default=0)
 
 
 def _grouped(requests: Sequence[DeviceRequest]) -> list[_Group]:
-    groups: dict[tuple[str | None, ClassParameters], _Group] = {}
+    groups: dict[tuple[str | None, ClassParameters], list[DeviceRequest]] = {}
     for request in requests:
         key = (request.wanted.model, request.offered_by_class)
-        before = groups[key].count if key in groups else 0
-        groups[key] = _Group(request, before + request.wanted.count)
-    return list(groups.values())
+        groups.setdefault(key, []).append(request)
+    return [_group(each) for each in groups.values()]
+
+
+def _group(requests: Sequence[DeviceRequest]) -> _Group:
+    counts = [request.wanted.count for request in requests]
+    last, total = requests[-1], sum(counts)
+    if last.max_clients is None:
+        return _Group(last, total, total)
+    return _Group(last, total, max(*counts, math.ceil(total / last.max_clients)))
 
 
 def _devices(group: _Group) -> str:
     model = group.request.wanted.model
     any_of_all = all(selector.name == "*" for selector in group.request.offered_by_class.selectors)
+    most = group.request.max_clients
     return (
-        f"{counted(group.count, 'device')}"
+        f"{counted(group.count, 'device' if most is None else 'share')}"
+        f"{'' if most is None else ' of devices with at most ' + counted(most, 'client')}"
         f"{'' if model is None else f' of model {model}'}"
         f"{'' if any_of_all else ' that the class offers'}"
     )

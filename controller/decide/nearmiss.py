@@ -4,15 +4,23 @@ What is told changes with the state of one node only, and names times instead of
 repeats is counted as long as its text is the same.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Final
 
 from api.claims.view import consumers
-from api.nas import AllocatedClaim, Device, NodeAllocationState
+from api.nas import AllocatedClaim, AllocatedDevice, Device, NodeAllocationState
 from api.objects import JSON, ClaimUID, DeviceID, NodeName, key_of
 from api.texts import counted, listed
-from controller.decide.allocator import DeviceRequest, described_requests, served
+from controller.decide.allocator import (
+    DeviceRequest,
+    Plan,
+    described_requests,
+    fits,
+    served,
+)
+from controller.decide.timeslices import SharedDevice, at_hand
 
 ClaimOf = Callable[[ClaimUID, AllocatedClaim], JSON | None]
 """Returns the object of a claim that has devices, None if it is not known."""
@@ -25,11 +33,11 @@ class Miss:
     """A node that would serve a pod if others gave devices back.
 
     Attributes:
-        serves: how many of the devices it could give now.
+        serves: how many of the devices, or shares, it could give now.
         wanted: how many there have to be.
         asked: what is wanted, in words.
-        holders: claims that hold devices which would do.
-        reserved: how many of these are about to be given to other pods.
+        holders: claims that are in the way: they hold devices which would do.
+        reserved: what other pods are about to get of these.
     """
 
     node: NodeName
@@ -37,7 +45,7 @@ class Miss:
     wanted: int
     asked: str
     holders: Mapping[ClaimUID, AllocatedClaim]
-    reserved: int = 0
+    reserved: Sequence[AllocatedDevice] = ()
 
     @property
     def missing(self) -> int:
@@ -48,7 +56,7 @@ class Miss:
         """Return it for people."""
         held = [_holder(uid, entry, claim_of(uid, entry)) for uid, entry in self.holders.items()]
         if self.reserved:
-            held.append(f"other pods that are about to get {counted(self.reserved, 'device')}")
+            held.append(f"other pods that are about to get {_amount(self.reserved)}")
         rest = f"; the rest is held by {listed(held, _SHOWN)}" if held else ""
         return f"nearest is {self.node}, with {self.serves} of {self.asked} free{rest}"
 
@@ -59,27 +67,24 @@ class Supply:
 
     Attributes:
         state: of the node.
-        free: devices that no claim has.
-        reserved: those of them that other pods are about to get.
+        free: devices that nobody has, or is about to get.
+        shared: devices that are shared, or about to be, and that nobody has alone.
+        reserved: what claims of other pods are about to get.
     """
 
     state: NodeAllocationState
     free: Sequence[Device]
-    reserved: Collection[DeviceID] = ()
+    shared: Sequence[SharedDevice] = ()
+    reserved: Plan = field(default_factory=lambda: MappingProxyType({}))
 
     def open(self, requests: Sequence[DeviceRequest]) -> list[DeviceRequest]:
         """Return the requests of claims that have no devices here."""
         return [each for each in requests if each.claim not in self.state.allocated]
 
-    def serves(self, requests: Sequence[DeviceRequest]) -> int:
-        """Return how many devices it could give now."""
-        at_hand = [each for each in self.free if each.id not in self.reserved]
-        return served(at_hand, requests)
-
     def missing(self, requests: Sequence[DeviceRequest]) -> int:
-        """Return how many devices it lacks at present."""
+        """Return how many devices, or shares, it lacks at present."""
         asked = self.open(requests)
-        return sum(each.wanted.count for each in asked) - self.serves(asked)
+        return _wanted(asked) - served(self.free, self.shared, asked)[0]
 
 
 def nearest(supplies: Iterable[Supply], requests: Sequence[DeviceRequest]) -> Miss | None:
@@ -98,19 +103,78 @@ def _miss(supply: Supply, requests: Sequence[DeviceRequest]) -> Miss | None:
     asked, state = supply.open(requests), supply.state
     own = {each.claim for each in requests}
     others = {uid: entry for uid, entry in state.allocated.items() if uid not in own}
-    taken = {each.id for entry in others.values() for each in entry.devices}
-    possible = [*supply.free, *(each for each in state.allocatable if each.id in taken)]
-    wanted, serves = sum(each.wanted.count for each in asked), supply.serves(asked)
-    if serves == wanted or served(possible, asked) < wanted:
+    serves, shared = served(supply.free, supply.shared, asked)
+    if serves == _wanted(asked) or fits(supply.free, supply.shared, asked):
         return None
-    useful = {d.id for d in state.allocatable if any(r.admits(d) for r in asked)}
+    if not _possible(state, others, asked):
+        return None
+    useful = _useful(state.allocatable, shared, asked)
     holders = {
         uid: entry
         for uid, entry in others.items()
         if any(device.id in useful for device in entry.devices)
     }
-    about = len(useful & {*supply.reserved})
-    return Miss(state.node, serves, wanted, described_requests(asked), holders, about)
+    about = [
+        device
+        for uid, given in supply.reserved.items()
+        for device in given
+        if uid not in others and device.id in useful
+    ]
+    told = described_requests(asked)
+    return Miss(state.node, serves, _wanted(asked), told, holders, about)
+
+
+def _useful(
+    offered: Sequence[Device], shared: Sequence[SharedDevice], requests: Sequence[DeviceRequest]
+) -> set[DeviceID]:
+    """Return the devices that would serve a request if those who have them gave them back.
+
+    Args:
+        offered: all of the node.
+        shared: devices that are shared once the requests have got what there is.
+        requests: that are not all served.
+    """
+    known = {each.device.id: each for each in shared}
+
+    def is_at_hand(device: Device, request: DeviceRequest) -> bool:
+        if request.max_clients is None or device.id not in known:
+            return False
+        each = known[device.id]
+        return request.claim in each.planned or each.clients.room(request.max_clients) > 0
+
+    return {
+        device.id
+        for device in offered
+        if any(each.admits(device) and not is_at_hand(device, each) for each in requests)
+    }
+
+
+def _possible(
+    state: NodeAllocationState,
+    others: Mapping[ClaimUID, AllocatedClaim],
+    requests: Sequence[DeviceRequest],
+) -> bool:
+    """Tell whether a node would serve requests if others gave back all they have."""
+    without = replace(
+        state,
+        allocated={uid: entry for uid, entry in state.allocated.items() if uid not in others},
+        prepared={uid: made for uid, made in state.prepared.items() if uid not in others},
+    )
+    return all(each.recordable(state) for each in requests) and fits(*at_hand(without), requests)
+
+
+def _wanted(requests: Sequence[DeviceRequest]) -> int:
+    return sum(each.wanted.count for each in requests)
+
+
+def _amount(devices: Sequence[AllocatedDevice]) -> str:
+    """Return how many devices, and how many shares, these are."""
+    shares = sum(device.share is not None for device in devices)
+    alone = counted(len(devices) - shares, "device")
+    if not shares:
+        return alone
+    shared = counted(shares, "share")
+    return shared if shares == len(devices) else f"{alone} and {shared}"
 
 
 def _holder(uid: ClaimUID, entry: AllocatedClaim, claim: JSON | None) -> str:

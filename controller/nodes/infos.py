@@ -14,41 +14,70 @@ has ended.
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from api.errors import MalformedState
-from api.nas import Device, Heartbeat, NodeAllocationState, parse_nas
-from api.objects import JSON, ClaimUID, DeviceID, Key, NodeName, object_key
-from controller.decide.allocator import DeviceRequest, Plan, Refusal, plan
+from api.names import NAS_KIND
+from api.nas import AllocatedClaim, Device, Heartbeat, NodeAllocationState, parse_nas
+from api.objects import JSON, ClaimUID, Key, NodeName, object_key
+from controller.decide.allocator import DeviceRequest, Plan, Refusal, left_over, plan
 from controller.decide.nearmiss import Miss, Supply, nearest
+from controller.decide.timeslices import SharedDevice, at_hand
 from kube.store import Store
+from ops.pruning import APPLY
 
 HOLDERS_INDEX = "allocated-claim"
 RESERVATION_SECONDS: Final = 10.0
 
-_NONE: Final[frozenset[DeviceID]] = frozenset()
+NO_SHARING: Final = Refusal(
+    "SharingNotOffered",
+    f"its plugin, or the definition of {NAS_KIND}, is too old to record that claims share devices; "
+    f"upgrade both: {APPLY}",
+)
+"""Nothing is shared then: what a NAS does not record, nobody would keep to."""
+
+_NONE: Final[Plan] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeView:
-    """A node that takes claims: its state, and the devices that no claim occupies."""
+    """A node that takes claims.
+
+    Attributes:
+        state: of the node.
+        free: devices that no claim occupies.
+        shared: devices that claims share, and that nobody has alone.
+    """
 
     state: NodeAllocationState
     free: tuple[Device, ...]
+    shared: tuple[SharedDevice, ...] = ()
 
-    def plan(
-        self, requests: Sequence[DeviceRequest], reserved: frozenset[DeviceID] = frozenset()
-    ) -> Plan | Refusal:
-        """Plan requests on this node, leaving reserved devices out."""
-        free = tuple(d for d in self.free if d.id not in reserved) if reserved else self.free
+    def plan(self, requests: Sequence[DeviceRequest], reserved: Plan = _NONE) -> Plan | Refusal:
+        """Plan requests on this node, leaving out what is reserved."""
         allocated = self.state.allocated
         held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
-        return plan(free, held, requests, self.state.allocatable)
+        if not all(r.recordable(self.state) or r.claim in held for r in requests):
+            return NO_SHARING
+        view = self._with(reserved) if reserved else self
+        return plan(view.free, held, requests, self.state.allocatable, view.shared)
 
-    def supply(self, reserved: frozenset[DeviceID] = frozenset()) -> Supply:
+    def left_over(self, request: DeviceRequest) -> int:
+        """Return how many devices, or shares, of what a request's class offers are left."""
+        return left_over(self.free, self.shared, request)
+
+    def supply(self, reserved: Plan = _NONE) -> Supply:
         """Return what this node has, of which others are about to get something."""
-        return Supply(self.state, self.free, reserved)
+        view = self._with(reserved) if reserved else self
+        return Supply(self.state, view.free, view.shared, reserved)
+
+    def _with(self, reserved: Plan) -> "NodeView":
+        """Return the node as if claims had what is reserved for them."""
+        more = {uid: AllocatedClaim(devices) for uid, devices in reserved.items()}
+        state = replace(self.state, allocated={**more, **self.state.allocated})
+        return NodeView(state, *at_hand(state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +96,7 @@ def view_of(state: NodeAllocationState | None) -> NodeView | Refusal:
         return Refusal("NotPublished", "no plugin has published its devices")
     if not state.ready:
         return Refusal("NotReady", f"its plugin reports status {state.status}")
-    occupied = state.occupied()
-    return NodeView(state, tuple(d for d in state.allocatable if d.id not in occupied))
+    return NodeView(state, *at_hand(state))
 
 
 def holders_index(obj: JSON) -> Iterable[str]:
@@ -114,7 +142,7 @@ class Heartbeats:
 class _Reservation:
     owner: str
     node: NodeName
-    devices: frozenset[DeviceID]
+    planned: Plan
     expires: float
 
 
@@ -128,14 +156,14 @@ class Reservations:
         self._by_owner: dict[str, _Reservation] = {}
         self._by_node: dict[NodeName, tuple[_Reservation, ...]] = {}
 
-    def reserve(self, owner: str, node: NodeName, devices: frozenset[DeviceID]) -> None:
+    def reserve(self, owner: str, node: NodeName, planned: Plan) -> None:
         """Reserve devices of a node for a while; replaces the owner's former reservation."""
         now = self._clock()
         with self._guard:
             expired = [r.owner for r in self._by_owner.values() if r.expires <= now]
             for former in {*expired, owner}:
                 self._drop(former)
-            made = _Reservation(owner, node, devices, now + RESERVATION_SECONDS)
+            made = _Reservation(owner, node, planned, now + RESERVATION_SECONDS)
             self._by_owner[owner] = made
             self._by_node[node] = (*self._by_node.get(node, ()), made)
 
@@ -145,14 +173,14 @@ class Reservations:
             dropped = self._drop(owner)
         return dropped.node if dropped else None
 
-    def of_others(self, node: NodeName, owner: str) -> frozenset[DeviceID]:
-        """Return the devices of a node that somebody else than `owner` has reserved."""
+    def of_others(self, node: NodeName, owner: str) -> Plan:
+        """Return what somebody else than `owner` has reserved on a node."""
         here = self._by_node.get(node)
         if not here:
             return _NONE
         now = self._clock()
-        others = [r.devices for r in here if r.owner != owner and r.expires > now]
-        return _NONE.union(*others)
+        others = [r.planned for r in here if r.owner != owner and r.expires > now]
+        return {uid: given for planned in others for uid, given in planned.items()}
 
     def _drop(self, owner: str) -> _Reservation | None:
         dropped = self._by_owner.pop(owner, None)
@@ -240,8 +268,7 @@ class NodeInfos:
 
     def reserve(self, owner: str, node: NodeName, planned: Plan) -> None:
         """Note that pod `owner` is being allocated on `node`; replaces its former reservation."""
-        devices = frozenset(d.id for given in planned.values() for d in given)
-        self._reservations.reserve(owner, node, devices)
+        self._reservations.reserve(owner, node, planned)
 
     def release(self, owner: str) -> NodeName | None:
         """Drop the reservation of a pod; return the node it was on."""

@@ -149,7 +149,11 @@ def _facts(obj: JSON) -> dict[str, JSON]:
     return {
         "allocated": _map(spec.get("allocatedClaims")),
         "prepared": _map(spec.get("preparedDevices")),
-        "offer": {"status": obj.get("status"), "devices": spec.get("allocatableDevice")},
+        "offer": {
+            "status": obj.get("status"),
+            "devices": spec.get("allocatableDevice"),
+            "sharing": spec.get("sharing"),
+        },
     }
 
 

@@ -16,6 +16,7 @@ from api.objects import JSON, NodeName, object_key
 from api.parameters import (
     ClaimParameters,
     ClassParameters,
+    check_together,
     parse_claim_parameters,
     parse_class_parameters,
 )
@@ -119,7 +120,7 @@ class ParametersLookup:
         Raises:
             UserError: a reference that cannot be followed, or an invalid object.
         """
-        return Parameters(
+        found = Parameters(
             of_class=_follow(
                 resource_class.parameters,
                 f"ResourceClass {resource_class.name}",
@@ -137,6 +138,9 @@ class ParametersLookup:
                 ClaimParameters(),
             ),
         )
+        where = f"ResourceClaim {claim.key}", f"ResourceClass {resource_class.name}"
+        check_together(found.of_claim, found.of_class, *where)
+        return found
 
 
 def topics(claim: ClaimView, resource_class: ResourceClass | None) -> frozenset[Topic]:

@@ -26,7 +26,7 @@ from api.names import (
 )
 from api.nas import AllocatedDevice
 from api.objects import JSON, ClaimUID, NodeName, device_name
-from api.parameters import ClaimParameters, ClassParameters
+from api.parameters import ClaimParameters, ClassParameters, check_together
 from api.resources import DRA_V1ALPHA3
 from api.selectors import only_node
 from controller.decide.allocator import DeviceRequest
@@ -164,6 +164,7 @@ def device_request(
     for config in applying[-1:]:
         spot = f"in {config.path} of ResourceClaim {claim.key}"
         wanted = claim_parameters(config.parameters, spot)
+    check_together(wanted, offered, f"ResourceClaim {claim.key}", where)
     return DeviceRequest(uid, replace(wanted, count=request.count), offered, request.name)
 
 

@@ -12,7 +12,7 @@ from api.contract import FAKE
 from api.errors import DriverError, ParametersNotFound
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState
 from api.nasvalues import Allocated
-from api.objects import ClaimUID, DeviceID, NodeName
+from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
 from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
@@ -31,6 +31,7 @@ from tests.support.build import (
     finalized,
     holding,
     nas,
+    offering,
     pod,
     resource_class,
     scheduling,
@@ -252,7 +253,7 @@ PODS = ("a", "b", "c")
 WANTED = (POD_CLAIM, "claim")
 
 
-def pods_on_one_node() -> Rig:
+def pods_on_one_node(*classes: JSON) -> Rig:
     objects = [
         made
         for name in PODS
@@ -262,7 +263,8 @@ def pods_on_one_node() -> Rig:
             scheduling(name, potential=[NODE], selected=NODE),
         )
     ]
-    return Rig(resource_class(), nas(), *objects)
+    state = nas(sharing=["TimeSliced"])
+    return Rig(*(classes or [resource_class()]), state, *objects)
 
 
 def together(rig: Rig, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -283,6 +285,21 @@ def test_pods_that_come_to_a_node_together_share_its_write(monkeypatch: pytest.M
     assert sorted(given) == ["uid-a", "uid-b", "uid-c"]
     assert len({device for devices in given.values() for device in devices}) == 3
     assert all("allocation" in rig.claim(name)["status"] for name in PODS)
+
+
+def test_pods_that_come_together_get_no_more_shares_than_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rig = pods_on_one_node(*offering(sharing="TimeSliced", maxClients=2))
+    together(rig, "psc", monkeypatch)
+    assert nas_writes(rig) == 1
+    entries = rig.nas(NODE)["spec"]["allocatedClaims"].values()
+    shares = sorted(
+        (device["uuid"], device["timeSliced"]["client"])
+        for entry in entries
+        for device in entry["fake"]["devices"]
+    )
+    assert shares == [("node-1-0", 0), ("node-1-0", 1), ("node-1-1", 0)]
 
 
 def test_claims_that_leave_a_node_together_share_its_write(

@@ -1,15 +1,13 @@
 """Which node lacks least, who holds that, and that the event of a pod that waits tells it."""
 
-from collections.abc import Sequence
-
 import pytest
 
 from api.claims.view import with_status
 from api.contract import FAKE
-from api.nas import AllocatedClaim, parse_nas
+from api.nas import AllocatedClaim, AllocatedDevice, Share, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from api.parameters import ClaimParameters
-from controller.decide.allocator import DeviceRequest
+from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
+from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.decide.nearmiss import Miss, nearest
 from controller.nodes.infos import NodeView, view_of
 from tests.support.build import (
@@ -27,9 +25,11 @@ PSC = "psc:default/pod"
 SINCE = "2026-11-29T09:00:00Z"
 
 
-def named(state: JSON, uid: str, name: str, *indexes: int) -> JSON:
-    """Return the NAS with devices allocated to a claim of this name."""
-    held = holding(state, uid, *indexes)
+def named(
+    state: JSON, uid: str, name: str, *indexes: int, share: tuple[int, int] | None = None
+) -> JSON:
+    """Return the NAS with devices, or shares of them, allocated to a claim of this name."""
+    held = holding(state, uid, *indexes, share=share)
     info = {"namespace": "default", "name": name}
     entry = {**held["spec"]["allocatedClaims"][uid], "claimInfo": info}
     allocated = {**held["spec"]["allocatedClaims"], uid: entry}
@@ -48,15 +48,33 @@ def ask(count: int, model: str | None = None, claim: str = "uid-claim") -> Devic
     return DeviceRequest(ClaimUID(claim), ClaimParameters(count, 0, model))
 
 
-def missed(raw: JSON, *requests: DeviceRequest, reserved: Sequence[str] = ()) -> Miss | None:
+def share(count: int, most: int = 2, claim: str = "uid-claim", offered: str = "*") -> DeviceRequest:
+    """Return a request for shares of devices that so many claims may have."""
+    its_class = ClassParameters((DeviceSelector(name=offered),), max_clients=most)
+    return DeviceRequest(ClaimUID(claim), ClaimParameters(count), its_class)
+
+
+def seen(raw: JSON) -> NodeView:
     view = view_of(parse_nas(raw, FAKE.device_key))
     assert isinstance(view, NodeView)
-    return nearest([view.supply(frozenset(map(DeviceID, reserved)))], requests)
+    return view
 
 
-def told(raw: JSON, *requests: DeviceRequest, reserved: Sequence[str] = ()) -> str:
+def missed(raw: JSON, *requests: DeviceRequest, reserved: Plan | None = None) -> Miss | None:
+    view, others = seen(raw), reserved or {}
+    found = nearest([view.supply(others)], requests)
+    assert found is None or isinstance(view.plan(requests, others), Refusal)
+    return found
+
+
+def told(raw: JSON, *requests: DeviceRequest, reserved: Plan | None = None) -> str:
     found = missed(raw, *requests, reserved=reserved)
     return found.told(lambda _uid, _entry: None) if found else ""
+
+
+def about(*devices: AllocatedDevice) -> Plan:
+    """Return what a claim of another pod is about to get."""
+    return {ClaimUID("uid-next"): devices}
 
 
 MIXED = nas("node-2", 4)
@@ -102,11 +120,126 @@ def test_what_a_node_lacks(state: JSON, requests: list[DeviceRequest], text: str
     assert told(state, *requests) == text
 
 
-def test_devices_that_others_are_about_to_get_are_no_claims_yet() -> None:
-    assert told(nas("node-2", 2), ask(2), reserved=["node-2-0"]) == (
-        "nearest is node-2, with 1 of 2 devices free; the rest is held by other pods that are "
-        "about to get 1 device"
-    )
+SHARING = nas("node-2", 2, sharing=["TimeSliced"])
+FULL = named(
+    named(SHARING, "uid-a", "a", 0, share=(0, 2)), "uid-b", "b", 0, share=(1, 2)
+)  # the first device; the second is free
+
+
+@pytest.mark.parametrize(
+    ("state", "requests", "text"),
+    [
+        pytest.param(
+            named(FULL, "uid-x", "x", 1),
+            [share(1)],
+            "nearest is node-2, with 0 of 1 share of devices with at most 2 clients free; the rest "
+            "is held by claim default/a, claim default/b, claim default/x",
+            id="full and alone",
+        ),
+        pytest.param(FULL, [share(1)], "", id="room on the free device"),
+        pytest.param(
+            named(named(SHARING, "uid-a", "a", 0, share=(0, 2)), "uid-x", "x", 1),
+            [share(2)],
+            "nearest is node-2, with 1 of 2 shares of devices with at most 2 clients free; the "
+            "rest is held by claim default/x",
+            id="who leaves room is not in the way",
+        ),
+        pytest.param(
+            named(named(SHARING, "uid-a", "a", 0, share=(0, 1)), "uid-x", "x", 1, share=(0, 2)),
+            [share(2, 4)],
+            "nearest is node-2, with 1 of 2 shares of devices with at most 4 clients free; the "
+            "rest is held by claim default/a",
+            id="the smallest promise counts",
+        ),
+        pytest.param(
+            named(SHARING, "uid-a", "a", 0, share=(0, 2)),
+            [ask(2)],
+            "nearest is node-2, with 1 of 2 devices free; the rest is held by claim default/a",
+            id="clients hold a device that is wanted alone",
+        ),
+        pytest.param(
+            named(named(SHARING, "uid-a", "a", 0, share=(0, 4)), "uid-x", "x", 1),
+            [share(1, 4), ask(1, claim="uid-other")],
+            "nearest is node-2, with 1 of 1 share of devices with at most 4 clients, 1 device "
+            "free; the rest is held by claim default/a, claim default/x",
+            id="both kinds",
+        ),
+        pytest.param(
+            named(named(SHARING, "uid-a", "a", 0, share=(0, 2)), "uid-x", "x", 1),
+            [share(1, claim="uid-p"), share(1, claim="uid-q")],
+            "nearest is node-2, with 1 of 2 shares of devices with at most 2 clients free; the "
+            "rest is held by claim default/a, claim default/x",
+            id="room for one of two",
+        ),
+        pytest.param(named(SHARING, "uid-x", "x", 0, 1), [share(3)], "", id="never so many"),
+        pytest.param(
+            named(SHARING, "uid-x", "x", 0, 1), [share(1, offered="Y")], "", id="no such model"
+        ),
+        pytest.param(
+            named(nas("node-2", 2), "uid-x", "x", 0, 1), [share(1)], "", id="nothing is shared here"
+        ),
+    ],
+)
+def test_what_a_node_lacks_where_devices_are_shared(
+    state: JSON, requests: list[DeviceRequest], text: str
+) -> None:
+    assert told(state, *requests) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "requests", "reserved", "text"),
+    [
+        pytest.param(
+            nas("node-2", 2),
+            [ask(2)],
+            [AllocatedDevice(DeviceID("node-2-0"))],
+            "1 of 2 devices free; the rest is held by other pods that are about to get 1 device",
+            id="alone",
+        ),
+        pytest.param(
+            SHARING,
+            [ask(2)],
+            [AllocatedDevice(DeviceID(f"node-2-{n}"), 0, Share(0, 2)) for n in range(2)],
+            "0 of 2 devices free; the rest is held by other pods that are about to get 2 shares",
+            id="shares of what is wanted alone",
+        ),
+        pytest.param(
+            named(SHARING, "uid-a", "a", 0, share=(0, 2)),
+            [share(2)],
+            [AllocatedDevice(DeviceID("node-2-0"), 0, Share(1, 2))],
+            "1 of 2 shares of devices with at most 2 clients free; the rest is held by claim "
+            "default/a, other pods that are about to get 1 share",
+            id="the last share",
+        ),
+        pytest.param(
+            named(FULL, "uid-next", "next", 1),
+            [ask(1)],
+            [AllocatedDevice(DeviceID("node-2-1"))],
+            "0 of 1 device free; the rest is held by claim default/a, claim default/b, claim "
+            "default/next",
+            id="got it by now",
+        ),
+    ],
+)
+def test_devices_that_others_are_about_to_get_are_no_claims_yet(
+    state: JSON,
+    requests: list[DeviceRequest],
+    reserved: list[AllocatedDevice],
+    text: str,
+) -> None:
+    found = told(state, *requests, reserved=about(*reserved))
+    assert found == f"nearest is node-2, with {text}"
+
+
+def test_room_that_is_left_is_no_miss_where_shares_are_about_to_be_given() -> None:
+    given = about(AllocatedDevice(DeviceID("node-2-0"), 0, Share(0, 2)))
+    assert missed(SHARING, share(2), reserved=given) is None
+
+
+def test_what_is_not_needed_of_what_others_are_about_to_get_is_not_told() -> None:
+    state = named(SHARING, "uid-x", "x", 1)
+    given = about(AllocatedDevice(DeviceID("node-2-0"), 0, Share(0, 2)))
+    assert told(state, share(2), reserved=given).endswith("held by claim default/x")
 
 
 def test_what_a_claim_of_the_pod_has_is_not_held_by_others() -> None:
@@ -121,8 +254,7 @@ def test_the_nearest_stays_the_same_among_equals() -> None:
         named(nas("a", 4), "uid-c", "c", 2),
         named(nas("never", 3), "uid-d", "d", 0),
     ]
-    views = [view_of(parse_nas(each, FAKE.device_key)) for each in states]
-    supplies = [each.supply() for each in views if isinstance(each, NodeView)]
+    supplies = [seen(each).supply() for each in states]
     for order in (supplies, supplies[::-1]):
         near = nearest(order, [ask(4)])
         assert near is not None

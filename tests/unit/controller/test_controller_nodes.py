@@ -6,9 +6,9 @@ import pytest
 
 from api.contract import FAKE
 from api.errors import MalformedState
-from api.nas import AllocatedDevice, NodeAllocationState, parse_nas
+from api.nas import AllocatedDevice, NodeAllocationState, Share, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
-from api.parameters import ClaimParameters
+from api.parameters import ClaimParameters, ClassParameters
 from controller.decide.allocator import DeviceRequest, Refusal
 from controller.nodes import infos as nodes
 from controller.nodes.infos import (
@@ -115,6 +115,26 @@ def test_reservations_of_several_pods_on_a_node_add_up() -> None:
     assert not isinstance(book.plan(NODE, [REQUEST], "a"), Refusal)
     book.release("b")
     assert not isinstance(book.plan(NODE, [REQUEST], "you"), Refusal)
+
+
+def test_a_reserved_share_leaves_room_for_other_clients_and_counts_once() -> None:
+    sharing = ["TimeSliced"]
+    book, store = infos(nas(devices=1, sharing=sharing))
+    mine, yours, third = (
+        DeviceRequest(ClaimUID(name), offered_by_class=ClassParameters(max_clients=2))
+        for name in ("mine", "yours", "third")
+    )
+    planned = book.plan(NODE, [mine], "me")
+    assert not isinstance(planned, Refusal)
+    book.reserve("me", NODE, planned)
+    other = book.plan(NODE, [yours], "you")
+    assert not isinstance(other, Refusal)
+    assert other[yours.claim] == (AllocatedDevice(DeviceID("node-1-0"), 0, Share(1, 2)),)
+    stored = holding(nas(devices=1, sharing=sharing), "mine", 0, share=(0, 2))
+    store.written({**stored, "metadata": {**stored["metadata"], "resourceVersion": "9000"}})
+    assert book.plan(NODE, [yours], "you") == other
+    book.reserve("you", NODE, other)
+    assert isinstance(book.plan(NODE, [third], "they"), Refusal)
 
 
 def test_a_reservation_that_was_never_released_is_forgotten_at_the_next_one() -> None:

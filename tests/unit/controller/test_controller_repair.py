@@ -22,6 +22,7 @@ from tests.support.build import (
     finalized,
     holding,
     nas,
+    offering,
     preparing,
     resource_class,
 )
@@ -185,19 +186,68 @@ def test_a_lost_entry_of_1_31_gets_the_devices_that_the_allocation_names() -> No
     assert rig.allocated() == {UID: ["node-1-5"]}
 
 
+SHARED = nas(devices=1, sharing=["TimeSliced"])
+
+
+@pytest.mark.parametrize(
+    ("state", "client"),
+    [
+        pytest.param(
+            preparing(preparing(SHARED, UID, 0, share=(1, 2)), "uid-other", 0, share=(0, 2)),
+            1,
+            id="beside-one-that-is-prepared",
+        ),
+        pytest.param(
+            holding(preparing(SHARED, UID, 0, share=(0, 2)), "uid-other", 0, share=(1, 2)),
+            0,
+            id="beside-one-that-is-allocated",
+        ),
+        pytest.param(
+            preparing(holding(SHARED, "uid-other", 0, share=(0, 2)), "uid-other", 0, share=(0, 2)),
+            1,
+            id="planned-anew",
+        ),
+    ],
+)
+def test_a_lost_share_comes_back_as_the_client_that_it_was(state: JSON, client: int) -> None:
+    offer = offering(sharing="TimeSliced", maxClients=2)
+    rig = Repairing(state, MADE, *offer, _other())
+    rig.repair()
+    (device,) = rig.nas()["spec"]["allocatedClaims"][UID]["fake"]["devices"]
+    assert device == {"uuid": "node-1-0", "timeSliced": {"client": client, "maxClients": 2}}
+
+
 @pytest.mark.parametrize(
     "state",
     [
+        preparing(preparing(SHARED, UID, 0, share=(0, 2)), "uid-other", 0, share=(0, 2)),
+        preparing(holding(SHARED, "uid-other", 0, share=(1, 1)), UID, 0, share=(0, 2)),
+        holding(preparing(SHARED, UID, 0, share=(0, 2)), "uid-other", 0),
+        holding(preparing(SHARED, UID, 0), "uid-other", 0, share=(0, 2)),
+        holding(nas(devices=1), "uid-other", 0, share=(0, 2)),
+        holding(nas(devices=1, sharing=["TimeSliced"]), "uid-other", 0, share=(0, 1)),
         holding(preparing(nas(), UID, 0), "uid-other", 0),
         preparing(preparing(nas(), UID, 0), "uid-third", 0),
         preparing(nas(devices=1), UID, 1),
         holding(nas(devices=1), "uid-other", 0),
         nas(status="NotReady"),
     ],
-    ids=["allocated to another", "prepared for another", "not offered", "no room", "not ready"],
+    ids=[
+        "the same client",
+        "another was promised to be alone",
+        "another has the device alone",
+        "others have shares of what it had alone",
+        "sharing is not offered any more",
+        "all shares are taken",
+        "allocated to another",
+        "prepared for another",
+        "not offered",
+        "no room",
+        "not ready",
+    ],
 )
 def test_a_lost_entry_beyond_repair_is_told_on_the_claim(state: JSON) -> None:
-    rig = Repairing(state, MADE, resource_class(), _other())
+    rig = Repairing(state, MADE, *offering(sharing="TimeSliced", maxClients=2), _other())
     rig.repair()
     assert UID not in rig.allocated()
     reasons = {(kind, reason) for kind, reason, _ in rig.told()}

@@ -1,15 +1,19 @@
 """A controller that dies after any single write leads to the same end when it starts again.
 
-In every version of the API. Each case lets one write of the walk succeed and fails everything
-after it, then runs a fresh controller on what is stored.
+In every version of the API, with devices that a claim has alone and that claims share. Each case
+lets one write of the walk succeed and fails everything after it, then runs a fresh controller on
+what is stored.
 """
 
 import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 
+from api.contract import FAKE
+from api.invariants import shared
+from api.nas import parse_nas
 from api.objects import JSON
 from kube.errors import ConnectFailed, KubeError
 from testing.apiserver import Fault
@@ -25,6 +29,7 @@ from tests.support.build import (
     finalized,
     holding,
     nas,
+    offering,
     pod,
     resource_class,
     scheduling,
@@ -40,10 +45,26 @@ class Api:
     """The objects of one version, and where it writes the node of an allocation."""
 
     version: str
-    resource_class: JSON
+    classes: Sequence[JSON]
     claim: Callable[[str], JSON]
     allocated: Callable[[JSON], JSON]
     selector: str
+    share: tuple[int, int] | None = None
+
+    def __str__(self) -> str:
+        return self.version if self.share is None else f"{self.version}-shared"
+
+    def sharing(self) -> "Api":
+        """Return the same with a class whose devices claims share."""
+        offer = {"sharing": "TimeSliced", "maxClients": 2}
+        return replace(self, classes=offering(self.version, **offer), share=(0, 2))
+
+    def held(self, *claims: str) -> dict[str, list[str]]:
+        """Return the devices that claims get of an empty node, one for each request."""
+        each = 1 if self.version == "v1alpha2" else 2
+        devices = [f"node-1-{index}" for index in range(each * len(claims))]
+        start = {uid: each * number * (self.share is None) for number, uid in enumerate(claims)}
+        return {uid: devices[start[uid] : start[uid] + each] for uid in claims}
 
     def node_of(self, claim: JSON) -> str:
         (term,) = claim["status"]["allocation"][self.selector]["nodeSelectorTerms"]
@@ -51,17 +72,22 @@ class Api:
         return str(name)
 
 
-APIS = [
-    Api("v1alpha2", resource_class(), claim, allocated, "availableOnNodes"),
+EXCLUSIVE = [
+    Api("v1alpha2", [resource_class()], claim, allocated, "availableOnNodes"),
     Api(
         "v1alpha3",
-        device_class(),
+        [device_class()],
         lambda name: device_claim(name, device_request("a"), device_request("b")),
         device_allocated,
         "nodeSelector",
     ),
 ]
-EACH_VERSION = pytest.mark.parametrize("served", APIS, ids=lambda served: served.version)
+APIS = [*EXCLUSIVE, *(api.sharing() for api in EXCLUSIVE)]
+EACH_VERSION = pytest.mark.parametrize("served", APIS, ids=str)
+
+
+def state(name: str = "node-1") -> JSON:
+    return nas(name, sharing=["TimeSliced"])
 
 
 def dies_after(writes: int) -> Fault:
@@ -80,10 +106,10 @@ def scheduled_pod(served: Api) -> Rig:
         pod("pod", (POD_CLAIM, "claim"), ("other", "claim-2")),
         served.claim("claim"),
         served.claim("claim-2"),
-        served.resource_class,
+        *served.classes,
         scheduling(potential=["node-1", "node-2"], selected="node-1"),
-        nas("node-1"),
-        nas("node-2"),
+        state("node-1"),
+        state("node-2"),
         version=served.version,
     )
 
@@ -112,9 +138,8 @@ def test_allocation_goes_on_after_a_crash(served: Api, writes: int) -> None:
     rig.handle(PSC)
     again = restarted(rig)
     settle(again, PSC)
-    each = 1 if served.version == "v1alpha2" else 2
-    devices = [f"node-1-{index}" for index in range(2 * each)]
-    assert again.allocated("node-1") == {"uid-claim": devices[:each], "uid-claim-2": devices[each:]}
+    assert again.allocated("node-1") == served.held("uid-claim", "uid-claim-2")
+    assert not [*shared(parse_nas(again.nas(), FAKE.device_key))]
     assert again.allocated("node-2") == {}
     for name in ("claim", "claim-2"):
         assert served.node_of(again.claim(name)) == "node-1"
@@ -146,8 +171,8 @@ def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(served: Api, wri
 def test_deallocation_goes_on_after_a_crash(served: Api, writes: int) -> None:
     rig = Rig(
         deleted(finalized(served.allocated(served.claim("claim")))),
-        holding(nas(), "uid-claim", 0, 1),
-        served.resource_class,
+        holding(state(), "uid-claim", 0, 1, share=served.share),
+        *served.classes,
         version=served.version,
     )
     rig.api.fault = dies_after(writes)
@@ -165,10 +190,10 @@ def test_a_late_write_of_an_older_attempt_is_refused(served: Api) -> None:
     rig = Rig(
         pod("pod", (POD_CLAIM, "claim")),
         finalized(served.claim("claim")),
-        served.resource_class,
+        *served.classes,
         scheduling(potential=["node-1", "node-2"], selected="node-1"),
-        nas("node-1"),
-        nas("node-2"),
+        state("node-1"),
+        state("node-2"),
         version=served.version,
     )
     late: list[Callable[[], None]] = []

@@ -13,17 +13,21 @@ from functools import partial
 import pytest
 
 from api.contract import FAKE
+from api.invariants import shared
+from api.nas import parse_nas
 from api.objects import JSON
-from api.resources import DRA_VERSIONS, PODS, STATES
+from api.resources import CLASS_PARAMETERS, DRA_VERSIONS, PODS, STATES
 from controller.nodes.infos import RESERVATION_SECONDS
 from kube.errors import Conflict
 from tests.support.build import (
+    CLASS,
     SYSTEM,
     claim,
     device_claim,
     device_class,
     device_request,
     nas,
+    offering,
     pod,
     resource_class,
     scheduling,
@@ -35,13 +39,16 @@ NODES = [f"node-{n}" for n in range(3)]
 DEVICES = 8
 PODS_AT_ONCE = 14
 ROUNDS = 14
+SHARED = "shared"
 
 
 class Load:
     """Pods that come and go, each with two claims, and what was given to them."""
 
-    def __init__(self, version: str, seed: int) -> None:
+    def __init__(self, version: str, seed: int, *, clients: int = 1) -> None:
+        """With several `clients`, devices of one of two classes have as many."""
         self.version = version
+        self.clients = clients
         self.resources = DRA_VERSIONS[version]
         self.rand = random.Random(seed)
         self.turns = Turns(self.rand)
@@ -50,9 +57,13 @@ class Load:
         self.made = 0
         self.wrong: list[str] = []
         self.given: set[tuple[str, str]] = set()
+        self.looked_at: dict[str, str] = {}
         self.api.put(self.resources.classes, self._class())
+        offer = offering(version, SHARED, sharing="TimeSliced", maxClients=clients)
+        for resource, obj in zip((self.resources.classes, CLASS_PARAMETERS), offer, strict=False):
+            self.api.put(resource, obj)
         for name in NODES:
-            self.api.put(STATES, nas(name, DEVICES))
+            self.api.put(STATES, nas(name, DEVICES, sharing=["TimeSliced"]))
         self.now = 0.0
         self.controllers = [Lagging(self.api, version, lambda: self.now) for _ in range(2)]
 
@@ -70,9 +81,12 @@ class Load:
                 told.update(devices)
                 if uid not in held[name]:
                     self.wrong.append(f"{uid} is allocated on {name}, which knows nothing of it")
-        in_states = Counter(d for entries in held.values() for g in entries.values() for d in g)
-        for devices_of in (in_states, told):
-            self.wrong += [f"{d} is in {n} claims" for d, n in devices_of.items() if n > 1]
+        for obj in api.peek(STATES):
+            name, version = obj["metadata"]["name"], obj["metadata"]["resourceVersion"]
+            if self.looked_at.get(name) != version:
+                self.looked_at[name] = version
+                self.wrong += [v.message for v in shared(parse_nas(obj, FAKE.device_key))]
+        self.wrong += [f"{d} is in {n} claims" for d, n in told.items() if n > self.clients]
 
     def round(self) -> None:
         """Let pods come and go, and both controllers look at everything."""
@@ -158,9 +172,11 @@ class Load:
         return resource_class() if self.version == "v1alpha2" else device_class()
 
     def _claim(self, name: str) -> JSON:
+        its_class = self.rand.choice([CLASS, SHARED]) if self.clients > 1 else CLASS
         if self.version == "v1alpha2":
-            return claim(name)
-        return device_claim(name, device_request("r", self.rand.choice([1, 1, 2])))
+            return claim(name, resourceClassName=its_class)
+        count = self.rand.choice([1, 1, 2])
+        return device_claim(name, device_request("r", count, deviceClassName=its_class))
 
     @staticmethod
     def _held(state: JSON) -> dict[str, list[str]]:
@@ -180,10 +196,13 @@ class Load:
         yield name, [r["device"] for r in results]
 
 
-@pytest.mark.parametrize("seed", range(tries(5)))
+@pytest.mark.parametrize(
+    ("seed", "clients"),
+    [(seed, clients) for clients in (1, 2) for seed in range(tries(5))],
+)
 @pytest.mark.parametrize("version", sorted(DRA_VERSIONS))
-def test_no_device_is_given_twice(version: str, seed: int) -> None:
-    load = Load(version, seed)
+def test_no_device_is_given_more_often_than_promised(version: str, seed: int, clients: int) -> None:
+    load = Load(version, seed, clients=clients)
     for _ in range(ROUNDS):
         load.round()
     load.settle()

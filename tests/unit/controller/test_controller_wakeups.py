@@ -98,6 +98,7 @@ HALF = holding(EMPTY, "u", 0, 1)
         (preparing(HALF, "u", 0, 1), HALF, True),
         ({**EMPTY, "status": "NotReady"}, EMPTY, True),
         (EMPTY, nas(devices=5), True),
+        (EMPTY, nas(sharing=["TimeSliced"]), True),
         ({**EMPTY, "spec": ["odd"]}, EMPTY, True),
     ],
     ids=[
@@ -111,6 +112,7 @@ HALF = holding(EMPTY, "u", 0, 1)
         "unprepared",
         "ready",
         "new-device",
+        "shares-its-devices-now",
         "mended",
     ],
 )

@@ -10,7 +10,15 @@ from click.testing import CliRunner
 import explain.commands as commands
 from api.names import CLAIM_PARAMETERS_KIND, PARAMETERS_GROUP
 from api.objects import JSON
-from api.resources import DRA_V1ALPHA2, DRA_V1ALPHA3, NODES, PODS, STATES, Resource
+from api.resources import (
+    CLASS_PARAMETERS,
+    DRA_V1ALPHA2,
+    DRA_V1ALPHA3,
+    NODES,
+    PODS,
+    STATES,
+    Resource,
+)
 from cli.__main__ import main
 from explain.commands import watched
 from explain.diagnosis import Cause, Diagnosis
@@ -27,6 +35,7 @@ from tests.support.build import (
     holding,
     nas,
     node,
+    offering,
     pod,
     resource_class,
     scheduling,
@@ -365,6 +374,23 @@ def test_classic_pod_hears_what_the_controller_would_say() -> None:
     assert "node-2  no plugin has published its devices" in found.output
     rest = "the rest is held by claim default/held (reserved for nobody)"
     assert f"nearest is node-1, with 0 of 1 device free; {rest}" in found.output
+
+
+def test_classic_pod_hears_who_shares_the_devices() -> None:
+    cluster = ClassicCluster()
+    its_class, offer = offering(sharing="TimeSliced", maxClients=1)
+    cluster.put(DRA_V1ALPHA2.classes, its_class)
+    cluster.put(CLASS_PARAMETERS, offer)
+    state = holding(nas("node-1", 2, sharing=["TimeSliced"]), "uid-held", 0, 1, share=(0, 1))
+    cluster.put(STATES, state)
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 1
+    assert "asked for 1 share of devices with at most 1 client, not free at present" in found.output
+    near = "nearest is node-1, with 0 of 1 share of devices with at most 1 client free"
+    assert f"{near}; the rest is held by claim default/held (reserved for nobody)" in found.output
+    state["spec"]["allocatedClaims"]["uid-held"]["fake"]["devices"].pop()
+    cluster.put(STATES, state)
+    assert run(cluster, "explain", "pod", "waiting").exit_code == 0
 
 
 def test_classic_pod_that_fits() -> None:

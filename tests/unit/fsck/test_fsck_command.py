@@ -59,6 +59,27 @@ def test_a_clean_cluster() -> None:
     assert findings(server) == []
 
 
+def clients(*promises: int) -> list[JSON]:
+    """Return a node whose first device has a client for each promise, and their claims."""
+    state, claims = nas(), []
+    for number, most in enumerate(promises):
+        state = holding(state, f"uid-c{number}", 0, share=(number, most))
+        claims.append(finalized(allocated(claim(f"c{number}"))))
+    return [state, *claims]
+
+
+def test_a_device_that_claims_share_as_promised() -> None:
+    assert findings(Server(*clients(3, 2))) == []
+
+
+def test_an_orphan_among_those_who_share_a_device() -> None:
+    server = Server(*clients(2, 2)[:-1])
+    assert kinds(findings(server, REPAIR)) == [(Fault.ORPHANED, "repaired")]
+    state = server.find(STATES, "node-1", "fake-system")
+    assert [*state["spec"]["allocatedClaims"]] == ["uid-c0"]
+    assert state["summary"]["shared"] == [{"uuid": "node-1-0", "clients": 1, "maxClients": 2}]
+
+
 def test_orphans_of_one_node_are_all_repaired() -> None:
     server = Server(ORPHANS)
     assert kinds(findings(server, REPAIR)) == [(Fault.ORPHANED, "repaired")] * 2
@@ -91,8 +112,9 @@ def test_nothing_is_written_unless_it_is_asked_for(options: Options, told: str) 
             Fault.UNPROTECTED,
         ),
         ([nas(allocatedClaims={"u": 3})], Fault.MALFORMED),
+        (clients(3, 2, 3), Fault.DEVICE_SHARED),
     ],
-    ids=["lost", "abandoned", "deleted without our finalizer", "malformed"],
+    ids=["lost", "abandoned", "deleted without our finalizer", "malformed", "too many clients"],
 )
 def test_what_others_have_to_repair_is_left_to_them(objects: list[JSON], kind: Fault) -> None:
     server = Server(*objects)
