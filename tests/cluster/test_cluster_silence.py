@@ -1,4 +1,4 @@
-"""Plugins that go silent, and an API server that does not store heartbeats, each on a cluster."""
+"""Plugins that go silent, and API servers that do not store what they write, each on a cluster."""
 
 import shlex
 import tempfile
@@ -77,20 +77,38 @@ def test_pods_and_claims_go_to_other_nodes_than_one_whose_plugin_hangs() -> None
         cluster.logged(CONTROLLER, "plugin is not silent any more")
 
 
-def old_definition() -> JSON:
-    """Return the definition of a NAS as it was before there were heartbeats."""
+def definition() -> tuple[JSON, JSON]:
+    """Return the definition of a NAS, and its only version to be changed."""
     text = files("api").joinpath("nas_crd.yaml").read_text(encoding="utf-8")
-    definition: JSON = yaml.safe_load(text)
-    (version,) = definition["spec"]["versions"]
+    found: JSON = yaml.safe_load(text)
+    (version,) = found["spec"]["versions"]
+    return found, version
+
+
+def before_heartbeats() -> JSON:
+    """Return the definition of a NAS as it was before there were heartbeats."""
+    found, version = definition()
     del version["schema"]["openAPIV3Schema"]["properties"]["heartbeat"]
     columns = version["additionalPrinterColumns"]
     version["additionalPrinterColumns"] = [c for c in columns if c["name"] != "Heartbeat"]
-    return definition
+    return found
+
+
+def before_sharing() -> JSON:
+    """Return the definition of a NAS as it was before claims shared devices."""
+    found, version = definition()
+    known = version["schema"]["openAPIV3Schema"]["properties"]
+    spec = known["spec"]["properties"]
+    for field in ("allocatedClaims", "preparedDevices"):
+        own = spec[field]["additionalProperties"]["properties"]["fake"]["properties"]
+        del own["devices"]["items"]["properties"]["timeSliced"]
+    del spec["sharing"], known["summary"]["properties"]["shared"]
+    return found
 
 
 def test_an_old_definition_is_named_with_the_command_that_renews_it() -> None:
     with beating(nodes=1, driver=False) as cluster:
-        cluster.client.create(DEFINITIONS, old_definition())
+        cluster.client.create(DEFINITIONS, before_heartbeats())
         with driven(cluster, cluster.config.kubeconfig):
             space = space_of(cluster, "old")
             (node,) = cluster.nodes
@@ -106,6 +124,37 @@ def test_an_old_definition_is_named_with_the_command_that_renews_it() -> None:
             cluster.kubectl.run(*options, str(ROOT / path))
             until("a heartbeat", lambda: renewed(cluster, node))
             assert cluster.whole_log(plugin_of(node)).count("OutdatedDefinition") == 1
+
+
+def test_nothing_is_shared_while_the_definition_is_old() -> None:
+    with beating(nodes=1, driver=False) as cluster:
+        cluster.client.create(DEFINITIONS, before_sharing())
+        with driven(cluster, cluster.config.kubeconfig):
+            space = space_of(cluster, "old")
+            (node,) = cluster.nodes
+            text = until("an event", lambda: outdated(cluster))
+            assert text.startswith("the API server does not store spec.sharing: ")
+            cluster.logged(plugin_of(node), text)
+            with space.classes("time-sliced", sharing="TimeSliced", maxClients=2):
+                for name in ("a", "b"):
+                    asked = ClaimRequest(of="time-sliced")
+                    space.apply(*space.claim(name, asked), space.pod(name, name))
+                told = space.told("resourceclaim", "a", "NoSuitableNode")
+                command = text.partition("run: ")[2]
+                assert (
+                    f"too old to record that claims share devices; upgrade both: {command}" in told
+                )
+                assert not space.given()
+                space.apply(*space.claim("alone"), space.pod("alone", "alone"))
+                space.ready("alone")
+
+                program, *options, path = shlex.split(command)
+                assert program == "kubectl"
+                cluster.kubectl.run(*options, str(ROOT / path))
+                space.ready("a", "b")
+                assert space.devices("a") == space.devices("b")
+                assert cluster.whole_log(plugin_of(node)).count("OutdatedDefinition") == 1
+                space.delete("pod/a", "pod/b", "resourceclaim/a", "resourceclaim/b")
 
 
 def outdated(cluster: Embedded) -> str:

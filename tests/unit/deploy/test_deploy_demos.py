@@ -11,9 +11,9 @@ import yaml
 
 from api.claims.view import ClaimView
 from api.contract import FAKE
-from api.names import CLAIM_PARAMETERS_KIND
+from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND
 from api.objects import JSON
-from api.parameters import ClaimParameters, parse_claim_parameters
+from api.parameters import ClaimParameters, parse_claim_parameters, parse_class_parameters
 from controller.versions.dialect import ClaimRequests
 from controller.versions.v1alpha3 import V1Alpha3
 from demo.expect import DEMOS, Container, Demo
@@ -111,6 +111,31 @@ def test_manifest_is_valid(root: Path, manifest: Manifest, version: str) -> None
     for document in load(root, manifest):
         if document["kind"] != CLAIM_PARAMETERS_KIND:
             kubernetes_validate.validate(document, version, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "versions"),
+    [("time-sliced", (27, 28, 29, 30)), ("time-sliced-1.31", (31,))],
+    ids=["1.27 to 1.30", "1.31"],
+)
+def test_manifest_of_a_shared_device_is_valid(
+    root: Path, name: str, versions: tuple[int, ...]
+) -> None:
+    text = (root / f"demo/sharing/{name}.yaml").read_text(encoding="utf-8")
+    documents = list(yaml.safe_load_all(text))
+    for minor in versions:
+        for document in documents:
+            if document["kind"] != CLASS_PARAMETERS_KIND:
+                kubernetes_validate.validate(document, f"1.{minor}", strict=True)
+    (given,) = [
+        *of_kind(documents, CLASS_PARAMETERS_KIND),
+        *(
+            d["spec"]["config"][0]["opaque"]["parameters"]
+            for d in of_kind(documents, "DeviceClass")
+        ),
+    ]
+    assert parse_class_parameters(given, name).max_clients == 2
+    assert len(of_kind(documents, "Pod")) == 3
 
 
 def test_parameters_are_valid_by_the_crd(root: Path) -> None:
