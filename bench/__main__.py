@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 
@@ -159,22 +160,35 @@ def main(
         commands = tuple(shlex.split(controller)), tuple(shlex.split(plugin))
         subject = Subject(*commands, driver, directory, kubectl)
         try:
-            sources = _sources(former, directory)
-            if set(only) == {_CLUSTER}:
-                figures = Figures("the embedded cluster", amount.concurrency)
-            else:
-                with _server(api_server, etcd, directory) as server:
-                    rivals = Rivals(tuple(shlex.split(peer)), sources)
-                    figures = run(server, subject, rivals, amount, set(only or _PARTS), directory)
-            if _CLUSTER in only:
-                _say("embedded cluster")
-                figures.rollouts += cluster.measure(amount, sources, directory / _CLUSTER)
+            rivals = Rivals(tuple(shlex.split(peer)), _sources(former, directory))
+            figures = _measured(
+                lambda: _server(api_server, etcd, directory), subject, rivals, amount, only
+            )
         except DriverError as error:
             raise click.ClickException(str(error)) from error
     figures.others = neighbours.share()
     click.echo(report.text(figures))
     if json_file is not None:
         json_file.write_text(report.as_json(figures), encoding="utf-8")
+
+
+def _measured(
+    start: Callable[[], AbstractContextManager[ApiServer]],
+    subject: Subject,
+    rivals: Rivals,
+    amount: Amount,
+    only: Collection[str],
+) -> Figures:
+    """Measure with an API server, which the embedded cluster alone does not need."""
+    if set(only) == {_CLUSTER}:
+        figures = Figures("the embedded cluster", amount.concurrency)
+    else:
+        with start() as server:
+            figures = run(server, subject, rivals, amount, set(only or _PARTS), subject.logs)
+    if _CLUSTER in only:
+        _say("embedded cluster")
+        figures.rollouts += cluster.measure(amount, rivals.former, subject.logs / _CLUSTER)
+    return figures
 
 
 def run(

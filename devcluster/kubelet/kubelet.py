@@ -88,14 +88,7 @@ class Kubelet:
         self._threads: list[threading.Thread] = []
         self._runtime = Runtime(wall)
         self._health = DeviceHealth(clock) if dialect.shows_health else None
-        self._plugins = PluginManager(
-            self._directories.registry,
-            dialect,
-            on_registered=lambda _: self.wake(),
-            on_health=lambda: self._pods.wake_all(),
-            health=self._health,
-            clock=clock,
-        )
+        self._plugins = self._plugin_manager(dialect)
         self._slices = self._slice_wiping(client, node_name) if dialect.structured else None
         claims = self._claim_manager(client, dialect)
         launcher = Launcher((self._directories.cdi,), ADDRESS, service_variables(*api_server))
@@ -169,6 +162,16 @@ class Kubelet:
     def _slice_wiping(self, client: Client, node_name: str) -> SliceWiping:
         delete = partial(wipe, client, STRUCTURED.slices, node_name)
         return SliceWiping(delete, self._plugins.endpoints, self._clock)
+
+    def _plugin_manager(self, dialect: Dialect) -> PluginManager:
+        return PluginManager(
+            self._directories.registry,
+            dialect,
+            on_registered=lambda _: self.wake(),
+            on_health=lambda: self._pods.wake_all(),
+            health=self._health,
+            clock=self._clock,
+        )
 
     def _claim_manager(self, client: Client, dialect: Dialect) -> ClaimManager:
         claims = (STRUCTURED if dialect.structured else CLASSIC).claims
