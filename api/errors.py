@@ -8,7 +8,8 @@
        ├─ InvalidParameters         a field of a parameters object is out of bounds or unknown
        ├─ UnknownParametersKind     parametersRef points at something this driver cannot read
        ├─ ParametersNotFound        parametersRef points at an object that does not exist
-       └─ MalformedState            a NodeAllocationState that this driver cannot read
+       ├─ MalformedState            a NodeAllocationState that this driver cannot read
+       └─ MalformedHandle           what a claim was given, as this driver cannot read it
 
 The packages above grow their own branches from DriverError; see their errors modules.
 """
@@ -59,3 +60,7 @@ class ParametersNotFound(UserError):
 
 class MalformedState(UserError):
     """A NodeAllocationState does not have the shape of its CRD."""
+
+
+class MalformedHandle(UserError):
+    """The allocation of a claim says of its devices what this driver does not write."""

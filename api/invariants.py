@@ -6,12 +6,13 @@ way up or down some of it is between two writes, so a violation counts when it l
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
 from api.claims.view import ClaimView
 from api.contract import Contract
+from api.handles import by_node, with_claims
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice, Share
 from api.objects import ClaimUID, DeviceID, NodeName
 from api.sharing import conflict
@@ -90,12 +91,15 @@ def check(
         contract: of the driver.
         gone: nodes that are known not to exist.
     """
-    by_node = {state.node: state for state in states}
     by_uid = {claim.uid: claim for claim in claims}
+    on_node = by_node(by_uid.values(), contract)
+    by_name = {
+        each.node: with_claims(each, on_node.get(each.node, ()), contract) for each in states
+    }
     found = [
-        violation for state in by_node.values() for violation in check_node(state, by_uid, contract)
+        violation for state in by_name.values() for violation in check_node(state, by_uid, contract)
     ]
-    return sorted([*found, *lost(by_node, by_uid.values(), contract, gone)])
+    return sorted([*found, *lost(by_name, by_uid.values(), contract, gone)])
 
 
 def check_node(
@@ -105,14 +109,14 @@ def check_node(
     yield from shared(state)
     yield from not_offered(state)
     yield from not_allocated(state)
-    for uid, entry in state.allocated.items():
+    for uid, entry in state.holders.items():
         yield from entry_faults(state.node, uid, entry, claims.get(uid), contract)
 
 
 def shared(state: NodeAllocationState) -> Iterator[Violation]:
     """Yield devices that more claims of a node hold than may."""
     holders: dict[DeviceID, list[tuple[ClaimUID, Share | None]]] = {}
-    for uid, entry in state.allocated.items():
+    for uid, entry in state.holders.items():
         for device in entry.devices:
             holders.setdefault(device.id, []).append((uid, device.share))
     for device_id, held in holders.items():
@@ -130,7 +134,7 @@ def shared(state: NodeAllocationState) -> Iterator[Violation]:
 def not_offered(state: NodeAllocationState) -> Iterator[Violation]:
     """Yield allocated devices that the node does not have."""
     offered = {device.id for device in state.allocatable}
-    for uid, entry in state.allocated.items():
+    for uid, entry in state.holders.items():
         for device in entry.devices:
             if device.id not in offered:
                 yield Violation(
@@ -145,7 +149,7 @@ def not_offered(state: NodeAllocationState) -> Iterator[Violation]:
 def not_allocated(state: NodeAllocationState) -> Iterator[Violation]:
     """Yield prepared devices that are not, or not so, allocated to their claim."""
     for uid, devices in state.prepared.items():
-        entry = state.allocated.get(uid)
+        entry = state.holders.get(uid)
         if entry is None:
             yield Violation(
                 Fault.NOT_ALLOCATED,
@@ -231,7 +235,7 @@ def lost(
         if node is None or claim.leaving:
             continue
         state = states.get(node)
-        if state is None or claim.uid not in state.allocated:
+        if state is None or claim.uid not in state.holders:
             why, remedy = _loss(state, node in gone)
             message = f"ResourceClaim {claim.key} is allocated, {why}"
             yield Violation(Fault.LOST, node, claim.uid, message, remedy)
@@ -261,7 +265,12 @@ def _loss(state: NodeAllocationState | None, gone: bool) -> tuple[str, str]:
 
 
 def check_files(state: NodeAllocationState, files: NodeFiles) -> list[Violation]:
-    """Return where the NAS of a node, its checkpoint and its CDI files differ, sorted."""
+    """Return where the NAS of a node, its checkpoint and its CDI files differ, sorted.
+
+    Args:
+        state: of the node, with its claims.
+        files: of the node.
+    """
     return sorted(_file_faults(state, files))
 
 
@@ -280,6 +289,9 @@ def _file_faults(state: NodeAllocationState, files: NodeFiles) -> Iterator[Viola
     for name in files.surplus:
         text = f"CDI file {name} belongs to no prepared claim"
         yield Violation(Fault.FILE_SURPLUS, node, nobody, text, remedy)
+    if not state.prepared_here:
+        yield from not_allocated(replace(state, prepared=files.checkpoint))
+        return
     for uid in sorted({*files.checkpoint, *state.prepared}):
         if files.checkpoint.get(uid) != state.prepared.get(uid):
             text = f"checkpoint and preparedDevices differ about claim {uid}"

@@ -9,6 +9,12 @@ PARAMETERS_GROUP: Final = "fake.resource.3-shake.com"
 """API group of the parameters; like NAS_GROUP fixed by the definitions in api/*_crd.yaml."""
 
 NAS_GROUP: Final = "nas.fake.resource.3-shake.com"
+WRITER_ANNOTATION: Final = f"{NAS_GROUP}/written-by"
+"""Of a NAS: who wrote `allocatedClaims` last, where these do not tell of all claims."""
+
+PREPARED_ANNOTATION: Final = f"{NAS_GROUP}/prepared-in"
+"""Of a NAS whose plugin shows prepared claims in its checkpoint only, with that word."""
+
 CRD_VERSION: Final = "v1alpha1"
 
 NAS_KIND: Final = "NodeAllocationState"

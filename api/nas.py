@@ -6,9 +6,10 @@ part, so neither can undo the other.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from api.devices import PreparedDevice, Share
-from api.names import STATUS_NOT_READY
+from api.names import PREPARED_ANNOTATION, STATUS_NOT_READY, WRITER_ANNOTATION
 from api.nasreader import read_nas
 from api.nasschema import load_nas
 from api.nasvalues import (
@@ -31,11 +32,13 @@ __all__ = [
     "PreparedDevice",
     "Share",
     "allocated_patch",
+    "allocation_json",
     "device_json",
     "heartbeat_patch",
     "inventory_patch",
     "new_nas",
     "parse_nas",
+    "place_patch",
     "prepared_patch",
     "status_patch",
 ]
@@ -47,7 +50,15 @@ def parse_nas(obj: JSON, key: str) -> NodeAllocationState:
     Raises:
         MalformedState: with the object, the field, and what is wrong there.
     """
-    return read_nas(obj, key) or load_nas(obj, key)
+    state = read_nas(obj, key) or load_nas(obj, key)
+    notes = obj["metadata"].get("annotations")
+    if not isinstance(notes, dict):
+        return state
+    return replace(
+        state,
+        writer=str(notes.get(WRITER_ANNOTATION) or ""),
+        prepared_here=PREPARED_ANNOTATION not in notes,
+    )
 
 
 def new_nas(node: NodeName, namespace: str, node_uid: str) -> JSON:
@@ -69,11 +80,15 @@ def inventory_patch(
     offered = tuple(devices)
     body = [{key: {"name": d.model, "uuid": d.id}} for d in offered]
     spec = {"allocatableDevice": body, "sharing": list(sharing) or None}
-    return _guarded(state, spec, _summary(offered, state.allocated))
+    return _guarded(state, spec, _summary(offered, None if state.writer else state.allocated))
 
 
-def allocated_patch(state: NodeAllocationState, allocated: Allocated, key: str) -> JSON:
+def allocated_patch(
+    state: NodeAllocationState, allocated: Allocated, key: str, writer: str = ""
+) -> JSON:
     """Return the merge patch that makes `allocated` the whole of `allocatedClaims`.
+
+    With a `writer` the NAS does not tell of all claims, and of free devices not either.
 
     It carries the resourceVersion that `state` was read with: the API server answers 409 when
     anything was written since, so no decision is stored that did not see the latest allocations.
@@ -84,11 +99,14 @@ def allocated_patch(state: NodeAllocationState, allocated: Allocated, key: str) 
         if state.allocated.get(uid) != claim
     }
     changed.update({uid: None for uid in state.allocated if uid not in allocated})
-    return _guarded(
+    patch = _guarded(
         state,
         {"allocatedClaims": changed if allocated else None},
-        _summary(state.allocatable, allocated),
+        _summary(state.allocatable, None if writer else allocated),
     )
+    if writer != state.writer:
+        patch["metadata"]["annotations"] = {WRITER_ANNOTATION: writer or None}
+    return patch
 
 
 def prepared_patch(
@@ -111,6 +129,16 @@ def prepared_patch(
             }
         }
     }
+
+
+def place_patch(place: str) -> JSON:
+    """Return the merge patch that says where prepared claims are shown; empty is in the NAS."""
+    return {"metadata": {"annotations": {PREPARED_ANNOTATION: place or None}}}
+
+
+def allocation_json(devices: Iterable[AllocatedDevice], key: str) -> JSON:
+    """Return what a claim was given, as it stands in a NAS and in the claim itself."""
+    return {key: {"devices": [device_json(device) for device in devices]}}
 
 
 def status_patch(status: str) -> JSON:
@@ -136,7 +164,9 @@ def _guarded(state: NodeAllocationState, spec: JSON, summary: JSON) -> JSON:
     return {"metadata": guard, "spec": spec, "summary": summary}
 
 
-def _summary(offered: Collection[Device], allocated: Allocated) -> JSON:
+def _summary(offered: Collection[Device], allocated: Allocated | None) -> JSON:
+    if allocated is None:
+        return {"devices": len(offered), "free": None, "used": None, "shared": None}
     held = [d for claim in allocated.values() for d in claim.devices]
     used = {device.id for device in held}
     free = sum(1 for device in offered if device.id not in used)
@@ -156,10 +186,8 @@ def _shared_json(held: Iterable[AllocatedDevice]) -> list[JSON]:
 
 
 def _allocated_json(claim: AllocatedClaim, key: str) -> JSON:
-    return {
-        "claimInfo": {"name": claim.name, "namespace": claim.namespace},
-        key: {"devices": [device_json(device) for device in claim.devices]},
-    }
+    info = {"name": claim.name, "namespace": claim.namespace}
+    return {"claimInfo": info, **allocation_json(claim.devices, key)}
 
 
 def _prepared_json(devices: tuple[PreparedDevice, ...], key: str) -> JSON:

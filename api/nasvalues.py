@@ -72,6 +72,10 @@ class NodeAllocationState:
         prepared: by claim uid.
         sharing: how devices of the node may be shared between claims, of the strategies in
             api.names; none where plugin or definition of the NAS are too old for that.
+        in_claims: by claim uid, what claims on the node say themselves; not a part of the object.
+        unreadable: why a claim on the node cannot be read, empty if all can; likewise.
+        writer: who wrote `allocated` last; empty where it tells of all claims.
+        prepared_here: whether `prepared` tells of all prepared claims.
         resource_version: of the object that was read; guards every write of `allocated`.
         heartbeat: the last one of the plugin; None if it never gave one.
     """
@@ -85,6 +89,10 @@ class NodeAllocationState:
     prepared: Prepared = field(default_factory=lambda: MappingProxyType({}))
     heartbeat: Heartbeat | None = None
     sharing: tuple[str, ...] = ()
+    in_claims: Allocated = field(default_factory=lambda: MappingProxyType({}))
+    unreadable: str = ""
+    writer: str = ""
+    prepared_here: bool = True
 
     @property
     def ready(self) -> bool:
@@ -101,9 +109,15 @@ class NodeAllocationState:
             sharing=other.sharing,
         )
 
+    @property
+    def holders(self) -> Allocated:
+        """Claims with devices of the node, wherever that is written; what they say counts."""
+        return {**self.allocated, **self.in_claims} if self.in_claims else self.allocated
+
     def used(self) -> frozenset[DeviceID]:
         """Return the ids of all devices that some claim holds."""
-        return frozenset(d.id for claim in self.allocated.values() for d in claim.devices)
+        places = (*self.allocated.values(), *self.in_claims.values())
+        return frozenset(d.id for claim in places for d in claim.devices)
 
     def occupied(self) -> frozenset[DeviceID]:
         """Return the ids of all devices that no claim may have alone.
@@ -132,9 +146,10 @@ class NodeAllocationState:
 
     def _held(self) -> Iterator[tuple[DeviceID, ClaimUID, Share | None]]:
         """Yield what each claim has of each device, allocated or prepared."""
-        for uid, claim in self.allocated.items():
-            for given in claim.devices:
-                yield given.id, uid, given.share
+        for place in (self.allocated, self.in_claims):
+            for uid, claim in place.items():
+                for given in claim.devices:
+                    yield given.id, uid, given.share
         for uid, devices in self.prepared.items():
             for made in devices:
                 yield made.parent or made.id, uid, made.share

@@ -22,6 +22,7 @@ from controller.kinds import Around, Parts, classic, structured
 from kube.client import Client
 from kube.leases import Timing
 from ops.checks import Check
+from ops.communication import Communication, communication_option
 from ops.config import CommonConfig, common_config, common_options
 from ops.discovery import (
     kind_of,
@@ -58,12 +59,14 @@ class ControllerConfig:
         class_name: of the class that it keeps; empty is none.
         workers: how many claims and pods are worked on at the same time.
         unprepare_timeout: seconds that freeing a claim waits for its node.
+        communication: where allocations are written down.
     """
 
     kind: str
     class_name: str
     workers: int
     unprepare_timeout: float
+    communication: Communication
 
 
 @program("fake-dra-controller")
@@ -100,6 +103,7 @@ class ControllerConfig:
     "lost power never does; afterwards the devices are taken back without it.",
     remedy="give a number of seconds from 0 to 3600",
 )
+@communication_option
 @election_options
 @common_options
 def main(**values: Any) -> int:
@@ -112,6 +116,7 @@ def main(**values: Any) -> int:
     From Kubernetes 1.32 on, where kube-scheduler allocates, it keeps the DeviceClasses, and
     removes what claims of former versions have left.
     """
+    values["communication"] = Communication(values["communication"])
     config = ControllerConfig(
         **{name: values[name] for name in ControllerConfig.__dataclass_fields__}
     )
@@ -150,7 +155,10 @@ def run(
     around = Around(life, common, client, events, metrics)
     keeper = ClassKeeper(client, common.contract, config.class_name, events)
     if version in CLASSIC:
-        parts = classic(around, keeper, version, config.workers, config.unprepare_timeout)
+        parts = classic(
+            *(around, keeper, version, config.workers, config.unprepare_timeout),
+            config.communication,
+        )
     else:
         parts = structured(around, keeper)
     _lead(life, common, metrics, parts, timing)

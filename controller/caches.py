@@ -3,6 +3,7 @@
 One Store per resource of the version that the API server has. Called by the composition root.
 """
 
+import math
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,7 +13,7 @@ from api.resources import NODES, PODS, STATES, DraResources, Resource
 from controller.claims.repair import NODE_INDEX, UID_INDEX, node_index, uid_index
 from controller.claims.scheduling import UNSCHEDULED
 from controller.decide.nodehealth import trimmed
-from controller.nodes.infos import HOLDERS_INDEX, holders_index
+from controller.nodes.infos import HANDLES_INDEX, HOLDERS_INDEX, handles_index, holders_index
 from controller.versions.dialect import Sources
 from kube.client import Client
 from kube.pages import Transform, whole
@@ -29,7 +30,7 @@ class Caches:
     """One cache per resource.
 
     Attributes:
-        claims: of all namespaces, with the indexes of controller.claims.repair.
+        claims: of all namespaces, with the indexes of controller.claims.repair and handles_index.
         contexts: of all namespaces.
         classes: that claims name.
         parameters: by kind of the objects; empty where claims and classes carry them.
@@ -48,8 +49,18 @@ class Caches:
         metrics: Metrics,
     ) -> None:
         """Cache the resources of one version, and node states of `namespace`."""
+        self._client = client
+        self._resources = resources
         self._metrics = metrics
-        self.claims = Store({UID_INDEX: uid_index, NODE_INDEX: partial(node_index, contract)})
+        self.claims = Store(
+            {
+                UID_INDEX: uid_index,
+                NODE_INDEX: partial(node_index, contract),
+                HANDLES_INDEX: partial(handles_index, contract),
+            },
+            # devices of a claim that we have allocated are never free again before a watch says so
+            overlay_seconds=math.inf,
+        )
         self.contexts = Store()
         self.classes = Store()
         self.parameters = {resource.kind: Store() for resource in resources.parameters}
@@ -77,6 +88,15 @@ class Caches:
         }
         classes = ReadThrough(client, resources.classes, self.classes)
         return {resources.classes.kind: classes, **parameters}
+
+    def read_claims(self) -> None:
+        """Learn of all claims as the API server has them now, however late the watch is.
+
+        Raises:
+            KubeError: they could not be listed.
+        """
+        for obj in self._client.list(self._resources.claims).items:
+            self.claims.written(obj)
 
     def threads(self, stop: threading.Event) -> Iterator[tuple[str, Callable[[], None]]]:
         """Yield a name and a body for each thread that fills a cache."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from api.claims.versions import STRUCTURED, choose
 from api.names import RESOURCE_GROUP
 from controller.classes import ClassKeeper
+from controller.election import new_identity
 from controller.leftovers import Leftovers
 from controller.upkeep import Upkeep
 from controller.wiring import Controller, build
@@ -15,6 +16,7 @@ from controller.workers import Workers
 from kube.client import Client
 from kube.events import EventRecorder
 from ops.checks import Check
+from ops.communication import Communication
 from ops.config import CommonConfig
 from ops.lifecycle import Lifecycle
 from ops.metrics import Metrics
@@ -73,7 +75,12 @@ class Parts:
 
 
 def classic(
-    around: Around, keeper: ClassKeeper, version: str, workers: int, unprepare_timeout: float
+    around: Around,
+    keeper: ClassKeeper,
+    version: str,
+    workers: int,
+    unprepare_timeout: float,
+    communication: Communication,
 ) -> Parts:
     """Return what allocates claims; its caches are being filled.
 
@@ -83,6 +90,7 @@ def classic(
         version: of resource.k8s.io, for as long as the program runs.
         workers: how many claims and pods are worked on at the same time.
         unprepare_timeout: seconds that freeing a claim waits for its node.
+        communication: where allocations are written down.
     """
     life, common = around.life, around.common
     controller = build(
@@ -90,6 +98,8 @@ def classic(
         version=version,
         namespace=common.namespace,
         unprepare_timeout=unprepare_timeout,
+        communication=communication,
+        identity=new_identity(),
     )
     for name, body in controller.caches.threads(life.stop):
         life.spawn(name, body)

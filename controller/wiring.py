@@ -15,7 +15,9 @@ from controller.claims.sync import ClaimSync
 from controller.claims.writer import ClaimWriter
 from controller.metrics import ControllerMetrics
 from controller.nodes.commits import NodeCommits
+from controller.nodes.fence import Fence
 from controller.nodes.infos import NodeInfos
+from controller.nodes.records import InClaims, InNodeStates, Records
 from controller.queue.reconcile import CLAIM, SCHEDULING, STATE, KeyHandler, Reconciler, Waiters
 from controller.queue.silences import SilenceLog
 from controller.queue.wakeups import Wakeups
@@ -26,6 +28,7 @@ from kube.client import Client
 from kube.events import EventRecorder
 from kube.store import Handler, Store
 from kube.workqueue import WorkQueue
+from ops.communication import Communication
 from ops.metrics import Metrics
 from ops.pruning import AppliedClassParameters, ComparedWrites
 
@@ -74,6 +77,8 @@ def build(
     version: str,
     namespace: str,
     unprepare_timeout: float,
+    communication: Communication,
+    identity: str,
     clock: Callable[[], float] = time.monotonic,
 ) -> Controller:
     """Return a controller for a version of resource.k8s.io, not yet running.
@@ -86,15 +91,20 @@ def build(
         version: one of DIALECTS.
         namespace: of the NodeAllocationStates.
         unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
+        communication: where allocations are written down.
+        identity: of this process, never used before.
         clock: monotonic seconds.
     """
     resources = DRA_VERSIONS[version]
     caches = Caches(client, contract, resources, namespace, metrics)
     dialect = DIALECTS[version](contract.driver_name, caches.sources(client, resources))
-    infos = NodeInfos(caches.states, namespace, contract.device_key, clock=clock)
+    infos = NodeInfos(caches.states, caches.claims, namespace, contract, clock=clock)
     observer = ControllerMetrics(metrics.registry, infos)
-    commits = NodeCommits(ComparedWrites(client, events), STATES, contract.device_key, infos)
-    parts = (client, contract, dialect, resources.claims, commits, caches.claims, infos)
+    records = _records(communication, contract, dialect)
+    fence = Fence(identity, caches.read_claims)
+    compared = ComparedWrites(client, events)
+    commits = NodeCommits(compared, STATES, contract.device_key, infos, records, fence)
+    parts = (client, contract, dialect, resources.claims, commits, records, caches.claims, infos)
     writer = ClaimWriter(*parts, events, unprepare_timeout=unprepare_timeout, clock=clock)
     repair = StateRepair(
         *(client, contract, resources.claims, caches, infos, dialect, writer, events, observer),
@@ -110,6 +120,12 @@ def build(
     reconciler = Reconciler(queue, handlers, waiters, events, observer.reconciles)
     wakeups = Wakeups(contract, queue, waiters, infos, caches.contexts)
     return Controller(caches, queue, reconciler, wakeups, AppliedClassParameters(events))
+
+
+def _records(communication: Communication, contract: Contract, dialect: Dialect) -> Records:
+    if communication is Communication.HANDLE:
+        return InClaims(contract, dialect)
+    return InNodeStates()
 
 
 def _handlers(

@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from api.contract import FAKE
 from api.nas import NodeAllocationState
+from api.nasvalues import Prepared
+from plugin.devices import FakeDeviceSource, prepared_devices
 
 _DEVICE = re.compile(r"""FAKE_DEVICE_(\d+)=['"]?(FAKE-[0-9a-f-]{36})""")
 
@@ -128,16 +131,27 @@ def device_lines(log: str) -> list[str]:
 
 
 def devices_in(states: Sequence[NodeAllocationState]) -> Devices:
-    """Return the devices of NodeAllocationStates; those are given that are prepared."""
+    """Return the devices of NodeAllocationStates; those are given that are prepared.
+
+    Where the plugins show none, these are those of all claims.
+    """
     return Devices(
         frozenset(device.id for state in states for device in state.allocatable),
         tuple(
             (device.id, Given(uid, device.parent, split=0 if device.parent else 1))
             for state in states
-            for uid, prepared in state.prepared.items()
+            for uid, prepared in prepared_on(state).items()
             for device in prepared
         ),
     )
+
+
+def prepared_on(state: NodeAllocationState) -> Prepared:
+    """Return what is prepared on a node, or is to be where its plugin does not show it."""
+    if state.prepared_here:
+        return state.prepared
+    source = FakeDeviceSource(FAKE, state.node, len(state.allocatable), "")
+    return {uid: prepared_devices(source, given.devices) for uid, given in state.holders.items()}
 
 
 def problems(demo: Demo, logs: Logs, states: Sequence[NodeAllocationState] | Devices) -> list[str]:
@@ -173,7 +187,7 @@ def leftovers(states: Sequence[NodeAllocationState]) -> list[str]:
     return [
         f"node {state.node} still has {what} {', '.join(sorted(entries))}"
         for state in states
-        for what, entries in (("allocated", state.allocated), ("prepared", state.prepared))
+        for what, entries in (("allocated", state.holders), ("prepared", state.prepared))
         if entries
     ]
 

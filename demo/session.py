@@ -9,8 +9,10 @@ from typing import TypeVar
 
 import yaml
 
+from api.claims.versions import read_claim
 from api.conditions import holds
 from api.contract import Contract
+from api.handles import with_claims
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
@@ -137,8 +139,10 @@ class Session:
         return sorted(found, key=lambda obj: str(obj["metadata"]["name"]))
 
     def states(self) -> list[NodeAllocationState]:
-        """Return all NodeAllocationStates as values, by name."""
-        return [parse_nas(obj, self._contract.device_key) for obj in self.state_objects()]
+        """Return all NodeAllocationStates as values, by name, with what claims say themselves."""
+        states = [parse_nas(obj, self._contract.device_key) for obj in self.state_objects()]
+        claims = [read_claim(obj) for obj in self.claim_objects()]
+        return [with_claims(state, claims, self._contract) for state in states]
 
     def nodes_ready(self, count: int) -> bool:
         """Wait until that many nodes offer their devices; then it is True."""

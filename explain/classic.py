@@ -10,6 +10,7 @@ from allocation.verdicts import Outcome
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.errors import MalformedState
+from api.handles import by_node, with_claims
 from api.nas import AllocatedClaim, parse_nas
 from api.objects import JSON, ClaimUID, NodeName, uid_of
 from api.pods import Pod, PodSchedulingContext
@@ -35,13 +36,16 @@ def _dialect(classic: Classic) -> Dialect:
     return made(classic.contract.driver_name, sources)
 
 
-def _node(classic: Classic, name: str) -> NodeView | Refusal:
-    """Return what a node offers, or why it takes no claims."""
+def _node(classic: Classic, name: str, claims: Sequence[ClaimView]) -> NodeView | Refusal:
+    """Return what a node offers, or why it takes no claims; `claims` are those that are there."""
     raw = classic.states.get(name)
+    if raw is None:
+        return view_of(None)
     try:
-        return view_of(parse_nas(raw, classic.contract.device_key) if raw is not None else None)
+        state = parse_nas(raw, classic.contract.device_key)
     except MalformedState as error:
         return Refusal("Malformed", str(error))
+    return view_of(with_claims(state, claims, classic.contract))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +70,9 @@ def explain_classic(raw: JSON, seen: Seen, classic: Classic) -> Diagnosis:
     pod = Pod(raw)
     found = settled(pod, seen)
     if not isinstance(found, Diagnosis):
-        found = _Waiting(pod, [read_claim(each) for each in found], seen, classic).diagnosis()
+        there = by_node(map(read_claim, seen.claims), classic.contract)
+        claims = [read_claim(each) for each in found]
+        found = _Waiting(pod, claims, seen, classic, there).diagnosis()
     return replace(found, quoted=found.quoted or scheduler_says(raw), unread=seen.unread)
 
 
@@ -78,6 +84,7 @@ class _Waiting:
     claims: Sequence[ClaimView]
     seen: Seen
     classic: Classic
+    there: Mapping[NodeName, Sequence[ClaimView]]
 
     def diagnosis(self) -> Diagnosis:
         subject = f"pod {self.pod.namespace}/{self.pod.name}"
@@ -156,9 +163,12 @@ class _Waiting:
         """Return why our driver refuses a node, empty if it doesn't."""
         if not requests:
             return ""
-        view = _node(self.classic, node)
+        view = self._view(node)
         found = view.plan(requests) if isinstance(view, NodeView) else view
         return found.message if isinstance(found, Refusal) else ""
+
+    def _view(self, node: str) -> NodeView | Refusal:
+        return _node(self.classic, node, self.there.get(NodeName(node), ()))
 
     def _unsuitable(self, node: str, others: Sequence[ClaimView]) -> str:
         """Return what other drivers have answered about a node."""
@@ -192,7 +202,7 @@ class _Waiting:
         self, nodes: Sequence[NodeVerdict], requests: Sequence[DeviceRequest]
     ) -> Miss | None:
         """Return which node that takes the pod lacks least devices of ours."""
-        views = (_node(self.classic, each.node) for each in nodes if not each.elsewhere)
+        views = (self._view(each.node) for each in nodes if not each.elsewhere)
         supplies = (view.supply() for view in views if isinstance(view, NodeView))
         return nearest_of(supplies, requests)
 

@@ -43,7 +43,7 @@ def plan(seen: Look, violation: Violation, claims: Resource, contract: Contract)
     if violation.kind == Fault.ORPHANED:
         state = seen.states[violation.node]
         rest = {uid: given for uid, given in state.allocated.items() if uid != violation.claim}
-        patch = allocated_patch(state, rest, contract.device_key)
+        patch = allocated_patch(state, rest, contract.device_key, state.writer)
         return Repair(violation, STATES, state.node, state.namespace, patch)
     if violation.kind == Fault.UNPROTECTED:
         claim = seen.claims[violation.claim]

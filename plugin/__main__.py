@@ -16,6 +16,7 @@ from dra.settings import NODE, NodeConfig, node_options
 from dra.structured import structured
 from dra.wiring import Telemetry
 from ops.checks import Check
+from ops.communication import Communication, communication_option
 from ops.config import CommonConfig, common_config, common_options
 from ops.discovery import kind_option, served_version, still_unknown, until_kind_changes
 from ops.lifecycle import Lifecycle
@@ -63,6 +64,7 @@ class PluginConfig:
         kind: of the claims.
         division: of the devices, where kube-scheduler allocates.
         health_file: that says how they are there.
+        communication: where prepared claims are shown, where a controller allocates.
     """
 
     num_devices: int
@@ -71,6 +73,7 @@ class PluginConfig:
     kind: str
     division: Division = field(default_factory=Division)
     health_file: Path | None = None
+    communication: str = Communication.NAS.value
 
 
 @program("fake-dra-kubeletplugin")
@@ -106,6 +109,7 @@ class PluginConfig:
     remedy=f"give the name of a model of 1 to {LONGEST_MODEL} characters, such as {DEFAULT_MODEL}",
 )
 @device_options
+@communication_option
 @kind_option
 @common_options
 def main(**values: Any) -> int:
@@ -144,7 +148,9 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
     life.spawn("kind", lambda: until_kind_changes(around.client, config.kind, version, life.stop))
     source = FakeDeviceSource(contract, around.node, config.num_devices, config.device_model)
     if version in CLASSIC:
-        site = Site(contract, common.namespace, source, config.heartbeat_period)
+        communication = Communication(config.communication)
+        period = config.heartbeat_period
+        site = Site(contract, common.namespace, source, period, communication)
         classic = build(around, site, Telemetry.over(around))
         checks |= readiness_checks(classic)
         begin = partial(start, life, classic)

@@ -95,7 +95,7 @@ def _in_a_world(case: Case) -> list[str]:
     with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
         patch.setattr("os.fsync", lambda _descriptor: None)
         try:
-            return survived(case, World(Path(root), patch))
+            return survived(case, World(Path(root), patch, communication=case.communication))
         except AssertionError as error:
             return [str(error) or "an assertion failed"]
 

@@ -1,6 +1,6 @@
 """Kubernetes 1.27 to 1.30: a claim names a class, which names the driver, and parameters objects.
 
-Which devices were allocated does not stand in the claim.
+Which devices were allocated stands in the claim only if the driver says so in a resource handle.
 Source: k8s.io/api/resource/v1alpha2 types.go.
 """
 
@@ -11,6 +11,9 @@ from api.claims.view import Allocation, ClaimView, ParametersReference, allocati
 from api.objects import JSON
 
 IMMEDIATE: Final = "Immediate"
+
+MAX_HANDLE_BYTES: Final = 16 * 1024
+"""ResourceHandleDataMaxSize: of the data in one resource handle."""
 
 
 def read(raw: JSON) -> ClaimView:
@@ -59,4 +62,10 @@ def _allocation(raw: JSON) -> Allocation | None:
     if found is None:
         return None
     driver = raw["status"].get("driverName")
-    return Allocation(found, frozenset([driver] if driver else []), found.get("availableOnNodes"))
+    drivers = frozenset([driver] if driver else [])
+    handles = {
+        str(each.get("driverName", "")): str(each["data"])
+        for each in found.get("resourceHandles") or []
+        if each.get("data")
+    }
+    return Allocation(found, drivers, found.get("availableOnNodes"), handles)

@@ -23,7 +23,9 @@ def read(raw: JSON) -> ClaimView:
         return ClaimView(raw)
     driver = found.get("controller")
     drivers = frozenset([driver] if driver else [])
-    return ClaimView(raw, Allocation(found, drivers, found.get("nodeSelector")))
+    opaque = (each.get("opaque") or {} for each in _devices(found).get("config") or [])
+    handles = {str(each["driver"]): each.get("parameters") or {} for each in opaque if each}
+    return ClaimView(raw, Allocation(found, drivers, found.get("nodeSelector"), handles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,10 @@ class DeviceClass:
     @property
     def _spec(self) -> JSON:
         return self.raw.get("spec") or {}
+
+
+def _devices(allocation: JSON) -> JSON:
+    return allocation.get("devices") or {}
 
 
 def _config(entries: Iterable[JSON], field: str, driver: str) -> list[DeviceConfig]:

@@ -14,7 +14,8 @@ from api.objects import JSON, ClaimUID, NamespacedObject, NodeName, uid_of
 from api.selectors import named_nodes
 
 FROM_CLASS: Final = "FromClass"
-"""`source` of parameters that stand in the DeviceClass."""
+FROM_CLAIM: Final = "FromClaim"
+"""`source` of parameters: whether they stand in the DeviceClass."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +111,13 @@ class Allocation:
         drivers: that prepare the claim; of a classic version the one whose controller allocated,
             none if that was kube-scheduler.
         nodes: NodeSelector of the nodes where the devices are, None for every node.
+        handles: by driver, what its controller tells its plugins; a text or an object.
     """
 
     raw: JSON
     drivers: frozenset[str]
     nodes: JSON | None
+    handles: Mapping[str, str | JSON] = field(default_factory=dict)
 
     @property
     def entries(self) -> list[JSON]:
@@ -209,6 +212,12 @@ class ClaimView(NamespacedObject):
     def results(self, driver: str) -> tuple[Result, ...]:
         """Return the allocated devices of a driver, as far as the claim names devices."""
         return self.allocation.results(driver) if self.allocation else ()
+
+    def handle(self, driver: str) -> str | JSON | None:
+        """Return what the controller of a driver wrote into the claim for its plugins."""
+        if self.allocation is None or driver not in self.allocation.drivers:
+            return None
+        return self.allocation.handles.get(driver)
 
     def node(self, driver: str) -> NodeName | None:
         """Return the first node that the allocation of a driver names."""

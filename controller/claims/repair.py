@@ -16,6 +16,7 @@ from api.claims.versions import read_claim
 from api.claims.view import ClaimView
 from api.contract import Contract
 from api.events import Events
+from api.handles import with_claims
 from api.invariants import Fault, Violation, entry_faults, lost, misplaced, whole
 from api.nas import AllocatedClaim, AllocatedDevice, Device, NodeAllocationState
 from api.objects import JSON, ClaimUID, Key, NodeName, device_name, uid_of
@@ -141,6 +142,8 @@ class StateRepair:
         self._seen[key] = seen | {fault: now + PERIOD_SECONDS - grace(fault) for fault in due}
         if due:
             self._repair(raw, state, due)
+        if not state.in_claims.keys().isdisjoint(state.allocated):
+            self._writer.tidy(state.node)
         waits = [since + grace(fault) - now for fault, since in self._seen[key].items()]
         return After(min([PERIOD_SECONDS, *waits]))
 
@@ -210,9 +213,10 @@ def faults(
 ) -> list[Violation]:
     """Return what can be repaired of what is wrong between a node's state and the claims."""
     by_uid = {claim.uid: claim for claim in claims}
+    state = with_claims(state, by_uid.values(), contract)
     entries = [
         fault
-        for uid, entry in state.allocated.items()
+        for uid, entry in state.holders.items()
         for fault in entry_faults(state.node, uid, entry, by_uid.get(uid), contract)
     ]
     driver = contract.driver_name

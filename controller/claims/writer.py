@@ -21,8 +21,9 @@ from api.objects import JSON, ClaimUID, NodeName
 from api.resources import Resource
 from controller.decide.allocator import Refusal, described
 from controller.errors import StaleWorld
-from controller.nodes.commits import Allocate, Enter, NodeCommits, Withdraw
+from controller.nodes.commits import Allocate, Enter, NodeCommits, Tidy, Withdraw
 from controller.nodes.infos import NodeInfos
+from controller.nodes.records import Records
 from controller.versions.dialect import ClaimRequests, Dialect
 from kube.cache import revision
 from kube.client import Client
@@ -59,6 +60,7 @@ class ClaimWriter:
         dialect: Dialect,
         claims: Resource,
         commits: NodeCommits,
+        records: Records,
         cache: Store,
         infos: NodeInfos,
         events: Events,
@@ -74,6 +76,7 @@ class ClaimWriter:
             dialect: how an allocation is written.
             claims: ResourceClaim in the version that the server has.
             commits: of node states.
+            records: what claims say themselves of their devices.
             cache: watch cache of the claims.
             infos: the nodes.
             events: told of each allocation that is complete, on the claim.
@@ -81,6 +84,7 @@ class ClaimWriter:
             clock: monotonic seconds.
         """
         self._client = client
+        self._driver_name = contract.driver_name
         self._finalizer = contract.finalizer
         self._moved_annotation = contract.moved_annotation
         self._dialect = dialect
@@ -89,6 +93,7 @@ class ClaimWriter:
         self._infos = infos
         self._events = events
         self._commits = commits
+        self._records = records
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
@@ -126,6 +131,7 @@ class ClaimWriter:
             for waiting in marked:
                 devices = planned[waiting.claim.uid]
                 raw = self._dialect.allocated(waiting.claim, waiting.asked, node, devices)
+                raw = self._records.told(raw, devices)
                 stored = self._write_status(_reserved(raw, consumer) if consumer else raw)
                 self._events.normal(stored, "Allocated", described(node, devices))
         return None
@@ -154,11 +160,13 @@ class ClaimWriter:
             yield
 
     def _deallocate(self, claim: ClaimView) -> StillPrepared | None:
-        for node in self._infos.holders(claim.uid):
+        holding = self._infos.holders(claim.uid)
+        told = claim.node(self._driver_name) if claim.handle(self._driver_name) else None
+        for node in [*holding, *([told] if told and told not in holding else [])]:
             busy = self._still_prepared(claim.uid, node)
             if busy is not None:
                 return busy
-        for node in self._infos.holders(claim.uid):
+        for node in holding:
             self.withdraw(claim.uid, node)
         raw = claim.raw
         if claim.allocation is not None or claim.deallocation_requested:
@@ -212,6 +220,15 @@ class ClaimWriter:
         """
         with self._alone([claim]):
             return self._commits.commit(node, Enter(claim.uid, entry))
+
+    def tidy(self, node: NodeName) -> None:
+        """Take those entries from a node's NAS whose claims say themselves what they have.
+
+        Raises:
+            StaleWorld: others write the NAS all the time.
+            KubeError: it could not be written.
+        """
+        self._commits.commit(node, Tidy())
 
     def abandon(self, claim: ClaimView) -> None:
         """Take back the devices of a claim whose allocation was never completed.

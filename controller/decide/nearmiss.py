@@ -4,10 +4,10 @@ What is told changes with the state of one node only, and names times instead of
 repeats is counted as long as its text is the same.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from api.claims.view import consumers
 from api.nas import AllocatedClaim, AllocatedDevice, Device, NodeAllocationState
@@ -26,6 +26,8 @@ ClaimOf = Callable[[ClaimUID, AllocatedClaim], JSON | None]
 """Returns the object of a claim that has devices, None if it is not known."""
 
 _SHOWN: Final = 3
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class Supply:
 
     def open(self, requests: Sequence[DeviceRequest]) -> list[DeviceRequest]:
         """Return the requests of claims that have no devices here."""
-        return [each for each in requests if each.claim not in self.state.allocated]
+        return [each for each in requests if each.claim not in self.state.holders]
 
     def missing(self, requests: Sequence[DeviceRequest]) -> int:
         """Return how many devices, or shares, it lacks at present."""
@@ -102,7 +104,7 @@ def _miss(supply: Supply, requests: Sequence[DeviceRequest]) -> Miss | None:
     """Return what a node lacks, None if it lacks nothing, or would never serve the pod."""
     asked, state = supply.open(requests), supply.state
     own = {each.claim for each in requests}
-    others = {uid: entry for uid, entry in state.allocated.items() if uid not in own}
+    others = {uid: entry for uid, entry in state.holders.items() if uid not in own}
     serves, shared = served(supply.free, supply.shared, asked)
     if serves == _wanted(asked) or fits(supply.free, supply.shared, asked):
         return None
@@ -157,10 +159,15 @@ def _possible(
     """Tell whether a node would serve requests if others gave back all they have."""
     without = replace(
         state,
-        allocated={uid: entry for uid, entry in state.allocated.items() if uid not in others},
-        prepared={uid: made for uid, made in state.prepared.items() if uid not in others},
+        allocated=_but(others, state.allocated),
+        in_claims=_but(others, state.in_claims),
+        prepared=_but(others, state.prepared),
     )
     return all(each.recordable(state) for each in requests) and fits(*at_hand(without), requests)
+
+
+def _but(others: Container[ClaimUID], held: Mapping[ClaimUID, T]) -> Mapping[ClaimUID, T]:
+    return {uid: what for uid, what in held.items() if uid not in others}
 
 
 def _wanted(requests: Sequence[DeviceRequest]) -> int:

@@ -22,7 +22,9 @@ from api.objects import ClaimUID, NodeName
 from api.resources import Resource
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.errors import NodeUnavailable, StaleWorld
+from controller.nodes.fence import Fence
 from controller.nodes.infos import NodeInfos, NodeView, view_of
+from controller.nodes.records import Records
 from kube.errors import Conflict, NotFound
 from kube.keylocks import KeyLocks
 from ops.pruning import Api
@@ -81,7 +83,7 @@ class Allocate:
         if state is None or isinstance(planned, Refusal):
             return Applied(None, planned)
         given = {
-            uid: state.allocated.get(uid)
+            uid: state.holders.get(uid)
             or AllocatedClaim(devices, self.claims[uid].namespace, self.claims[uid].name)
             for uid, devices in planned.items()
         }
@@ -122,11 +124,20 @@ class Enter:
 
     def apply(self, state: NodeAllocationState | None) -> Applied[bool]:
         """Tell whether something was entered."""
-        absent = state is not None and self.claim not in state.allocated
+        absent = state is not None and self.claim not in state.holders
         given = self.entry(state) if state is not None and absent else None
         if state is None or given is None:
             return Applied(None, False)
         return Applied({**state.allocated, self.claim: given}, True)
+
+
+@dataclass(frozen=True, slots=True)
+class Tidy:
+    """Leave in the NAS of a node what has to stand there."""
+
+    def apply(self, _state: NodeAllocationState | None) -> Applied[None]:
+        """Change nothing of who has which devices."""
+        return Applied(None, None)
 
 
 @dataclass(slots=True, eq=False)
@@ -141,12 +152,31 @@ class _Waiting:
 class NodeCommits:
     """Thread-safe."""
 
-    def __init__(self, client: Api, states: Resource, device_key: str, infos: NodeInfos) -> None:
-        """Write `states`, the NAS objects of the nodes in `infos`, and feed the answers to it."""
+    def __init__(
+        self,
+        client: Api,
+        states: Resource,
+        device_key: str,
+        infos: NodeInfos,
+        records: Records,
+        fence: Fence,
+    ) -> None:
+        """Write `states`, the NAS objects of the nodes in `infos`, and feed the answers to it.
+
+        Args:
+            client: the API server.
+            states: NodeAllocationState.
+            device_key: of the driver.
+            infos: the nodes.
+            records: what has to stand in a NAS.
+            fence: what has to be known before one is written.
+        """
         self._client = client
         self._states = states
         self._device_key = device_key
         self._infos = infos
+        self._records = records
+        self._fence = fence
         self._guard = threading.Lock()
         self._locks = KeyLocks[NodeName]()
         self._waiting: dict[NodeName, list[_Waiting]] = {}
@@ -175,7 +205,7 @@ class NodeCommits:
         with self._guard:
             others = [each for each in self._waiting.pop(node, []) if each is not mine]
         for _ in range(NAS_ATTEMPTS):
-            state = self._infos.state(node)
+            state = self._newest(node)
             applied = mine.edit.apply(state)
             mine.result = applied.result
             if state is None:
@@ -187,11 +217,33 @@ class NodeCommits:
                 return
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 
-    def _store(self, state: NodeAllocationState, allocated: Allocated) -> bool:
+    def _newest(self, node: NodeName) -> NodeAllocationState | None:
+        """Return the state of a node, with all claims that had devices of it when it was written.
+
+        What is not behind was so before the claims are read that come with it.
+        """
+        for _ in range(NAS_ATTEMPTS):
+            before = self._infos.state(node)
+            if self._is_behind(before):
+                self._fence.catch_up(self._infos.writers)
+                continue
+            state = self._infos.state(node)
+            if state is None or (before is not None and state.writer == before.writer):
+                return state
+        raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
+
+    def _is_behind(self, state: NodeAllocationState | None) -> bool:
+        if state is None or not (state.writer or self._records.needs_writer(state)):
+            return False
+        return self._fence.is_behind(state)
+
+    def _store(self, state: NodeAllocationState, wanted: Allocated) -> bool:
         """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""
+        allocated = self._records.kept(state, wanted)
         if allocated == state.allocated:
             return True
-        patch = allocated_patch(state, allocated, self._device_key)
+        writer = self._fence.next_writer() if self._records.needs_writer(state) else ""
+        patch = allocated_patch(state, allocated, self._device_key, writer)
         try:
             self._infos.written(
                 self._client.patch(self._states, state.node, patch, namespace=state.namespace)

@@ -18,7 +18,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
+from api.claims.versions import read_claim
+from api.contract import Contract
 from api.errors import MalformedState
+from api.handles import with_claims
 from api.names import NAS_KIND
 from api.nas import AllocatedClaim, Device, Heartbeat, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, Key, NodeName, object_key
@@ -29,6 +32,7 @@ from kube.store import Store
 from ops.pruning import APPLY
 
 HOLDERS_INDEX = "allocated-claim"
+HANDLES_INDEX = "handle-node"
 RESERVATION_SECONDS: Final = 10.0
 
 NO_SHARING: Final = Refusal(
@@ -57,7 +61,7 @@ class NodeView:
 
     def plan(self, requests: Sequence[DeviceRequest], reserved: Plan = _NONE) -> Plan | Refusal:
         """Plan requests on this node, leaving out what is reserved."""
-        allocated = self.state.allocated
+        allocated = self.state.holders
         held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
         if not all(r.recordable(self.state) or r.claim in held for r in requests):
             return NO_SHARING
@@ -75,7 +79,11 @@ class NodeView:
 
     def _with(self, reserved: Plan) -> "NodeView":
         """Return the node as if claims had what is reserved for them."""
-        more = {uid: AllocatedClaim(devices) for uid, devices in reserved.items()}
+        more = {
+            uid: AllocatedClaim(devices)
+            for uid, devices in reserved.items()
+            if uid not in self.state.holders
+        }
         state = replace(self.state, allocated={**more, **self.state.allocated})
         return NodeView(state, *at_hand(state))
 
@@ -86,6 +94,7 @@ class _Known:
 
     version: str
     spec: object
+    claims: list[JSON]
     state: NodeAllocationState | Refusal
     view: NodeView | Refusal
 
@@ -96,6 +105,8 @@ def view_of(state: NodeAllocationState | None) -> NodeView | Refusal:
         return Refusal("NotPublished", "no plugin has published its devices")
     if not state.ready:
         return Refusal("NotReady", f"its plugin reports status {state.status}")
+    if state.unreadable:
+        return Refusal("Malformed", state.unreadable)
     return NodeView(state, *at_hand(state))
 
 
@@ -104,6 +115,13 @@ def holders_index(obj: JSON) -> Iterable[str]:
     spec = obj.get("spec")
     allocated = spec.get("allocatedClaims") if isinstance(spec, dict) else None
     return list(allocated) if isinstance(allocated, dict) else []
+
+
+def handles_index(contract: Contract, obj: JSON) -> Iterable[str]:
+    """Index a claim that says itself what it was given by the node that has the devices."""
+    claim = read_claim(obj)
+    node = claim.node(contract.driver_name)
+    return [] if node is None or claim.handle(contract.driver_name) is None else [node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +221,25 @@ class NodeInfos:
     def __init__(
         self,
         store: Store,
+        claims: Store,
         namespace: str,
-        device_key: str,
+        contract: Contract,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Read from `store`, a cache of the NAS objects of `namespace` with holders_index."""
+        """Read what is in caches.
+
+        Args:
+            store: of the NAS objects of `namespace`, with holders_index.
+            claims: with handles_index.
+            namespace: of the NAS objects.
+            contract: of the driver.
+            clock: monotonic seconds.
+        """
         self._store = store
+        self._claims = claims
         self._namespace = namespace
-        self._device_key = device_key
+        self._contract = contract
         self._known: dict[NodeName, _Known] = {}
         self.heartbeats = Heartbeats(clock)
         self._reservations = Reservations(clock)
@@ -279,6 +307,15 @@ class NodeInfos:
         found = self._store.by_index(HOLDERS_INDEX, claim)
         return sorted(NodeName(obj["metadata"]["name"]) for obj in found)
 
+    def writers(self) -> dict[NodeName, str]:
+        """Return who wrote the allocations of each node, as far as its NAS tells."""
+        known = ((node, self._look(node)) for node in self.nodes())
+        return {
+            node: each.state.writer
+            for node, each in known
+            if each is not None and isinstance(each.state, NodeAllocationState)
+        }
+
     def written(self, obj: JSON) -> None:
         """Take in the API server's answer to a read or write of a NAS."""
         self._store.written(obj)
@@ -295,16 +332,19 @@ class NodeInfos:
             return None
         known = self._known.get(node)
         version = str(obj["metadata"].get("resourceVersion", ""))
-        if known is None or known.version != version:
-            known = self._known[node] = _read(version, obj, known, self._device_key)
+        claims = self._claims.by_index(HANDLES_INDEX, node)
+        if known is None or known.version != version or known.claims != claims:
+            known = self._known[node] = _read(version, obj, claims, known, self._contract)
             if isinstance(known.state, NodeAllocationState):
                 self.heartbeats.saw(node, known.state.heartbeat)
         return known
 
 
-def _read(version: str, obj: JSON, before: _Known | None, key: str) -> _Known:
+def _read(
+    version: str, obj: JSON, claims: list[JSON], before: _Known | None, contract: Contract
+) -> _Known:
     """Read a NAS; most versions differ from the one before in their heartbeat only."""
-    spec = obj.get("spec")
+    spec, key = obj.get("spec"), contract.device_key
     try:
         if before is None or isinstance(before.state, Refusal) or before.spec != spec:
             state = parse_nas(obj, key)
@@ -312,5 +352,7 @@ def _read(version: str, obj: JSON, before: _Known | None, key: str) -> _Known:
             state = parse_nas({**obj, "spec": None}, key).with_spec_of(before.state)
     except MalformedState as error:
         malformed = Refusal("Malformed", str(error))
-        return _Known(version, spec, malformed, malformed)
-    return _Known(version, spec, state, view_of(state))
+        return _Known(version, spec, claims, malformed, malformed)
+    if claims:
+        state = with_claims(state, map(read_claim, claims), contract)
+    return _Known(version, spec, claims, state, view_of(state))

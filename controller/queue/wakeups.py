@@ -4,7 +4,7 @@ from typing import Final
 
 from api.claims.versions import read_claim
 from api.contract import Contract
-from api.objects import JSON, ClaimUID, key_of, uid_of
+from api.objects import JSON, ClaimUID, NodeName, key_of, uid_of
 from api.pods import PodSchedulingContext
 from controller.claims.sync import rests
 from controller.nodes.infos import NodeInfos
@@ -42,6 +42,10 @@ class Wakeups:
         """
         if not (self._rests(new) and (old is None or self._rests(old))):
             self._enqueue(CLAIM, old, new)
+        node = self._freed(old, new)
+        if node is not None:
+            self._wake(Topic("node", node))
+            self._wake(ANY_NODE)
         if new is None and old is not None:
             for node in self._infos.holders(ClaimUID(uid_of(old))):
                 self._queue.add(queue_key(STATE, self._infos.key(node)))
@@ -95,6 +99,14 @@ class Wakeups:
             self._wake(Topic(kind, key_of(new or old or {})))
 
         return changed
+
+    def _freed(self, old: JSON | None, new: JSON | None) -> NodeName | None:
+        """Return the node whose devices a claim had, by its own words, and has no more."""
+        driver = self._contract.driver_name
+        before = read_claim(old) if old is not None else None
+        if before is None or before.handle(driver) is None:
+            return None
+        return None if new is not None and read_claim(new).handle(driver) else before.node(driver)
 
     def _rests(self, obj: JSON | None) -> bool:
         return obj is not None and rests(read_claim(obj), self._contract)

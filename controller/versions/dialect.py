@@ -99,6 +99,13 @@ class Dialect(Protocol):
         """
         ...
 
+    def with_handle(self, claim: JSON, handle: JSON, /) -> JSON:
+        """Return a claim from `allocated` that says itself what it was given.
+
+        A handle that is larger than the API server takes is left out.
+        """
+        ...
+
     def freed(self, claim: ClaimView) -> JSON:
         """Return the claim as it was before it was allocated."""
         ...

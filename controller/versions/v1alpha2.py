@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from api.claims.v1alpha2 import ResourceClass
+from api.claims.v1alpha2 import MAX_HANDLE_BYTES, ResourceClass
 from api.claims.view import ClaimView, ParametersReference, with_status
 from api.errors import ParametersNotFound, UnknownParametersKind, UserError
 from api.names import CLAIM_PARAMETERS_KIND, CLASS_PARAMETERS_KIND, PARAMETERS_GROUP
@@ -20,6 +20,7 @@ from api.parameters import (
     parse_claim_parameters,
     parse_class_parameters,
 )
+from api.rawjson import encoded
 from api.resources import DRA_V1ALPHA2
 from api.selectors import only_node
 from controller.decide.allocator import DeviceRequest
@@ -75,6 +76,15 @@ class V1Alpha2:
         """Return the claim allocated on a node; its devices stand in the node's NAS only."""
         allocation = {"availableOnNodes": only_node(node), "shareable": True}
         return with_status(claim.raw, driverName=self._driver_name, allocation=allocation)
+
+    def with_handle(self, claim: JSON, handle: JSON) -> JSON:
+        """Return the claim with the one resource handle that kubelets pass on to the plugin."""
+        data = encoded(handle)
+        if len(data.encode()) > MAX_HANDLE_BYTES:
+            return claim
+        handles = [{"driverName": self._driver_name, "data": data}]
+        allocation = {**claim["status"]["allocation"], "resourceHandles": handles}
+        return with_status(claim, allocation=allocation)
 
     def freed(self, claim: ClaimView) -> JSON:
         """Return the claim without allocation and driver."""

@@ -17,7 +17,7 @@ from api.claims.v1alpha3 import (
     DeviceClass,
     RequestedDevices,
 )
-from api.claims.view import ClaimView, with_status
+from api.claims.view import FROM_CLAIM, ClaimView, with_status
 from api.embedded import claim_parameters, class_parameters
 from api.errors import MalformedState, UserError
 from api.names import (
@@ -101,6 +101,13 @@ class V1Alpha3:
             "nodeSelector": only_node(node),
         }
         return with_status(claim.raw, allocation=allocation)
+
+    def with_handle(self, claim: JSON, handle: JSON) -> JSON:
+        """Return the claim with the handle among the parameters that apply to its devices."""
+        own = {"driver": self._driver_name, "parameters": handle}
+        allocation = claim["status"]["allocation"]
+        devices = {**allocation["devices"], "config": [{"source": FROM_CLAIM, "opaque": own}]}
+        return with_status(claim, allocation={**allocation, "devices": devices})
 
     def freed(self, claim: ClaimView) -> JSON:
         """Return the claim without allocation."""

@@ -65,11 +65,7 @@ class NasPublisher:
         Raises:
             MalformedState: the NAS cannot be read.
         """
-        shown = self._record.current()
-        return [
-            published_claim(uid, devices, shown.allocated.get(uid))
-            for uid, devices in shown.prepared.items()
-        ]
+        return shown_claims(self._record.current())
 
     def restore(self, claims: Iterable[PreparedClaim]) -> None:
         """Make the NAS show exactly these claims.
@@ -159,6 +155,14 @@ class NasPublisher:
             del self._pending[change.uid]
             if change.precondition is not None:
                 self._wanted.pop(change.uid, None)
+
+
+def shown_claims(state: NodeAllocationState) -> list[PreparedClaim]:
+    """Return the prepared claims that a NAS shows."""
+    return [
+        published_claim(uid, devices, state.allocated.get(uid))
+        for uid, devices in state.prepared.items()
+    ]
 
 
 def published_claim(

@@ -21,6 +21,7 @@ from api.nas import (
     inventory_patch,
     new_nas,
     parse_nas,
+    place_patch,
     prepared_patch,
     status_patch,
 )
@@ -67,6 +68,7 @@ class NodeState:
         devices: tuple[Device, ...],
         key: str,
         sharing: tuple[str, ...] = (),
+        prepared_in: str = "",
     ) -> None:
         """Manage the NAS that is named like the node.
 
@@ -78,6 +80,7 @@ class NodeState:
             devices: the inventory, in the order in which it is offered.
             key: of the driver in the NAS.
             sharing: how the devices may be shared between claims.
+            prepared_in: where prepared claims are shown; empty is in the NAS.
         """
         self._client = client
         self._cache = cache
@@ -86,6 +89,7 @@ class NodeState:
         self._devices = devices
         self._key = key
         self._sharing = sharing
+        self._prepared_in = prepared_in
         self._last: tuple[tuple[str, int], NodeAllocationState] | None = None
 
     def current(self) -> NodeAllocationState:
@@ -138,7 +142,10 @@ class NodeState:
             MalformedState: with the object, the field and the remedy.
         """
         raw = self._cached()
-        return raw is not None and self._parsed(raw).allocatable == self._devices
+        if raw is None:
+            return False
+        state = self._parsed(raw)
+        return state.allocatable == self._devices and self._says_place(state)
 
     def ensure(self) -> None:
         """Make the NAS exist, owned by the present Node and offering exactly our inventory.
@@ -226,10 +233,16 @@ class NodeState:
             guard = {"resourceVersion": state.resource_version, "ownerReferences": references}
             state = parse_nas(self._patch({"metadata": guard}), self._key)
             _LOG.info("Owner of the NodeAllocationState set", node=self._node, uid=owner)
+        if not self._says_place(state):
+            state = parse_nas(self._patch(place_patch(self._prepared_in)), self._key)
+            _LOG.info("Place of prepared claims set", node=self._node, place=self._prepared_in)
         offers = (state.allocatable, state.sharing)
         if offers != (self._devices, self._sharing) or "summary" not in raw:
             self._patch(inventory_patch(state, self._devices, self._key, self._sharing))
             _LOG.info("Inventory written", node=self._node, devices=len(self._devices))
+
+    def _says_place(self, state: NodeAllocationState) -> bool:
+        return state.prepared_here == (not self._prepared_in)
 
     def _parsed(self, raw: JSON) -> NodeAllocationState:
         """Read an object, each resourceVersion once; threads may both do it, without harm."""

@@ -1,20 +1,21 @@
 """The fake driver: devices by name only, which containers get as variables.
 
-What a claim was given stands in the node's NAS, with the split of each device, or its share. Called
-by `dra.node`.
+What a claim was given stands in the claim itself or in the node's NAS, with the split of each
+device, or its share. Called by `dra.node`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 from api.claims.view import ClaimView, Config, Result
 from api.contract import Contract
+from api.handles import given
 from api.nas import AllocatedDevice, Share, device_json
 from api.nas import Device as OfferedDevice
-from api.objects import DeviceID, NodeName, device_name
+from api.objects import JSON, DeviceID, NodeName, device_name
 from dra.devicestate import cdi
-from dra.driver import PreparedClaim, PreparedDevice, PreparingClaim
+from dra.driver import Edits, PreparedClaim, PreparedDevice, PreparingClaim
 from dra.inventory import Device, Inventory
 from dra.kubelet.answers import Answer, AnsweredDevice
 from dra.node import Allocation
@@ -64,6 +65,11 @@ class FakeDriver:
     def unprepare(self, claim: PreparedClaim) -> None:
         """Undo nothing, since nothing was done."""
 
+    def remake(self, claim: PreparedClaim, file: JSON | None) -> PreparedClaim:
+        """Return a claim with the edits of its devices, which are those of its file if known."""
+        known = all(device.edits != Edits() for device in claim.devices)
+        return claim if known else self.fakes.remake(claim, file)
+
     def answer(self, claim: PreparedClaim, view: ClaimView) -> Answer:
         """Return a prepared claim, and as it was read, in the form that kubelets get."""
         results = view.results(self.contract.driver_name)
@@ -76,24 +82,46 @@ def offered(inventory: Inventory) -> tuple[OfferedDevice, ...]:
     return tuple(OfferedDevice(DeviceID(str(a["uuid"])), str(a["model"])) for a in found)
 
 
-class FromNodeState:
-    """Finds in the node's NAS what claims were given; a dra.node.Allocations."""
+class FromController:
+    """Finds what a controller has given to claims; a dra.node.Allocations."""
 
-    def __init__(self, node_state: NodeState, node: NodeName) -> None:
-        """Look into the NAS of a node."""
+    def __init__(
+        self, contract: Contract, node_state: NodeState, node: NodeName, *, tested: bool
+    ) -> None:
+        """Look into claims, and for those that do not say it into the NAS of a node.
+
+        Args:
+            contract: of the driver.
+            node_state: the NAS.
+            node: its name.
+            tested: whether the publisher of prepared claims tests what the watch cache says.
+        """
+        self._contract = contract
         self._node_state = node_state
         self._node = node
+        self._tested = tested
 
     def of(self, claim: ClaimView, held: PreparedClaim | None) -> Iterator[Allocation]:
+        """Yield what the claim says, which was read live, or what the node's NAS has for it.
+
+        Raises:
+            MalformedHandle: the claim says what cannot be read.
+            NotInNodeState: neither has devices for the claim.
+            KubeError: the NAS cannot be read.
+        """
+        found = given(claim, self._contract)
+        if found is None:
+            yield from self._in_node_state(claim, held)
+        else:
+            yield Allocation(self._results(found.devices))
+
+    def _in_node_state(self, claim: ClaimView, held: PreparedClaim | None) -> Iterator[Allocation]:
         """Yield what the watch cache says, which saves a request but may be behind; then live.
 
         A NAS that was deleted loses its allocations; a claim that is prepared keeps its devices.
-
-        Raises:
-            NotInNodeState: the NAS has none for the claim.
-            KubeError: the NAS cannot be read.
         """
-        cached = self._node_state.cached_allocation(claim.uid) if held is None else None
+        doubtful = self._tested and held is None
+        cached = self._node_state.cached_allocation(claim.uid) if doubtful else None
         if cached is not None and cached.claim.devices:
             yield Allocation(self._results(cached.claim.devices), cached.precondition)
         allocated = self._node_state.read().allocated.get(claim.uid)
@@ -109,6 +137,31 @@ class FromNodeState:
 
     def _results(self, devices: Sequence[AllocatedDevice]) -> tuple[Result, ...]:
         return tuple(_result(self._node, each) for each in devices)
+
+
+def with_parents(source: DeviceSource, node: NodeName, claim: PreparedClaim) -> PreparedClaim:
+    """Return a claim as its CDI file shows it, with the parents of devices that are children."""
+    most = len(claim.devices)
+    parents = {
+        child: device.id
+        for device in source.devices()
+        for child in source.children(device.id, most)
+    }
+    devices = (
+        (device, parents.get(DeviceID(device.device), device.device)) for device in claim.devices
+    )
+    return replace(
+        claim,
+        devices=tuple(
+            replace(
+                device,
+                pool=node,
+                device=whole,
+                name=device.device if device.device != whole else "",
+            )
+            for device, whole in devices
+        ),
+    )
 
 
 def answer(

@@ -1,10 +1,17 @@
 """Undoes what people and other programs do to the node's NAS. Called by the sync of the plugin."""
 
 from collections.abc import Callable
+from typing import Protocol
 
-from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
 from dra.repairs import Repair, Report
+
+
+class Shown(Protocol):
+    """What is needed of the publisher of prepared claims."""
+
+    def reconcile(self) -> None:
+        """Undo what others wrote."""
 
 
 class Repairs:
@@ -13,7 +20,7 @@ class Repairs:
     def __init__(
         self,
         node_state: NodeState,
-        publisher: NasPublisher,
+        publisher: Shown,
         status_changed: Callable[[], None],
         report: Report,
     ) -> None:
@@ -21,7 +28,7 @@ class Repairs:
 
         Args:
             node_state: the node's NAS.
-            publisher: shows the prepared claims there.
+            publisher: shows the prepared claims there, or none.
             status_changed: has the status written again, which a NAS made anew does not have.
             report: tells people what had to be repaired.
         """

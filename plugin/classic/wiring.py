@@ -2,17 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 from api.claims.versions import CLASSIC
 from api.contract import Contract
 from api.names import TIME_SLICED
+from api.objects import NodeName
 from api.resources import STATES
 from dra.claims import ClaimReader
+from dra.devicestate.directory import CdiDirectory
+from dra.devicestate.publisher import Publisher
 from dra.devicestate.state import State
 from dra.kubelet.services import CLASSIC_SERVICES
 from dra.node import NoStatus
 from dra.publish.nas import NasPublisher
 from dra.publish.nodestate import NodeState
+from dra.publish.withheld import Withheld
 from dra.sync import NodeSync, Task
 from dra.wiring import AllocationModel, Plugin, Surroundings, Telemetry
 from dra.wiring import build as build_plugin
@@ -20,9 +26,10 @@ from kube.reflector import Reflector
 from kube.store import Store
 from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
+from ops.communication import Communication
 from ops.logs import get_logger
 from ops.pruning import ComparedWrites
-from plugin.classic.driver import FakeDriver, FromNodeState, offered
+from plugin.classic.driver import FakeDriver, FromController, offered, with_parents
 from plugin.classic.heartbeat import PERIOD_SECONDS, Heartbeats
 from plugin.classic.readiness import Readiness
 from plugin.classic.repairs import Repairs
@@ -32,6 +39,9 @@ from plugin.fakes import Fakes
 REPAIR = "repair"
 STATUS = "status"
 HEARTBEAT = "heartbeat"
+
+CHECKPOINT: Final = "checkpoint"
+"""Where prepared claims are shown that are not in the NAS."""
 
 _LOG = get_logger("plugin")
 
@@ -45,12 +55,14 @@ class Site:
         namespace: of its NAS.
         source: of its devices.
         heartbeat_period: seconds.
+        communication: where prepared claims are shown.
     """
 
     contract: Contract
     namespace: str
     source: DeviceSource
     heartbeat_period: float = PERIOD_SECONDS
+    communication: Communication = Communication.NAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ class ClassicPlugin:
         cache: of the node's NAS.
         reflector: fills it.
         node_state: the node's NAS.
-        publisher: shows the prepared claims there.
+        publisher: shows the prepared claims there, or sees to it that none are.
         readiness: the status of the NAS.
         heartbeats: in the NAS.
         queue: of the sync.
@@ -73,7 +85,7 @@ class ClassicPlugin:
     cache: Store
     reflector: Reflector
     node_state: NodeState
-    publisher: NasPublisher
+    publisher: NasPublisher | Withheld
     readiness: Readiness
     heartbeats: Heartbeats
     queue: WorkQueue
@@ -95,12 +107,15 @@ def build(around: Surroundings, site: Site, telemetry: Telemetry) -> ClassicPlug
         offered(driver.discover()),
         site.contract.device_key,
         (TIME_SLICED,),
+        CHECKPOINT if site.communication is Communication.HANDLE else "",
     )
-    publisher = NasPublisher(node_state, report=telemetry.report)
-    model = _allocation_model(around, driver, node_state, lambda: sync.request(STATUS))
-    plugin = build_plugin(
-        around, driver, model, _state(around, driver, publisher, telemetry), telemetry
-    )
+    directory = driver.fakes.directory(around.places.cdi_root.path)
+    publisher = _publisher(site, around.node, node_state, directory, telemetry)
+    tested = isinstance(publisher, NasPublisher)
+    allocations = FromController(site.contract, node_state, around.node, tested=tested)
+    model = _allocation_model(around, driver, allocations, lambda: sync.request(STATUS))
+    state = _state(around, driver, directory, publisher, telemetry)
+    plugin = build_plugin(around, driver, model, state, telemetry)
     readiness = Readiness(node_state, plugin.registration)
     heartbeats = Heartbeats(node_state, site.heartbeat_period, telemetry.measured.beat)
     repairs = Repairs(node_state, publisher, lambda: sync.request(STATUS), telemetry.report)
@@ -117,16 +132,28 @@ def build(around: Surroundings, site: Site, telemetry: Telemetry) -> ClassicPlug
     return ClassicPlugin(plugin, cache, reflector, *kept, queue, sync)
 
 
+def _publisher(
+    site: Site,
+    node: NodeName,
+    node_state: NodeState,
+    directory: CdiDirectory,
+    telemetry: Telemetry,
+) -> NasPublisher | Withheld:
+    if site.communication is Communication.HANDLE:
+        return Withheld(directory, node_state, partial(with_parents, site.source, node))
+    return NasPublisher(node_state, report=telemetry.report)
+
+
 def _allocation_model(
     around: Surroundings,
     driver: FakeDriver,
-    node_state: NodeState,
+    allocations: FromController,
     status_changed: Callable[[], None],
 ) -> AllocationModel:
     return AllocationModel(
         services=CLASSIC_SERVICES,
         claims=ClaimReader(around.client, CLASSIC),
-        allocations=FromNodeState(node_state, around.node),
+        allocations=allocations,
         status=NoStatus(),
         answer=driver.answer,
         registration_changed=status_changed,
@@ -145,14 +172,18 @@ def _reflector(around: Surroundings, cache: Store, site: Site) -> Reflector:
 
 
 def _state(
-    around: Surroundings, driver: FakeDriver, publisher: NasPublisher, telemetry: Telemetry
+    around: Surroundings,
+    driver: FakeDriver,
+    directory: CdiDirectory,
+    publisher: Publisher,
+    telemetry: Telemetry,
 ) -> State:
     fakes = driver.fakes
     return State(
-        fakes.directory(around.places.cdi_root.path),
+        directory,
         fakes.checkpoint(around.places.directory.path),
         publisher,
         report=telemetry.report,
         write_ahead=False,
-        remake=fakes.remake,
+        remake=driver.remake,
     )

@@ -93,7 +93,7 @@ def test_pod_that_names_its_node(space: Space) -> None:
     node = space.cluster.nodes[-1]
     space.apply(*space.claim("c"), space.pod("placed", "c", nodeName=node))
     space.ready("placed")
-    assert len(space.cluster.state(node).prepared) == 1
+    assert len(space.cluster.state(node).holders) == 1
     assert len(space.devices("placed")) == 1
 
 
@@ -116,7 +116,7 @@ def test_claims_of_a_pod_fit_one_node_together(space: Space) -> None:
     ]
     space.apply(*both, space.pod("both", "a", "b"))
     space.ready("both")
-    used = [len(state.prepared) for state in space.states()]
+    used = [len(state.holders) for state in space.states()]
     assert sorted(used, reverse=True) == [2, *[0] * (len(used) - 1)]
 
 
@@ -246,6 +246,7 @@ def test_restarted_programs_find_what_they_left(space: Space) -> None:
     for state in before:
         assert after[state.node].allocatable == state.allocatable
         assert state.prepared.items() <= after[state.node].prepared.items()
+        assert state.holders.items() <= after[state.node].holders.items()
     assert space.devices("more") != space.devices("user")
 
 

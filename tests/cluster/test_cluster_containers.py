@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from demo.expect import prepared_on
 from testing.waiting import until
 from tests.support.manifests import PRINT_AND_END, ClaimRequest, container, pod
 from tests.support.space import Space
@@ -38,7 +39,7 @@ def _seen(space: Space, *run: str) -> dict[str, str]:
 
 def _wanted(space: Space) -> dict[str, str]:
     """Return the variables that the claims of the namespace have to be found by."""
-    prepared = {uid: devices for s in space.states() for uid, devices in s.prepared.items()}
+    prepared = {uid: devices for s in space.states() for uid, devices in prepared_on(s).items()}
     wanted = {}
     for claim in space.claims():
         meta = claim["metadata"]

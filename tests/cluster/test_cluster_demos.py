@@ -19,8 +19,9 @@ def test_a_demo_shows_what_it_should_and_leaves_nothing(cluster: Cluster, demo: 
     logs = cluster.session.logs(demo)
     states = cluster.session.states()
     assert problems(demo, logs, states) == []
-    assert len(cluster.cdi_files()) == sum(len(s.prepared) for s in states) == len(demo.claims)
-    assert [s.allocated.keys() for s in states] == [s.prepared.keys() for s in states]
+    assert len(cluster.cdi_files()) == sum(len(s.holders) for s in states) == len(demo.claims)
+    shown = [s for s in states if s.prepared_here]
+    assert [s.holders.keys() for s in shown] == [s.prepared.keys() for s in shown]
     assert cluster.kubectl.run("apply", "-f", path).count("unchanged") > 1
     cluster.kubectl.run("delete", "-f", path)
     states = cluster.settled()

@@ -64,7 +64,7 @@ def test_a_wrong_namespace_is_told(busy: Cluster, fake_dra: Run) -> None:
 @pytest.mark.embedded
 def test_files_of_a_node_and_of_another_place(busy: Cluster, fake_dra: Run, tmp_path: Path) -> None:
     assert isinstance(busy, Embedded)
-    (node,) = [state.node for state in busy.session.states() if state.prepared]
+    (node,) = [state.node for state in busy.session.states() if state.holders]
     root = busy.config.node_root(node)
 
     def look(plugins: Path, *options: str) -> tuple[int, list[str]]:

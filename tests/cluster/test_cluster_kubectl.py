@@ -28,8 +28,8 @@ def split_demo(cluster: Cluster) -> Iterator[Cluster]:
 
 
 def holder(cluster: Cluster) -> str:
-    """Return the node that has prepared something."""
-    (node,) = [state.node for state in cluster.session.states() if state.prepared]
+    """Return the node that has given something."""
+    (node,) = [state.node for state in cluster.session.states() if state.holders]
     return node
 
 

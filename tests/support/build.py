@@ -1,5 +1,6 @@
 """Builders of API objects, and modifiers that give them one property each."""
 
+import json
 from typing import Any
 
 from api.contract import FAKE
@@ -185,6 +186,15 @@ def deleted(obj: JSON) -> JSON:
 def allocated(obj: JSON, node: str = "node-1", *, driver: str = FAKE.driver_name) -> JSON:
     allocation = {"availableOnNodes": only_node(node), "shareable": True}
     return _status(obj, allocation=allocation, driverName=driver)
+
+
+def told(obj: JSON, *devices: str, split: int = 0) -> JSON:
+    """Return the claim allocated, so that it says itself that it was given these devices."""
+    given = [{"uuid": each, **({"split": split} if split else {})} for each in devices]
+    data = json.dumps({FAKE.device_key: {"devices": given}})
+    made = allocated(obj)
+    handles = [{"driverName": FAKE.driver_name, "data": data}]
+    return _status(made, allocation={**made["status"]["allocation"], "resourceHandles": handles})
 
 
 def device_allocated(obj: JSON, node: str = "node-1", *indexes: int) -> JSON:

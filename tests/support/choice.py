@@ -104,7 +104,10 @@ def helm_install(kubeconfig: Path, values: Mapping[str, object] | None = None) -
     """
     repository, tag = IMAGE
     image = {"repository": repository, "tag": tag, "pullPolicy": "Never"}
-    _helm(kubeconfig).install(RELEASE, SYSTEM, {**(values or {}), "image": image})
+    # the embedded cluster's programs have it of the environment, too
+    how = os.environ.get("COMMUNICATION")
+    settings = {**({"communication": how} if how else {}), **(values or {}), "image": image}
+    _helm(kubeconfig).install(RELEASE, SYSTEM, settings)
 
 
 def helm_uninstall(kubeconfig: Path) -> None:

@@ -1,21 +1,29 @@
 """The whole controller on a MemoryApi, one reconcile at a time."""
 
+import itertools
 import time
 from collections.abc import Callable
+from typing import Final
 from unittest.mock import create_autospec
 
+from api.claims.versions import read_claim
 from api.contract import FAKE
+from api.handles import with_claims
+from api.nas import parse_nas
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NODES, STATES
 from controller.decide.nodehealth import trimmed
 from controller.wiring import Controller, build
 from kube.events import EventRecorder
 from kube.store import Store
+from ops.communication import Communication
 from ops.metrics import Metrics
 from testing.apiserver import MemoryApi
 from tests.support.build import SYSTEM, node
 
 RESOURCES = DRA_V1ALPHA2
+
+_IDENTITIES: Final = itertools.count(1)
 
 
 class Rig:
@@ -29,10 +37,12 @@ class Rig:
         clock: Callable[[], float] = time.monotonic,
         begun: bool = True,
         with_nodes: bool = True,
+        communication: Communication = Communication.NAS,
     ) -> None:
         """Make it; `with_nodes` adds a good Node for each node state."""
         self.api = api or MemoryApi()
         self.version = version
+        self.communication = communication
         self.resources = DRA_VERSIONS[version]
         self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
         self.metrics = Metrics()
@@ -44,6 +54,8 @@ class Rig:
             version=version,
             namespace=SYSTEM,
             unprepare_timeout=60.0,
+            communication=communication,
+            identity=f"{next(_IDENTITIES):05}",
             clock=clock,
         )
         if begun:
@@ -96,6 +108,12 @@ class Rig:
         """Return the device ids of every claim in a NAS."""
         claims = self.nas(name)["spec"].get("allocatedClaims") or {}
         return {uid: [d["uuid"] for d in c["fake"]["devices"]] for uid, c in claims.items()}
+
+    def held(self, name: str = "node-1") -> dict[str, list[str]]:
+        """Return the device ids of every claim on a node, wherever that is written."""
+        claims = map(read_claim, self.api.all(self.resources.claims))
+        state = with_claims(parse_nas(self.nas(name), FAKE.device_key), claims, FAKE)
+        return {str(uid): [d.id for d in c.devices] for uid, c in state.holders.items()}
 
     def told(self) -> list[tuple[str, str, str]]:
         """Return kind of object, reason and message of every Warning event."""

@@ -11,13 +11,17 @@ from api.resources import DRA_V1ALPHA2, STATES
 from dra.devicestate.cdi import claim_file
 from dra.devicestate.checkpoint import FILE_NAME
 from dra.repairs import Repair
+from ops.communication import Communication
 from tests.support.build import SYSTEM
 from tests.support.faultcase import ELSEWHERE, HERE, NAME, Case, up
 from tests.support.nodeprogram import NodeProgram
 from tests.support.worldrig import World, gone
 
 
-def damages() -> Iterator[Case]:
+def damages(communication: Communication) -> Iterator[Case]:
+    """Yield the cases; what a NAS does not tell cannot be lost with it."""
+    in_nas = communication is Communication.NAS
+    lost, prepared = (Fault.LOST, Repair.PREPARED) if in_nas else ("", "")
     objects = "objects edited or deleted in the API server"
     files = "files changed or removed, plugin running or restarted"
     yield Case("claim deleted past the finalizer", objects, "allocated", _force_delete,
@@ -26,14 +30,14 @@ def damages() -> Iterator[Case]:
     yield Case("finalizer removed by hand", objects, "claim", _unprotect, Fault.UNPROTECTED)
     yield Case("allocation never completed", objects, "pod deleted", _abandon, Fault.ABANDONED,
                keeps=False)  # fmt: skip
-    yield Case("NAS deleted", objects, "prepared", _delete_nas, Fault.LOST)
-    yield Case("NAS deleted", objects, "allocated", _delete_nas_early, Fault.LOST)
+    yield Case("NAS deleted", objects, "prepared", _delete_nas, lost)
+    yield Case("NAS deleted", objects, "allocated", _delete_nas_early, lost)
     yield Case("Node deleted", objects, "claim and pod gone", _delete_node, keeps=False)
     yield Case("Node deleted", objects, "comes back", _return_node, keeps=False)
-    yield Case("NAS edited", objects, "preparedDevices", _edit("preparedDevices"), Repair.PREPARED)
+    yield Case("NAS edited", objects, "preparedDevices", _edit("preparedDevices"), prepared)
     yield Case("NAS edited", objects, "allocatableDevice", _edit("allocatableDevice"),
                Repair.STATE_CHANGED)  # fmt: skip
-    yield Case("NAS edited", objects, "allocatedClaims", _edit("allocatedClaims"), Fault.LOST)
+    yield Case("NAS edited", objects, "allocatedClaims", _edit("allocatedClaims"), lost)
     for restart in (False, True):
         when = "restarted" if restart else "running"
         for name, harm, repair in FILE_FAULTS:

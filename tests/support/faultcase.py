@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ops.communication import Communication
 from tests.support.worldrig import World
 
 NAME = "a"
@@ -20,6 +21,7 @@ class Case:
         strike: does it to a world in which a pod waits for its claim on the node HERE.
         repair: what has to be told to people, empty if nothing.
         keeps: whether the pod has to have its devices at the end.
+        communication: of the programs.
     """
 
     fault: str
@@ -28,9 +30,10 @@ class Case:
     strike: Callable[[World], None]
     repair: str = ""
     keeps: bool = True
+    communication: Communication = Communication.NAS
 
     def __str__(self) -> str:
-        return f"{self.fault}: {self.place}"
+        return f"{self.fault}: {self.place} ({self.communication})"
 
 
 def up(world: World) -> None:

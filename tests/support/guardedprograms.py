@@ -18,6 +18,7 @@ from dra.wiring import Surroundings, Telemetry
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.leases import Timing
+from ops.communication import Communication
 from ops.metrics import Metrics
 from plugin.classic.startup import recover
 from plugin.classic.wiring import Site
@@ -93,6 +94,8 @@ class ControllerProgram:
             version=version,
             namespace=SYSTEM,
             unprepare_timeout=60.0,
+            communication=Communication.NAS,
+            identity=self.name,
             clock=self.clock,
         )
 

@@ -17,6 +17,7 @@ from dra.repairs import Repair
 from dra.wiring import COLLECT, FILES, Surroundings, Telemetry
 from fsck.nodefiles import read_files
 from kube.events import EventRecorder
+from ops.communication import Communication
 from ops.metrics import Metrics
 from plugin.classic.startup import recover
 from plugin.classic.wiring import REPAIR, Site, build
@@ -29,8 +30,16 @@ from tests.support.pluginrig import IMPATIENT, places_of
 class NodeProgram:
     """A node: its disk, the plugin's process, and the claims that its kubelet has prepared."""
 
-    def __init__(self, api: MemoryApi, root: Path, name: str, devices: int) -> None:
+    def __init__(
+        self,
+        api: MemoryApi,
+        root: Path,
+        name: str,
+        devices: int,
+        communication: Communication = Communication.NAS,
+    ) -> None:
         self.api = api
+        self.communication = communication
         self.name = NodeName(name)
         self.cdi_root = root / name / "cdi"
         self.directory = root / name / "plugin"
@@ -49,7 +58,7 @@ class NodeProgram:
         metrics = Metrics()
         self.metrics = PluginMetrics(metrics.registry)
         around = Surroundings(client, events, metrics, self.name, self.places, IMPATIENT)
-        site = Site(FAKE, SYSTEM, self.source)
+        site = Site(FAKE, SYSTEM, self.source, communication=self.communication)
         self.program = build(around, site, Telemetry(self.metrics, self._report))
         self.cache, self.queue = self.program.cache, self.program.queue
         self.node_state = self.program.node_state

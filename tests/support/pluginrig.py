@@ -21,6 +21,7 @@ from dra.places import CDI_SETTING, PLUGIN_SOCKET, PLUGINS_SETTING, Place, Place
 from dra.repairs import Repair
 from dra.wiring import COLLECT, Surroundings, Telemetry
 from kube.events import EventRecorder
+from ops.communication import Communication
 from ops.metrics import Metrics
 from plugin.classic.wiring import Site, build
 from plugin.devices import FakeDeviceSource
@@ -50,7 +51,9 @@ class PluginRig:
         devices: int = 8,
         versions: tuple[str, ...] = (),
         patience: Patience = IMPATIENT,
+        communication: Communication = Communication.NAS,
     ) -> None:
+        self.communication = communication
         self.tripwire = Tripwire()
         self.api = TripwireApi(self.tripwire, *(versions or ("v1alpha2",)))
         self.api.put(NODES, node_object())
@@ -79,7 +82,7 @@ class PluginRig:
         metrics = create_autospec(Metrics, instance=True)
         places = places_of(self.directory, self.cdi_root, self.socket)
         around = Surroundings(client, self.events, metrics, NODE, places, self.patience)
-        site = Site(FAKE, SYSTEM, self.source)
+        site = Site(FAKE, SYSTEM, self.source, communication=self.communication)
         program = build(around, site, Telemetry(self.metrics, self.report))
         self.program = program
         self.cache = program.cache

@@ -9,6 +9,7 @@ from api.nas import NodeAllocationState
 from api.objects import JSON, ClaimUID
 from api.resources import EVENTS, NAMESPACES, PODS
 from demo.expect import devices_of
+from dra.devicestate.cdi import FILE_SUFFIX
 from kube.errors import NotFound
 from testing.waiting import until
 from tests.support.anycluster import Cluster
@@ -177,13 +178,20 @@ class Space:
     def node_with(self, claim: str) -> str:
         """Return the node on which a claim is allocated."""
         uid = self.uid(claim)
-        (node,) = [state.node for state in self.states() if uid in state.allocated]
+        (node,) = [state.node for state in self.states() if uid in state.holders]
         return node
 
     def prepared(self) -> set[ClaimUID]:
-        """Return the claims that are prepared on any node."""
-        return {uid for state in self.states() for uid in state.prepared}
+        """Return the claims that are prepared on any node; the files tell if the nodes do not."""
+        states = self.states()
+        if all(state.prepared_here for state in states):
+            return {uid for state in states for uid in state.prepared}
+        begin = FAKE.cdi_file_prefix
+        return {
+            ClaimUID(name.removeprefix(begin).removesuffix(FILE_SUFFIX))
+            for name in self.cluster.cdi_files()
+        }
 
     def given(self) -> set[ClaimUID]:
         """Return the claims that are allocated on any node."""
-        return {uid for state in self.states() for uid in state.allocated}
+        return {uid for state in self.states() for uid in state.holders}

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 
 from devcluster.apiserver.storage import DELETED, Event
+from ops.communication import Communication
 from testing.apiserver import MemoryApi
 from tests.support.controllerrig import Rig
 
@@ -80,8 +81,14 @@ class History(MemoryApi):
 class Lagging:
     """A controller whose caches are somewhere in the history."""
 
-    def __init__(self, api: History, version: str, clock: Callable[[], float]) -> None:
-        self.rig = Rig(api=api, version=version, clock=clock)
+    def __init__(
+        self,
+        api: History,
+        version: str,
+        clock: Callable[[], float],
+        communication: Communication = Communication.NAS,
+    ) -> None:
+        self.rig = Rig(api=api, version=version, clock=clock, communication=communication)
         self._api = api
         self._seen = len(api.changes)
 

@@ -13,14 +13,16 @@ from typing import Any
 
 from api.claims.versions import read_claim
 from api.contract import FAKE
+from api.handles import with_claims
 from api.invariants import Violation, check
-from api.nas import parse_nas
+from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, object_key
 from api.parameters import ClaimParameters
 from api.resources import CLASS_PARAMETERS, DRA_V1ALPHA2, NODES, PODS, STATES, Resource
 from controller.claims.repair import ABANDONED_SECONDS
 from dra.claims import ClaimRef
 from kube.errors import KubeError, NotFound
+from ops.communication import Communication
 from testing.apiserver import MemoryApi
 from testing.clock import Clock
 from tests.support.build import (
@@ -54,8 +56,17 @@ ROUNDS = 25
 class World:
     """A cluster with two nodes."""
 
-    def __init__(self, root: Path, patch: Any, *, devices: int = 3, nodes: int = 2) -> None:
+    def __init__(
+        self,
+        root: Path,
+        patch: Any,
+        *,
+        devices: int = 3,
+        nodes: int = 2,
+        communication: Communication = Communication.NAS,
+    ) -> None:
         self.root = root
+        self.communication = communication
         self.tripwire = Tripwire()
         self.tripwire.install(patch)
         self.api = TripwireApi(self.tripwire)
@@ -70,7 +81,9 @@ class World:
         names = [f"node-{number}" for number in range(1, nodes + 1)]
         for name in names:
             self.api.put(NODES, node(name))
-        self.nodes = {name: NodeProgram(self.api, root, name, devices) for name in names}
+        self.nodes = {
+            name: NodeProgram(self.api, root, name, devices, communication) for name in names
+        }
         self.repairs: list[str] = []
         self.start_controller()
 
@@ -78,7 +91,18 @@ class World:
 
     def start_controller(self) -> None:
         """Start a controller process whose caches see all that is stored."""
-        self.rig = Rig(api=self.api, clock=self.clock, begun=False)
+        self.rig = Rig(
+            api=self.api, clock=self.clock, begun=False, communication=self.communication
+        )
+
+    def switch(self, communication: Communication) -> None:
+        """Restart every program with another way of communication, as a rolling update does."""
+        self.communication = communication
+        self.start_controller()
+        for program in self.nodes.values():
+            program.communication = communication
+            if program.present:
+                program.start()
 
     def see(self) -> None:
         """Let the controller's caches see what the API server has, as after a new list."""
@@ -205,7 +229,7 @@ class World:
 
     def violations(self) -> list[Violation]:
         """Return what is wrong now, of all that fsck looks at."""
-        states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
+        states = self.states()
         claims = [read_claim(obj) for obj in self.api.all(DRA_V1ALPHA2.claims)]
         files = [
             violation
@@ -214,6 +238,12 @@ class World:
             for violation in self.nodes[state.node].violations(state)
         ]
         return [*check(states, claims, FAKE), *files]
+
+    def states(self) -> list[NodeAllocationState]:
+        """Return the states of all nodes, with what claims say themselves."""
+        claims = [read_claim(obj) for obj in self.api.all(DRA_V1ALPHA2.claims)]
+        states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
+        return [with_claims(state, claims, FAKE) for state in states]
 
     def drain(self) -> None:
         """End all pods, delete all claims, and settle."""
@@ -225,8 +255,7 @@ class World:
     def leaks(self) -> list[str]:
         """Return what is left although every pod and claim was deleted."""
         claims = [obj["metadata"]["name"] for obj in self.api.all(DRA_V1ALPHA2.claims)]
-        states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
-        held = [uid for state in states for uid in (*state.allocated, *state.prepared)]
+        held = [uid for state in self.states() for uid in (*state.holders, *state.prepared)]
         return [*claims, *held]
 
     def names(self) -> list[str]:

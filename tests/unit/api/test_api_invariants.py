@@ -6,6 +6,7 @@ import pytest
 
 from api.claims.versions import read_claim
 from api.contract import FAKE
+from api.handles import with_claims
 from api.invariants import (
     Fault,
     NodeFiles,
@@ -14,6 +15,7 @@ from api.invariants import (
     check_files,
     whole,
 )
+from api.names import PREPARED_ANNOTATION
 from api.nas import AllocatedDevice, PreparedDevice, parse_nas
 from api.objects import JSON, ClaimUID, DeviceID
 from tests.support.build import (
@@ -27,12 +29,14 @@ from tests.support.build import (
     holding,
     nas,
     preparing,
+    told,
 )
 
 UID = ClaimUID("uid-claim")
 HELD = holding(nas(), UID, 0)
 READY = holding(preparing(nas(), UID, 0), UID, 0)
 MADE = finalized(allocated(claim()))
+TOLD = finalized(told(claim(), "node-1-0"))
 
 
 def kinds(states: list[JSON], claims: list[JSON]) -> list[Fault]:
@@ -83,6 +87,16 @@ def split(*children: str) -> JSON:
             [MADE, finalized(allocated(claim("other")))],
             [Fault.DEVICE_SHARED],
         ),
+        ([nas()], [TOLD], []),
+        ([preparing(nas(), UID, 0)], [TOLD], []),
+        ([preparing(nas(), UID, 1)], [TOLD], [Fault.WRONG_CHILDREN]),
+        ([nas()], [told(claim(), "node-1-0")], [Fault.UNPROTECTED]),
+        ([nas(devices=0)], [TOLD], [Fault.NOT_OFFERED]),
+        (
+            [holding(nas(), "uid-other", 0)],
+            [TOLD, finalized(allocated(claim("other")))],
+            [Fault.DEVICE_SHARED],
+        ),
     ],
     ids=[
         "empty",
@@ -105,6 +119,12 @@ def split(*children: str) -> JSON:
         "the same child twice",
         "device gone",
         "device in two claims",
+        "said by the claim",
+        "said by the claim, prepared",
+        "said by the claim, prepared another device",
+        "said by the claim, no finalizer",
+        "said by the claim, device gone",
+        "device in two claims, one of which says so",
     ],
 )
 def test_states_and_claims(states: list[JSON], claims: list[JSON], expected: list[Fault]) -> None:
@@ -162,6 +182,22 @@ NOBODY = ClaimUID("")
 )
 def test_files(files: NodeFiles, expected: list[tuple[Fault, ClaimUID]]) -> None:
     found = check_files(parse_nas(READY, FAKE.device_key), files)
+    assert [(violation.kind, violation.claim) for violation in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("prepared", "expected"),
+    [({UID: DEVICES}, []), ({ClaimUID("x"): DEVICES}, [(Fault.NOT_ALLOCATED, ClaimUID("x"))])],
+    ids=["right", "of a claim that has none"],
+)
+def test_files_of_a_plugin_that_shows_nothing(
+    prepared: dict[ClaimUID, tuple[PreparedDevice, ...]],
+    expected: list[tuple[Fault, ClaimUID]],
+) -> None:
+    raw = nas()
+    raw["metadata"]["annotations"] = {PREPARED_ANNOTATION: "checkpoint"}
+    state = with_claims(parse_nas(raw, FAKE.device_key), [read_claim(TOLD)], FAKE)
+    found = check_files(state, NodeFiles(prepared))
     assert [(violation.kind, violation.claim) for violation in found] == expected
 
 

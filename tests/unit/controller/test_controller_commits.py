@@ -17,7 +17,15 @@ from api.resources import STATES
 from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
 from controller.nodes.commits import Applied, Edit, NodeCommits, Withdraw
-from controller.nodes.infos import HOLDERS_INDEX, NodeInfos, holders_index
+from controller.nodes.fence import Fence
+from controller.nodes.infos import (
+    HANDLES_INDEX,
+    HOLDERS_INDEX,
+    NodeInfos,
+    handles_index,
+    holders_index,
+)
+from controller.nodes.records import InNodeStates
 from kube.errors import Conflict, ConnectFailed, KubeError
 from kube.keylocks import KeyLocks
 from kube.store import Store
@@ -88,10 +96,19 @@ class World:
         self.crowd = Crowd(monkeypatch)
         self.api = MemoryApi()
         self.store = Store({HOLDERS_INDEX: holders_index})
-        self.infos = NodeInfos(self.store, SYSTEM, FAKE.device_key)
+        claims = Store({HANDLES_INDEX: partial(handles_index, FAKE)})
+        self.infos = NodeInfos(self.store, claims, SYSTEM, FAKE)
         if published:
             self.store.replace([self.api.put(STATES, nas())])
-        self.commits = NodeCommits(self.api, STATES, FAKE.device_key, self.infos)  # type: ignore[arg-type]
+        fence = Fence("it", lambda: None)
+        self.commits = NodeCommits(
+            self.api,  # type: ignore[arg-type]
+            STATES,
+            FAKE.device_key,
+            self.infos,
+            InNodeStates(),
+            fence,
+        )
 
     def run(self, *edits: Edit[object]) -> list[Exception | None]:
         return self.crowd.run(*(partial(self.commits.commit, NODE, edit) for edit in edits))

@@ -26,6 +26,7 @@ from controller.election import LEASE_NAME
 from devcluster.apiserver.resourceapi import structured
 from kube.leases import Timing
 from ops import discovery
+from ops.communication import Communication
 from ops.config import CommonConfig
 from ops.errors import ConfigError
 from ops.lifecycle import Lifecycle
@@ -48,7 +49,7 @@ from tests.support.upgrade import Upgradable, upgraded
 
 NAME = "fake.3-shake.com"
 SPLIT = f"split.{NAME}"
-CONFIG = ControllerConfig("auto", NAME, 2, 60.0)
+CONFIG = ControllerConfig("auto", NAME, 2, 60.0, Communication.NAS)
 QUICK = Timing(15, 10.0, 0.1)
 
 

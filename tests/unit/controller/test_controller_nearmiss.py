@@ -19,6 +19,7 @@ from tests.support.build import (
     resource_class,
     scheduling,
 )
+from tests.support.build import told as told_by
 from tests.support.controllerrig import Rig
 
 PSC = "psc:default/pod"
@@ -292,6 +293,16 @@ def test_the_event_names_the_pod_and_no_age() -> None:
     assert rig.handle(PSC) == "blocked"
     (text,) = {text for _, _, text in rig.told()}
     assert f"held by claim default/held (pod default/y) since {SINCE};" in text
+
+
+def test_a_claim_that_says_itself_what_it_has_is_in_the_way() -> None:
+    rig = waiting(nas("node-1", 1), told_by(used("held", "y"), "node-1-0"))
+    assert rig.handle(PSC) == "blocked"
+    (text,) = {text for _, _, text in rig.told()}
+    assert text.startswith(
+        "0 of 2 nodes can serve the claims; nearest is node-1, with 0 of 1 device free; the rest "
+        f"is held by claim default/held (pod default/y) since {SINCE};"
+    )
 
 
 def test_an_immediate_claim_hears_it_too() -> None:

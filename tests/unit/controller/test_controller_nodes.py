@@ -1,6 +1,7 @@
 """The infos: views, reservations, holders."""
 
 import copy
+from functools import partial
 
 import pytest
 
@@ -12,10 +13,12 @@ from api.parameters import ClaimParameters, ClassParameters
 from controller.decide.allocator import DeviceRequest, Refusal
 from controller.nodes import infos as nodes
 from controller.nodes.infos import (
+    HANDLES_INDEX,
     HOLDERS_INDEX,
     RESERVATION_SECONDS,
     NodeInfos,
     NodeView,
+    handles_index,
     holders_index,
 )
 from kube.store import Store
@@ -28,7 +31,8 @@ REQUEST = DeviceRequest(ClaimUID("u"), ClaimParameters(count=2))
 
 def infos(*states: dict, clock: Clock | None = None) -> tuple[NodeInfos, Store]:  # type: ignore[type-arg]
     store = Store({HOLDERS_INDEX: holders_index})
-    book = NodeInfos(store, SYSTEM, FAKE.device_key, clock=clock or Clock())
+    claims = Store({HANDLES_INDEX: partial(handles_index, FAKE)})
+    book = NodeInfos(store, claims, SYSTEM, FAKE, clock=clock or Clock())
     for number, state in enumerate(states):
         state["metadata"].setdefault("resourceVersion", str(number + 1))
     store.replace(list(states))

@@ -16,6 +16,7 @@ from api.invariants import shared
 from api.nas import parse_nas
 from api.objects import JSON
 from kube.errors import ConnectFailed, KubeError
+from ops.communication import Communication
 from testing.apiserver import Fault
 from tests.support.build import (
     POD_CLAIM,
@@ -101,7 +102,7 @@ def dies_after(writes: int) -> Fault:
     return fault
 
 
-def scheduled_pod(served: Api) -> Rig:
+def scheduled_pod(served: Api, communication: Communication = Communication.NAS) -> Rig:
     return Rig(
         pod("pod", (POD_CLAIM, "claim"), ("other", "claim-2")),
         served.claim("claim"),
@@ -111,12 +112,13 @@ def scheduled_pod(served: Api) -> Rig:
         state("node-1"),
         state("node-2"),
         version=served.version,
+        communication=communication,
     )
 
 
 def restarted(rig: Rig) -> Rig:
     rig.api.fault = lambda *_: None
-    return Rig(api=rig.api, version=rig.version)
+    return Rig(api=rig.api, version=rig.version, communication=rig.communication)
 
 
 def settle(rig: Rig, *keys: str) -> None:
@@ -131,25 +133,31 @@ def settle(rig: Rig, *keys: str) -> None:
 
 
 @EACH_VERSION
+@pytest.mark.parametrize("communication", Communication)
 @pytest.mark.parametrize("writes", range(7))
-def test_allocation_goes_on_after_a_crash(served: Api, writes: int) -> None:
-    rig = scheduled_pod(served)
+def test_allocation_goes_on_after_a_crash(
+    served: Api, communication: Communication, writes: int
+) -> None:
+    rig = scheduled_pod(served, communication)
     rig.api.fault = dies_after(writes)
     rig.handle(PSC)
     again = restarted(rig)
     settle(again, PSC)
-    assert again.allocated("node-1") == served.held("uid-claim", "uid-claim-2")
+    assert again.held("node-1") == served.held("uid-claim", "uid-claim-2")
     assert not [*shared(parse_nas(again.nas(), FAKE.device_key))]
-    assert again.allocated("node-2") == {}
+    assert again.held("node-2") == {}
     for name in ("claim", "claim-2"):
         assert served.node_of(again.claim(name)) == "node-1"
         assert [r["uid"] for r in again.claim(name)["status"]["reservedFor"]] == ["uid-pod"]
 
 
 @EACH_VERSION
+@pytest.mark.parametrize("communication", Communication)
 @pytest.mark.parametrize("writes", range(7))
-def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(served: Api, writes: int) -> None:
-    rig = scheduled_pod(served)
+def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(
+    served: Api, communication: Communication, writes: int
+) -> None:
+    rig = scheduled_pod(served, communication)
     rig.api.fault = dies_after(writes)
     rig.handle(PSC)
     again = restarted(rig)
@@ -158,11 +166,11 @@ def test_a_pod_that_moved_after_the_crash_leaves_nothing_behind(served: Api, wri
     again.api.fault = lambda *_: None
     again.cache("contexts").written(again.api.rewrite(moved))
     settle(again, PSC)
-    held = {**again.allocated("node-1"), **again.allocated("node-2")}
+    held = {**again.held("node-1"), **again.held("node-2")}
     assert set(held) == {"uid-claim", "uid-claim-2"}
     for name in ("claim", "claim-2"):
-        assert f"uid-{name}" in again.allocated(served.node_of(again.claim(name)))
-    both = set(again.allocated("node-1")) & set(again.allocated("node-2"))
+        assert f"uid-{name}" in again.held(served.node_of(again.claim(name)))
+    both = set(again.held("node-1")) & set(again.held("node-2"))
     assert both == set()
 
 

@@ -12,13 +12,16 @@ from functools import partial
 
 import pytest
 
+from api.claims.versions import read_claim
 from api.contract import FAKE
+from api.handles import by_node, given, with_claims
 from api.invariants import shared
 from api.nas import parse_nas
 from api.objects import JSON
 from api.resources import CLASS_PARAMETERS, DRA_VERSIONS, PODS, STATES
 from controller.nodes.infos import RESERVATION_SECONDS
 from kube.errors import Conflict
+from ops.communication import Communication
 from tests.support.build import (
     CLASS,
     SYSTEM,
@@ -45,7 +48,14 @@ SHARED = "shared"
 class Load:
     """Pods that come and go, each with two claims, and what was given to them."""
 
-    def __init__(self, version: str, seed: int, *, clients: int = 1) -> None:
+    def __init__(
+        self,
+        version: str,
+        seed: int,
+        modes: tuple[Communication, Communication],
+        *,
+        clients: int = 1,
+    ) -> None:
         """With several `clients`, devices of one of two classes have as many."""
         self.version = version
         self.clients = clients
@@ -57,7 +67,6 @@ class Load:
         self.made = 0
         self.wrong: list[str] = []
         self.given: set[tuple[str, str]] = set()
-        self.looked_at: dict[str, str] = {}
         self.api.put(self.resources.classes, self._class())
         offer = offering(version, SHARED, sharing="TimeSliced", maxClients=clients)
         for resource, obj in zip((self.resources.classes, CLASS_PARAMETERS), offer, strict=False):
@@ -65,27 +74,28 @@ class Load:
         for name in NODES:
             self.api.put(STATES, nas(name, DEVICES, sharing=["TimeSliced"]))
         self.now = 0.0
-        self.controllers = [Lagging(self.api, version, lambda: self.now) for _ in range(2)]
+        self.controllers = [Lagging(self.api, version, lambda: self.now, mode) for mode in modes]
 
     def check(self, api: History) -> None:
-        """Note a device in two claims, and an allocation without its entry in the NAS.
+        """Note a device in two claims, and an allocation that is written down nowhere.
 
         Raises nothing, since a controller would take that for an error of its own.
         """
-        held = {s["metadata"]["name"]: self._held(s) for s in api.peek(STATES)}
-        self.given.update((n, uid) for n, entries in held.items() for uid in entries)
+        there = by_node(map(read_claim, self._claims()), FAKE)
+        states = {}
+        for obj in api.peek(STATES):
+            state = parse_nas(obj, FAKE.device_key)
+            states[str(state.node)] = with_claims(state, there.get(state.node, ()), FAKE)
         told: Counter[str] = Counter()
         for raw in self._claims():
             uid = raw["metadata"]["uid"]
             for name, devices in self._allocated(raw):
                 told.update(devices)
-                if uid not in held[name]:
+                if uid not in states[name].holders:
                     self.wrong.append(f"{uid} is allocated on {name}, which knows nothing of it")
-        for obj in api.peek(STATES):
-            name, version = obj["metadata"]["name"], obj["metadata"]["resourceVersion"]
-            if self.looked_at.get(name) != version:
-                self.looked_at[name] = version
-                self.wrong += [v.message for v in shared(parse_nas(obj, FAKE.device_key))]
+        for name, seen in states.items():
+            self.given.update((name, uid) for uid in seen.holders)
+            self.wrong += [violation.message for violation in shared(seen)]
         self.wrong += [f"{d} is in {n} claims" for d, n in told.items() if n > self.clients]
 
     def round(self) -> None:
@@ -121,6 +131,8 @@ class Load:
     def left(self) -> tuple[set[tuple[str, str]], set[tuple[str, str]]]:
         """Return node and claim of every entry in a NAS, and of every allocation."""
         held = {(n, uid) for n in NODES for uid in self._held(self.api.find(STATES, n, SYSTEM))}
+        handles = ((raw["metadata"]["uid"], self._handles(raw)) for raw in self._claims())
+        held |= {(name, uid) for uid, found in handles for name, _ in found}
         told = {
             (name, raw["metadata"]["uid"])
             for raw in self._claims()
@@ -136,7 +148,8 @@ class Load:
 
     def _keys(self) -> list[str]:
         claims = [f"claim:default/{r['metadata']['name']}" for r in self._claims()]
-        return [f"psc:default/{name}" for name in self.pods] + claims
+        states = [f"nas:{SYSTEM}/{name}" for name in NODES]
+        return [f"psc:default/{name}" for name in self.pods] + claims + states
 
     def _claims(self) -> list[JSON]:
         return self.api.peek(self.resources.claims)
@@ -179,6 +192,14 @@ class Load:
         return device_claim(name, device_request("r", count, deviceClassName=its_class))
 
     @staticmethod
+    def _handles(raw: JSON) -> Iterator[tuple[str, list[str]]]:
+        """Yield node and devices of a claim that says itself what it has, also while it goes."""
+        claim = read_claim(raw)
+        found = given(claim, FAKE)
+        if found is not None:
+            yield claim.node(FAKE.driver_name) or "", [d.id for d in found.devices]
+
+    @staticmethod
     def _held(state: JSON) -> dict[str, list[str]]:
         entries = state["spec"].get("allocatedClaims") or {}
         return {uid: [d["uuid"] for d in e["fake"]["devices"]] for uid, e in entries.items()}
@@ -196,13 +217,24 @@ class Load:
         yield name, [r["device"] for r in results]
 
 
-@pytest.mark.parametrize(
-    ("seed", "clients"),
-    [(seed, clients) for clients in (1, 2) for seed in range(tries(5))],
-)
-@pytest.mark.parametrize("version", sorted(DRA_VERSIONS))
-def test_no_device_is_given_more_often_than_promised(version: str, seed: int, clients: int) -> None:
-    load = Load(version, seed, clients=clients)
+NAS, HANDLE = Communication.NAS, Communication.HANDLE
+MODES = {"nas": ((NAS, NAS), 5), "handle": ((HANDLE, HANDLE), 3), "both": ((NAS, HANDLE), 3)}
+"""What the two do, and how many seeds show it."""
+
+CASES = [
+    pytest.param(version, modes, seed, clients, id=f"{version}-{name}-{seed}-{clients}")
+    for version in sorted(DRA_VERSIONS)
+    for name, (modes, seeds) in MODES.items()
+    for clients in (1, 2)
+    for seed in range(tries(seeds))
+]
+
+
+@pytest.mark.parametrize(("version", "modes", "seed", "clients"), CASES)
+def test_no_device_is_given_more_often_than_promised(
+    version: str, modes: tuple[Communication, Communication], seed: int, clients: int
+) -> None:
+    load = Load(version, seed, modes, clients=clients)
     for _ in range(ROUNDS):
         load.round()
     load.settle()

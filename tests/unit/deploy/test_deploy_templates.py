@@ -77,6 +77,7 @@ def test_controller_reads_the_values(
     container = container_of(find, rendered, "controller")
     assert settings("controller", container, monkeypatch) == COMMON | {
         "class_name": "fake.3-shake.com",
+        "communication": "nas",
         "workers": 10,
         "unprepare_timeout": 60.0,
         "leader_election": True,
@@ -93,6 +94,7 @@ def test_plugin_reads_the_values(
     assert settings("kubeletplugin", container, monkeypatch) == COMMON | {
         "node_name": "from-a-field",
         "cdi_root": "/var/run/cdi",
+        "communication": "nas",
         "num_devices": 8,
         "device_model": "LATEST-FAKE-MODEL",
         "heartbeat_period": 60.0,
@@ -114,7 +116,7 @@ def test_overridden_values_reach_the_programs(
     assert (from_env["num_devices"], from_env["device_model"]) == (3, "OTHER-MODEL")
     assert (from_env["kube_api_qps"], from_env["kube_api_burst"]) == (7.5, 11)
     assert (from_env["http_endpoint"], from_env["pprof_path"]) == (":9090", "/debug/pprof")
-    assert from_env["cdi_root"] == "/etc/cdi"
+    assert (from_env["cdi_root"], from_env["communication"]) == ("/etc/cdi", "handle")
     assert (from_env["splits"], from_env["static_splits"]) == ((4,), ((4, 1),))
     assert (from_env["shares"], from_env["kind"]) == (True, "structured")
     assert from_env["health_file"] == Path("/data/kubelet/plugins/other.example.com/health")
@@ -125,6 +127,7 @@ def test_overridden_values_reach_the_programs(
     container = container_of(find, documents, "controller")
     from_env = settings("controller", container, monkeypatch, args=[])
     assert (from_env["workers"], from_env["unprepare_timeout"]) == (4, 2.5)
+    assert from_env["communication"] == "handle"
     assert (from_env["class_name"], from_env["kind"]) == ("other.example.com", "structured")
     assert (from_env["leader_election"], from_env["normal_events"]) == (False, False)
     assert (from_env["lease_duration"], from_env["renew_deadline"]) == (30, 20.5)

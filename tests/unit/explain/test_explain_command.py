@@ -39,6 +39,7 @@ from tests.support.build import (
     pod,
     resource_class,
     scheduling,
+    told,
 )
 from tests.support.waitingpods import CASES, V1, Cluster, gpu, run
 
@@ -391,6 +392,16 @@ def test_classic_pod_hears_who_shares_the_devices() -> None:
     state["spec"]["allocatedClaims"]["uid-held"]["fake"]["devices"].pop()
     cluster.put(STATES, state)
     assert run(cluster, "explain", "pod", "waiting").exit_code == 0
+
+
+def test_devices_that_a_classic_claim_says_it_has_are_not_free() -> None:
+    cluster = ClassicCluster()
+    cluster.put(STATES, nas("node-1", 2))
+    cluster.put(DRA_V1ALPHA2.claims, told(claim("held"), "node-1-0", "node-1-1"))
+    found = run(cluster, "explain", "pod", "waiting")
+    assert found.exit_code == 1
+    assert "node-1  asked for 1 device, not free at present" in found.output
+    assert "the rest is held by claim default/held (reserved for nobody)" in found.output
 
 
 def test_classic_pod_that_fits() -> None:

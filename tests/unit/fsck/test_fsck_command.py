@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 import fsck.command as program
 from api.contract import FAKE
 from api.invariants import Fault
+from api.names import WRITER_ANNOTATION
 from api.objects import JSON, NodeName
 from api.resources import DRA_V1ALPHA2, NODES, STATES, Resource
 from cli.__main__ import main
@@ -29,6 +30,7 @@ from tests.support.build import (
     holding,
     nas,
     node,
+    told,
 )
 from tests.support.fsckserver import Server
 
@@ -87,6 +89,16 @@ def test_orphans_of_one_node_are_all_repaired() -> None:
     assert findings(server) == []
 
 
+def test_a_repaired_state_still_says_that_it_does_not_tell_of_all_claims() -> None:
+    state = holding(nas(), "uid-x", 0)
+    state["metadata"]["annotations"] = {WRITER_ANNOTATION: "controller.1"}
+    server = Server(state, finalized(told(claim(), "node-1-1")))
+    assert kinds(findings(server, REPAIR)) == [(Fault.ORPHANED, "repaired")]
+    found = server.find(STATES, "node-1", "fake-system")
+    assert found["metadata"]["annotations"] == {WRITER_ANNOTATION: "controller.1"}
+    assert "free" not in found["summary"]
+
+
 def test_a_finalizer_is_given_back() -> None:
     server = Server(holding(nas(), "uid-claim", 0), allocated(claim()))
     assert kinds(findings(server, REPAIR)) == [(Fault.UNPROTECTED, "repaired")]
@@ -95,10 +107,10 @@ def test_a_finalizer_is_given_back() -> None:
     ]
 
 
-@pytest.mark.parametrize(("options", "told"), [(LOOK, ""), (DRY, "would be repaired")])
-def test_nothing_is_written_unless_it_is_asked_for(options: Options, told: str) -> None:
+@pytest.mark.parametrize(("options", "result"), [(LOOK, ""), (DRY, "would be repaired")])
+def test_nothing_is_written_unless_it_is_asked_for(options: Options, result: str) -> None:
     server = Server(ORPHANS)
-    assert kinds(findings(server, options)) == [(Fault.ORPHANED, told)] * 2
+    assert kinds(findings(server, options)) == [(Fault.ORPHANED, result)] * 2
     assert server.writes() == []
 
 

@@ -56,6 +56,7 @@ def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
             "kind": "auto",
             "division": {"splits": (2, 4, 8, 16), "static": ((2, 4),), "shared": False},
             "health_file": None,
+            "communication": "nas",
         }
     ]
 
@@ -69,6 +70,7 @@ def test_defaults_are_those_of_a_node(ran: list[dict[str, Any]]) -> None:
         ("--cdi-root", "CDI_ROOT", "/c", "cdi_root", "/c"),
         ("--health-file", "HEALTH_FILE", "/h", "health_file", Path("/h")),
         ("--heartbeat-period", "HEARTBEAT_PERIOD", "7.5", "heartbeat_period", 7.5),
+        ("--communication", "COMMUNICATION", "handle", "communication", "handle"),
         (
             "--kubelet-registrar-directory-path",
             "KUBELET_REGISTRAR_DIRECTORY_PATH",

@@ -90,6 +90,8 @@ the programs find out by themselves, also after an upgrade of the cluster.
 {{ include "fake-dra-driver.servingEnv" . }}
 - name: KIND
   value: {{ .Values.kind | quote }}
+- name: COMMUNICATION
+  value: {{ .Values.communication | quote }}
 - name: NORMAL_EVENTS
   value: {{ .Values.events.normal | quote }}
 {{- end -}}
