@@ -1,14 +1,14 @@
 """What is watched of a cluster, as far as the caller may, and `explain`'s way to read it."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final
 
-from api.claims.versions import CLASSIC
+from api.claims.versions import CLASSIC, read_claim
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
-from api.objects import JSON, object_key, uid_of
+from api.objects import JSON, key_of, object_key, uid_of
 from api.pods import Pod
 from api.resources import (
     DRA_VERSIONS,
@@ -19,6 +19,7 @@ from api.resources import (
     TAINT_RULES,
     Resource,
 )
+from api.selectors import named_nodes
 from controller.nodes.infos import holders_index
 from explain.reading import room, slim
 from explain.seen import Unread
@@ -36,7 +37,7 @@ CLAIM: Final = "claim"
 UID: Final = "uid"
 NODE: Final = "node"
 """Indexes: claims and slices by `driver/pool`; pods by claims; node states by uids of claims, as
-claims themselves, and by node.
+claims themselves, and by node, as classic claims.
 """
 
 _V1: Final = STRUCTURED_VERSIONS["v1"]
@@ -91,7 +92,7 @@ class Caches:
 
     def _classic(self) -> None:
         known = DRA_VERSIONS[self.version]
-        self.claims = self._watch(known.claims, {UID: _uid}, slim, local=True)
+        self.claims = self._watch(known.claims, {UID: _uid, NODE: nodes_of}, slim, local=True)
         self.classes = self._watch(known.classes, {}, slim)
         self.states = self._watch(STATES, _STATES, slim)
         self.slices, self.rules = Store({POOL: _pool}), Store()
@@ -105,6 +106,17 @@ class Caches:
         self.slices = self._watch(known.slices, {POOL: _pool}, partial(_as, _V1.slices))
         self.rules = self._watch(rules, {}, slim) if rules else Store()
         self.states = Store(_STATES)
+
+    @property
+    def local(self) -> bool:
+        """Whether claims and pods are those of one namespace only."""
+        return self._namespace is not None
+
+    def states_of(self, claim: JSON) -> Sequence[JSON]:
+        """Return the node states with devices of a claim, as they or the claim itself say."""
+        held = self.states.by_index(UID, uid_of(claim))
+        there = [each for node in nodes_of(claim) for each in self.states.by_index(NODE, node)]
+        return list({key_of(each): each for each in (*held, *there)}.values())
 
     @property
     def resources(self) -> list[Resource]:
@@ -250,6 +262,12 @@ def pools_of(claim: JSON) -> list[str]:
     allocation = (claim.get("status") or {}).get("allocation") or {}
     results = (allocation.get("devices") or {}).get("results") or ()
     return list(dict.fromkeys(f"{each['driver']}/{each['pool']}" for each in results))
+
+
+def nodes_of(claim: JSON) -> Sequence[str]:
+    """Return the nodes that a claim is allocated on, if it names them."""
+    allocation = read_claim(claim).allocation
+    return tuple(named_nodes(allocation.nodes)) if allocation else ()
 
 
 def kept(pod: JSON) -> JSON:

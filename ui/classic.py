@@ -36,7 +36,7 @@ def holders(state: NodeAllocationState) -> Mapping[DeviceID, _Held]:
     """Return which claim has each device that is in use."""
     return {
         device.id: _Held(f"{claim.namespace}/{claim.name}", uid, device.split)
-        for uid, claim in state.allocated.items()
+        for uid, claim in state.holders.items()
         for device in claim.devices
     }
 
@@ -51,9 +51,24 @@ def named(state: NodeAllocationState, claims: Store) -> NodeAllocationState:
     return replace(state, allocated=found)
 
 
+def notes(state: NodeAllocationState, *, local: bool) -> Iterator[str]:
+    """Yield what is the matter with a node.
+
+    Args:
+        state: of the node.
+        local: whether claims of one namespace only are known.
+    """
+    if not state.ready:
+        yield f"the driver's plugin says {state.status}"
+    if state.unreadable:
+        yield state.unreadable
+    if state.writer and local:
+        yield "claims of other namespaces, which are not shown, may have more of its devices"
+
+
 def devices_of(state: NodeAllocationState, uid: ClaimUID) -> Sequence[AllocatedDevice]:
     """Return what a claim has of a node."""
-    claim = state.allocated.get(uid)
+    claim = state.holders.get(uid)
     return claim.devices if claim else ()
 
 

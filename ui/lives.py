@@ -8,7 +8,7 @@ from typing import Final
 from api.contract import Contract
 from api.objects import JSON, ClaimUID, Key, uid_of
 from ui import classic, entries, timeline
-from ui.caches import CLAIM, UID, Caches
+from ui.caches import CLAIM, Caches
 from ui.entries import ClaimState, Device
 from ui.rows import Rows
 from ui.timeline import Station
@@ -80,7 +80,7 @@ class Lives:
         """Return the devices of a claim, and whether its driver says that they are prepared."""
         found, prepared = entries.results(claim), False
         uid = ClaimUID(uid_of(claim))
-        for raw in self._caches.states.by_index(UID, uid):
+        for raw in self._caches.states_of(claim):
             for state in self._rows.states(raw["metadata"]["name"]):
                 if isinstance(state, str):
                     continue

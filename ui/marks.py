@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Final, TypeAlias
 
-from api.objects import JSON, Key, key_of, uid_of
+from api.objects import JSON, Key, key_of
 from controller.nodes.infos import holders_index
 from ui.board import Place
-from ui.caches import UID, Caches, claims_named, pools_of
+from ui.caches import NODE, UID, Caches, claims_named, pools_of
 
 CLUSTER: Final = ("cluster", "")
 _Handler: TypeAlias = Callable[[JSON | None, JSON | None], None]
@@ -75,7 +75,7 @@ class Marks:
         self.mark("claim", key)
         for pool in pools_of(claim) if claim else ():
             self.mark("pool", pool)
-        for state in self._caches.states.by_index(UID, uid_of(claim)) if claim else ():
+        for state in self._caches.states_of(claim) if claim else ():
             self.mark("node", state["metadata"]["name"])
 
     def _pod(self, pod: JSON) -> None:
@@ -85,10 +85,11 @@ class Marks:
             self._claim_of(key, self._caches.claims.get(Key(key)))
 
     def _state(self, state: JSON) -> None:
-        self.mark("node", state["metadata"]["name"])
-        for uid in holders_index(state):
-            for claim in self._caches.claims.by_index(UID, uid):
-                self.mark("claim", key_of(claim))
+        name, known = state["metadata"]["name"], self._caches.claims
+        self.mark("node", name)
+        held = [claim for uid in holders_index(state) for claim in known.by_index(UID, uid)]
+        for claim in (*held, *known.by_index(NODE, name)):
+            self.mark("claim", key_of(claim))
 
 
 def _each(take: Callable[[JSON], None]) -> _Handler:

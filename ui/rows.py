@@ -5,8 +5,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from allocation.inuse import DeviceID
 from allocation.pools import Placed, Pool, readable
 from allocation.taints import with_rules
+from api.claims.versions import read_claim
 from api.contract import Contract
 from api.errors import MalformedState
+from api.handles import with_claims
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, Key, key_of
 from explain.holders import holders
@@ -50,7 +52,7 @@ class Rows:
                 notes.append(state)
             else:
                 pools.append(self._of_state(state))
-                notes += [] if state.ready else [f"the driver's plugin says {state.status}"]
+                notes += classic.notes(state, local=self._caches.local)
         if node is None and not pools and not notes:
             return None
         return entries.node_entry(node, pools, notes)
@@ -79,7 +81,8 @@ class Rows:
         for raw in self._caches.states.by_index(NODE, node):
             try:
                 state = parse_nas(raw, self._contract.device_key)
-                yield classic.named(state, self._caches.claims)
+                there = map(read_claim, self._caches.claims.by_index(NODE, node))
+                yield classic.named(with_claims(state, there, self._contract), self._caches.claims)
             except MalformedState as error:
                 yield str(error)
 

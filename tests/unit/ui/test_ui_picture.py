@@ -8,11 +8,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from api.contract import FAKE
+from api.names import WRITER_ANNOTATION
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, NODES, PODS, STATES
 from testing.apiserver import MemoryApi
 from tests.support.allocationworld import DRIVER, a_class, device, drawing
-from tests.support.build import allocated, claim, holding, nas, node, pod, preparing, reserved
+from tests.support.build import (
+    allocated,
+    claim,
+    holding,
+    nas,
+    node,
+    pod,
+    preparing,
+    reserved,
+    told,
+)
 from tests.support.effort import tries
 from tests.support.tables import cases
 from tests.support.uirig import UiRig
@@ -327,6 +338,57 @@ def test_devices_of_classic_claims() -> None:
     card = rig.details.card(FAKE.driver_name, "node-1", "node-1-1", rig.now)
     assert card is not None
     assert card["devices"][0]["holders"] == [{"claim": "default/claim", "split": 2}]
+
+
+def test_devices_that_classic_claims_say_they_have() -> None:
+    api = classic()
+    api.put(STATES, nas("node-1", 2))
+    api.put(PODS, pod("pod", ("c", "claim")))
+    rig = UiRig(api, "v1alpha2")
+    assert rig.cards("node-1") == {"node-1-0": [], "node-1-1": []}
+    api.put(DRA_V1ALPHA2.claims, reserved(told(claim(), "node-1-1", split=2)))
+    halves = [
+        {"n": "node-1-1", "s": "used", "c": ["default/claim"], "w": 0.5},
+        {"n": "node-1-1", "s": "used", "x": 0.5, "c": ["default/claim"], "w": 0.5},
+    ]
+    assert rig.cards("node-1") == {"node-1-0": [], "node-1-1": halves}
+    found = rig.of("claim")["default/claim"]
+    assert found["devices"] == [[FAKE.driver_name, "node-1", "node-1-1"]]
+    card = rig.details.card(FAKE.driver_name, "node-1", "node-1-1", rig.now)
+    assert card is not None
+    assert card["devices"][0]["holders"] == [{"claim": "default/claim", "split": 2}]
+    api.delete(DRA_V1ALPHA2.claims, "claim", "default")
+    assert rig.cards("node-1") == {"node-1-0": [], "node-1-1": []}
+
+
+def test_a_claim_that_says_what_it_has_is_shown_it_whenever_its_node_comes() -> None:
+    api = classic()
+    api.put(DRA_V1ALPHA2.claims, reserved(told(claim(), "node-1-0")))
+    rig = UiRig(api, "v1alpha2")
+    assert "devices" not in rig.of("claim")["default/claim"]
+    api.put(STATES, nas("node-1", 1))
+    found = rig.of("claim")["default/claim"]
+    assert found["devices"] == [[FAKE.driver_name, "node-1", "node-1-0"]]
+
+
+def test_what_claims_of_other_namespaces_have_is_said_to_be_unknown() -> None:
+    api = classic()
+    state = nas("node-1", 1)
+    state["metadata"]["annotations"] = {WRITER_ANNOTATION: "controller.1"}
+    api.put(STATES, state)
+    (note,) = UiRig(api, "v1alpha2", "default").of("node")["node-1"]["notes"]
+    assert note == "claims of other namespaces, which are not shown, may have more of its devices"
+    assert "notes" not in UiRig(api, "v1alpha2").of("node")["node-1"]
+
+
+def test_a_claim_that_cannot_be_read_is_told_of_its_node() -> None:
+    api = classic()
+    api.put(STATES, nas("node-1", 1))
+    unreadable = told(claim(), "node-1-0")
+    unreadable["status"]["allocation"]["resourceHandles"][0]["data"] = "nonsense"
+    api.put(DRA_V1ALPHA2.claims, unreadable)
+    (note,) = UiRig(api, "v1alpha2").of("node")["node-1"]["notes"]
+    assert "ResourceClaim default/claim was given devices that cannot be read" in note
 
 
 def test_a_device_that_is_still_prepared_is_not_free() -> None:
