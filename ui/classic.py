@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from api.nas import AllocatedDevice, Device, NodeAllocationState
+from api.nas import AllocatedDevice, Device, NodeAllocationState, Share
 from api.objects import JSON, ClaimUID, DeviceID
 from kube.store import Store
 from ui.caches import UID
@@ -15,6 +15,7 @@ class _Held:
     claim: str
     uid: ClaimUID
     split: int
+    share: Share | None
 
 
 def cards(state: NodeAllocationState, left: Collection[str]) -> Sequence[Card]:
@@ -27,18 +28,23 @@ def cards(state: NodeAllocationState, left: Collection[str]) -> Sequence[Card]:
     held = holders(state)
     occupied = state.occupied()
     return [
-        Card(each.id, 1, tuple(_parts(each, held.get(each.id), state, left, occupied)))
+        Card(each.id, 1, tuple(_parts(each, held.get(each.id, ()), state, left, occupied)))
         for each in state.allocatable
     ]
 
 
-def holders(state: NodeAllocationState) -> Mapping[DeviceID, _Held]:
-    """Return which claim has each device that is in use."""
-    return {
-        device.id: _Held(f"{claim.namespace}/{claim.name}", uid, device.split)
-        for uid, claim in state.holders.items()
-        for device in claim.devices
-    }
+def holders(state: NodeAllocationState) -> Mapping[DeviceID, Sequence[_Held]]:
+    """Return which claims have each device that is in use, by their numbers if they share it."""
+    found: dict[DeviceID, list[_Held]] = {}
+    for uid, claim in state.holders.items():
+        for device in claim.devices:
+            held = _Held(f"{claim.namespace}/{claim.name}", uid, device.split, device.share)
+            found.setdefault(device.id, []).append(held)
+    return {device: sorted(each, key=_number) for device, each in found.items()}
+
+
+def _number(held: _Held) -> int:
+    return held.share.client if held.share else 0
 
 
 def named(state: NodeAllocationState, claims: Store) -> NodeAllocationState:
@@ -79,17 +85,27 @@ def children(state: NodeAllocationState, device: DeviceID, uid: ClaimUID) -> Seq
 
 def _parts(
     device: Device,
-    held: _Held | None,
+    held: Sequence[_Held],
     state: NodeAllocationState,
     left: Collection[str],
     occupied: Collection[DeviceID],
 ) -> Iterator[Part]:
-    if held is None:
+    if not held:
         yield Part(device.id, State.BUSY if device.id in occupied else State.FREE)
         return
-    how = State.LEFT if held.claim in left else State.USED
-    number = max(held.split, 1)
-    names = [*children(state, device.id, held.uid)]
-    for index in range(number):
-        name = names[index] if len(names) == number else device.id
-        yield Part(name, how, index / number, 1 / number, (held.claim,))
+    places = max(_places(held), len(held))
+    for index, each in enumerate(held):
+        how = State.LEFT if each.claim in left else State.USED
+        number = max(each.split, 1)
+        names = [*children(state, device.id, each.uid)]
+        for part in range(number):
+            name = names[part] if len(names) == number else device.id
+            start = (index + part / number) / places
+            yield Part(name, how, start, 1 / number / places, (each.claim,))
+    if places > len(held):
+        yield Part(device.id, State.FREE, len(held) / places, 1 - len(held) / places)
+
+
+def _places(held: Sequence[_Held]) -> int:
+    """Return how many claims may have a device: as many as the smallest promise says."""
+    return min(each.share.max_clients if each.share else 1 for each in held)

@@ -61,13 +61,16 @@ class Details:
                 continue
             for each in state.allocatable:
                 if each.id == device:
-                    held = classic.holders(state).get(each.id)
-                    parts = classic.children(state, each.id, held.uid) if held else ()
+                    held = classic.holders(state).get(each.id, ())
                     found = {
                         "name": each.id,
                         "attributes": [["model", each.model]],
-                        "holders": [{"claim": held.claim, "split": held.split}] if held else [],
-                        "parts": list(parts),
+                        "holders": [{"claim": one.claim, "split": one.split} for one in held],
+                        "parts": [
+                            part
+                            for one in held
+                            for part in classic.children(state, each.id, one.uid)
+                        ],
                     }
                     return {"where": state.node, "devices": [found], "counters": []}
         return None

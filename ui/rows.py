@@ -102,7 +102,7 @@ class Rows:
         }
 
     def _of_state(self, state: NodeAllocationState) -> JSON:
-        claims = {each.claim for each in classic.holders(state).values()}
+        claims = {each.claim for held in classic.holders(state).values() for each in held}
         drawn = classic.cards(state, {each for each in claims if self._is_left(each)})
         return entries.pool_entry(self._contract.driver_name, state.node, "", drawn)
 

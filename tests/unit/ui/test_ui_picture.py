@@ -340,6 +340,26 @@ def test_devices_of_classic_claims() -> None:
     assert card["devices"][0]["holders"] == [{"claim": "default/claim", "split": 2}]
 
 
+def test_claims_that_share_a_classic_device_lie_side_by_side() -> None:
+    api = classic()
+    state = holding(nas("node-1", 1), "uid-b", 0, share=(1, 4))
+    api.put(STATES, holding(state, "uid-a", 0, share=(0, 4)))
+    for name in ("a", "b"):
+        api.put(DRA_V1ALPHA2.claims, reserved(allocated(claim(name))))
+    api.put(PODS, pod("pod", ("c", "a"), ("d", "b")))
+    rig = UiRig(api, "v1alpha2")
+    assert rig.cards("node-1") == {
+        "node-1-0": [
+            {"n": "node-1-0", "s": "used", "c": ["default/a"], "w": 0.25},
+            {"n": "node-1-0", "s": "used", "x": 0.25, "c": ["default/b"], "w": 0.25},
+            {"n": "node-1-0", "x": 0.5, "w": 0.5},
+        ]
+    }
+    card = rig.details.card(FAKE.driver_name, "node-1", "node-1-0", rig.now)
+    assert card is not None
+    assert [each["claim"] for each in card["devices"][0]["holders"]] == ["default/a", "default/b"]
+
+
 def test_devices_that_classic_claims_say_they_have() -> None:
     api = classic()
     api.put(STATES, nas("node-1", 2))
