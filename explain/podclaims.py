@@ -13,6 +13,20 @@ from explain.seen import Seen
 
 _MOST_CONSUMERS: Final = 256
 
+HELD_BACK: Final = frozenset(
+    {
+        Cause.TEMPLATE_MISSING,
+        Cause.CLAIM_NOT_CREATED,
+        Cause.CLAIM_MISSING,
+        Cause.CLAIM_DELETED,
+        Cause.CLAIM_OF_OTHERS,
+    }
+)
+"""Causes for which kube-scheduler holds a pod back before it looks for a node (PreEnqueue).
+
+It writes no condition then: what it said of the pod before, if anything, stays.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -28,7 +42,10 @@ class Problem:
 
 
 def claims_of(pod: Pod, seen: Seen) -> tuple[list[JSON], list[Problem]]:
-    """Return the claims of a pod that are there, in its order, and what is wrong with them."""
+    """Return the claims of a pod that are there, in its order, and what is wrong with them.
+
+    What holds the pod back comes first: until it is gone, nothing else is looked at.
+    """
     by_name = {_key(each): each for each in seen.claims}
     found: list[JSON] = []
     problems: list[Problem] = []
@@ -43,7 +60,7 @@ def claims_of(pod: Pod, seen: Seen) -> tuple[list[JSON], list[Problem]]:
         found.append(claim)
         problems += _unusable(pod, entry, claim, name)
         problems += _without_class(claim, name, seen.classes)
-    return found, problems
+    return found, sorted(problems, key=lambda each: each.cause not in HELD_BACK)
 
 
 def _key(claim: JSON) -> str:

@@ -4,11 +4,19 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
+from api.objects import JSON
+from explain.features import features
+from explain.seen import Seen
 from tests.explainparity.__main__ import compare, described, embedded, trial
 from tests.explainparity.comparison import Trial
+from tests.explainparity.mending import Scene
+from tests.explainparity.site import V1
+from tests.explainparity.workloads import NAMESPACE
 
 WORKLOADS = 12
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(240)]
@@ -28,3 +36,25 @@ def test_whoever_fits_gets_a_node_and_nobody_else_before_what_is_named_is_gone(i
     assert found.allocated > WORKLOADS
     assert found.refused["devices"] > WORKLOADS
     assert found.mended.total() > WORKLOADS / 2
+
+
+def test_claim_that_nobody_takes_devices_back_from_is_made_anew(it: Trial) -> None:
+    site = it.site
+    site.clear()
+    claim = {"metadata": {"name": "left", "namespace": NAMESPACE}, "spec": {"devices": {}}}
+    old = site.client.create(V1.claims, claim)
+    allocation: JSON = {"devices": {"results": []}}
+    left = site.client.patch(
+        V1.claims,
+        "left",
+        {"status": {"allocation": allocation}},
+        namespace=NAMESPACE,
+        subresource="status",
+    )
+    site.until("an allocated claim", lambda: (site.claim("left") or {}).get("status"))
+    pod: JSON = {"metadata": {"name": "waiting", "namespace": NAMESPACE}, "spec": {}}
+    seen = Seen(37, features(37, {}, {}), datetime.now(UTC), claims=(left,))
+    site.change(Scene(pod, seen), Scene(pod, replace(seen, claims=(old,))))
+    new = site.until("a new claim", lambda: site.claim("left"))
+    assert new["metadata"]["uid"] != old["metadata"]["uid"]
+    assert not new.get("status")

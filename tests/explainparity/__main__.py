@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -17,6 +18,9 @@ from kube.client import Client
 from tests.explainparity.comparison import Comparison, Disagreement, Trial
 from tests.explainparity.site import Site
 from tests.support.embedded import running
+
+MOST_UNSETTLED: Final = 10
+"""Workloads on which a cluster that is in order may not settle."""
 
 
 @contextmanager
@@ -52,6 +56,9 @@ def report(found: Comparison, where: str, first: int, last: int) -> Iterator[str
     yield f"- {found.unmended} of which explain could not tell any more after a round"
     yield f"- {len(found.disagreements)} disagreements"
     yield f"- {found.not_stored} more workloads that the API server did not store"
+    yield f"- {len(found.not_settled)} more on which the cluster did not settle"
+    for seed, what in found.not_settled.items():
+        yield f"  - seed {seed}: {what}"
 
 
 def described(each: Disagreement) -> str:
@@ -69,7 +76,10 @@ def described(each: Disagreement) -> str:
     help="A real cluster instead of the embedded one.",
 )
 def main(workloads: int, seed: int, kubeconfig: Path | None) -> None:
-    """Compare explain with kube-scheduler on random workloads; ends with 1 if they disagree."""
+    """Compare explain with kube-scheduler on random workloads; ends with 1 if they disagree.
+
+    Also if the cluster did not settle so often that fewer workloads were run.
+    """
     where = "embedded cluster" if kubeconfig is None else "cluster"
     cluster = embedded() if kubeconfig is None else nullcontext(kubeconfig)
     with cluster as access, trial(access) as it:
@@ -77,13 +87,16 @@ def main(workloads: int, seed: int, kubeconfig: Path | None) -> None:
         version = it.site.client.server_version()["gitVersion"]
     for line in report(it.result, f"{where} of {version}", seed, last):
         click.echo(line)
-    sys.exit(bool(it.result.disagreements))
+    sys.exit(bool(it.result.disagreements) or it.result.workloads < workloads)
 
 
 def compare(it: Trial, workloads: int, seed: int) -> int:
-    """Run so many workloads, and tell of disagreements; return the last seed."""
+    """Run so many workloads, and tell of disagreements; return the last seed.
+
+    It ends before if the cluster does not settle again and again.
+    """
     number, told = seed - 1, 0
-    while it.result.workloads < workloads:
+    while it.result.workloads < workloads and len(it.result.not_settled) < MOST_UNSETTLED:
         number += 1
         it.run(number)
         for each in it.result.disagreements[told:]:

@@ -7,31 +7,21 @@ from typing import Final
 
 from allocation.selectors import Selectors
 from explain.advice import nearest
-from explain.diagnosis import Cause, Diagnosis, NodeVerdict
+from explain.diagnosis import Diagnosis, NodeVerdict
+from explain.podclaims import HELD_BACK
 from explain.pods import explain_pod
 from explain.reading import Reading
 from kube.errors import Invalid
 from tests.allocatorparity.generator import NODES
 from tests.explainparity.mending import Scene, mended
-from tests.explainparity.site import SETTLES, Site, Verdict
-from tests.explainparity.workloads import NAMESPACE, Ask, workload
+from tests.explainparity.site import SETTLES, Site, Unsettled, Verdict
+from tests.explainparity.workloads import NAMESPACE, Ask, Workload, workload
 
 ROUNDS: Final = 6
 """How often what is named is taken away before it counts as a disagreement."""
 
 _SILENT: Final = 2.0
 """Seconds for a verdict that is not expected."""
-
-_HELD_BACK: Final = frozenset(
-    {
-        Cause.TEMPLATE_MISSING,
-        Cause.CLAIM_NOT_CREATED,
-        Cause.CLAIM_MISSING,
-        Cause.CLAIM_DELETED,
-        Cause.CLAIM_OF_OTHERS,
-    }
-)
-"""Causes for which a scheduler does not even look for a node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +41,8 @@ class Comparison:
     Attributes:
         workloads: that were run.
         not_stored: workloads that the API server refused.
+        not_settled: for what the cluster was waited in vain, by seed; such a workload is not
+            counted, only what was compared of it.
         allocated: pods that got a node, as explain had said.
         late: those of them that the scheduler refused first, and took when its watches had told it
             of all that there was.
@@ -62,6 +54,7 @@ class Comparison:
 
     workloads: int = 0
     not_stored: int = 0
+    not_settled: dict[int, str] = field(default_factory=dict)
     allocated: int = 0
     late: int = 0
     refused: Counter[str] = field(default_factory=Counter)
@@ -91,14 +84,15 @@ class Trial:
     _selectors: Selectors = field(default_factory=Selectors)
     _seed: int = 0
 
-    def run(self, seed: int) -> bool:
-        """Run the workload of a seed; return whether the API server stored it.
-
-        Raises:
-            Unsettled: the cluster did not do what it has to, whatever is explained.
-        """
+    def run(self, seed: int) -> None:
+        """Run the workload of a seed, as far as the cluster does what it has to."""
         self._seed = seed
-        made = workload(seed)
+        try:
+            self._run(workload(seed))
+        except Unsettled as error:
+            self.result.not_settled[seed] = str(error)
+
+    def _run(self, made: Workload) -> None:
         self.site.clear()
         try:
             self.site.publish(made)
@@ -107,11 +101,10 @@ class Trial:
             found = self._asked(made.asks[-1])
         except Invalid:
             self.result.not_stored += 1
-            return False
+            return
         if found is not None and found[1].fits is False:
             self._mended(*found)
         self.result.workloads += 1
-        return True
 
     def _holding(self, ask: Ask) -> None:
         """Have a pod that holds devices, if it gets them."""
@@ -127,7 +120,7 @@ class Trial:
 
     def _compared(self, name: str) -> tuple[Scene, Diagnosis] | None:
         scene, found = self._explained(name)
-        verdict = self.site.decided(name, _SILENT if found.cause in _HELD_BACK else SETTLES)
+        verdict = self.site.decided(name, _SILENT if found.cause in HELD_BACK else SETTLES)
         if found.fits and verdict and not verdict.node and self.site.bound(name):
             self.result.late += 1
             verdict = replace(verdict, node="late")
@@ -136,7 +129,7 @@ class Trial:
 
     def _count(self, found: Diagnosis, verdict: Verdict | None) -> None:
         result, got = self.result, bool(verdict and verdict.node)
-        if verdict is None and found.cause not in _HELD_BACK:
+        if verdict is None and found.cause not in HELD_BACK:
             self._differs("the scheduler says nothing", found)
         elif found.fits is None:
             result.unknown["allocated" if got else "refused"] += 1

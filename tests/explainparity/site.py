@@ -28,8 +28,8 @@ from tests.explainparity.workloads import CPUS, GATE, NAMESPACE, Ask, Workload
 T = TypeVar("T")
 V1: Final = STRUCTURED_VERSIONS["v1"]
 KNOWN: Final = (V1.claims, V1.templates, V1.slices, V1.classes)
-SETTLES: Final = 30.0
-"""Seconds in which the controllers of a cluster do what they have to."""
+SETTLES: Final = 60.0
+"""Seconds in which the controllers of a cluster do what they have to, on a loaded machine, too."""
 
 _CORDONED: Final = "node.kubernetes.io/unschedulable"
 """A taint that nodes get beside the field of their spec, where there is who gives it."""
@@ -262,10 +262,20 @@ class Site:
                 self._free(known[key])
 
     def _free(self, claim: JSON) -> None:
+        """Have a claim give its devices back, without pods or, if it keeps them then, made anew.
+
+        It does if its pod was deleted while kube-scheduler bound it: that takes its reservation
+        back, and nobody takes back an allocation that was not reserved last.
+        """
         name = claim["metadata"]["name"]
         for each in claim["status"].get("reservedFor") or ():
             self._delete(PODS, each["name"], grace_seconds=0)
-        self.until(f"claim {name} to be free", lambda: not _has_devices(self.claim(name)))
+        self.until(f"claim {name} to have no pod", lambda: not _reserved(self.claim(name)))
+        if _has_devices(self.claim(name)):
+            self._delete(V1.claims, name)
+            self.until(f"claim {name} to go", lambda: self.claim(name) is None)
+            anew = {"metadata": {"name": name}, "spec": claim["spec"]}
+            self.client.create(V1.claims, anew, NAMESPACE)
 
     def _pod(self, before: Scene, after: Scene) -> str:
         """Make the pod anew if it or one of its claims had to change."""
@@ -327,6 +337,10 @@ class Site:
 
 def _has_devices(claim: JSON | None) -> bool:
     return bool(((claim or {}).get("status") or {}).get("allocation"))
+
+
+def _reserved(claim: JSON | None) -> bool:
+    return bool(((claim or {}).get("status") or {}).get("reservedFor"))
 
 
 def _renew(agents: Sequence[NodeAgent], stop: Event) -> None:

@@ -33,7 +33,6 @@ _REFUSED: Final = (
     "0/2 nodes are available: 2 cannot allocate all claims. preemption: 0/2 nodes are available: 2 "
     "Preemption is not helpful for scheduling."
 )
-_TEMPLATE: Final = "its claim is not created yet"
 
 
 class Cluster(MemoryApi):
@@ -165,18 +164,18 @@ def _gated(cluster: Cluster) -> None:
 
 
 def _no_template(cluster: Cluster) -> None:
-    cluster.pod("template:gpus", message='pod "default/waiting": resourceclaim not created yet')
+    cluster.pod("template:gpus", message="")
 
 
 def _no_claim(cluster: Cluster) -> None:
-    cluster.pod("gpu", message='resourceclaim "gpu" not found')
+    cluster.pod("gpu", message="")
 
 
 def _left_claim(cluster: Cluster) -> None:
     owner = {"apiVersion": "v1", "kind": "Pod", "name": "waiting", "uid": "old", "controller": True}
     cluster.claim("waiting-c0", metadata={"ownerReferences": [owner]})
     cluster.put(V1.templates, {"metadata": {"name": "gpus", "namespace": "default"}})
-    pod = cluster.pod("template:gpus", message="PodResourceClaim not created for the pod")
+    pod = cluster.pod("template:gpus", message="")
     pod["status"]["resourceClaimStatuses"] = [{"name": "c0", "resourceClaimName": "waiting-c0"}]
     cluster.put(PODS, pod)
 

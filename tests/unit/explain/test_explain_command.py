@@ -26,7 +26,7 @@ from kube.calls import Patch
 from kube.errors import Forbidden, KubeError, NotFound
 from kube.pages import ListPage
 from testing.apiserver import MemoryApi
-from tests.support.allocationworld import DRIVER, device
+from tests.support.allocationworld import DRIVER, ask, device
 from tests.support.build import (
     claim,
     device_claim,
@@ -260,6 +260,19 @@ def test_why_not(expression: str, code: int, told: str) -> None:
     cluster.hold("held", "node-1/gpu-0", by="x")
     found = run(cluster, "why-not", "--selector", expression)
     assert (found.exit_code, told in found.output) == (code, True), found.output
+
+
+def test_what_holds_a_pod_back_is_named_before_what_the_scheduler_would_find() -> None:
+    cluster = Cluster()
+    cluster.claim("gpu", ask("gpu", deviceClassName="gpus"))
+    cluster.pod("gpu", "template:gpus", message="")
+    told = json.loads(run(cluster, "explain", "pod", "waiting", "-o", "json").output)
+    assert told["cause"] == "template-missing"
+    assert told["facts"] == ["claim default/gpu, request gpu: class gpus does not exist"]
+    assert told["helps"] == [
+        "create the template; the claim follows by itself",
+        "create the class, or name one that exists: gpu",
+    ]
 
 
 def test_class_without_selectors_is_called_out() -> None:
