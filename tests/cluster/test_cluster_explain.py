@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 import pytest
 
 from api.objects import JSON
+from api.resources import PODS
 from explain.features import features
 from explain.seen import Seen
 from tests.explainparity.__main__ import compare, described, embedded, trial
 from tests.explainparity.comparison import Trial
 from tests.explainparity.mending import Scene
-from tests.explainparity.site import V1
+from tests.explainparity.watched import V1
 from tests.explainparity.workloads import NAMESPACE
 
 WORKLOADS = 12
@@ -58,3 +59,16 @@ def test_claim_that_nobody_takes_devices_back_from_is_made_anew(it: Trial) -> No
     new = site.until("a new claim", lambda: site.claim("left"))
     assert new["metadata"]["uid"] != old["metadata"]["uid"]
     assert not new.get("status")
+
+
+def test_pod_that_is_evicted_as_soon_as_it_has_a_node_had_one(it: Trial) -> None:
+    site = it.site
+    site.clear()
+    pod = {
+        "metadata": {"name": "evicted", "namespace": NAMESPACE},
+        "spec": {"containers": [{"name": "main", "image": "busybox:1.36"}], "nodeName": "n0"},
+    }
+    site.client.create(PODS, pod)
+    site.remove("evicted")
+    assert site.bound("evicted")
+    assert (site.pod("evicted"), site.node_of("evicted")) == (None, "n0")

@@ -14,7 +14,8 @@ from explain.reading import Reading
 from kube.errors import Invalid
 from tests.allocatorparity.generator import NODES
 from tests.explainparity.mending import Scene, mended
-from tests.explainparity.site import SETTLES, Site, Unsettled, Verdict
+from tests.explainparity.site import Site, Verdict
+from tests.explainparity.watched import SETTLES, Unsettled
 from tests.explainparity.workloads import NAMESPACE, Ask, Workload, workload
 
 ROUNDS: Final = 6
@@ -164,6 +165,9 @@ class Trial:
                     self.result.mended[number] += 1
                     return
                 scene, found = refused
+            elif self.site.is_bound(name):
+                self.result.mended[number] += 1
+                return
             else:
                 scene, found = self._explained(name)
                 if found.fits is True or self.site.is_bound(name):

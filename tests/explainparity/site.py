@@ -4,18 +4,17 @@ Only the scheduler decides here, and nothing ever runs. Nodes stay ready as Leas
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from threading import Event, Thread
-from typing import Final, TypeVar
+from typing import Final
 
 from api.conditions import condition_of
 from api.nodefit import is_ready
-from api.objects import JSON, Key, key_of, object_key
-from api.resources import NAMESPACES, NODES, PODS, STRUCTURED_VERSIONS, Resource
-from devcluster.caches import Caches
+from api.objects import JSON, Key, key_of
+from api.resources import NAMESPACES, NODES, PODS, Resource
 from devcluster.kubelet.node import RENEW_SECONDS, NodeAgent
 from kube.client import Client
 from kube.errors import AlreadyExists, Forbidden, NotFound
@@ -23,22 +22,15 @@ from testing.waiting import until
 from tests.allocatorparity.generator import DRIVERS
 from tests.allocatorparity.generator import NODES as NAMES
 from tests.explainparity.mending import Scene, entries, own_claims, plain_spec
+from tests.explainparity.watched import SETTLES, V1, Watched
 from tests.explainparity.workloads import CPUS, GATE, NAMESPACE, Ask, Workload
 
-T = TypeVar("T")
-V1: Final = STRUCTURED_VERSIONS["v1"]
 KNOWN: Final = (V1.claims, V1.templates, V1.slices, V1.classes)
-SETTLES: Final = 60.0
-"""Seconds in which the controllers of a cluster do what they have to, on a loaded machine, too."""
 
 _CORDONED: Final = "node.kubernetes.io/unschedulable"
 """A taint that nodes get beside the field of their spec, where there is who gives it."""
 
 _ADMIN: Final = {"resource.k8s.io/admin-access": "true"}
-
-
-class Unsettled(Exception):
-    """The cluster did not come to a state that was to follow; the text says to which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +46,13 @@ class Verdict:
     message: str = ""
 
 
-class Site:
+class Site(Watched):
     """The cluster, watched."""
 
     def __init__(self, client: Client) -> None:
-        """Watch pods, claims and nodes."""
-        self.client = client
-        self._caches = Caches(client, {PODS: {}, V1.claims: {}, NODES: {}})
-        self._changed = Event()
+        """Watch what is made and what becomes of it."""
+        super().__init__(client)
         self._numbers = count(1)
-        for resource in (PODS, V1.claims, NODES):
-            self._caches[resource].subscribe(lambda _old, _new: self._changed.set())
-
-    def until(self, what: str, look: Callable[[], T | None], seconds: float = SETTLES) -> T:
-        """Return what is seen, as soon as it is seen in a watch.
-
-        Raises:
-            Unsettled: it did not come in time.
-        """
-        found = self.within(seconds, look)
-        if not found:
-            raise Unsettled(f"waited {seconds:g} s for {what}")
-        return found
-
-    def within(self, seconds: float, look: Callable[[], T | None]) -> T | None:
-        """Return what is seen within some seconds, None if nothing is."""
-        end = time.monotonic() + seconds
-        while True:
-            self._changed.clear()
-            found = look()
-            left = end - time.monotonic()
-            if found or left <= 0:
-                return found
-            self._changed.wait(left)
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -131,14 +97,6 @@ class Site:
         except Forbidden:
             return False
         return True
-
-    def pod(self, name: str) -> JSON | None:
-        """Return a pod, as the watch last showed it."""
-        return self._caches[PODS].get(object_key(NAMESPACE, name))
-
-    def claim(self, name: str) -> JSON | None:
-        """Return a claim, as the watch last showed it."""
-        return self._caches[V1.claims].get(object_key(NAMESPACE, name))
 
     def publish(self, workload: Workload) -> None:
         """Create what there is before the pods.
@@ -186,6 +144,7 @@ class Site:
         for each in ask.claims:
             self.client.create(V1.claims, each, NAMESPACE)
         name = ask.pod["metadata"]["name"]
+        self.forget(name)
         self.client.create(PODS, ask.pod)
         there = {each["metadata"]["name"] for each in ask.templates}
         # of which one is missing, others are not made either
@@ -211,15 +170,15 @@ class Site:
         return bool(self.within(seconds, lambda: self.is_bound(name)))
 
     def is_bound(self, name: str) -> bool:
-        """Tell whether a pod has a node."""
-        return bool(((self.pod(name) or {}).get("spec") or {}).get("nodeName"))
+        """Tell whether a pod has a node, or had one before it was evicted."""
+        return bool(self.node_of(name))
 
     def _verdict(self, name: str) -> Verdict | None:
+        if node := self.node_of(name):
+            return Verdict(node)
         pod = self.pod(name)
         if pod is None or pod["spec"].get("schedulingGates"):
             return None
-        if node := pod["spec"].get("nodeName"):
-            return Verdict(node)
         told = condition_of(pod, "PodScheduled")
         refused = told.get("status") == "False" and told.get("reason") != "SchedulingGated"
         return Verdict(message=told.get("message", "")) if refused else None

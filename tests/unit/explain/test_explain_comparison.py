@@ -3,7 +3,8 @@
 from testing.apiserver import MemoryApi
 from tests.explainparity.__main__ import MOST_UNSETTLED, compare, report
 from tests.explainparity.comparison import Trial
-from tests.explainparity.site import Site, Unsettled
+from tests.explainparity.site import Site
+from tests.explainparity.watched import Unsettled
 
 
 class SickSite(Site):
