@@ -15,7 +15,6 @@ from tests.explainparity.workloads import MARK
 
 _SELECTORS: Final = frozenset({Rule.SELECTOR, Rule.SELECTOR_ERROR})
 _CAPACITIES: Final = frozenset({Rule.CAPACITY, Rule.CAPACITY_ERROR})
-_FEWER: Final = frozenset({Rule.RESULTS, Rule.SAME_CLAIM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +209,9 @@ def _simplify(body: JSON, rules: Set[Rule]) -> None:
         body.pop("capacity", None)
     if Rule.POOL in rules and body.get("allocationMode") == "All":
         body.update(allocationMode="ExactCount", count=1)
-    if rules & _FEWER and body.get("allocationMode") != "All":
-        body["count"] = 1
+    of_same = Rule.SAME_CLAIM in rules and body.get("allocationMode") != "All"
+    if of_same or Rule.RESULTS in rules:
+        body.update(allocationMode="ExactCount", count=1)
 
 
 def _widened(raw: JSON, named: _Named, used: Set[str]) -> JSON:

@@ -30,7 +30,7 @@ KNOWN: Final = (V1.claims, V1.templates, V1.slices, V1.classes)
 _CORDONED: Final = "node.kubernetes.io/unschedulable"
 """A taint that nodes get beside the field of their spec, where there is who gives it."""
 
-_ADMIN: Final = {"resource.k8s.io/admin-access": "true"}
+_ADMIN: Final = {"resource.kubernetes.io/admin-access": "true"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,15 @@ from explain.features import features
 from explain.pods import explain_pod
 from explain.seen import Seen
 from explain.text import as_text
+from tests.explainparity.mending import Scene, mended
 from tests.support.allocationworld import a_class, ask, claim, device, pool
 from tests.support.tables import cases
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
 
 
-def explained(*requests: JSON, slices: list[JSON], of_class: str = "true") -> Diagnosis:
-    """Explain a pod with one claim on one node."""
+def waiting(*requests: JSON, slices: list[JSON], of_class: str = "true") -> Scene:
+    """Return a pod with one claim, and one node."""
     wanted = claim(*requests, name="wanted")
     node = {
         "metadata": {"name": "here"},
@@ -35,7 +36,13 @@ def explained(*requests: JSON, slices: list[JSON], of_class: str = "true") -> Di
     meta = {"name": "p", "namespace": "default", "uid": "p"}
     entries = [{"name": "c", "resourceClaimName": "wanted"}]
     pod = {"metadata": meta, "spec": {"containers": [{}], "resourceClaims": entries}}
-    return explain_pod(pod, seen, Selectors())
+    return Scene(pod, seen)
+
+
+def explained(*requests: JSON, slices: list[JSON], of_class: str = "true") -> Diagnosis:
+    """Explain a pod with one claim on one node."""
+    scene = waiting(*requests, slices=slices, of_class=of_class)
+    return explain_pod(scene.pod, scene.seen, Selectors())
 
 
 DEVICES = pool(*(device(f"gpu-{n}", capacity={"memory": "4Gi"}) for n in range(2)))
@@ -85,3 +92,12 @@ def test_what_can_not_be_told_here_is_not_named_where_it_is_not_looked_at() -> N
     assert found.nearest is not None
     assert found.nearest.rule is Rule.TOGETHER
     assert all(not each.refused for each in found.nearest.requests)
+
+
+def test_without_all_devices_a_claim_does_not_have_too_many() -> None:
+    many = pool(*(device(f"gpu-{n}") for n in range(33)))
+    scene = waiting(ask("a", count="All"), ask("b"), slices=[many])
+    found = explain_pod(scene.pod, scene.seen, Selectors())
+    assert found.helps == ("ask for fewer devices in a claim",)
+    made = mended(scene, found, found.nodes[0])
+    assert explain_pod(made.pod, made.seen, Selectors()).fits is True
