@@ -67,6 +67,14 @@ def with_claims(
     return replace(state, in_claims=MappingProxyType(found), unreadable=unreadable)
 
 
+def all_with_claims(
+    states: Iterable[NodeAllocationState], claims: Iterable[ClaimView], contract: Contract
+) -> list[NodeAllocationState]:
+    """Return the states of nodes with what claims of the cluster say themselves."""
+    there = by_node(claims, contract)
+    return [with_claims(each, there.get(each.node, ()), contract) for each in states]
+
+
 def _as_entry(uid: ClaimUID, handle: object, key: str) -> AllocatedClaim:
     """Read a handle by what reads NASes, so that both say the same in the same way."""
     spec = {"allocatedClaims": {uid: handle}}

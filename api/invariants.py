@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from api.claims.view import ClaimView
 from api.contract import Contract
-from api.handles import by_node, with_claims
+from api.handles import all_with_claims
 from api.nas import AllocatedClaim, AllocatedDevice, NodeAllocationState, PreparedDevice, Share
 from api.objects import ClaimUID, DeviceID, NodeName
 from api.sharing import conflict
@@ -92,10 +92,8 @@ def check(
         gone: nodes that are known not to exist.
     """
     by_uid = {claim.uid: claim for claim in claims}
-    on_node = by_node(by_uid.values(), contract)
-    by_name = {
-        each.node: with_claims(each, on_node.get(each.node, ()), contract) for each in states
-    }
+    known = all_with_claims(states, by_uid.values(), contract)
+    by_name = {each.node: each for each in known}
     found = [
         violation for state in by_name.values() for violation in check_node(state, by_uid, contract)
     ]

@@ -22,6 +22,7 @@ from api.nasvalues import (
 )
 from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
+from api.sharing import Clients
 
 __all__ = [
     "AllocatedClaim",
@@ -175,13 +176,13 @@ def _summary(offered: Collection[Device], allocated: Allocated | None) -> JSON:
 
 
 def _shared_json(held: Iterable[AllocatedDevice]) -> list[JSON]:
-    shares: dict[DeviceID, list[Share]] = {}
+    shared: dict[DeviceID, Clients] = {}
     for device in held:
         if device.share is not None:
-            shares.setdefault(device.id, []).append(device.share)
+            shared[device.id] = shared.get(device.id, Clients()).having(device.share)
     return [
-        {"uuid": device, "clients": len(held), "maxClients": min(s.max_clients for s in held)}
-        for device, held in sorted(shares.items())
+        {"uuid": device, "clients": clients.count, "maxClients": clients.limit}
+        for device, clients in sorted(shared.items())
     ]
 
 

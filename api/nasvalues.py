@@ -11,7 +11,7 @@ from typing import TypeAlias
 from api.devices import PreparedDevice, Share
 from api.names import STATUS_NOT_READY, STATUS_READY
 from api.objects import ClaimUID, DeviceID, NodeName
-from api.sharing import Clients
+from api.sharing import Clients, sharers
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,16 +133,7 @@ class NodeAllocationState:
 
         A claim that is prepared with another share than is allocated to it counts for both.
         """
-        shares: dict[DeviceID, set[tuple[ClaimUID, Share]]] = {}
-        for device, uid, share in self._held():
-            if share is not None:
-                shares.setdefault(device, set()).add((uid, share))
-        alone = {device for device, _, share in self._held() if share is None} if shares else set()
-        return {
-            device: Clients.of(share for _, share in held)
-            for device, held in shares.items()
-            if device not in alone
-        }
+        return sharers(self._held())
 
     def _held(self) -> Iterator[tuple[DeviceID, ClaimUID, Share | None]]:
         """Yield what each claim has of each device, allocated or prepared."""

@@ -6,10 +6,11 @@ different promises meet, the smallest counts for all of them.
 """
 
 import itertools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from api.devices import Share
+from api.objects import ClaimUID, DeviceID
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,29 @@ class Clients:
 
     def _least(self, max_clients: int) -> int:
         return max_clients if self.limit is None else min(self.limit, max_clients)
+
+
+def sharers(
+    held: Iterable[tuple[DeviceID, ClaimUID, Share | None]],
+) -> Mapping[DeviceID, Clients]:
+    """Return who shares each of the devices that are shared, and that nobody has alone.
+
+    Args:
+        held: what each claim has of each device; None is all of it. A claim with two shares of a
+            device counts for both.
+    """
+    alone: set[DeviceID] = set()
+    shares: dict[DeviceID, set[tuple[ClaimUID, Share]]] = {}
+    for device, uid, share in held:
+        if share is None:
+            alone.add(device)
+        else:
+            shares.setdefault(device, set()).add((uid, share))
+    return {
+        device: Clients.of(share for _, share in each)
+        for device, each in shares.items()
+        if device not in alone
+    }
 
 
 def conflict(held: Collection[Share | None]) -> str | None:

@@ -11,7 +11,7 @@ from controller.classes import ClassKeeper
 from controller.election import new_identity
 from controller.leftovers import Leftovers
 from controller.upkeep import Upkeep
-from controller.wiring import Controller, build
+from controller.wiring import Controller, Site, build
 from controller.workers import Workers
 from kube.client import Client
 from kube.events import EventRecorder
@@ -93,14 +93,8 @@ def classic(
         communication: where allocations are written down.
     """
     life, common = around.life, around.common
-    controller = build(
-        *(around.client, common.contract, around.events, around.metrics),
-        version=version,
-        namespace=common.namespace,
-        unprepare_timeout=unprepare_timeout,
-        communication=communication,
-        identity=new_identity(),
-    )
+    site = Site(version, common.namespace, unprepare_timeout, communication, new_identity())
+    controller = build(around.client, common.contract, around.events, around.metrics, site)
     for name, body in controller.caches.threads(life.stop):
         life.spawn(name, body)
     life.on_stop("watches", controller.caches.stop)

@@ -68,17 +68,32 @@ class Controller:
             _follow(caches.parameters[CLASS_PARAMETERS_KIND], self.applied.saw)
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a controller works, and how it allocates.
+
+    Attributes:
+        version: of resource.k8s.io; one of DIALECTS.
+        namespace: of the NodeAllocationStates.
+        unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
+        communication: where allocations are written down.
+        identity: of this process, never used before.
+    """
+
+    version: str
+    namespace: str
+    unprepare_timeout: float
+    communication: Communication
+    identity: str
+
+
 def build(
     client: Client,
     contract: Contract,
     events: EventRecorder,
     metrics: Metrics,
+    site: Site,
     *,
-    version: str,
-    namespace: str,
-    unprepare_timeout: float,
-    communication: Communication,
-    identity: str,
     clock: Callable[[], float] = time.monotonic,
 ) -> Controller:
     """Return a controller for a version of resource.k8s.io, not yet running.
@@ -88,24 +103,20 @@ def build(
         contract: of the driver.
         events: where events go.
         metrics: registry for what the controller measures.
-        version: one of DIALECTS.
-        namespace: of the NodeAllocationStates.
-        unprepare_timeout: seconds that a deallocation waits for a node to unprepare.
-        communication: where allocations are written down.
-        identity: of this process, never used before.
+        site: of this controller.
         clock: monotonic seconds.
     """
-    resources = DRA_VERSIONS[version]
-    caches = Caches(client, contract, resources, namespace, metrics)
-    dialect = DIALECTS[version](contract.driver_name, caches.sources(client, resources))
-    infos = NodeInfos(caches.states, caches.claims, namespace, contract, clock=clock)
+    resources = DRA_VERSIONS[site.version]
+    caches = Caches(client, contract, resources, site.namespace, metrics)
+    dialect = DIALECTS[site.version](contract.driver_name, caches.sources(client, resources))
+    infos = NodeInfos(caches.states, caches.claims, site.namespace, contract, clock=clock)
     observer = ControllerMetrics(metrics.registry, infos)
-    records = _records(communication, contract, dialect)
-    fence = Fence(identity, caches.read_claims)
+    records = _records(site.communication, contract, dialect)
+    fence = Fence(site.identity, caches.read_claims)
     compared = ComparedWrites(client, events)
     commits = NodeCommits(compared, STATES, contract.device_key, infos, records, fence)
-    parts = (client, contract, dialect, resources.claims, commits, records, caches.claims, infos)
-    writer = ClaimWriter(*parts, events, unprepare_timeout=unprepare_timeout, clock=clock)
+    parts = (client, contract, dialect, resources.claims, commits, caches.claims, infos)
+    writer = ClaimWriter(*parts, events, unprepare_timeout=site.unprepare_timeout, clock=clock)
     repair = StateRepair(
         *(client, contract, resources.claims, caches, infos, dialect, writer, events, observer),
         clock=clock,

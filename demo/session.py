@@ -12,7 +12,7 @@ import yaml
 from api.claims.versions import read_claim
 from api.conditions import holds
 from api.contract import Contract
-from api.handles import with_claims
+from api.handles import all_with_claims
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON
 from api.resources import CLAIM_PARAMETERS, DRA_V1ALPHA2, EVENTS, NAMESPACES, PODS, STATES, Resource
@@ -141,8 +141,7 @@ class Session:
     def states(self) -> list[NodeAllocationState]:
         """Return all NodeAllocationStates as values, by name, with what claims say themselves."""
         states = [parse_nas(obj, self._contract.device_key) for obj in self.state_objects()]
-        claims = [read_claim(obj) for obj in self.claim_objects()]
-        return [with_claims(state, claims, self._contract) for state in states]
+        return all_with_claims(states, map(read_claim, self.claim_objects()), self._contract)
 
     def nodes_ready(self, count: int) -> bool:
         """Wait until that many nodes offer their devices; then it is True."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from allocation.selectors import Selectors
-from api.claims.view import consumers
+from api.claims.view import allocation_of, consumers, results_of
 from api.humantime import age
 from api.objects import JSON, key_of
 from api.pods import Pod
@@ -88,17 +88,15 @@ def _uses(pod: JSON, claim: JSON) -> bool:
 
 def _life(claim: JSON, using: Sequence[JSON], seen: Seen) -> Iterator[str]:
     """Yield the stations of its life so far."""
-    meta, status = claim["metadata"], claim.get("status") or {}
+    meta = claim["metadata"]
     references = meta.get("ownerReferences") or ()
     owners = [f"{each['kind'].lower()} {each['name']}" for each in references]
     of = f", by {', '.join(owners)}" if owners else ""
     yield f"created {age(meta.get('creationTimestamp'), seen.now)} ago{of}"
     if meta.get("deletionTimestamp"):
         yield f"being deleted for {age(meta['deletionTimestamp'], seen.now)}"
-    allocation = status.get("allocation") or {}
-    results = (allocation.get("devices") or {}).get("results") or ()
-    if results:
-        at = allocation.get("allocationTimestamp")
+    if results := results_of(claim):
+        at = (allocation_of(claim) or {}).get("allocationTimestamp")
         when = f" {age(at, seen.now)} ago" if at else ""
         names = [f"{each['driver']}/{each['pool']}/{each['device']}" for each in results]
         yield f"allocated{when}: {', '.join(names)}"

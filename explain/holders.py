@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from allocation.inuse import DeviceID
-from api.claims.view import consumers
+from api.claims.view import allocation_of, consumers, results_of
 from api.humantime import age
 from api.objects import JSON, key_of
 from api.texts import listed
@@ -44,8 +44,8 @@ def holders(claims: Iterable[JSON]) -> Mapping[DeviceID, Sequence[Holder]]:
     """Return who holds each device; several hold shares of one."""
     found: dict[DeviceID, list[Holder]] = {}
     for claim in claims:
-        allocation = (claim.get("status") or {}).get("allocation") or {}
-        for result in (allocation.get("devices") or {}).get("results") or ():
+        allocation = allocation_of(claim) or {}
+        for result in results_of(claim):
             device = (result["driver"], result["pool"], result["device"])
             found.setdefault(device, []).append(_holder(claim, allocation, result))
     return found

@@ -9,6 +9,7 @@ from allocation.pools import Node
 from allocation.published import Published
 from allocation.selectors import Selectors
 from allocation.verdicts import Outcome
+from api.claims.view import results_of, true_conditions
 from api.objects import JSON
 from api.pods import Pod
 from explain.advice import advice, nearest
@@ -80,14 +81,9 @@ def _scheduled(pod: Pod, claims: Sequence[JSON], seen: Seen, selectors: Selector
 def _unbound(claims: Sequence[JSON]) -> Iterator[str]:
     """Yield the binding conditions that allocated devices wait for."""
     for claim in claims:
-        true = {
-            (each.get("driver"), each.get("pool"), each.get("device"), condition["type"])
-            for each in claim["status"].get("devices") or ()
-            for condition in each.get("conditions") or ()
-            if condition.get("status") == "True"
-        }
-        for result in claim["status"]["allocation"].get("devices", {}).get("results") or ():
+        for result in results_of(claim):
             device = (result["driver"], result["pool"], result["device"])
+            true = true_conditions(claim, result)
             for condition in result.get("bindingConditions") or ():
-                if (*device, condition) not in true:
+                if condition not in true:
                     yield f"device {'/'.join(device)}: binding condition {condition} is not true"

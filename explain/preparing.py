@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from allocation.requests import claim_name
+from api.claims.view import results_of
 from api.conditions import holds
 from api.objects import JSON
 from api.pods import Pod
@@ -46,11 +47,7 @@ def _gone(claims: Sequence[JSON], node: str, seen: Seen) -> Iterator[str]:
     """Yield the drivers of claims that publish nothing for a node, as without their plugin."""
     if seen.lacks("resourceslices"):
         return
-    results = [
-        each
-        for claim in claims
-        for each in (claim["status"]["allocation"].get("devices") or {}).get("results") or ()
-    ]
+    results = [each for claim in claims for each in results_of(claim)]
     publishing = {(s["spec"]["driver"], s["spec"]["pool"]["name"]) for s in seen.slices}
     for driver in dict.fromkeys(
         each["driver"] for each in results if (each["driver"], each["pool"]) not in publishing

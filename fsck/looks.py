@@ -12,7 +12,7 @@ from api.claims.versions import CLAIMS, CLASSIC, STRUCTURED, choose, read_claim
 from api.claims.view import ClaimView
 from api.contract import Contract
 from api.errors import DriverError, MalformedState, UnsupportedVersion
-from api.handles import by_node, with_claims
+from api.handles import all_with_claims
 from api.invariants import Fault, NodeFiles, Violation, check, check_files
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState, parse_nas
@@ -117,8 +117,8 @@ def look(
     """
     states, malformed = _states(client, namespace, contract.device_key)
     by_uid = {claim.uid: claim for claim in map(read_claim, client.list(claims).items)}
-    on_node = by_node(by_uid.values(), contract)
-    states = {n: with_claims(each, on_node.get(n, ()), contract) for n, each in states.items()}
+    known = all_with_claims(states.values(), by_uid.values(), contract)
+    states = {each.node: each for each in known}
     ours = sum(claim.held_by(contract) for claim in by_uid.values())
     unread = {violation.node for violation in malformed}
     nodes = {*states, *unread}

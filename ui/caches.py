@@ -6,6 +6,7 @@ from functools import partial
 from typing import Final
 
 from api.claims.versions import CLASSIC, read_claim
+from api.claims.view import results_of
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
 from api.objects import JSON, key_of, object_key, uid_of
@@ -259,9 +260,7 @@ def taint_rules(client: Client) -> Resource | None:
 
 def pools_of(claim: JSON) -> list[str]:
     """Return the pools that a claim has devices of, as `driver/pool`."""
-    allocation = (claim.get("status") or {}).get("allocation") or {}
-    results = (allocation.get("devices") or {}).get("results") or ()
-    return list(dict.fromkeys(f"{each['driver']}/{each['pool']}" for each in results))
+    return list(dict.fromkeys(f"{each['driver']}/{each['pool']}" for each in results_of(claim)))
 
 
 def nodes_of(claim: JSON) -> Sequence[str]:

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from allocation.inuse import DeviceID
 from api.claims.versions import read_claim
-from api.claims.view import consumers
+from api.claims.view import consumers, results_of
 from api.conditions import holds
 from api.objects import JSON, is_deleting, key_of
 from api.pods import Pod
@@ -21,12 +21,11 @@ from explain.requested import class_names, of_class
 from explain.stages import scheduler_says
 from ui.caches import claims_named
 from ui.cards import Card, Part, State
-from ui.timeline import Station
+from ui.timeline import ENDED, Station, readiness
 
 Device: TypeAlias = tuple[str, str, str]
 """Driver, pool and name."""
 
-_ENDED: Final = ("Succeeded", "Failed")
 _UNHEALTHY: Final = "Unhealthy"
 
 
@@ -54,7 +53,7 @@ def claim_state(claim: JSON, pods: Sequence[JSON]) -> ClaimState:
         return ClaimState.PENDING
     if consumers(claim):
         return ClaimState.IN_USE
-    alive = [each for each in pods if (each.get("status") or {}).get("phase") not in _ENDED]
+    alive = [each for each in pods if (each.get("status") or {}).get("phase") not in ENDED]
     return ClaimState.RESERVED if alive else ClaimState.LEFT
 
 
@@ -99,11 +98,9 @@ def pod_of(consumer: str) -> str:
 
 def results(claim: JSON, request: str = "") -> list[Device]:
     """Return the devices that a claim names itself, for one request if it is given."""
-    allocation = (claim.get("status") or {}).get("allocation") or {}
-    found = (allocation.get("devices") or {}).get("results") or ()
     return [
         (each["driver"], each["pool"], each["device"])
-        for each in found
+        for each in results_of(claim)
         if request in ("", str(each.get("request")).partition("/")[0])
     ]
 
@@ -126,7 +123,7 @@ def pod_entry(pod: JSON) -> JSON:
 def waits(pod: JSON) -> bool:
     """Tell whether a pod waits for a node, or for its devices there."""
     phase = (pod.get("status") or {}).get("phase")
-    return phase not in (*_ENDED, "Running") and not is_deleting(pod)
+    return phase not in (*ENDED, "Running") and not is_deleting(pod)
 
 
 def _container_says(pod: JSON) -> str:
@@ -161,10 +158,8 @@ def _meant(told: str, given: list[Device]) -> list[Device]:
 
 def failing(claim: JSON) -> Iterator[DeviceID]:
     """Yield the devices of which a driver says that they are not ready."""
-    for device in (claim.get("status") or {}).get("devices") or ():
-        for each in device.get("conditions") or ():
-            if each.get("type") == "Ready" and each.get("status") == "False":
-                yield str(device.get("driver")), str(device.get("pool")), str(device.get("device"))
+    for device, _ in readiness(claim, "False"):
+        yield str(device.get("driver")), str(device.get("pool")), str(device.get("device"))
 
 
 def class_entry(raw: JSON, *, structured: bool) -> JSON:

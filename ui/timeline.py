@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from api.claims.view import consumers
+from api.claims.view import allocation_of, consumers
 from api.conditions import condition_of
 from api.objects import JSON
 
@@ -18,6 +18,9 @@ PREPARED: Final = "prepared"
 RUNNING: Final = "running"
 RELEASED: Final = "released"
 ORDER: Final = (CREATED, ALLOCATED, PREPARED, RUNNING, RELEASED)
+
+ENDED: Final = ("Succeeded", "Failed")
+"""Phases of pods that run no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +45,21 @@ def reached(claim: JSON, pods: Sequence[JSON], *, prepared: bool) -> Mapping[str
         pods: those that use it.
         prepared: whether its driver has published that it is prepared.
     """
-    status = claim.get("status") or {}
-    allocation = status.get("allocation") or {}
+    allocation = allocation_of(claim) or {}
     found = {CREATED: str(claim["metadata"].get("creationTimestamp", ""))}
     if not allocation:
         return found
     found[ALLOCATED] = str(allocation.get("allocationTimestamp") or "")
-    ready = list(_ready(status.get("devices") or ()))
+    ready = [str(each.get("lastTransitionTime") or "") for _, each in readiness(claim, "True")]
     running = [each for each in pods if (each.get("status") or {}).get("phase") == "Running"]
     if prepared or ready or running:
         found[PREPARED] = max(ready, default="")
     if running:
         found[RUNNING] = min(map(_since, running))
-    ended = pods and all((each.get("status") or {}).get("phase") in _ENDED for each in pods)
+    ended = pods and all((each.get("status") or {}).get("phase") in ENDED for each in pods)
     if ended and not consumers(claim):
         found[RELEASED] = ""
     return found
-
-
-_ENDED: Final = ("Succeeded", "Failed")
 
 
 def line(
@@ -102,11 +101,12 @@ def _station(name: str, at: str, known: Station | None, before: object, clock: s
     return Station(name, clock, seen=True) if before is not None else Station(name)
 
 
-def _ready(devices: Iterable[JSON]) -> Iterator[str]:
-    for device in devices:
+def readiness(claim: JSON, status: str) -> Iterator[tuple[JSON, JSON]]:
+    """Yield the devices of which a driver says this of being ready, each with that condition."""
+    for device in (claim.get("status") or {}).get("devices") or ():
         for each in device.get("conditions") or ():
-            if each.get("type") == "Ready" and each.get("status") == "True":
-                yield str(each.get("lastTransitionTime") or "")
+            if each.get("type") == "Ready" and each.get("status") == status:
+                yield device, each
 
 
 def _since(pod: JSON) -> str:

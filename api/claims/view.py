@@ -4,7 +4,7 @@ Metadata, consumers, and the devices of an allocation are the same in all of the
 filled in by the reader of the version. Made by api.claims.versions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -225,6 +225,10 @@ class ClaimView(NamespacedObject):
             return None
         return next(named_nodes(self.allocation.nodes), None)
 
+    def told_node(self, driver: str) -> NodeName | None:
+        """Return the node whose devices the claim says itself that it has, None if it has none."""
+        return None if self.handle(driver) is None else self.node(driver)
+
     def held_by(self, contract: Contract) -> bool:
         """Tell whether a driver has something to free: somebody may have removed its finalizer."""
         return contract.finalizer in self.finalizers or self.allocated_by(contract.driver_name)
@@ -237,6 +241,26 @@ class ClaimView(NamespacedObject):
 def allocation_of(raw: JSON) -> JSON | None:
     """Return `status.allocation` of a claim, None when nothing is allocated."""
     return (raw.get("status") or {}).get("allocation") or None
+
+
+def results_of(raw: JSON) -> Sequence[JSON]:
+    """Return the devices that a claim is allocated, as its status lists them."""
+    devices = (allocation_of(raw) or {}).get("devices") or {}
+    found: Sequence[JSON] = devices.get("results") or ()
+    return found
+
+
+def true_conditions(raw: JSON, result: JSON) -> Mapping[str, JSON]:
+    """Return the conditions of a result's device that are True, by type.
+
+    As kube-scheduler has it a device has one status, whichever share of it a claim has.
+    Source: kubernetes pkg/scheduler/framework/plugins/dynamicresources v1.37,
+    isClaimReadyForBinding.
+    """
+    shown: Sequence[JSON] = (raw.get("status") or {}).get("devices") or ()
+    same = [each for each in shown if device_of(each)[:-1] == device_of(result)[:-1]]
+    conditions = same[0].get("conditions") or () if same else ()
+    return {each["type"]: each for each in conditions if each.get("status") == "True"}
 
 
 def consumers(raw: JSON) -> tuple[str, ...]:

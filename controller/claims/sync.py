@@ -12,7 +12,7 @@ from api.objects import JSON, Key, NodeName, object_key
 from api.selectors import selects
 from controller.claims.nearest import nearest_miss
 from controller.claims.writer import ClaimWriter, PendingClaim
-from controller.decide.allocator import DeviceRequest, Refusal
+from controller.decide.allocator import DeviceRequest, Refusal, left_over
 from controller.decide.negotiation import explain
 from controller.decide.nodehealth import Severity, objection
 from controller.decide.placement import Candidate, preferred
@@ -116,7 +116,7 @@ class ClaimSync:
         if isinstance(view, Refusal):
             return 0
         policy = request.offered_by_class.policy
-        return len(view.free) if policy is None else view.left_over(request)
+        return len(view.free) if policy is None else left_over(view.free, view.shared, request)
 
 
 def _selected(asked: ClaimRequests, name: NodeName, node: JSON | None) -> bool:

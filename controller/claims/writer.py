@@ -23,7 +23,6 @@ from controller.decide.allocator import Refusal, described
 from controller.errors import StaleWorld
 from controller.nodes.commits import Allocate, Enter, NodeCommits, Tidy, Withdraw
 from controller.nodes.infos import NodeInfos
-from controller.nodes.records import Records
 from controller.versions.dialect import ClaimRequests, Dialect
 from kube.cache import revision
 from kube.client import Client
@@ -60,7 +59,6 @@ class ClaimWriter:
         dialect: Dialect,
         claims: Resource,
         commits: NodeCommits,
-        records: Records,
         cache: Store,
         infos: NodeInfos,
         events: Events,
@@ -76,7 +74,6 @@ class ClaimWriter:
             dialect: how an allocation is written.
             claims: ResourceClaim in the version that the server has.
             commits: of node states.
-            records: what claims say themselves of their devices.
             cache: watch cache of the claims.
             infos: the nodes.
             events: told of each allocation that is complete, on the claim.
@@ -93,7 +90,6 @@ class ClaimWriter:
         self._infos = infos
         self._events = events
         self._commits = commits
-        self._records = records
         self._unprepare_timeout = unprepare_timeout
         self._clock = clock
         self._waiting_since: dict[ClaimUID, float] = {}
@@ -131,7 +127,7 @@ class ClaimWriter:
             for waiting in marked:
                 devices = planned[waiting.claim.uid]
                 raw = self._dialect.allocated(waiting.claim, waiting.asked, node, devices)
-                raw = self._records.told(raw, devices)
+                raw = self._commits.records.told(raw, devices)
                 stored = self._write_status(_reserved(raw, consumer) if consumer else raw)
                 self._events.normal(stored, "Allocated", described(node, devices))
         return None
@@ -161,7 +157,7 @@ class ClaimWriter:
 
     def _deallocate(self, claim: ClaimView) -> StillPrepared | None:
         holding = self._infos.holders(claim.uid)
-        told = claim.node(self._driver_name) if claim.handle(self._driver_name) else None
+        told = claim.told_node(self._driver_name)
         for node in [*holding, *([told] if told and told not in holding else [])]:
             busy = self._still_prepared(claim.uid, node)
             if busy is not None:

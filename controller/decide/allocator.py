@@ -13,15 +13,16 @@ from typing import Final, TypeAlias
 
 from api.names import TIME_SLICED
 from api.nas import AllocatedDevice, Device, NodeAllocationState
-from api.objects import ClaimUID, DeviceID, NodeName
+from api.objects import ClaimUID, NodeName
 from api.parameters import ClaimParameters, ClassParameters
-from api.sharing import Clients
+from api.sharing import sharers
 from api.texts import counted, listed
 from controller.decide.matching import matched
 from controller.decide.timeslices import (
     Given,
     SharedDevice,
     SharesRequest,
+    parted,
     serve,
     serve_some,
 )
@@ -169,8 +170,8 @@ def _serve(
     """Return what each request gets, None if they cannot all be served."""
     alone = [request for request in requests if request.max_clients is None]
     if len(alone) == len(requests):
-        matched = _match(free, alone)
-        return None if matched is None else [*map(_whole, alone, matched)]
+        given = _match(free, alone)
+        return None if given is None else [*map(_whole, alone, given)]
     devices = [*shared, *map(SharedDevice, free)]
     found = serve(_sharing(requests, devices), devices, lambda left: _match(left, alone))
     if found is None:
@@ -203,18 +204,10 @@ def _whole(request: DeviceRequest, devices: Sequence[Device]) -> Given:
 
 def _without_others(
     held: Plan, offered: Sequence[Device]
-) -> tuple[list[Device], list[SharedDevice]]:
+) -> tuple[Sequence[Device], Sequence[SharedDevice]]:
     """Return the devices that would be free, or shared, if only these claims held some."""
-    shares: dict[DeviceID, list[AllocatedDevice]] = {}
-    for devices in held.values():
-        for device in devices:
-            shares.setdefault(device.id, []).append(device)
-    shared = [
-        SharedDevice(each, Clients.of(d.share for d in shares[each.id] if d.share))
-        for each in offered
-        if each.id in shares and all(d.share for d in shares[each.id])
-    ]
-    return [device for device in offered if device.id not in shares], shared
+    given = [(device.id, uid, device.share) for uid, each in held.items() for device in each]
+    return parted(offered, {device for device, _, _ in given}, sharers(given))
 
 
 def _match(free: Sequence[Device], requests: Sequence[DeviceRequest]) -> list[list[Device]] | None:

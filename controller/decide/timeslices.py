@@ -5,12 +5,12 @@ clients were promised the same, since the smallest promise counts for a device. 
 somebody without, other choices are tried. Called by the allocator for pods that want shares.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from api.nas import AllocatedDevice, Device, NodeAllocationState
-from api.objects import ClaimUID
+from api.objects import ClaimUID, DeviceID
 from api.sharing import Clients
 
 MOST_TRIES: Final = 300
@@ -90,11 +90,17 @@ def serve_some(
 
 def at_hand(state: NodeAllocationState) -> tuple[tuple[Device, ...], tuple[SharedDevice, ...]]:
     """Return the devices that nobody has, and those that are shared and nobody has alone."""
-    occupied, clients = state.occupied(), state.clients()
-    free = tuple(d for d in state.allocatable if d.id not in occupied)
+    return parted(state.allocatable, state.occupied(), state.clients())
+
+
+def parted(
+    offered: Sequence[Device], taken: Container[DeviceID], clients: Mapping[DeviceID, Clients]
+) -> tuple[tuple[Device, ...], tuple[SharedDevice, ...]]:
+    """Return those of some devices that are free, and those that are shared."""
+    free = tuple(d for d in offered if d.id not in taken)
     if not clients:
         return free, ()
-    return free, tuple(SharedDevice(d, clients[d.id]) for d in state.allocatable if d.id in clients)
+    return free, tuple(SharedDevice(d, clients[d.id]) for d in offered if d.id in clients)
 
 
 def _serve(

@@ -150,7 +150,11 @@ class _Waiting:
 
 
 class NodeCommits:
-    """Thread-safe."""
+    """Thread-safe.
+
+    Attributes:
+        records: what has to stand in a NAS, and what in claims.
+    """
 
     def __init__(
         self,
@@ -171,11 +175,11 @@ class NodeCommits:
             records: what has to stand in a NAS.
             fence: what has to be known before one is written.
         """
+        self.records = records
         self._client = client
         self._states = states
         self._device_key = device_key
         self._infos = infos
-        self._records = records
         self._fence = fence
         self._guard = threading.Lock()
         self._locks = KeyLocks[NodeName]()
@@ -233,16 +237,16 @@ class NodeCommits:
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 
     def _is_behind(self, state: NodeAllocationState | None) -> bool:
-        if state is None or not (state.writer or self._records.needs_writer(state)):
+        if state is None or not (state.writer or self.records.needs_writer(state)):
             return False
         return self._fence.is_behind(state)
 
     def _store(self, state: NodeAllocationState, wanted: Allocated) -> bool:
         """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""
-        allocated = self._records.kept(state, wanted)
+        allocated = self.records.kept(state, wanted)
         if allocated == state.allocated:
             return True
-        writer = self._fence.next_writer() if self._records.needs_writer(state) else ""
+        writer = self._fence.next_writer() if self.records.needs_writer(state) else ""
         patch = allocated_patch(state, allocated, self._device_key, writer)
         try:
             self._infos.written(

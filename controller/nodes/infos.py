@@ -25,7 +25,7 @@ from api.handles import with_claims
 from api.names import NAS_KIND
 from api.nas import AllocatedClaim, Device, Heartbeat, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, Key, NodeName, object_key
-from controller.decide.allocator import DeviceRequest, Plan, Refusal, left_over, plan
+from controller.decide.allocator import DeviceRequest, Plan, Refusal, plan
 from controller.decide.nearmiss import Miss, Supply, nearest
 from controller.decide.timeslices import SharedDevice, at_hand
 from kube.store import Store
@@ -68,10 +68,6 @@ class NodeView:
         view = self._with(reserved) if reserved else self
         return plan(view.free, held, requests, self.state.allocatable, view.shared)
 
-    def left_over(self, request: DeviceRequest) -> int:
-        """Return how many devices, or shares, of what a request's class offers are left."""
-        return left_over(self.free, self.shared, request)
-
     def supply(self, reserved: Plan = _NONE) -> Supply:
         """Return what this node has, of which others are about to get something."""
         view = self._with(reserved) if reserved else self
@@ -79,12 +75,8 @@ class NodeView:
 
     def _with(self, reserved: Plan) -> "NodeView":
         """Return the node as if claims had what is reserved for them."""
-        more = {
-            uid: AllocatedClaim(devices)
-            for uid, devices in reserved.items()
-            if uid not in self.state.holders
-        }
-        state = replace(self.state, allocated={**more, **self.state.allocated})
+        more = {uid: AllocatedClaim(devices) for uid, devices in reserved.items()}
+        state = replace(self.state, allocated={**more, **self.state.holders})
         return NodeView(state, *at_hand(state))
 
 
@@ -119,9 +111,8 @@ def holders_index(obj: JSON) -> Iterable[str]:
 
 def handles_index(contract: Contract, obj: JSON) -> Iterable[str]:
     """Index a claim that says itself what it was given by the node that has the devices."""
-    claim = read_claim(obj)
-    node = claim.node(contract.driver_name)
-    return [] if node is None or claim.handle(contract.driver_name) is None else [node]
+    node = read_claim(obj).told_node(contract.driver_name)
+    return [] if node is None else [node]
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,11 +277,10 @@ class NodeInfos:
         self, nodes: Iterable[NodeName], requests: Sequence[DeviceRequest], owner: str
     ) -> Miss | None:
         """Return the nearest miss among nodes that don't serve the pod `owner`."""
-        views = [(node, self.view(node)) for node in nodes]
         supplies = (
             view.supply(self._reservations.of_others(node, owner))
-            for node, view in views
-            if isinstance(view, NodeView)
+            for node in nodes
+            if isinstance(view := self.view(node), NodeView)
         )
         return nearest(supplies, requests)
 

@@ -103,10 +103,10 @@ class Wakeups:
     def _freed(self, old: JSON | None, new: JSON | None) -> NodeName | None:
         """Return the node whose devices a claim had, by its own words, and has no more."""
         driver = self._contract.driver_name
-        before = read_claim(old) if old is not None else None
-        if before is None or before.handle(driver) is None:
-            return None
-        return None if new is not None and read_claim(new).handle(driver) else before.node(driver)
+        freed = read_claim(old).told_node(driver) if old is not None else None
+        if freed is None or new is None:
+            return freed
+        return freed if read_claim(new).told_node(driver) is None else None
 
     def _rests(self, obj: JSON | None) -> bool:
         return obj is not None and rests(read_claim(obj), self._contract)

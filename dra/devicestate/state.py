@@ -294,8 +294,7 @@ class State:
             # without side effects, without it, which the kubelet's next call makes up for
             self._to_be_saved(Keep.NEW if entry is None and self.write_ahead else Keep.EITHER)
         change = Change(next(self._calls), claim.uid, claim, precondition)
-        certain = precondition is None
-        self._entries[claim.uid] = CheckpointEntry(claim, change.call, certain)
+        self._entries[claim.uid] = CheckpointEntry(claim, change.call, precondition is None)
         self._told.append(change)
         return change
 

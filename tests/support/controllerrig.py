@@ -13,7 +13,7 @@ from api.nas import parse_nas
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, DRA_VERSIONS, NODES, STATES
 from controller.decide.nodehealth import trimmed
-from controller.wiring import Controller, build
+from controller.wiring import Controller, Site, build
 from kube.events import EventRecorder
 from kube.store import Store
 from ops.communication import Communication
@@ -51,11 +51,7 @@ class Rig:
             FAKE,  # type: ignore[arg-type]
             self.events,
             self.metrics,
-            version=version,
-            namespace=SYSTEM,
-            unprepare_timeout=60.0,
-            communication=communication,
-            identity=f"{next(_IDENTITIES):05}",
+            Site(version, SYSTEM, 60.0, communication, f"{next(_IDENTITIES):05}"),
             clock=clock,
         )
         if begun:

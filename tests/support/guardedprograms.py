@@ -12,6 +12,7 @@ from api.contract import FAKE
 from api.objects import NodeName
 from api.resources import DRA_VERSIONS, NODES, PODS, STATES
 from controller.election import take_part
+from controller.wiring import Site as ControllerSite
 from controller.wiring import build
 from dra.places import Places
 from dra.wiring import Surroundings, Telemetry
@@ -91,11 +92,7 @@ class ControllerProgram:
             FAKE,
             self.events,
             Metrics(),
-            version=version,
-            namespace=SYSTEM,
-            unprepare_timeout=60.0,
-            communication=Communication.NAS,
-            identity=self.name,
+            ControllerSite(version, SYSTEM, 60.0, Communication.NAS, self.name),
             clock=self.clock,
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from api.claims.versions import read_claim
 from api.contract import FAKE
-from api.handles import with_claims
+from api.handles import all_with_claims
 from api.invariants import Violation, check
 from api.nas import NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, object_key
@@ -243,7 +243,7 @@ class World:
         """Return the states of all nodes, with what claims say themselves."""
         claims = [read_claim(obj) for obj in self.api.all(DRA_V1ALPHA2.claims)]
         states = [parse_nas(obj, FAKE.device_key) for obj in self.api.all(STATES)]
-        return [with_claims(state, claims, FAKE) for state in states]
+        return all_with_claims(states, claims, FAKE)
 
     def drain(self) -> None:
         """End all pods, delete all claims, and settle."""

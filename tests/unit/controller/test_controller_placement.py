@@ -6,7 +6,7 @@ from api.contract import FAKE
 from api.nas import parse_nas
 from api.objects import JSON, ClaimUID, NodeName
 from api.parameters import ClassParameters, DeviceSelector, Policy
-from controller.decide.allocator import DeviceRequest
+from controller.decide.allocator import DeviceRequest, left_over
 from controller.decide.nodehealth import Objection, Severity
 from controller.decide.placement import Candidate, preferred
 from controller.nodes.infos import NodeView, view_of
@@ -97,7 +97,8 @@ def test_what_is_left_of_what_a_class_offers(
     state: JSON, offer: ClassParameters, left: int
 ) -> None:
     request = DeviceRequest(ClaimUID("uid"), offered_by_class=offer)
-    assert view(state, "A", "B", "B").left_over(request) == left
+    seen = view(state, "A", "B", "B")
+    assert left_over(seen.free, seen.shared, request) == left
 
 
 NODES = [nas("node-1", 4), holding(nas("node-2", 4), "u", 0, 1, share=(0, 2)), nas("node-3", 2)]

@@ -14,7 +14,7 @@ import pytest
 
 from api.claims.versions import read_claim
 from api.contract import FAKE
-from api.handles import by_node, given, with_claims
+from api.handles import all_with_claims, given
 from api.invariants import shared
 from api.nas import parse_nas
 from api.objects import JSON
@@ -81,11 +81,9 @@ class Load:
 
         Raises nothing, since a controller would take that for an error of its own.
         """
-        there = by_node(map(read_claim, self._claims()), FAKE)
-        states = {}
-        for obj in api.peek(STATES):
-            state = parse_nas(obj, FAKE.device_key)
-            states[str(state.node)] = with_claims(state, there.get(state.node, ()), FAKE)
+        stored = [parse_nas(obj, FAKE.device_key) for obj in api.peek(STATES)]
+        known = all_with_claims(stored, map(read_claim, self._claims()), FAKE)
+        states = {str(state.node): state for state in known}
         told: Counter[str] = Counter()
         for raw in self._claims():
             uid = raw["metadata"]["uid"]
