@@ -114,14 +114,14 @@ class ClaimWriter:
             UserError: a NAS holds what cannot serve a claim; somebody has to mend it.
             KubeError: a write failed; what was written is found again by the next attempt.
         """
-        with self._alone([p.claim for p in pending]):
+        with self._alone([p.claim for p in pending]), self._commits.announced(node) as announced:
             marked = [PendingClaim(self._own(p.claim, node), p.asked) for p in pending]
             view = self._infos.view(node)
             if isinstance(view, Refusal):
                 return view
             requests = [request for p in marked for request in p.asked.requests]
             claims = {p.claim.uid: p.claim for p in marked}
-            planned = self._commits.commit(node, Allocate(claims, requests, view))
+            planned = self._commits.commit(node, Allocate(claims, requests, view), announced)
             if isinstance(planned, Refusal):
                 return planned
             for waiting in marked:

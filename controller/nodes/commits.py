@@ -2,15 +2,18 @@
 
 Whoever comes while a write to the node's NAS is under way puts its edit down and waits for the lock
 of the node. The next one to get it writes all edits that are there, each on top of the former; the
-others find theirs done. Nobody waits longer than for the lock, and an edit that is alone is written
-at once. An edit is a value, and what becomes of a state by it is decided without side effects.
+others find theirs done. An edit that is alone is written at once; but for those that were announced
+for the node, since their claims are being marked as ours, a write waits a moment. An edit is a
+value, and what becomes of a state by it is decided without side effects.
 
 A write carries the resourceVersion of the state that all its edits were applied to, so the API
 server refuses it when anybody else was faster.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar, cast
 
@@ -30,6 +33,9 @@ from kube.keylocks import KeyLocks
 from ops.pruning import Api
 
 NAS_ATTEMPTS: Final = 5
+
+ARRIVAL_SECONDS: Final = 0.05
+"""How long a write waits for edits that were announced; some writes of claims take as long."""
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
@@ -149,6 +155,34 @@ class _Waiting:
     settled: bool = False
 
 
+class _Arrivals:
+    """Who is on the way to which node; thread-safe."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._expected: defaultdict[NodeName, set[object]] = defaultdict(set)
+
+    def expect(self, node: NodeName, who: object) -> None:
+        with self._changed:
+            self._expected[node].add(who)
+
+    def arrived(self, node: NodeName, who: object) -> None:
+        """Expect somebody no longer, who has come or does not come at all."""
+        with self._changed:
+            self._expected[node].discard(who)
+            if not self._expected[node]:
+                del self._expected[node]
+            self._changed.notify_all()
+
+    def wait(self, node: NodeName, seconds: float) -> None:
+        """Wait for all that are on the way now, but no longer than for some seconds."""
+        with self._changed:
+            present = set(self._expected.get(node, ()))
+            self._changed.wait_for(
+                lambda: present.isdisjoint(self._expected.get(node, ())), seconds
+            )
+
+
 class NodeCommits:
     """Thread-safe.
 
@@ -184,8 +218,22 @@ class NodeCommits:
         self._guard = threading.Lock()
         self._locks = KeyLocks[NodeName]()
         self._waiting: dict[NodeName, list[_Waiting]] = {}
+        self._arrivals = _Arrivals()
 
-    def commit(self, node: NodeName, edit: Edit[R]) -> R:
+    @contextmanager
+    def announced(self, node: NodeName) -> Iterator[object]:
+        """Have others wait a moment for an edit of this node, which is committed in the context.
+
+        Gives what `commit` is to be told, so that they know that it has come.
+        """
+        who = object()
+        self._arrivals.expect(node, who)
+        try:
+            yield who
+        finally:
+            self._arrivals.arrived(node, who)
+
+    def commit(self, node: NodeName, edit: Edit[R], announced: object = None) -> R:
         """Write what an edit makes of a node's newest state, and return the result.
 
         An error tells only that this edit may not have been written; the next attempt applies it
@@ -199,8 +247,10 @@ class NodeCommits:
         mine = _Waiting(edit)
         with self._guard:
             self._waiting.setdefault(node, []).append(mine)
+        self._arrivals.arrived(node, announced)
         with self._locks.holding([node]):
             if not mine.settled:
+                self._arrivals.wait(node, ARRIVAL_SECONDS)
                 self._settle(node, mine)
         return cast(R, mine.result)
 

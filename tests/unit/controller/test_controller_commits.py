@@ -1,6 +1,7 @@
 """Edits of several workers for one node at the same time, which share its NAS write."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import STATES
 from controller.claims.repair import GRACE_SECONDS
 from controller.errors import StaleWorld
+from controller.nodes import commits
 from controller.nodes.commits import Applied, Edit, NodeCommits, Withdraw
 from controller.nodes.fence import Fence
 from controller.nodes.infos import (
@@ -55,7 +57,7 @@ class Crowd:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self._lock = threading.Lock()
-        self._arrived = threading.Semaphore(0)
+        self.arrived = threading.Semaphore(0)
         others = KeyLocks.holding
 
         def holding(locks: KeyLocks[str], keys: Iterable[str]) -> AbstractContextManager[object]:
@@ -65,7 +67,7 @@ class Crowd:
         monkeypatch.setattr(KeyLocks, "holding", holding)
 
     def _locking(self) -> AbstractContextManager[bool]:
-        self._arrived.release()
+        self.arrived.release()
         return self._lock
 
     def run(self, *works: Callable[[], object]) -> list[Exception | None]:
@@ -82,7 +84,7 @@ class Crowd:
         with self._lock:
             for thread in threads:
                 thread.start()
-                assert self._arrived.acquire(timeout=PATIENCE)
+                assert self.arrived.acquire(timeout=PATIENCE)
         for thread in threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()
@@ -266,6 +268,54 @@ def test_everybody_hears_that_there_is_no_such_node(monkeypatch: pytest.MonkeyPa
     assert world.attempts() == 0
 
 
+def begun(world: World, uid: str) -> threading.Thread:
+    """Return a thread that commits an edit and has come to the lock of the node."""
+    thread = threading.Thread(target=world.commits.commit, args=(NODE, first_free(uid)))
+    thread.start()
+    assert world.crowd.arrived.acquire(timeout=PATIENCE)
+    return thread
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have writes wait until all that were announced have come."""
+    monkeypatch.setattr(commits, "ARRIVAL_SECONDS", PATIENCE)
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_write_waits_for_an_edit_that_was_announced(world: World) -> None:
+    with world.commits.announced(NODE) as announced:
+        thread = begun(world, "a")
+        world.commits.commit(NODE, first_free("b"), announced)
+    thread.join(PATIENCE)
+    assert sorted(world.allocated()) == ["a", "b"]
+    assert world.attempts() == 1
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_write_waits_no_longer_for_an_edit_that_does_not_come(world: World) -> None:
+    with world.commits.announced(NODE):
+        thread = begun(world, "a")
+        assert world.attempts() == 0
+    thread.join(PATIENCE / 2)
+    assert not thread.is_alive()
+    assert list(world.allocated()) == ["a"]
+
+
+def test_a_write_waits_a_moment_only(world: World) -> None:
+    with world.commits.announced(NODE):
+        world.commits.commit(NODE, first_free("a"))
+        assert list(world.allocated()) == ["a"]
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_write_does_not_wait_for_edits_of_another_node(world: World) -> None:
+    started = time.monotonic()
+    with world.commits.announced(NodeName("node-2")):
+        world.commits.commit(NODE, first_free("a"))
+    assert time.monotonic() - started < PATIENCE
+
+
 PODS = ("a", "b", "c")
 WANTED = (POD_CLAIM, "claim")
 
@@ -302,6 +352,26 @@ def test_pods_that_come_to_a_node_together_share_its_write(monkeypatch: pytest.M
     assert sorted(given) == ["uid-a", "uid-b", "uid-c"]
     assert len({device for devices in given.values() for device in devices}) == 3
     assert all("allocation" in rig.claim(name)["status"] for name in PODS)
+
+
+@pytest.mark.usefixtures("patient")
+def test_pods_whose_claims_are_marked_at_the_same_time_share_a_write() -> None:
+    rig = pods_on_one_node()
+    marking = threading.Barrier(len(PODS), timeout=PATIENCE)
+
+    def met(verb: str, plural: str, _: object) -> None:
+        if (verb, plural) == ("patch", rig.resources.claims.plural):
+            marking.wait()
+
+    rig.api.fault = met
+    keys = [f"psc:default/{name}" for name in PODS]
+    threads = [threading.Thread(target=rig.controller.reconciler.handle, args=(k,)) for k in keys]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert sorted(rig.allocated(NODE)) == ["uid-a", "uid-b", "uid-c"]
+    assert nas_writes(rig) == 1
 
 
 def test_pods_that_come_together_get_no_more_shares_than_there_are(
