@@ -146,11 +146,19 @@ def devices_in(states: Sequence[NodeAllocationState]) -> Devices:
     )
 
 
+class _Published(FakeDeviceSource):
+    """The devices that a node has, whatever its driver is called, and their children."""
+
+    def __init__(self, state: NodeAllocationState) -> None:
+        super().__init__(FAKE, state.node, 0, "")
+        self._devices = state.allocatable
+
+
 def prepared_on(state: NodeAllocationState) -> Prepared:
     """Return what is prepared on a node, or is to be where its plugin does not show it."""
     if state.prepared_here:
         return state.prepared
-    source = FakeDeviceSource(FAKE, state.node, len(state.allocatable), "")
+    source = _Published(state)
     return {uid: prepared_devices(source, given.devices) for uid, given in state.holders.items()}
 
 

@@ -119,7 +119,7 @@ class Session:
             left = any(claim["metadata"]["namespace"] in names for claim in claims)
             return None if left or self.leftovers() else True
 
-        self._until("all devices are free again", free, lambda: "")
+        self._until("all devices are free again", free, lambda: "\n".join(self.leftovers()))
 
     def leftovers(self) -> list[str]:
         """Return what is still held; each claim of a demo is gone."""

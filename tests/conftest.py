@@ -1,12 +1,14 @@
 """Which cluster the tests of tests/cluster and tests/e2e run on, and what they cannot do there."""
 
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from api.resources import NAMESPACES
+from ops.communication import Communication
 from tests.support.anycluster import Cluster
 from tests.support.choice import Choice, chosen
 from tests.support.effort import tries
@@ -20,8 +22,10 @@ MARKERS = (
     "raised: needs the node that --k8s raises",
     "nodes(n): needs so many nodes",
     "parameters: needs parameters in objects of their own, and Immediate claims; not on 1.31",
+    "nas: looks at what nodes tell of claims, which they don't with COMMUNICATION=handle",
     "since(minor, why): earlier Kubernetes cannot pass it, and why",
 )
+HANDLE = Communication.HANDLE.value
 _numbers = itertools.count(1)
 
 # the same examples everywhere, and no verdict about the speed of the machine
@@ -83,6 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip("only the embedded cluster has what it needs"))
         if item.get_closest_marker("raised") and not choice.is_raised:
             item.add_marker(pytest.mark.skip("needs the node that --k8s raises; give --k8s 1.30"))
+        if item.get_closest_marker("nas") and os.environ.get("COMMUNICATION") == HANDLE:
+            item.add_marker(pytest.mark.skip("nodes tell nothing of claims in the handle mode"))
 
 
 def _deselect_other_claims(

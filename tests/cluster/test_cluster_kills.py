@@ -29,7 +29,7 @@ WALKS = (
     (CONTROLLER, 1, 3),
     (PLUGIN, 4, 1),
     (CONTROLLER, 2, 4),
-    (PLUGIN, 5, 2),
+    pytest.param(PLUGIN, 5, 2, marks=pytest.mark.nas),
     (CONTROLLER, 3, 5),
 )
 

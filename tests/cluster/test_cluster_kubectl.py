@@ -33,6 +33,7 @@ def holder(cluster: Cluster) -> str:
     return node
 
 
+@pytest.mark.nas
 def test_describe_nas_has_the_keys_that_users_know(split_demo: Cluster) -> None:
     kubectl = split_demo.kubectl
     shown = kubectl.run("describe", "-n", "fake-system", f"nas/{holder(split_demo)}")
@@ -64,6 +65,7 @@ def test_the_walkthrough_prints_what_kubectl_prints(split_demo: Cluster) -> None
     assert lines[start : start + len(ours)] == ours
 
 
+@pytest.mark.nas
 def test_get_nas_has_printer_columns(split_demo: Cluster) -> None:
     table = split_demo.kubectl.run("get", "nas", "-n", "fake-system").splitlines()
     assert table[0].split() == ["NAME", "STATUS", "DEVICES", "FREE", "USED", "HEARTBEAT", "AGE"]

@@ -37,7 +37,7 @@ def test_api_server_that_is_away(sick: tuple[Embedded, SickApi]) -> None:
     assert lived_through(cluster, api.away, seconds=AWAY_SECONDS) == []
 
 
-@pytest.mark.parametrize("how", ["away", "broken"])
+@pytest.mark.parametrize("how", ["away", pytest.param("broken", marks=pytest.mark.nas)])
 def test_outage_of_a_moment_costs_no_failed_prepare(
     sick: tuple[Embedded, SickApi], how: str
 ) -> None:

@@ -9,6 +9,7 @@ from tests.support.readme import README, differences, outputs, renewed, shown, w
 DEVICE = re.compile(r"FAKE-[0-9a-f-]{36}")
 
 
+@pytest.mark.nas
 @pytest.mark.timeout(120)
 def test_the_readme_shows_what_the_demo_prints() -> None:
     text = README.read_text(encoding="utf-8")

@@ -43,12 +43,6 @@ def test_claims_share_a_device_and_the_next_one_waits_until_one_of_them_ends(spa
         assert {first["SHARING"], second["SHARING"]} == {"TimeSliced"}
         assert {first["CLIENT"], second["CLIENT"]} == {"0", "1"}
 
-        described = space.cluster.kubectl.run("describe", "-n", SYSTEM, f"nas/{node}")
-        (shared,) = re.findall(
-            rf"Clients: +(\d)\n +Max Clients: +(\d)\n +Uuid: +{first['']}", described
-        )
-        assert shared == ("2", "2")
-
         space.apply(*space.claim("late", asked), space.pod("late", "late"))
         why = "asked for 1 share of devices with at most 2 clients, not free at present"
         assert why in space.told("resourceclaim", "late", "NoSuitableNode")
@@ -59,6 +53,22 @@ def test_claims_share_a_device_and_the_next_one_waits_until_one_of_them_ends(spa
         assert told(space, "p1") == second
         space.delete("pod/p1", "pod/late", "pod/others")
         space.delete("resourceclaim/c1", "resourceclaim/late", "resourceclaim/others")
+
+
+@pytest.mark.nas
+def test_a_node_shows_how_many_clients_a_device_has(space: Space) -> None:
+    node = space.cluster.nodes[0]
+    with space.classes("time-sliced", sharing="TimeSliced", maxClients=2, nodes=only_node(node)):
+        asked = ClaimRequest(of="time-sliced")
+        for number in range(2):
+            space.apply(*space.claim(f"c{number}", asked), space.pod(f"p{number}", f"c{number}"))
+        space.ready("p0", "p1")
+        described = space.cluster.kubectl.run("describe", "-n", SYSTEM, f"nas/{node}")
+        (shared,) = re.findall(
+            rf"Clients: +(\d)\n +Max Clients: +(\d)\n +Uuid: +{told(space, 'p0')['']}", described
+        )
+        assert shared == ("2", "2")
+        space.delete("pod/p0", "pod/p1", "resourceclaim/c0", "resourceclaim/c1")
 
 
 def test_the_demo_shows_which_client_each_pod_is(cluster: Cluster) -> None:

@@ -48,7 +48,7 @@ def test_pods_keep_their_devices(
     (after,) = space.states()
     assert after.allocatable == before.allocatable
     assert after.prepared == before.prepared
-    assert after.allocated == before.allocated
+    assert after.holders == before.holders
 
     space.apply(*space.claim("new", ClaimRequest(count=5)), space.pod("new", "new"))
     space.ready("new", seconds=PATIENCE)
@@ -65,7 +65,7 @@ def test_pods_keep_their_devices(
 def nothing_is_given_twice(space: Space) -> None:
     """Check that no device is in two allocated claims."""
     (state,) = space.states()
-    given = [device.id for claim in state.allocated.values() for device in claim.devices]
+    given = [device.id for claim in state.holders.values() for device in claim.devices]
     assert len(given) == len(set(given)) == 8
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from api.contract import FAKE
+from api.contract import FAKE, Contract
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState
 from api.objects import ClaimUID
@@ -61,7 +61,7 @@ class Access:
     minor: int
 
     @classmethod
-    def by(cls, kubeconfig: Path) -> "Access":
+    def by(cls, kubeconfig: Path, contract: Contract = FAKE) -> "Access":
         """Return the ways to the cluster of a kubeconfig; the caller closes the client."""
         client = Client.from_kubeconfig(str(kubeconfig), qps=1000, burst=1000, user_agent="tests")
         served = client.versions(RESOURCE_GROUP)
@@ -70,7 +70,7 @@ class Access:
         claims = DRA_VERSIONS[shapes.version].claims
         kubectl, session = (
             Kubectl(KUBECTL, kubeconfig, timeout=_KUBECTL_SECONDS),
-            Session(client, FAKE, claims=claims),
+            Session(client, contract, claims=claims),
         )
         return cls(client, kubectl, session, claims, shapes, minor)
 

@@ -76,7 +76,7 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
     """Run a cluster, with `settings` as for ClusterConfig."""
     config = ClusterConfig(state_dir, **settings)  # type: ignore[arg-type]
     with running(config):
-        access = Access.by(config.kubeconfig)
+        access = Access.by(config.kubeconfig, config.contract)
         try:
             access.session.nodes_ready(len(config.node_names)) if config.driver else None
             yield Embedded(access, config, nodes=config.node_names)
