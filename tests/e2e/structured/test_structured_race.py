@@ -17,7 +17,7 @@ import pytest
 from api.contract import FAKE
 from api.objects import JSON
 from api.resources import PODS
-from kube.client import Client, WatchStream
+from kube.client import Client
 from kube.errors import Conflict, NotFound
 from testing.waiting import until
 from tests.e2e.cluster.containerd import PAUSE_IMAGE
@@ -40,7 +40,7 @@ WEIGHTS = SPLITS
 """Of small parts there are more, so that many pods run at the same time."""
 
 PAUSE_SECONDS = 0.15
-WATCH_SECONDS = 3600
+WATCH_SECONDS = 10
 PLACE = "default"
 
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(1500)]
@@ -71,20 +71,16 @@ class Observer:
     @contextmanager
     def watching(self, client: Client) -> Iterator[None]:
         """Watch the claims for a while."""
-        claims = self.cluster.resources.claims
-        version = client.list(claims, namespace=PLACE).resource_version
-        stream = client.watch(
-            claims, namespace=PLACE, resource_version=version, timeout_seconds=WATCH_SECONDS
-        )
-        with stream:
-            thread = threading.Thread(target=self._read, args=(stream,))
-            thread.start()
-            try:
-                yield
-                assert thread.is_alive(), "the watch of claims ended early"
-            finally:
-                stream.close()
-                thread.join()
+        version = client.list(self.cluster.resources.claims, namespace=PLACE).resource_version
+        stopped = threading.Event()
+        thread = threading.Thread(target=self._read, args=(client, version, stopped))
+        thread.start()
+        try:
+            yield
+            assert thread.is_alive(), "the watch of claims failed"
+        finally:
+            stopped.set()
+            thread.join()
 
     def look_at_node(self) -> None:
         """Compare the CDI files that are there at the same time."""
@@ -92,11 +88,18 @@ class Observer:
         for path, uuids in _prepared(self.cluster.machine.cdi_dir).items():
             self.wrong += [f"on the node, {problem}" for problem in holders.see(path, uuids)]
 
-    def _read(self, stream: WatchStream) -> None:
-        for event in stream:
-            if event.type != "BOOKMARK":
-                gone = event.type == "DELETED"
-                self._see(event.object, () if gone else tuple(devices_of(event.object)))
+    def _read(self, client: Client, version: str, stopped: threading.Event) -> None:
+        """Look at every change; a busy API server ends watches, each goes on where one ended."""
+        claims = self.cluster.resources.claims
+        while not stopped.is_set():
+            with client.watch(
+                claims, namespace=PLACE, resource_version=version, timeout_seconds=WATCH_SECONDS
+            ) as stream:
+                for event in stream:
+                    version = str(event.object["metadata"]["resourceVersion"])
+                    if event.type != "BOOKMARK":
+                        gone = event.type == "DELETED"
+                        self._see(event.object, () if gone else tuple(devices_of(event.object)))
 
     def _see(self, claim: JSON, devices: tuple[str, ...]) -> None:
         self.wrong += self._holders.see(claim["metadata"]["uid"], devices)
