@@ -68,9 +68,10 @@ bench: $(VENV)/.run ## Measure the driver against what the API server can do (AR
 reliability: $(VENV)/.test $(TOOLS) ## Make every fault happen and renew the table of docs/reliability.md
 	$(BIN)/python -m tests.reliability $(ARGS)
 
-docs: $(VENV)/.test ## Renew the outputs in the README and the tutorial from a run
+docs: $(VENV)/.test $(TOOLS) ## Renew the outputs in the README, the tutorial and docs/devices.md from a run
 	$(BIN)/python -m tests.support.readme
 	$(BIN)/python -m tests.support.tutorial
+	$(BIN)/python -m tests.support.devicespage
 
 pictures: $(VENV)/.browser $(TOOLS) ## Renew the pictures of docs/ui.md in a Chromium (apt-get install chromium)
 	$(BIN)/python -m pytest tests/cluster/test_cluster_page.py -k pictures --pictures docs/pictures

@@ -4,10 +4,8 @@ On clusters of their own, since all programs have to be told. A cluster is also 
 back, with pods that run on.
 """
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +17,7 @@ from demo.expect import DEMOS, problems
 from ops.communication import Communication
 from testing.waiting import until
 from tests.support.demolife import violations
-from tests.support.embedded import Embedded, embedded
+from tests.support.embedded import Embedded, communicating
 from tests.support.manifests import ClaimRequest, namespace
 from tests.support.outage import driven
 from tests.support.space import Space
@@ -27,21 +25,6 @@ from tests.support.space import Space
 pytestmark = [pytest.mark.embedded, pytest.mark.timeout(300)]
 
 NAS, HANDLE = Communication.NAS, Communication.HANDLE
-
-
-@contextmanager
-def communicating(
-    how: Communication, kubernetes: str = "1.30", *, driver: bool = True
-) -> Iterator[Embedded]:
-    """A cluster whose programs are told how."""
-    # pytest's own temporary directories make socket paths too long
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory(prefix="dra-") as path,
-    ):
-        patch.setenv("COMMUNICATION", how)
-        with embedded(Path(path), nodes=2, kubernetes=kubernetes, driver=driver) as cluster:
-            yield cluster
 
 
 @contextmanager
@@ -66,7 +49,7 @@ def in_claims(cluster: Embedded) -> int:
 
 @pytest.mark.parametrize("kubernetes", ["1.28", "1.30", "1.31"])
 def test_demos_run_with_claims_that_say_what_they_have(kubernetes: str) -> None:
-    with communicating(HANDLE, kubernetes) as cluster:
+    with communicating(HANDLE, nodes=2, kubernetes=kubernetes) as cluster:
         claims = 0
         for demo in DEMOS:
             cluster.session.apply(cluster.demo(demo.name))
@@ -85,7 +68,7 @@ def test_demos_run_with_claims_that_say_what_they_have(kubernetes: str) -> None:
 
 
 def test_a_cluster_changes_to_handles_and_back_with_pods_that_run_on() -> None:
-    with communicating(NAS, driver=False) as cluster:
+    with communicating(NAS, nodes=2, driver=False) as cluster:
         space = _space(cluster)
         with driving(cluster, NAS):
             space.apply(*space.claim("first", ClaimRequest(split=2)), space.pod("p1", "first"))

@@ -4,16 +4,20 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from api.contract import FAKE
 from api.objects import ClaimUID
 from devcluster.config import ClusterConfig
 from devcluster.nodeoption import node_text
 from dra.devicestate.cdi import claim_file
+from ops.communication import Communication
 from testing.waiting import until
 from tests.support.anycluster import ROOT, Access, Cluster, plugin_of
 
@@ -82,6 +86,19 @@ def embedded(state_dir: Path, **settings: object) -> Iterator[Embedded]:
             yield Embedded(access, config, nodes=config.node_names)
         finally:
             access.client.close()
+
+
+@contextmanager
+def communicating(how: Communication, **settings: object) -> Iterator[Embedded]:
+    """Run a cluster whose programs are told how to communicate."""
+    # pytest's own temporary directories make socket paths too long
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        tempfile.TemporaryDirectory(prefix="dra-") as path,
+    ):
+        patch.setenv("COMMUNICATION", how)
+        with embedded(Path(path), **settings) as cluster:
+            yield cluster
 
 
 @contextmanager
