@@ -63,11 +63,14 @@ class Leftovers:
         claims = [read_claim(raw) for raw in self._client.list(resource).items]
         held = [claim for claim in claims if self._contract.finalizer in claim.finalizers]
         used = {claim.uid for claim in claims if claim.reserved_for}
+        # a state does not tell of claims that say themselves what they have
+        busy = {claim.node(self._contract.driver_name) for claim in held if claim.uid in used}
         self._finalized = bool(held)
         for state in states:
             self._heartbeats.saw(state.node, state.heartbeat)
         free = [claim for claim in held if claim.uid not in used]
-        left = [each for each in states if not (self._serves(each) or in_use(each, used))]
+        unused = [each for each in states if each.node not in busy and not in_use(each, used)]
+        left = [each for each in unused if not self._serves(each)]
         _all(
             [
                 *(partial(self._release, resource, claim) for claim in free),

@@ -61,10 +61,10 @@ class Past:
         self.api.put(CLAIMS, {**claim, "status": {}})
 
 
-def used(name: str = "a") -> JSON:
+def used(name: str = "a", node: str = "node-1") -> JSON:
     """Return a claim of 1.31 with our finalizer, allocated and reserved for a running pod."""
     raw = device_claim(name, device_request())
-    return reserved(device_allocated(finalized(raw)))
+    return reserved(device_allocated(finalized(raw), node))
 
 
 def unused(name: str = "a") -> JSON:
@@ -109,6 +109,31 @@ def test_claim_that_a_pod_uses_keeps_everything_until_it_is_gone() -> None:
     assert past.look() == []
 
 
+def handled(name: str = "a", node: str = "node-1") -> JSON:
+    """Return a claim that says itself what it has; no NAS tells of it."""
+    raw = used(name, node)
+    own = {"driver": FAKE.driver_name, "parameters": {"fake": {"devices": [{"uuid": "x"}]}}}
+    raw["status"]["allocation"]["devices"]["config"] = [{"source": "FromClaim", "opaque": own}]
+    return raw
+
+
+def test_state_stays_while_a_claim_of_the_node_that_says_itself_what_it_has_is_used() -> None:
+    past = Past(handled("a", "node-1"), ended("node-1"), ended("node-2"))
+    assert past.look() == [("delete", "nodeallocationstates")]
+    assert (past.finalizers(), past.states()) == ([FAKE.finalizer], ["node-1"])
+    past.free()
+    assert past.look() == [("patch", "resourceclaims"), ("delete", "nodeallocationstates")]
+    assert (past.finalizers(), past.states()) == ([], [])
+
+
+def test_claims_of_kube_scheduler_keep_no_state_of_their_node() -> None:
+    past = Past(ended())
+    new = reserved(device_allocated(device_claim("new", device_request()), "node-1"))
+    del new["spec"]["controller"], new["status"]["allocation"]["controller"]
+    past.api.put(CLAIMS, new)
+    assert past.look() == [("delete", "nodeallocationstates")]
+
+
 def beating(state: JSON) -> JSON:
     return {**state, **heartbeat_patch(Heartbeat("2026-01-01T00:00:00Z", 150))}
 
@@ -126,7 +151,7 @@ def beating(state: JSON) -> JSON:
     ],
 )
 def test_state_goes_when_its_plugin_and_its_pods_have(state: JSON, left: list[str]) -> None:
-    past = Past(used(), state)
+    past = Past(used(node="node-2"), state)
     past.look()
     assert past.states() == left
 

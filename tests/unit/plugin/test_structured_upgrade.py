@@ -16,7 +16,7 @@ from dra.wiring import COLLECT
 from plugin.structured.past import FormerFiles
 from testing.kubelet import container_edits
 from tests.support.driverrig import DriverRig
-from tests.support.fakerig import FAKE, fake_driver, result, scheduled, store, uuid
+from tests.support.fakerig import CLAIMS, FAKE, fake_driver, result, scheduled, store, uuid
 from tests.support.pluginrig import FAKES, PluginRig, places_of
 
 
@@ -65,6 +65,32 @@ def forgotten(ref: ClaimRef, *pods: str) -> JSON:
     reserved = [{"resource": "pods", "name": pod, "uid": f"uid-{pod}"} for pod in pods]
     claim["status"]["reservedFor"] = reserved
     return claim
+
+
+def remembered(ref: ClaimRef, *pods: str) -> JSON:
+    """Return a classic claim of 1.31 that says itself what it has, as 1.32 reads it."""
+    claim = forgotten(ref, *pods)
+    device = uuid("fake-0")
+    own = {"driver": FAKE.driver_name, "parameters": {"fake": {"devices": [{"uuid": device}]}}}
+    claim["status"]["allocation"]["devices"] = {
+        "results": [result(device.lower())],
+        "config": [{"source": "FromClaim", "opaque": own}],
+    }
+    return claim
+
+
+def test_a_claim_that_says_itself_what_it_has_stays_prepared_until_it_is_gone(
+    node: Upgraded,
+) -> None:
+    ref = node.classic.allocate("a", 0)
+    node.classic.driver.prepare(ref)
+    given = node.classic.saved()[ref.uid]
+    node.upgrade(remembered(ref, "pod"))
+    node.collect()
+    assert node.prepared() == {ref.uid: given}
+    node.structured.api.remove(CLAIMS, "a", "default")
+    node.collect()
+    assert node.prepared() == {}
 
 
 def test_a_claim_that_a_pod_uses_stays_until_the_pod_has_ended(node: Upgraded) -> None:
