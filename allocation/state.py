@@ -15,7 +15,7 @@ from allocation.inuse import Amounts, DeviceID, InUse
 from allocation.pools import PoolID
 from allocation.published import Candidate
 from allocation.requests import Request
-from allocation.taints import prevents
+from allocation.taints import prevents, taint_text
 from allocation.verdicts import Rule
 
 Why = tuple[Rule, str]
@@ -104,8 +104,7 @@ class State:
         if self._gates.device_taints:
             taint = prevents(device.get("taints") or (), request.tolerations)
             if taint is not None:
-                value = f"={taint['value']}" if taint.get("value") else ""
-                return Rule.TAINT, f"taint {taint['key']}{value}:{taint['effect']} not tolerated"
+                return Rule.TAINT, f"{taint_text(taint)} not tolerated"
         for constraint in self._constraints[claim]:
             if problem := constraint.violated(request, candidate.id[0], device):
                 return Rule.CONSTRAINT, problem

@@ -9,7 +9,8 @@ from typing import Final
 
 from api.objects import JSON
 
-_PREVENTING: Final = frozenset({"NoSchedule", "NoExecute"})
+_EVICTING: Final = "NoExecute"
+_PREVENTING: Final = frozenset({"NoSchedule", _EVICTING})
 
 
 def prevents(taints: Iterable[JSON], tolerations: Sequence[JSON]) -> JSON | None:
@@ -27,6 +28,25 @@ def is_tolerated(taint: JSON, tolerations: Iterable[JSON]) -> bool:
     asks for `Exists` then, but nobody checks it.
     """
     return any(_matches(each, taint) for each in tolerations)
+
+
+def evicts(taints: Iterable[JSON], tolerations: Iterable[JSON]) -> JSON | None:
+    """Return the first taint for which Kubernetes evicts the pod of a device, None if it stays.
+
+    Unlike the scheduler, the controller that does so heeds no toleration without effect.
+    Source: kubernetes pkg/controller/devicetainteviction, 1.33 to 1.37.
+    """
+    heeded = [each for each in tolerations if each.get("effect") == _EVICTING]
+    for taint in taints:
+        if taint.get("effect") == _EVICTING and not is_tolerated(taint, heeded):
+            return taint
+    return None
+
+
+def taint_text(taint: JSON) -> str:
+    """Return a taint as kubectl writes it."""
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"taint {taint['key']}{value}:{taint['effect']}"
 
 
 def with_rules(slices: Iterable[JSON], rules: Sequence[JSON]) -> Sequence[JSON]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from allocation.counters import Counter, available, consumption, overbooked, short
 from allocation.inuse import DeviceID, InUse
 from allocation.pools import Pool
-from allocation.taints import prevents
+from allocation.taints import prevents, taint_text
 from allocation.verdicts import Rule
 from api.objects import JSON
 from explain.holders import Holder, holders
@@ -47,9 +47,7 @@ class Availability:
             if text := self._holders(pool, device):
                 yield device["name"], Taken(Rule.IN_USE, f"held by {text}")
             elif taint is not None:
-                value = f"={taint['value']}" if taint.get("value") else ""
-                told = f"taint {taint['key']}{value}:{taint['effect']}"
-                yield device["name"], Taken(Rule.TAINT, told)
+                yield device["name"], Taken(Rule.TAINT, taint_text(taint))
             elif blocked and device.get("consumesCounters"):
                 told = f"counter {blocked[1]} of {blocked[0]} is overbooked"
                 yield device["name"], Taken(Rule.COUNTERS, told)

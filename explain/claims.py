@@ -11,6 +11,7 @@ from api.objects import JSON, key_of
 from api.pods import Pod
 from api.texts import listed
 from explain.advice import advice, nearest
+from explain.conclusion import oddities
 from explain.diagnosis import Cause, Diagnosis
 from explain.nodeverdict import Wanted
 from explain.pods import ground, node_of
@@ -78,7 +79,8 @@ def alone(raw: JSON, seen: Seen, selectors: Selectors) -> Diagnosis:
     helps = tuple(dict.fromkeys(advice(near, seen.now))) if near else ()
     could = "there are devices for it" if fits else "no node has the devices that it asks for"
     text = f"it is not allocated: no pod waits for it, which is when it would be; {could}"
-    return Diagnosis("", Cause.UNUSED, fits, text, nodes=nodes, nearest=near, helps=helps)
+    facts = tuple(oddities(nodes))
+    return Diagnosis("", Cause.UNUSED, fits, text, facts, "", nodes, near, helps)
 
 
 def _uses(pod: JSON, claim: JSON) -> bool:

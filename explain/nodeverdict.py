@@ -9,7 +9,9 @@ from allocation.inuse import DeviceID
 from allocation.pools import Node
 from allocation.published import Candidate, View
 from allocation.requests import claim_name
+from allocation.taints import evicts, taint_text
 from allocation.verdicts import Allocation, Outcome, Refusal, Refusals, Rule
+from api.claims.view import results_of
 from api.objects import JSON
 from api.selectors import selects
 from explain.constraints import values
@@ -53,18 +55,40 @@ class Ground:
             claim_name(each) for each in wanted.allocated if not _is_available(each, node)
         )
         blocked = bool(place or elsewhere)
-        if not wanted.pending:
-            return NodeVerdict(node.name, not blocked, tuple(place), elsewhere)
-        found = allocate(wanted.pending, node, self.world, hasty=True)
-        if isinstance(found, Allocation):
-            chosen = tuple(_chosen(found))
-            return NodeVerdict(node.name, not blocked, tuple(place), elsewhere, chosen=chosen)
+        results = [result for each in wanted.allocated for result in results_of(each)]
+        found = allocate(wanted.pending, node, self.world, hasty=True) if wanted.pending else None
+        if not isinstance(found, Refusals):
+            new = _results(found) if found is not None else []
+            return NodeVerdict(
+                node.name,
+                not blocked,
+                tuple(place),
+                elsewhere,
+                oddity=self._evicted(node, [*results, *new]),
+                chosen=tuple("/".join(_device(each)) for each in new),
+            )
         return replace(
             self._refused(node, wanted.pending, found),
             fits=None if found.outcome in _UNTOLD and not blocked else False,
             place=tuple(place),
             elsewhere=elsewhere,
         )
+
+    def _evicted(self, node: Node, results: Iterable[JSON]) -> str:
+        """Return how a pod with devices of the node is evicted, empty if it stays."""
+        if not self.world.published.gates.device_taints:
+            return ""
+        devices = {each.id: each.device for each in self.world.published.on(node).candidates}
+        for result in results:
+            taints = devices.get(_device(result), {}).get("taints") or ()
+            taint = evicts(taints, result.get("tolerations") or ())
+            if taint is not None:
+                return (
+                    "kube-controller-manager evicts the pod as soon as it has the devices of "
+                    f"request {result['request']}: no toleration with effect: NoExecute matches "
+                    f"{taint_text(taint)}, and it heeds none without effect, as kube-scheduler does"
+                )
+        return ""
 
     def _refused(self, node: Node, claims: Sequence[JSON], found: Refusals) -> NodeVerdict:
         first = found.reasons[0]
@@ -148,7 +172,9 @@ def _is_available(claim: JSON, node: Node) -> bool:
     return selects(claim["status"]["allocation"].get("nodeSelector"), node.name, node.labels)
 
 
-def _chosen(found: Allocation) -> Iterator[str]:
-    for each in found.claims:
-        for result in each["devices"]["results"]:
-            yield f"{result['driver']}/{result['pool']}/{result['device']}"
+def _results(found: Allocation) -> Sequence[JSON]:
+    return [result for each in found.claims for result in each["devices"]["results"]]
+
+
+def _device(result: JSON) -> DeviceID:
+    return result["driver"], result["pool"], result["device"]

@@ -215,6 +215,13 @@ def _taint(cluster: Cluster) -> None:
     cluster.pod("gpu")
 
 
+def _evicted(cluster: Cluster) -> None:
+    taint = {"key": "example.com/unhealthy", "value": "ecc", "effect": "NoExecute"}
+    cluster.gpus("node-1", device("gpu-0", taints=[taint]))
+    cluster.claim("gpu", gpu(tolerations=[{"operator": "Exists"}]))
+    cluster.pod("gpu", message="")
+
+
 def _counters(cluster: Cluster) -> None:
     card = {"name": "card", "counters": {"units": {"value": "16"}}}
     cluster.gpus("node-1", count=2, sharedCounters=[card])
@@ -377,6 +384,7 @@ CASES: Final = {
     "selector": Case(_selector),
     "failingselector": Case(_failing_selector),
     "taint": Case(_taint),
+    "evicted": Case(_evicted, 0),
     "counters": Case(_counters),
     "capacity": Case(_capacity),
     "constraint": Case(_constraint),

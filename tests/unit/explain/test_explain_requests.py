@@ -1,6 +1,9 @@
 """What is named for a request that a node has nothing for."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import pytest
 
 from allocation.selectors import Selectors
 from allocation.verdicts import Rule
@@ -11,7 +14,7 @@ from explain.pods import explain_pod
 from explain.seen import Seen
 from explain.text import as_text
 from tests.explainparity.mending import Scene, mended
-from tests.support.allocationworld import a_class, ask, claim, device, pool
+from tests.support.allocationworld import DRIVER, a_class, ask, claim, device, pool
 from tests.support.tables import cases
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -45,7 +48,51 @@ def explained(*requests: JSON, slices: list[JSON], of_class: str = "true") -> Di
     return explain_pod(scene.pod, scene.seen, Selectors())
 
 
+HAD = {"request": "r", "driver": DRIVER, "pool": "here", "device": "gpu-0"}
 DEVICES = pool(*(device(f"gpu-{n}", capacity={"memory": "4Gi"}) for n in range(2)))
+
+
+SICK = {"key": "sick", "value": "ecc", "effect": "NoExecute"}
+ANY = {"operator": "Exists"}
+EVICTED = (
+    "note: kube-controller-manager evicts the pod as soon as it has the devices of request r: no "
+    "toleration with effect: NoExecute matches taint sick=ecc:NoExecute, and it heeds none without "
+    "effect, as kube-scheduler does"
+)
+
+
+@cases(
+    ("effect", "tolerations", "notes"),
+    {
+        "without-effect": ("NoExecute", [ANY], [EVICTED]),
+        "with-effect": ("NoExecute", [{**ANY, "effect": "NoExecute"}], []),
+        "with-and-without": ("NoExecute", [ANY, {**ANY, "effect": "NoExecute"}], []),
+        "that-of-another-key": (
+            "NoExecute",
+            [ANY, {**ANY, "effect": "NoExecute", "key": "other"}],
+            [EVICTED],
+        ),
+        "nobody-is-evicted": ("NoSchedule", [ANY], []),
+    },
+)
+@pytest.mark.parametrize("given", [False, True], ids=["waiting", "allocated"])
+def test_pod_that_would_be_evicted(
+    effect: str, tolerations: list[JSON], notes: list[str], given: bool
+) -> None:
+    sick = pool(device("gpu-0", taints=[{**SICK, "effect": effect}]))
+    scene = waiting(ask("r", tolerations=tolerations), slices=[sick])
+    if given:
+        results = [{**HAD, "tolerations": tolerations}]
+        (claim_,) = scene.seen.claims
+        claim_["status"] = {"allocation": {"devices": {"results": results}}}
+    found = explain_pod(scene.pod, scene.seen, Selectors())
+    assert (found.fits, list(found.facts)) == (True, notes)
+
+
+def test_nobody_is_evicted_without_the_gate_of_taints() -> None:
+    scene = waiting(ask("r"), slices=[pool(device("gpu-0", taints=[SICK]))])
+    seen = replace(scene.seen, features=features(37, {"DRADeviceTaints": False}, {}))
+    assert explain_pod(scene.pod, seen, Selectors()).facts == ()
 
 
 @cases(
