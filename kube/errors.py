@@ -74,6 +74,7 @@ class ApiError(KubeError):
         message: what the server says.
         details: `details` of the Status object, `{}` if it has none.
         retry_after: seconds that the server asks to wait, None if it does not say.
+        refusal: the text of the error without remedy, for who knows a better one.
     """
 
     remedy: ClassVar[str] = ""
@@ -104,8 +105,8 @@ class ApiError(KubeError):
         self.details = details if details is not None else {}
         self.retry_after = retry_after
         parts = (call, f"{status} {reason}".strip(), message)
-        text = ": ".join(part for part in parts if part)
-        super().__init__(f"{text}; {self.remedy}" if self.remedy else text)
+        self.refusal = ": ".join(part for part in parts if part)
+        super().__init__(f"{self.refusal}; {self.remedy}" if self.remedy else self.refusal)
 
 
 class Unauthorized(ApiError):

@@ -9,7 +9,7 @@ from typing import Protocol
 from api.objects import JSON
 from api.resources import SECRETS, VALIDATING_WEBHOOKS
 from kube.client import Client
-from kube.errors import NotFound
+from kube.errors import Forbidden, NotFound
 from webhook import certificates, configuration, rotation, secret
 from webhook.certificates import Pair
 from webhook.errors import UnusableCertificate
@@ -121,7 +121,15 @@ class OwnSecret:
             return None
 
     def _write(self, wanted: JSON, stored: JSON | None) -> None:
-        if stored is None:
-            self._client.create(SECRETS, wanted)
-        else:
+        if stored is not None:
             self._client.update(SECRETS, wanted)
+            return
+        try:
+            self._client.create(SECRETS, wanted)
+        except Forbidden as error:
+            name, namespace = self._names.secret, self._names.namespace
+            raise UnusableCertificate(
+                f"Secret {namespace}/{name} does not exist, and may not be made ({error.refusal}); "
+                f"make it, without data: kubectl create secret generic {name} --namespace "
+                f"{namespace}"
+            ) from error

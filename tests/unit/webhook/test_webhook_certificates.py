@@ -217,6 +217,27 @@ class TestOwnSecret:
         assert trusted(api) == second.authority
         assert source.look() == second
 
+    def test_a_deleted_secret_comes_back(self, api: MemoryApi) -> None:
+        source = OwnSecret(api, NAMES, Day())
+        first = source.look()
+        api.remove(SECRETS, "hook-certificate", "fake-system")
+        second = source.look()
+        assert second != first
+        assert trusted(api) == second.authority
+
+    def test_a_deleted_secret_that_may_not_be_made_is_told_with_the_remedy(
+        self, api: MemoryApi
+    ) -> None:
+        forbidden = Forbidden(403, "Forbidden", "may not create secrets", call="create secrets")
+        api.fault = lambda verb, *_: forbidden if verb == "create" else None
+        with pytest.raises(UnusableCertificate) as caught:
+            OwnSecret(api, NAMES, Day()).look()
+        assert str(caught.value) == (
+            "Secret fake-system/hook-certificate does not exist, and may not be made (create "
+            "secrets: 403 Forbidden: may not create secrets); make it, without data: kubectl create "
+            "secret generic hook-certificate --namespace fake-system"
+        )
+
     def test_one_that_ran_out_is_replaced_at_once(self, api: MemoryApi) -> None:
         day = Day()
         source = OwnSecret(api, NAMES, day)
