@@ -25,10 +25,9 @@ from ops.checks import Check
 from ops.communication import Communication, communication_option
 from ops.config import CommonConfig, common_config, common_options
 from ops.discovery import (
+    Inquiry,
     kind_of,
     kind_option,
-    served_version,
-    still_unknown,
     until_kind_changes,
 )
 from ops.events import event_recorder
@@ -142,9 +141,10 @@ def run(
     metrics = Metrics()
     client = connect(life, common, metrics, user_agent=_USER_AGENT, logger="controller")
     # alive while it waits for the API server
-    checks: dict[str, Check] = {"kind": still_unknown}
+    inquiry = Inquiry(client, config.kind)
+    checks: dict[str, Check] = {"kind": inquiry.problem}
     serve_http(life, common, metrics, checks)
-    version = served_version(client, config.kind, life.stop)
+    version = inquiry.served_version(life.stop)
     if version is None:
         return life.wait()
     _LOG.info(f"serving {kind_of(version)} claims", version=version)

@@ -78,6 +78,7 @@ class ApiError(KubeError):
     """
 
     remedy: ClassVar[str] = ""
+    """What helps, for the text of the error; see `_advice`."""
 
     def __init__(
         self,
@@ -106,7 +107,11 @@ class ApiError(KubeError):
         self.retry_after = retry_after
         parts = (call, f"{status} {reason}".strip(), message)
         self.refusal = ": ".join(part for part in parts if part)
-        super().__init__(f"{self.refusal}; {self.remedy}" if self.remedy else self.refusal)
+        advice = self._advice()
+        super().__init__(f"{self.refusal}; {advice}" if advice else self.refusal)
+
+    def _advice(self) -> str:
+        return self.remedy
 
 
 class Unauthorized(ApiError):
@@ -119,6 +124,14 @@ class Forbidden(ApiError):
     """403: RBAC or an admission plugin does not allow it."""
 
     remedy = "grant this verb in a Role or ClusterRole bound to the user or service account"
+
+    def _advice(self) -> str:
+        if "cannot get path" not in self.message:
+            return self.remedy
+        return (
+            "grant this path in nonResourceURLs of a ClusterRole bound to the user or service "
+            "account, as system:discovery has it"
+        )
 
 
 class NotFound(ApiError):

@@ -14,7 +14,7 @@ from api.claims.versions import CLASSIC, STRUCTURED, choose
 from api.errors import UnsupportedVersion
 from api.names import RESOURCE_GROUP
 from api.objects import JSON
-from kube.errors import KubeError
+from kube.errors import ApiError, KubeError
 from ops.config import KUBERNETES
 from ops.errors import ConfigError
 from ops.logs import get_logger
@@ -57,34 +57,39 @@ class Server(Protocol):
         """Return the answer of `GET /version`."""
 
 
-def still_unknown() -> str:
-    """Say why a program that waits for `served_version` is not ready; a check of ops.checks."""
-    return "the API server has not told yet what it serves"
+class Inquiry:
+    """Asks until the API server tells which version of resource.k8s.io to use."""
 
+    def __init__(self, client: Server, kind: str) -> None:
+        """Ask `client` for a version of a kind of KINDS."""
+        self._client = client
+        self._kind = kind
+        self._problem = "the API server has not told yet what it serves"
+        self._last = ""
 
-def served_version(client: Server, kind: str, stop: threading.Event) -> str | None:
-    """Return the version of resource.k8s.io to use; waits for an API server that is away.
+    def problem(self) -> str:
+        """Say why the program is not ready while it asks; a check of ops.checks."""
+        return f"{self._problem}: {self._last}" if self._last else self._problem
 
-    Args:
-        client: the API server.
-        kind: one of KINDS.
-        stop: ends the waiting.
+    def served_version(self, stop: threading.Event) -> str | None:
+        """Return the version to use, None when `stop` was set first.
 
-    Returns:
-        None when `stop` was set first.
-
-    Raises:
-        ConfigError: the server has no version with such claims.
-    """
-    while not stop.is_set():
-        try:
-            return choose(client.versions(RESOURCE_GROUP), KINDS[kind], client.server_version())
-        except UnsupportedVersion as error:
-            raise ConfigError(str(error)) from error
-        except KubeError as error:
-            _LOG.warning("API server is away, trying again", error=str(error))
-            stop.wait(RETRY_SECONDS)
-    return None
+        Raises:
+            ConfigError: the server has no version with such claims.
+        """
+        while not stop.is_set():
+            try:
+                served = self._client.versions(RESOURCE_GROUP)
+                return choose(served, KINDS[self._kind], self._client.server_version())
+            except UnsupportedVersion as error:
+                raise ConfigError(str(error)) from error
+            except KubeError as error:
+                self._last = str(error)
+                refused = isinstance(error, ApiError)
+                what = "refuses to tell what it serves" if refused else "is away"
+                _LOG.warning(f"API server {what}, trying again", error=self._last)
+                stop.wait(RETRY_SECONDS)
+        return None
 
 
 def until_kind_changes(

@@ -18,7 +18,7 @@ from dra.wiring import Telemetry
 from ops.checks import Check
 from ops.communication import Communication, communication_option
 from ops.config import CommonConfig, common_config, common_options
-from ops.discovery import kind_option, served_version, still_unknown, until_kind_changes
+from ops.discovery import Inquiry, kind_option, until_kind_changes
 from ops.lifecycle import Lifecycle
 from ops.logs import configure
 from ops.serving import serve_http
@@ -140,9 +140,10 @@ def run(life: Lifecycle, on: NodeConfig, config: PluginConfig, common: CommonCon
     contract = common.contract
     around, lock = startup.surroundings(life, contract, on, common, "fake-dra-kubeletplugin")
     # alive while it waits for the API server
-    checks: dict[str, Check] = {"kind": still_unknown}
+    inquiry = Inquiry(around.client, config.kind)
+    checks: dict[str, Check] = {"kind": inquiry.problem}
     serve_http(life, common, around.metrics, checks)
-    version = served_version(around.client, config.kind, life.stop)
+    version = inquiry.served_version(life.stop)
     if version is None:
         return life.wait()
     life.spawn("kind", lambda: until_kind_changes(around.client, config.kind, version, life.stop))

@@ -22,7 +22,7 @@ from kube.workqueue import WorkQueue
 from ops.apiserver import watch_failures
 from ops.checks import Check
 from ops.config import ServingConfig, serving_config, serving_options
-from ops.discovery import served_version, still_unknown, until_kind_changes
+from ops.discovery import Inquiry, until_kind_changes
 from ops.events import event_recorder
 from ops.lifecycle import Lifecycle
 from ops.logs import configure, get_logger
@@ -113,9 +113,10 @@ def run(life: Lifecycle, config: ServingConfig, driver: str) -> int:
     life.on_stop("events", events.stop)
     store = Store()
     # alive while it waits for the API server
-    checks: dict[str, Check] = {"kind": still_unknown}
+    inquiry = Inquiry(client, _KIND)
+    checks: dict[str, Check] = {"kind": inquiry.problem}
     serve_http(life, config, metrics, checks)
-    version = served_version(client, _KIND, life.stop)
+    version = inquiry.served_version(life.stop)
     if version is None:
         return life.wait()
     life.spawn("kind", lambda: until_kind_changes(client, _KIND, version, life.stop, pinned=True))

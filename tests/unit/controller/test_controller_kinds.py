@@ -189,7 +189,7 @@ def test_alive_and_not_ready_while_the_api_server_is_away(tmp_path: Path) -> Non
 
 def claim(name: str, *, in_use: bool) -> JSON:
     raw = finalized(device_claim(name, device_request()))
-    return reserved(device_allocated(raw)) if in_use else raw
+    return reserved(device_allocated(raw, "node-2")) if in_use else raw
 
 
 def test_upgrade_from_1_31_to_1_32(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

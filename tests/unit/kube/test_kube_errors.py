@@ -40,6 +40,15 @@ def test_text_names_the_call_what_the_server_says_and_the_remedy() -> None:
     )
 
 
+def test_path_that_is_no_resource_is_granted_otherwise() -> None:
+    message = 'forbidden: User "jane" cannot get path "/version"'
+    error = api_error(403, {"reason": "Forbidden", "message": message}, call="get /version")
+    assert str(error) == (
+        f"get /version: 403 Forbidden: {message}; grant this path in nonResourceURLs of a "
+        "ClusterRole bound to the user or service account, as system:discovery has it"
+    )
+
+
 def test_empty_status_still_gives_a_readable_error() -> None:
     error = api_error(404, {}, call="get pods a/b")
     assert (error.reason, error.message, error.details) == ("", "", {})

@@ -5,24 +5,34 @@ import threading
 import pytest
 
 from api.objects import JSON
-from kube.errors import ConnectFailed
+from kube.errors import ConnectFailed, Forbidden, KubeError
 from ops import discovery
-from ops.discovery import served_version, until_kind_changes
+from ops.discovery import Inquiry, until_kind_changes
 from ops.errors import ConfigError
+
+AWAY = ConnectFailed("refused")
+FORBIDDEN = Forbidden(403, "Forbidden", 'User "jane" cannot get path "/apis/resource.k8s.io"')
 
 
 class Server:
     """Is away for the first calls."""
 
-    def __init__(self, away: int, served: str = "v1alpha2", minor: str = "30") -> None:
+    def __init__(
+        self,
+        away: int,
+        served: str = "v1alpha2",
+        minor: str = "30",
+        error: KubeError = AWAY,
+    ) -> None:
         self.away = away
+        self.error = error
         self.served = served
         self.minor = minor
 
     def versions(self, group: str) -> list[str]:
         self.away -= 1
         if self.away >= 0:
-            raise ConnectFailed("refused")
+            raise self.error
         return [self.served]
 
     def server_version(self) -> JSON:
@@ -31,18 +41,36 @@ class Server:
 
 def test_server_that_is_away_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(discovery, "RETRY_SECONDS", 0)
-    assert served_version(Server(2), "classic", threading.Event()) == "v1alpha2"
+    assert Inquiry(Server(2), "classic").served_version(threading.Event()) == "v1alpha2"
+
+
+@pytest.mark.parametrize(
+    ("error", "logged"),
+    [
+        pytest.param(AWAY, "API server is away", id="away"),
+        pytest.param(FORBIDDEN, "API server refuses to tell what it serves", id="forbidden"),
+    ],
+)
+def test_what_the_program_waits_for_is_told(
+    error: KubeError, logged: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    inquiry = Inquiry(Server(1, error=error), "classic")
+    untold = "the API server has not told yet what it serves"
+    assert inquiry.problem() == untold
+    assert inquiry.served_version(Looks(0)) == "v1alpha2"
+    assert inquiry.problem() == f"{untold}: {error}"
+    assert caplog.messages == [f"{logged}, trying again"]
 
 
 def test_server_without_classic_claims_ends_the_program() -> None:
     with pytest.raises(ConfigError, match=r"Kubernetes 1\.32, .* removed in 1\.32"):
-        served_version(Server(0, "v1alpha3", "32"), "classic", threading.Event())
+        Inquiry(Server(0, "v1alpha3", "32"), "classic").served_version(threading.Event())
 
 
 def test_waiting_ends_with_the_program() -> None:
     stop = threading.Event()
     stop.set()
-    assert served_version(Server(1), "classic", stop) is None
+    assert Inquiry(Server(1), "classic").served_version(stop) is None
 
 
 CLASSIC_31 = ["v1alpha3"]

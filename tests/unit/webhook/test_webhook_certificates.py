@@ -233,9 +233,9 @@ class TestOwnSecret:
         with pytest.raises(UnusableCertificate) as caught:
             OwnSecret(api, NAMES, Day()).look()
         assert str(caught.value) == (
-            "Secret fake-system/hook-certificate does not exist, and may not be made (create "
-            "secrets: 403 Forbidden: may not create secrets); make it, without data: kubectl create "
-            "secret generic hook-certificate --namespace fake-system"
+            "Secret fake-system/hook-certificate does not exist, and may not be made "
+            "(create secrets: 403 Forbidden: may not create secrets); make it, without data: "
+            "kubectl create secret generic hook-certificate --namespace fake-system"
         )
 
     def test_one_that_ran_out_is_replaced_at_once(self, api: MemoryApi) -> None:
