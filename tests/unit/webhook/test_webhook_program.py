@@ -131,7 +131,7 @@ def served(hook: Hook) -> str:
     return ssl.DER_cert_to_PEM_cert(der)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(120)
 def test_rotates_under_way_and_drains(hook: Hook) -> None:
     """Clients ask without a pause while the certificate changes and while the program ends."""
     stop, asked = threading.Event(), [0, 0]
@@ -147,9 +147,9 @@ def test_rotates_under_way_and_drains(hook: Hook) -> None:
         clients = [pool.submit(client, number) for number in range(2)]
         try:
             coming = rotate(hook)
-            until("the next certificate", lambda: served(hook) == coming, 15)
+            until("the next certificate", lambda: served(hook) == coming, 30)
             before = min(asked)
-            until("requests by it", lambda: min(asked) > before + 20, 15)
+            until("requests by it", lambda: min(asked) > before + 20, 30)
             with closing(hook.connect()) as connection:
                 assert ask(connection)
                 hook.process.send_signal(signal.SIGTERM)
