@@ -278,18 +278,17 @@ class NodeCommits:
         """
         for _ in range(NAS_ATTEMPTS):
             before = self._infos.state(node)
-            if self._is_behind(before):
-                self._fence.catch_up(self._infos.writers)
+            if before is not None and self._is_behind(before):
+                self._fence.catch_up(before, self._infos.writers)
                 continue
             state = self._infos.state(node)
             if state is None or (before is not None and state.writer == before.writer):
                 return state
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 
-    def _is_behind(self, state: NodeAllocationState | None) -> bool:
-        if state is None or not (state.writer or self.records.needs_writer(state)):
-            return False
-        return self._fence.is_behind(state)
+    def _is_behind(self, state: NodeAllocationState) -> bool:
+        told = bool(state.writer) or self.records.needs_writer(state)
+        return told and self._fence.is_behind(state)
 
     def _store(self, state: NodeAllocationState, wanted: Allocated) -> bool:
         """Write `allocatedClaims`; False when somebody was faster and the NAS was read again."""

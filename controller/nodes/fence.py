@@ -45,16 +45,21 @@ class Fence:
         own = state.writer.startswith(f"{self._identity}.")
         return not own and self._seen.get(state.node) != state.writer
 
-    def catch_up(self, states: Callable[[], dict[NodeName, str]]) -> None:
+    def catch_up(
+        self, state: NodeAllocationState, states: Callable[[], dict[NodeName, str]]
+    ) -> None:
         """Learn of all claims that had been allocated when some states were written.
 
         Args:
+            state: that was behind; it is not any more if another thread was faster.
             states: returns who wrote the states that are known now, by node.
 
         Raises:
             KubeError: the claims could not be listed.
         """
         with self._lock:
+            if not self.is_behind(state):
+                return
             before = states()
             self._catch_up()
             self._seen = before

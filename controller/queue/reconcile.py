@@ -8,7 +8,8 @@ handled by two workers at once.
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from api.errors import DriverError, UserError
@@ -66,7 +67,8 @@ class Waiters:
     """Queue keys that a change of a topic should wake; thread-safe.
 
     A PodSchedulingContext waits for its unsuitable nodes, a claim for parameters that do not exist
-    yet. Waking is a shortcut; the periodic recheck of the reconciler is the safety net.
+    yet. What changes after a key was looked at, and before it waits, counts too. Waking is a
+    shortcut; the periodic recheck of the reconciler is the safety net.
     """
 
     def __init__(self) -> None:
@@ -74,9 +76,21 @@ class Waiters:
         self._lock = threading.Lock()
         self._topics: dict[str, frozenset[Topic]] = {}
         self._keys: defaultdict[Topic, set[str]] = defaultdict(set)
+        self._missed: dict[str, set[Topic]] = {}
 
-    def wait(self, key: str, topics: Iterable[Topic]) -> None:
-        """Let `key` wait for just these topics from now on."""
+    @contextmanager
+    def handling(self, key: str) -> Iterator[None]:
+        """Note the topics that change while it is found out what `key` has to wait for."""
+        with self._lock:
+            self._missed[key] = set()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._missed[key]
+
+    def wait(self, key: str, topics: Iterable[Topic]) -> bool:
+        """Let `key` wait for just these topics from now on; tell whether one was missed."""
         wanted = frozenset(topics)
         with self._lock:
             self._drop(key)
@@ -84,10 +98,13 @@ class Waiters:
                 self._topics[key] = wanted
             for topic in wanted:
                 self._keys[topic].add(key)
+            return not wanted.isdisjoint(self._missed.get(key, ()))
 
     def wake(self, topic: Topic) -> list[str]:
         """Return the keys that wait for a topic, sorted; they go on waiting."""
         with self._lock:
+            for missed in self._missed.values():
+                missed.add(topic)
             return sorted(self._keys.get(topic, ()))
 
     def _drop(self, key: str) -> None:
@@ -130,24 +147,25 @@ class Reconciler:
         """Reconcile one key and apply the outcome."""
         began = self._clock()
         prefix, key = parse_key(queued)
-        handler = self._handlers[prefix]
-        outcome: Outcome | Exception
+        with self._waiters.handling(queued):
+            result = self._apply(queued, self._outcome(queued, self._handlers[prefix], key))
+        self._durations[prefix, result](self._clock() - began)
+
+    def _outcome(self, queued: str, handler: KeyHandler, key: Key) -> Outcome | Exception:
         try:
-            outcome = handler.sync(key)
+            return handler.sync(key)
         except UserError as error:
             found = handler.find(key)
-            outcome = Blocked(error, (found,) if found else (), frozenset({ANY_NODE}))
+            return Blocked(error, (found,) if found else (), frozenset({ANY_NODE}))
         except (StaleWorld, Conflict) as error:
             _LOG.debug("world has changed, trying again", key=queued, reason=str(error))
-            outcome = Again()
+            return Again()
         except KubeError as error:
             self._report(handler.find(key), queued, error)
-            outcome = error
+            return error
         except Exception as error:  # noqa: BLE001 - one bad object must not stop the worker
             _LOG.error("reconcile failed unexpectedly", key=queued, exc=error)
-            outcome = error
-        result = self._apply(queued, outcome)
-        self._durations[prefix, result](self._clock() - began)
+            return error
 
     def _apply(self, queued: str, outcome: Outcome | Exception) -> str:
         match outcome:
@@ -178,9 +196,12 @@ class Reconciler:
         self._queue.forget(queued)
 
     def _later(self, queued: str, seconds: float, topics: frozenset[Topic]) -> None:
-        self._waiters.wait(queued, topics)
+        missed = self._waiters.wait(queued, topics)
         self._queue.forget(queued)
-        self._queue.add_after(queued, seconds)
+        if missed:
+            self._queue.add(queued)
+        else:
+            self._queue.add_after(queued, seconds)
 
     def _tell(
         self, result: str, queued: str, error: DriverError, subjects: tuple[JSON, ...]

@@ -122,7 +122,8 @@ def test_only_changes_that_may_help_somebody_wake(
     assert may_serve_more(old, new) is more
 
 
-def waiting_for_room() -> Rig:
+def wanting_room() -> Rig:
+    """A pod that waits for a device of a node whose only one is taken."""
     rig = Rig(
         pod("pod", (POD_CLAIM, "claim")),
         claim(),
@@ -130,9 +131,27 @@ def waiting_for_room() -> Rig:
         scheduling(potential=["node-1"]),
         holding(nas(devices=1), "somebody", 0),
     )
+    rig.queued()
+    return rig
+
+
+def waiting_for_room() -> Rig:
+    rig = wanting_room()
     assert rig.handle(PSC) == "blocked"
     rig.queued()
     return rig
+
+
+def test_what_changes_while_a_pod_is_answered_is_not_missed() -> None:
+    rig = wanting_room()
+
+    def freed(verb: str, plural: str, _: object) -> None:
+        if (verb, plural) == ("update", "podschedulingcontexts/status"):
+            rig.see(nas(devices=1))
+
+    rig.api.fault = freed
+    assert rig.handle(PSC) == "blocked"
+    assert PSC in rig.queued()
 
 
 def newer(obj: JSON, version: str = "9000") -> JSON:
