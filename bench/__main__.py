@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, closing
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import click
@@ -16,39 +18,25 @@ import click
 from api.contract import FAKE
 from api.errors import DriverError
 from api.names import NAS_GROUP
-from bench import (
-    apiservers,
-    cluster,
-    explaining,
-    freeing,
-    gathering,
-    kubelet,
-    negotiating,
-    report,
-    scaling,
-    structured,
-    webhook,
-)
+from bench import apiservers, classic, cluster, explaining, report, structured, webhook
 from bench.apiservers import ApiServer
 from bench.counting import OwnRequests
 from bench.figures import Figures
-from bench.negotiating import Stage
 from bench.objects import Driver
 from bench.procfs import Neighbours
-from bench.settings import DEVICES, QUICK, Amount, Subject
+from bench.settings import QUICK, Amount, Subject
 from bench.site import Site
 from bench.structured import Rivals
 from kube.client import Client
 
 _CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-_OURS = "-P -m"
 _WEBHOOK = "webhook"
 _EXPLAIN = "explain"
 _CLUSTER = "cluster"
-_ALONE = {_WEBHOOK, _EXPLAIN}
+_ALONE = frozenset({_WEBHOOK, _EXPLAIN, _CLUSTER})
 """Parts that have a server of their own."""
 
-_PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE))
+_PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", _EXPLAIN, _WEBHOOK)
 
 
 @click.command(context_settings=_CONTEXT)
@@ -66,16 +54,20 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
 @click.option(
     "--controller",
     metavar="COMMAND",
-    default=f"{sys.executable} {_OURS} controller",
     help="Controller under test; it finds the service account of a pod, or else KUBECONFIG, "
     "and POD_NAMESPACE in its environment. By default the one of this project.",
 )
 @click.option(
     "--plugin",
     metavar="COMMAND",
-    default=f"{sys.executable} {_OURS} plugin",
     help="Kubelet plugin under test; it finds its settings in its environment, by the names that "
-    "the chart uses.",
+    "the chart uses. By default the one of this project; empty for none.",
+)
+@click.option(
+    "--handle/--no-handle",
+    default=None,
+    help="Measure controller and plugin with COMMUNICATION=handle, too; by default those of this "
+    "project.",
 )
 @click.option(
     "--peer",
@@ -89,8 +81,9 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
 @click.option(
     "--former",
     metavar="COMMIT",
-    help="Version of this project whose plugin's memory one of the framework is compared with, and "
-    "whose embedded cluster ours is.",
+    help="Version of this project whose controller and plugin are measured in turn with those "
+    "under test, whose plugin's memory one of the framework is compared with, and whose embedded "
+    "cluster ours is.",
 )
 @click.option(
     "--kubectl",
@@ -99,7 +92,12 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
     show_default=True,
     help="What explaining is compared with.",
 )
-@click.option("--runs", type=click.IntRange(1), help="Instead of 3, of plugins and of explain.")
+@click.option(
+    "--runs",
+    type=click.IntRange(1),
+    help="Instead of 3 with plugins of the framework and of explain, and one with classic claims; "
+    "medians are reported.",
+)
 @click.option(
     "--driver-name", default=FAKE.driver_name, show_default=True, help="For ResourceClasses."
 )
@@ -110,7 +108,7 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
 @click.option("--nodes", type=click.IntRange(128), help="Instead of 128; an even number.")
 @click.option("--claims", type=click.IntRange(8, 1024), help="Negotiations at full concurrency.")
 @click.option("--potential", metavar="N,...", help="Potential nodes instead of 1,16,128.")
-@click.option("--scale", metavar="N,...", help="Nodes of large stores instead of 1000,5000.")
+@click.option("--scale", metavar="N,...", help="Nodes of large stores instead of 1000,10000.")
 @click.option(
     "--only",
     type=click.Choice((*_PARTS, _CLUSTER)),
@@ -130,8 +128,9 @@ _PARTS = ("negotiation", "freed", "gathered", "scale", "plugin", *sorted(_ALONE)
 def main(
     api_server: Path | None,
     etcd: str,
-    controller: str,
-    plugin: str,
+    controller: str | None,
+    plugin: str | None,
+    handle: bool | None,
     peer: str,
     former: str | None,
     kubectl: str,
@@ -157,13 +156,15 @@ def main(
     amount = _amount(QUICK if quick else Amount(), nodes, claims, potential, scale, runs)
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         directory = (logs or Path(temporary)).absolute()
-        commands = tuple(shlex.split(controller)), tuple(shlex.split(plugin))
+        commands = _command("controller", controller), _command("plugin", plugin)
         subject = Subject(*commands, driver, directory, kubectl)
+        if handle is None:
+            handle = controller is None and plugin is None
         try:
             rivals = Rivals(tuple(shlex.split(peer)), _sources(former, directory))
-            figures = _measured(
-                lambda: _server(api_server, etcd, directory), subject, rivals, amount, only
-            )
+            subjects = _subjects(subject, rivals.former, handle=handle)
+            start = partial(_server, api_server, etcd)
+            figures = _measured(start, subjects, rivals, amount, only or _PARTS)
         except DriverError as error:
             raise click.ClickException(str(error)) from error
     figures.others = neighbours.share()
@@ -173,98 +174,84 @@ def main(
 
 
 def _measured(
-    start: Callable[[], AbstractContextManager[ApiServer]],
-    subject: Subject,
+    start: Callable[[Path], AbstractContextManager[ApiServer]],
+    subjects: Sequence[Subject],
     rivals: Rivals,
     amount: Amount,
-    only: Collection[str],
+    parts: Collection[str],
 ) -> Figures:
-    """Measure with an API server, which the embedded cluster alone does not need."""
-    if set(only) == {_CLUSTER}:
-        figures = Figures("the embedded cluster", amount.concurrency)
-    else:
-        with start() as server:
-            figures = run(server, subject, rivals, amount, set(only or _PARTS), subject.logs)
-    if _CLUSTER in only:
-        _say("embedded cluster")
-        figures.rollouts += cluster.measure(amount, rivals.former, subject.logs / _CLUSTER)
-    return figures
-
-
-def run(
-    server: ApiServer,
-    subject: Subject,
-    rivals: Rivals,
-    amount: Amount,
-    parts: set[str],
-    directory: Path,
-) -> Figures:
-    """Measure a driver of classic claims, or plugins of the framework where there are none.
+    """Measure all parts.
 
     Raises:
         DriverError: something did not start, or did not do what it should.
     """
+    figures, directory = Figures("servers of their own", amount.concurrency), subjects[0].logs
+    if _WEBHOOK in parts:
+        _say("admission webhook")
+        figures.webhook = webhook.measure(amount, directory / _WEBHOOK)
+    if _EXPLAIN in parts:
+        _say("explaining")
+        kubectl = subjects[0].kubectl
+        figures.explaining = explaining.measure(amount, kubectl, directory / _EXPLAIN)
+    if not _ALONE.issuperset(parts):
+        _runs(start, subjects, rivals, amount, parts, figures)
+    if _CLUSTER in parts:
+        _say("embedded cluster")
+        figures.rollouts += cluster.measure(amount, rivals.former, directory / _CLUSTER)
+    return figures
+
+
+def _runs(
+    start: Callable[[Path], AbstractContextManager[ApiServer]],
+    subjects: Sequence[Subject],
+    rivals: Rivals,
+    amount: Amount,
+    parts: Collection[str],
+    figures: Figures,
+) -> None:
+    """Measure a driver of classic claims, or plugins of the framework where there are none.
+
+    Each run has an API server of its own, on which nothing is left of a former one.
+    """
+    for number in count(1):
+        place = subjects[0].logs / f"run-{number}"
+        with start(place) as server, _site(server, subjects[0]) as site:
+            runs = amount.classic_runs if server.classic else amount.runs
+            _say(f"run {number} of {runs}")
+            figures.server = f"{server.name} by {server.way}"
+            if server.classic:
+                found = classic.measure(site, subjects, amount, parts, place, _say)
+                figures.classic.append(found)
+            else:
+                figures.structured.append(structured.measure(site, rivals, amount, place))
+        if number == runs:
+            return
+
+
+@contextmanager
+def _site(server: ApiServer, subject: Subject) -> Iterator[Site]:
     own = OwnRequests()
-    figures = Figures(f"{server.name} by {server.way}", amount.concurrency)
     client = Client.from_kubeconfig(
         str(server.way.kubeconfig), qps=0, burst=1, user_agent="bench", observer=own, pool=64
     )
     with closing(client):
-        site = Site(server, subject.driver, client, own)
-        if _WEBHOOK in parts:
-            _say("admission webhook")
-            figures.webhook = webhook.measure(amount, directory / _WEBHOOK)
-        if _EXPLAIN in parts:
-            _say("explaining")
-            figures.explaining = explaining.measure(amount, subject.kubectl, directory / _EXPLAIN)
-        if parts <= _ALONE:
-            return figures
-        if server.classic:
-            _classic(site, subject, amount, parts, figures)
-            return figures
-        for number in range(1, amount.runs + 1):
-            _say(f"run {number} of {amount.runs}")
-            place = directory / f"run-{number}"
-            figures.structured.append(structured.measure(site, rivals, amount, place))
-    return figures
+        yield Site(server, subject.driver, client, own)
 
 
-def _classic(
-    site: Site, subject: Subject, amount: Amount, parts: set[str], figures: Figures
-) -> None:
-    site.prepare()
-    nodes = site.add_nodes(range(amount.nodes), DEVICES)
-    stage = Stage(site, subject, amount, nodes)
-    if "negotiation" in parts:
-        for potential in amount.potential:
-            _say(f"{potential} potential nodes")
-            figures.negotiations.append(negotiating.measure(stage, potential))
-    if "freed" in parts:
-        _say("freed devices")
-        figures.freed = freeing.measure(stage)
-    if "gathered" in parts:
-        _say("claims on one node")
-        figures.gathered = gathering.measure(stage)
-    if "plugin" in parts and subject.plugin:
-        _say("kubelet plugin")
-        figures.node = kubelet.measure(site, subject, amount, subject.logs / "node")
-    if "scale" in parts:
-        _scales(stage, figures)
+def _subjects(ours: Subject, former: Path | None, *, handle: bool) -> list[Subject]:
+    """Return what is measured in turn: ours, a former version, and ours in the handle mode."""
+    found = [ours]
+    if former is not None:
+        commands = _command("controller"), _command("plugin")
+        found.append(Subject(*commands, ours.driver, ours.logs, former=former))
+    return [*found, dataclasses.replace(ours, handle=True)] if handle else found
 
 
-def _scales(stage: Stage, figures: Figures) -> None:
-    site, amount = stage.site, stage.amount
-    if not amount.scale:
-        return
-    _say(f"storing {amount.stored} claims")
-    names = [f"stored-{number:05}" for number in range(amount.stored)]
-    site.add_claims(names, site.driver.class_name)
-    nodes = list(stage.nodes)
-    for count in amount.scale:
-        _say(f"{count} nodes")
-        nodes += site.add_nodes(range(len(nodes), count), DEVICES)
-        larger = dataclasses.replace(stage, nodes=nodes)
-        figures.scales.append(scaling.measure(larger, amount.stored))
+def _command(module: str, given: str | None = None) -> tuple[str, ...]:
+    """Return a command that was given, or that of a program of this project."""
+    if given is not None:
+        return tuple(shlex.split(given))
+    return (sys.executable, "-P", "-m", module)
 
 
 def _server(binary: Path | None, etcd: str, directory: Path) -> AbstractContextManager[ApiServer]:
@@ -302,6 +289,7 @@ def _amount(
         nodes=amount.nodes if nodes is None else nodes + nodes % 2,
         claims=claims or amount.claims,
         runs=runs or amount.runs,
+        classic_runs=runs or amount.classic_runs,
         potential=amount.potential if potential is None else _numbers(potential),
         scale=amount.scale if scale is None else _numbers(scale),
     )

@@ -1,14 +1,22 @@
-"""Compares a plugin with another driver, a former version and plain requests; pure.
+"""Compares programs with other drivers, a former version and plain requests; pure.
 
 Each figure is a ratio to something of the same run where it can be; of several runs the medians.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from bench.figures import Calls, Plugin, Structured
+from bench.figures import Calls, Classic, Negotiation, Node, Plugin, Structured
 from bench.statistics import ratio
+from bench.variants import MANY_NODES, Variant
+
+_OURS = Variant()
+_OTHERS = (
+    (Variant("former"), _OURS, "the former version"),
+    (_OURS, Variant(communication="handle"), "the NAS mode"),
+)
+"""What is compared: the reference, ours, and what the reference is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +54,19 @@ class Compared:
 
 
 def compared(runs: Sequence[Structured]) -> list[Compared]:
-    """Return the figures of all runs, each once."""
+    """Return the figures of all runs with plugins of the framework, each once."""
+    return _joined(each for run in runs for each in _run(run))
+
+
+def compared_variants(runs: Sequence[Classic]) -> list[Compared]:
+    """Return how variants of a classic driver compare in all runs, each figure once."""
+    return _joined(each for run in runs for each in _variants(run))
+
+
+def _joined(figures: Iterable[Compared]) -> list[Compared]:
     found: dict[tuple[str, str], list[Compared]] = {}
-    for run in runs:
-        for each in _run(run):
-            found.setdefault((each.name, each.to), []).append(each)
+    for each in figures:
+        found.setdefault((each.name, each.to), []).append(each)
     return [_medians(each) for each in found.values()]
 
 
@@ -65,6 +81,36 @@ def _medians(runs: Sequence[Compared]) -> Compared:
         median(each.ratio for each in runs),
         first.bound,
     )
+
+
+def _variants(run: Classic) -> Iterator[Compared]:
+    negotiations = {(each.variant, each.potential): each for each in run.negotiations}
+    nodes = {each.variant: each for each in run.nodes}
+    for reference, variant, to in _OTHERS:
+        for (whose, potential), other in negotiations.items():
+            if whose == reference and (variant, potential) in negotiations:
+                yield _controller(negotiations[variant, potential], other, to)
+        if reference in nodes and variant in nodes:
+            yield from _plugins(nodes[variant], nodes[reference], to)
+
+
+def _controller(ours: Negotiation, other: Negotiation, to: str) -> Compared:
+    is_former = other.variant.whose == "former"
+    bound = 0.6 if is_former and ours.potential >= MANY_NODES else None
+    name = f"CPU per claim, {ours.potential} potential nodes, ms"
+    return Compared.of(name, ours.cpu_ms, bound, to=to, other=other.cpu_ms)
+
+
+def _plugins(ours: Node, other: Node, to: str) -> Iterator[Compared]:
+    bound = None if other.variant.whose == "former" else 0.6
+    for mine, theirs in zip(ours.calls, other.calls, strict=True):
+        at = f"{mine.concurrency} at a time, ms"
+        for name, limit, value, reference in (
+            ("prepare", bound, mine.prepare.p50, theirs.prepare.p50),
+            ("unprepare", None, mine.unprepare.p50, theirs.unprepare.p50),
+        ):
+            yield Compared.of(f"{name} p50, {at}", _ms(value), limit, to=to, other=_ms(reference))
+    yield Compared.of("plugin's CPU per call, ms", ours.cpu_ms, to=to, other=other.cpu_ms)
 
 
 def _run(run: Structured) -> Iterator[Compared]:

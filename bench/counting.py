@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from api.resources import STATES
 from bench import exposition
 from bench.exposition import Requests
 from bench.programs import Program
@@ -70,6 +71,13 @@ class Effort:
     def reads(self, items: int) -> float | None:
         """Return the gets and lists per item."""
         return None if self.requests is None else exposition.reads(self.requests) / items
+
+    def state_writes(self, items: int) -> float | None:
+        """Return the writes of node states per item, refused ones included."""
+        if self.requests is None:
+            return None
+        of_states = {key: n for key, n in self.requests.items() if key[1] == STATES.plural}
+        return exposition.writes(Counter(of_states)) / items
 
     def breakdown(self, items: int) -> dict[str, float]:
         """Return the requests per item, by `verb resource status`."""

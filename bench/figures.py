@@ -4,12 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.statistics import Latency
-
-UNAVOIDABLE_UP = 4
-"""Writes of a driver to allocate: finalizer, NAS, claim status, PodSchedulingContext status."""
-
-UNAVOIDABLE_DOWN = 3
-"""Writes of a driver to deallocate: NAS, claim status, finalizer."""
+from bench.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +16,8 @@ class Floor:
         down: claims per second, unreserved, deleted and freed.
         status_write: update of a PodSchedulingContext's status, one at a time.
         state_write: merge patch of a NAS, one at a time.
-        cpu_ms: CPU time of the client per claim, up and down, in milliseconds: all 11 writes, of
-            which a driver makes 7 and the benchmark 4.
+        cpu_ms: CPU time of the client per claim, up and down, in milliseconds: all writes, of
+            which the benchmark makes 4 and a driver the others.
     """
 
     up: float
@@ -37,6 +32,7 @@ class Negotiation:
     """Claims with a number of potential nodes.
 
     Attributes:
+        variant: of the controller.
         potential: how many nodes the scheduler names for each pod.
         floor: in the same minute, on the same server, while the driver was stopped.
         ask: from the scheduler's write to the answer's arrival, one pod at a time.
@@ -53,6 +49,7 @@ class Negotiation:
         peak_rss_mib: of the driver.
     """
 
+    variant: Variant
     potential: int
     floor: Floor
     ask: Latency
@@ -140,18 +137,33 @@ class Node:
     """The kubelet plugin of one node with 8 devices.
 
     Attributes:
+        variant: of the plugin.
         calls: by concurrency.
         state_write: merge patch of a NAS of the same size, one at a time.
+        state_writes: of the plugin's NAS for a prepare; None where nobody counts requests.
         cpu_ms: CPU time of the plugin per prepare and unprepare.
         first_answer: seconds from the start of the program until it answered the kubelet.
         peak_rss_mib: of the plugin.
     """
 
+    variant: Variant
     calls: Sequence[Calls]
     state_write: Latency
+    state_writes: float | None
     cpu_ms: float
     first_answer: float
     peak_rss_mib: float
+
+
+@dataclass(slots=True)
+class Classic:
+    """One run of what concerns a driver of classic claims."""
+
+    negotiations: list[Negotiation] = field(default_factory=list)
+    freed: Freed | None = None
+    gathered: Gathered | None = None
+    scales: list[Scale] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,22 +309,20 @@ class Rollout:
 
 @dataclass(slots=True)
 class Figures:
-    """All of one run; parts that were not asked for are missing.
+    """All that was measured; parts that were not asked for are missing.
 
     Attributes:
         server: what was measured on.
         concurrency: claims at the same time.
+        classic: runs.
+        structured: runs.
         others: share of the machine that other programs used meanwhile, 0 to 1; of much more than
             a tenth, latencies and rates say little, while CPU times and requests hold.
     """
 
     server: str
     concurrency: int
-    negotiations: list[Negotiation] = field(default_factory=list)
-    freed: Freed | None = None
-    gathered: Gathered | None = None
-    scales: list[Scale] = field(default_factory=list)
-    node: Node | None = None
+    classic: list[Classic] = field(default_factory=list)
     structured: list[Structured] = field(default_factory=list)
     webhook: Webhook | None = None
     explaining: Explaining | None = None

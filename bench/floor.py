@@ -1,8 +1,9 @@
 """The floor: a plain client that makes the unavoidable writes and nothing else.
 
 The four of a driver (finalizer, NAS, claim status, PodSchedulingContext status) and the two of the
-scheduler to allocate; the three of a driver and the two of the claim controller to free. It watches
-nothing and decides nothing, so nobody who has to can be faster on the same machine. As many
+scheduler to allocate; the three of a driver (without NAS the two, if allocations stand in claims)
+and the two of the claim controller to free. It watches nothing and decides nothing, so nobody who
+has to can be faster on the same machine. As many
 processes write as there are when a driver is measured: that, and the benchmark; a single Python
 process would be limited by its own lock instead of by the server.
 """
@@ -25,6 +26,7 @@ from bench.errors import NotSeen
 from bench.figures import Floor
 from bench.objects import NAMESPACE, Consumer, Driver
 from bench.statistics import Latency
+from bench.variants import Variant
 from kube.client import Client
 
 _START_SECONDS = 60.0
@@ -66,8 +68,11 @@ class Span:
 class Writer:
     """The writes of one process; thread-safe."""
 
-    def __init__(self, client: Client, driver: Driver, tasks: Sequence[Task]) -> None:
+    def __init__(
+        self, client: Client, driver: Driver, tasks: Sequence[Task], variant: Variant
+    ) -> None:
         """Read the node states of all tasks."""
+        self._frees_in_nas = variant.frees_in_nas
         self._client = client
         self._driver = driver
         nodes = {task.node for task in tasks}
@@ -106,11 +111,20 @@ class Writer:
         body = objects.unreserved(self._claims[name])
         client.update(DRA_V1ALPHA2.claims, body, subresource="status")
         client.delete(DRA_V1ALPHA2.claims, name, NAMESPACE)
-        self._give(task, lambda _state: None)
+        if self._frees_in_nas:
+            self._take(task)
         # a deletion does not tell the new resourceVersion, and nobody else writes
         free = {**objects.unguarded(body), "status": {}}
         claim = client.update(DRA_V1ALPHA2.claims, free, subresource="status")
         client.patch(DRA_V1ALPHA2.claims, name, objects.unmarked(claim), namespace=NAMESPACE)
+
+    def tidy(self, task: Task) -> None:
+        """Leave nothing of a claim in a NAS, where freeing does not."""
+        if not self._frees_in_nas:
+            self._take(task)
+
+    def _take(self, task: Task) -> None:
+        self._give(task, lambda _state: None)
 
     def _give(self, task: Task, choose: Callable[[JSON], JSON | None]) -> None:
         driver = self._driver
@@ -128,7 +142,13 @@ class Writer:
 
 
 def measure(
-    kubeconfig: str, driver: Driver, tasks: Sequence[Task], *, processes: int, concurrency: int
+    kubeconfig: str,
+    driver: Driver,
+    tasks: Sequence[Task],
+    *,
+    variant: Variant,
+    processes: int,
+    concurrency: int,
 ) -> tuple[Span, Span]:
     """Allocate and free all tasks; return both directions as one span each.
 
@@ -136,6 +156,7 @@ def measure(
         kubeconfig: path.
         driver: whose node states are written.
         tasks: no node may belong to tasks of different processes, which get every n-th task.
+        variant: of the driver whose writes are made.
         processes: how many.
         concurrency: of each process.
 
@@ -148,7 +169,7 @@ def measure(
     for number in range(processes):
         ours, theirs = context.Pipe(duplex=False)
         share = tasks[number::processes]
-        arguments = (kubeconfig, driver, share, concurrency, barrier, theirs)
+        arguments = (kubeconfig, driver, share, variant, concurrency, barrier, theirs)
         process = context.Process(target=_work, args=arguments, daemon=True)
         process.start()
         theirs.close()
@@ -195,14 +216,16 @@ def _work(
     kubeconfig: str,
     driver: Driver,
     tasks: Sequence[Task],
+    variant: Variant,
     concurrency: int,
     barrier: Barrier,
     answer: Connection,
 ) -> None:
     client = Client.from_kubeconfig(kubeconfig, qps=0, burst=1, user_agent="bench-floor")
-    writer = Writer(client, driver, tasks)
+    writer = Writer(client, driver, tasks, variant)
     up = _span(writer, writer.up, tasks, concurrency, barrier)
     down = _span(writer, writer.down, tasks, concurrency, barrier)
+    concurrently(writer.tidy, tasks, concurrency)
     answer.send((up, down))
     answer.close()
     client.close()

@@ -2,14 +2,15 @@
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Final
 
 from api.objects import JSON, uid_of
 from api.resources import DRA_V1ALPHA2, NODES
 from bench import objects
-from bench.calls import answering, name_at, turns
+from bench.calls import answering, each, name_at, turns
 from bench.concurrency import timed
+from bench.counting import Meter
 from bench.errors import NotSeen
 from bench.figures import Node
 from bench.objects import Consumer
@@ -18,70 +19,103 @@ from bench.settings import DEVICES, Amount, Subject, node_settings
 from bench.site import Site
 from bench.statistics import Latency
 from devcluster.kubelet.layout import NodeDirectories
-from testing.kubelet import Kubelet
+from testing.kubelet import Kubelet, Registered
 from testing.objects import node_body
 
-NAME: Final = "bench-kubelet"
-_TWIN: Final = "bench-kubelet-twin"
 _MINOR: Final = 30
 _START_SECONDS: Final = 30.0
 
 
-def measure(site: Site, subject: Subject, amount: Amount, directory: Path) -> Node:
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A node of which a plugin is measured.
+
+    Attributes:
+        name: of the Node and its NAS.
+        twin: of a copy of the NAS, for a node that there is not.
+    """
+
+    site: Site
+    subject: Subject
+    node: NodeDirectories
+    name: str
+
+    @property
+    def twin(self) -> str:
+        return f"{self.name}-twin"
+
+
+def measure(site: Site, subject: Subject, amount: Amount) -> Node:
     """Start a plugin, allocate all devices of its node, prepare and unprepare them in turns."""
-    add_node(site)
-    node = NodeDirectories(directory).create(site.driver.contract.driver_name)
-    with plugin(site, subject, node) as first:
+    variant = subject.variant
+    node = NodeDirectories(subject.logs / "node").create(site.driver.contract.driver_name)
+    place = _Place(site, subject, node, f"kubelet-{variant.name}")
+    # as its kubelet would
+    site.client.create(NODES, node_body(place.name, _MINOR))
+    with _plugin(place) as first:
         answering(first, node.registry)
-    with plugin(site, subject, node) as program, Kubelet(node, _MINOR) as kubelet:
+    with _plugin(place) as program, Kubelet(node, _MINOR) as kubelet:
         first_answer = answering(program, node.registry)
         called = kubelet.register(name_at(node.registry))
-        state = _published(site)
+        state = _published(place)
         with site.consumers("kubelet", DEVICES) as consumers:
-            claims = allocate(site, state, consumers)
-            program.settle()
+            claims = _allocate(place, state, consumers)
+            state_writes = _state_writes(place, program, called, claims)
             before = program.usage().cpu_seconds
             made = [turns(called, claims, n, amount.calls) for n in (1, amount.concurrency)]
             used = program.usage()
-            _release(site, consumers)
+            _release(place, consumers)
     return Node(
-        calls=[each.summary() for each in made],
-        state_write=state_write(site, amount.calls),
+        variant=variant,
+        calls=[turn.summary() for turn in made],
+        state_write=_state_write(place, amount.calls),
+        state_writes=state_writes,
         cpu_ms=1000 * (used.cpu_seconds - before) / sum(map(len, made)),
         first_answer=first_answer,
         peak_rss_mib=used.peak_rss_mib,
     )
 
 
-def plugin(site: Site, subject: Subject, node: NodeDirectories) -> Program:
+def _plugin(place: _Place) -> Program:
     """Return the plugin under test, not yet running."""
-    environment = {**subject.environment(), **node_settings(NAME, node)}
+    subject = place.subject
+    environment = {**subject.environment(), **node_settings(place.name, place.node)}
     log = subject.logs / "plugin.log"
-    return site.server.way.program("the plugin", subject.plugin, log, environment)
+    return place.site.server.way.program("the plugin", subject.plugin, log, environment)
 
 
-def add_node(site: Site) -> None:
-    """Register the node as its kubelet would."""
-    site.client.create(NODES, node_body(NAME, _MINOR))
-
-
-def allocate(site: Site, state: JSON, consumers: Sequence[Consumer]) -> list[JSON]:
+def _allocate(place: _Place, state: JSON, consumers: Sequence[Consumer]) -> list[JSON]:
     """Give each pod a device, as a controller would; return the claims."""
-    driver, claims = site.driver, []
-    key = driver.contract.device_key
-    for consumer in consumers:
-        patch = objects.given(state, consumer.claim, objects.free_device(state, key), key)
-        del patch["metadata"]
-        state = site.client.patch(driver.states, NAME, patch, namespace=driver.namespace)
-        body = objects.allocated(consumer.claim, consumer, driver.contract.driver_name, NAME)
+    site, driver, claims = place.site, place.site.driver, []
+    contract = driver.contract
+    for consumer, device in zip(consumers, state["spec"]["allocatableDevice"], strict=True):
+        body = objects.allocated(consumer.claim, consumer, contract.driver_name, place.name)
+        if place.subject.handle:
+            body = objects.with_handle(body, contract, device)
+        else:
+            patch = objects.given(state, consumer.claim, device, contract.device_key)
+            del patch["metadata"]
+            state = site.client.patch(driver.states, place.name, patch, namespace=driver.namespace)
         claims.append(site.client.update(DRA_V1ALPHA2.claims, body, subresource="status"))
-    _copy(site, state)
+    _copy(place, state)
     return claims
 
 
-def state_write(site: Site, count: int) -> Latency:
+def _state_writes(
+    place: _Place, program: Program, called: Registered, claims: Sequence[JSON]
+) -> float | None:
+    """Return the writes of the plugin's NAS for a prepare."""
+    meter = Meter(program, place.site.own, place.site.server.metrics)
+    each(called.calls.prepare, called.service, claims)
+    writes = meter.effort().state_writes(len(claims))
+    each(called.calls.unprepare, called.service, claims)
+    program.settle()
+    return writes
+
+
+def _state_write(place: _Place, count: int) -> Latency:
     """Return how long a patch of `preparedDevices` takes, of a NAS as large as the plugin's."""
-    driver = site.driver
+    client, driver = place.site.client, place.site.driver
 
     def write(number: int) -> float:
         uid = f"claim-{number // 2}"
@@ -92,32 +126,34 @@ def state_write(site: Site, count: int) -> Latency:
         )
         patch = {"spec": {"preparedDevices": {uid: prepared}}}
         return timed(
-            lambda: site.client.patch(driver.states, _TWIN, patch, namespace=driver.namespace)
+            lambda: client.patch(driver.states, place.twin, patch, namespace=driver.namespace)
         )[0]
 
     return Latency.of(write(number) for number in range(count))
 
 
-def _copy(site: Site, state: JSON) -> None:
+def _copy(place: _Place, state: JSON) -> None:
     """Store the NAS once more, for another node, which nobody watches."""
-    metadata = {"name": _TWIN, "namespace": site.driver.namespace}
+    driver = place.site.driver
+    metadata = {"name": place.twin, "namespace": driver.namespace}
     copy = {**state, "metadata": metadata, "status": "NotReady"}
-    site.client.create(site.driver.states, copy)
+    place.site.client.create(driver.states, copy)
 
 
-def _published(site: Site) -> JSON:
+def _published(place: _Place) -> JSON:
     """Return the plugin's NAS once it is Ready."""
+    site = place.site
     end = time.monotonic() + _START_SECONDS
     while time.monotonic() < end:
         for state in site.client.list(site.driver.states, namespace=site.driver.namespace).items:
-            if state["metadata"]["name"] == NAME and state.get("status") == "Ready":
+            if state["metadata"]["name"] == place.name and state.get("status") == "Ready":
                 return state
         time.sleep(0.05)
-    raise NotSeen(f"the plugin has not published node {NAME} as Ready; see its log")
+    raise NotSeen(f"the plugin has not published node {place.name} as Ready; see its log")
 
 
-def _release(site: Site, consumers: Sequence[Consumer]) -> None:
-    driver = site.driver
+def _release(place: _Place, consumers: Sequence[Consumer]) -> None:
+    client, driver = place.site.client, place.site.driver
     for consumer in consumers:
         patch = {"spec": {"allocatedClaims": {uid_of(consumer.claim): None}}}
-        site.client.patch(driver.states, NAME, patch, namespace=driver.namespace)
+        client.patch(driver.states, place.name, patch, namespace=driver.namespace)

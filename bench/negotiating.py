@@ -20,6 +20,9 @@ from bench.statistics import Latency
 PROCESSES = 2
 """Of the floor: as many as there are with a driver, which are the benchmark and the controller."""
 
+_COMPLETE_SECONDS = 6.0
+"""In the handle mode node states have lost, this long after an allocation, what claims say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -73,6 +76,7 @@ def _floor(
             str(stage.site.server.way.kubeconfig),
             stage.site.driver,
             tasks,
+            variant=stage.subject.variant,
             processes=processes,
             concurrency=concurrency,
         )
@@ -96,6 +100,7 @@ def measure(stage: Stage, potential: int) -> Negotiation:
             effort = meter.effort()
             used = program.usage()
     return Negotiation(
+        variant=stage.subject.variant,
         potential=potential,
         floor=lowest,
         ask=ask,
@@ -153,7 +158,10 @@ def _together(
         numbered,
         concurrency,
     )
-    allocated = time.monotonic()
+    up = time.monotonic() - began
+    if stage.subject.handle:
+        time.sleep(_COMPLETE_SECONDS)
+    began = time.monotonic()
     concurrently(scheduler.free, consumers, concurrency)
-    freed = time.monotonic()
-    return len(consumers) / (allocated - began), len(consumers) / (freed - allocated)
+    down = time.monotonic() - began
+    return len(consumers) / up, len(consumers) / down

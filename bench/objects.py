@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from api.claims.view import with_status
 from api.contract import Contract
 from api.names import (
     DEFAULT_MODEL,
@@ -14,6 +15,7 @@ from api.names import (
     STATUS_READY,
 )
 from api.objects import JSON, uid_of
+from api.rawjson import encoded
 from api.resources import DRA_V1ALPHA2, PODS, STATES, Resource
 from api.selectors import only_node
 
@@ -164,6 +166,15 @@ def allocated(claim_now: JSON, consumer: Consumer, driver: str, node: str) -> JS
         "reservedFor": [consumer.reference],
     }
     return {**claim_now, "status": status}
+
+
+def with_handle(claim_now: JSON, contract: Contract, device: JSON) -> JSON:
+    """Return an allocated claim that says itself which device of a node it was given."""
+    key = contract.device_key
+    data = encoded({key: {"devices": [{"uuid": device[key]["uuid"]}]}})
+    handles = [{"driverName": contract.driver_name, "data": data}]
+    allocation = {**claim_now["status"]["allocation"], "resourceHandles": handles}
+    return with_status(claim_now, allocation=allocation)
 
 
 def unreserved(claim_now: JSON) -> JSON:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import TypeVar
 
-from bench.comparing import Compared, compared
+from bench.comparing import Compared, compared, compared_variants
 from bench.figures import (
+    Classic,
     Explaining,
     Figures,
     Freed,
@@ -19,7 +20,7 @@ from bench.figures import (
     Webhook,
 )
 from bench.goals import goals
-from bench.statistics import Latency, ratio
+from bench.statistics import Latency, medians, ratio
 from bench.tables import Row, markdown
 
 T = TypeVar("T")
@@ -49,17 +50,33 @@ def _goals(figures: Figures) -> Iterator[Row]:
 
 
 def _rows(figures: Figures) -> Iterator[Row]:
-    yield from chain.from_iterable(map(_negotiation, figures.negotiations))
-    yield from _part(figures.freed, _freed)
-    yield from _part(figures.gathered, _gathered)
-    yield from chain.from_iterable(map(_scale, figures.scales))
-    yield from _part(figures.node, _node)
+    if figures.classic:
+        yield from _classic(figures.classic)
     if figures.structured:
         yield _title(f"plugin of the framework, 8 devices; medians of {len(figures.structured)}")
-        yield from map(_structured, compared(figures.structured))
+        yield from map(_against, compared(figures.structured))
     yield from _part(figures.webhook, _webhook)
     yield from _part(figures.explaining, _explaining)
     yield from chain.from_iterable(map(_rollout, figures.rollouts))
+
+
+def _classic(runs: Sequence[Classic]) -> Iterator[Row]:
+    """Return the medians of runs; of a former version what ours is compared with."""
+    run = medians(runs)
+    if len(runs) > 1:
+        yield _title(f"medians of {len(runs)} runs, ratios are those of medians")
+    for negotiation in run.negotiations:
+        if negotiation.variant.whose == "ours":
+            yield from _negotiation(negotiation)
+    yield from _part(run.freed, _freed)
+    yield from _part(run.gathered, _gathered)
+    yield from chain.from_iterable(map(_scale, run.scales))
+    for node in run.nodes:
+        if node.variant.whose == "ours":
+            yield from _node(node)
+    if found := compared_variants(runs):
+        yield _title("compared, ratios are those within a run")
+        yield from map(_against, found)
 
 
 def _part(figures: T | None, rows: Callable[[T], Iterator[Row]]) -> Iterator[Row]:
@@ -84,7 +101,8 @@ def _explaining(figures: Explaining) -> Iterator[Row]:
 
 def _negotiation(figures: Negotiation) -> Iterator[Row]:
     floor = figures.floor
-    yield _title(f"{figures.potential} potential nodes")
+    variant = figures.variant
+    yield _title(f"{figures.potential} potential nodes{variant}")
     yield _latency(
         "unsuitableNodes p50/p99, ms; reference: status write", figures.ask, floor.status_write
     )
@@ -92,11 +110,15 @@ def _negotiation(figures: Negotiation) -> Iterator[Row]:
     yield _latency("deallocation p50/p99, ms", figures.free)
     yield _compared("claims/s up", figures.up, floor.up)
     yield _compared("claims/s down", figures.down, floor.down)
-    yield _compared("writes per claim", figures.writes, 7.0)
+    yield _compared("writes per claim", figures.writes, variant.unavoidable)
     yield _alone("reads per claim", figures.reads)
     for request, count in figures.requests.items():
         yield _alone(f"- {request}", count)
-    yield _compared("CPU per claim, ms; reference: all 11 writes", figures.cpu_ms, floor.cpu_ms)
+    yield _compared(
+        f"CPU per claim, ms; reference: all {variant.of_floor} writes",
+        figures.cpu_ms,
+        floor.cpu_ms,
+    )
     yield _alone("CPU of the benchmark per claim, ms", figures.bench_cpu_ms)
     yield _alone("first answer after start, s", figures.first_answer)
     yield _alone("peak RSS, MiB", figures.peak_rss_mib)
@@ -127,11 +149,12 @@ def _scale(figures: Scale) -> Iterator[Row]:
 
 
 def _node(figures: Node) -> Iterator[Row]:
-    yield _title("kubelet plugin, 8 devices")
+    yield _title(f"kubelet plugin, 8 devices{figures.variant}")
     for calls in figures.calls:
         at = f"{calls.concurrency} at a time p50/p99, ms; reference: NAS write"
         yield _latency(f"prepare, {at}", calls.prepare, figures.state_write)
         yield _latency(f"unprepare, {at}", calls.unprepare, figures.state_write)
+    yield _alone("NAS writes of a prepare", figures.state_writes)
     yield _alone("CPU per call, ms", figures.cpu_ms)
     yield _alone("cold start, s", figures.first_answer)
     yield _alone("peak RSS, MiB", figures.peak_rss_mib)
@@ -146,7 +169,7 @@ def _rollout(figures: Rollout) -> Iterator[Row]:
     yield _alone("CPU of cluster and programs meanwhile, s", figures.cpu)
 
 
-def _structured(each: Compared) -> Row:
+def _against(each: Compared) -> Row:
     if each.other is None:
         return _alone(each.name, each.value)
     name = f"{each.name}; reference: {each.to}"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.objects import Driver
+from bench.variants import Variant, Whose
 from devcluster.kubelet.layout import NodeDirectories
 
 DEVICES: Final = 8
@@ -24,6 +25,8 @@ class Subject:
         driver: what they call themselves.
         logs: directory.
         kubectl: what explaining is compared with.
+        handle: whether they write allocations into claims instead of node states.
+        former: sources of the version of this project that they are; None for today's.
     """
 
     controller: tuple[str, ...]
@@ -31,6 +34,14 @@ class Subject:
     driver: Driver
     logs: Path
     kubectl: str = "kubectl"
+    handle: bool = False
+    former: Path | None = None
+
+    @property
+    def variant(self) -> Variant:
+        """What distinguishes them from others of a run."""
+        whose: Whose = "ours" if self.former is None else "former"
+        return Variant(whose, "handle" if self.handle else "nas")
 
     def environment(self) -> Mapping[str, str]:
         """Return the settings of both programs."""
@@ -38,6 +49,8 @@ class Subject:
             **environment(),
             "POD_NAMESPACE": self.driver.namespace,
             "DRIVER_NAME": self.driver.contract.driver_name,
+            "COMMUNICATION": self.variant.communication,
+            **({} if self.former is None else {"PYTHONPATH": str(self.former)}),
         }
 
 
@@ -61,6 +74,8 @@ def node_settings(name: str, node: NodeDirectories) -> Mapping[str, str]:
         "NODE_NAME": name,
         "NUM_DEVICES": str(DEVICES),
         "CDI_ROOT": str(node.cdi),
+        # none while requests are counted
+        "HEARTBEAT_PERIOD": "3600",
         "KUBELET_REGISTRAR_DIRECTORY_PATH": str(node.registry),
         "KUBELET_PLUGINS_DIRECTORY_PATH": str(node.plugins),
     }
@@ -82,7 +97,8 @@ class Amount:
         stored: claims in large stores.
         events: changes of node states in large stores.
         calls: prepares and unprepares at each concurrency.
-        runs: of everything that concerns plugins of structured claims; medians are reported.
+        runs: of plugins of structured claims, and of explain; medians are reported.
+        classic_runs: of everything that concerns a driver of classic claims, likewise.
         many: devices that are published.
         reviews: of the admission webhook.
         explained_nodes: of the cluster in which a pod is explained, with 64 devices each.
@@ -98,11 +114,12 @@ class Amount:
     claims: int = 480
     freed: int = 30
     gathered: int = 5
-    scale: tuple[int, ...] = (1000, 5000)
+    scale: tuple[int, ...] = (1000, 10_000)
     stored: int = 10_000
     events: int = 500
     calls: int = 160
     runs: int = 3
+    classic_runs: int = 1
     many: int = 5000
     reviews: int = 4000
     explained_nodes: int = 1000
