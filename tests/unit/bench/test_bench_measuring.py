@@ -7,7 +7,7 @@ import pytest
 
 from api.objects import Key
 from bench.concurrency import concurrently, timed
-from bench.counting import Meter, OwnRequests
+from bench.counting import Effort, Meter, OwnRequests
 from bench.errors import NotSeen, NotStarted
 from bench.floor import Span, joined, summary
 from bench.procfs import Usage
@@ -70,9 +70,17 @@ def test_a_meter_takes_the_benchmarks_own_requests_off():
     assert effort.breakdown(4) == {"list pods 200": 0.5}
 
 
+def test_writes_of_node_states_count_with_those_that_were_refused_and_without_reads():
+    made = {("patch", "200"): 3, ("patch", "409"): 1, ("get", "200"): 5}
+    states = {(verb, "nodeallocationstates", int(code)): n for (verb, code), n in made.items()}
+    requests = Counter({**states, ("patch", "resourceclaims", 200): 7})
+    assert Effort(1.0, requests).state_writes(2) == 2.0
+
+
 def test_a_meter_without_a_counting_server():
     effort = Meter(program(1.0, 3.0), OwnRequests(), None).effort()
     assert (effort.cpu_ms(2), effort.reads(2), effort.writes(2)) == (1000.0, None, None)
+    assert effort.state_writes(2) is None
     assert effort.breakdown(2) == {}
 
 

@@ -1,6 +1,8 @@
 import pytest
 
+from api.claims import v1alpha2
 from api.contract import FAKE
+from api.handles import given
 from api.nas import parse_nas
 from bench import objects
 from bench.objects import Consumer, Driver
@@ -97,6 +99,14 @@ def test_a_claim_on_its_way_up_and_down(consumer):
     down = objects.unreserved(up)
     assert "reservedFor" not in down["status"]
     assert down["status"]["allocation"]
+
+
+def test_a_claim_says_what_it_was_given_as_the_driver_reads_it(consumer, state):
+    up = objects.allocated(consumer.claim, consumer, DRIVER.contract.driver_name, NODE)
+    device = objects.free_device(state, KEY)
+    found = given(v1alpha2.read(objects.with_handle(up, FAKE, device)), FAKE)
+    assert [str(each.id) for each in found.devices] == [device[KEY]["uuid"]]
+    assert given(v1alpha2.read(up), FAKE) is None
 
 
 def test_patches_of_metadata_are_guarded(consumer):
