@@ -11,6 +11,12 @@ from kube.client import Client
 REQUEST: Final = "devices"
 """Name of the request of a claim that `claim_body` makes."""
 
+_MACHINE: Final = (
+    *("machineID", "systemUUID", "bootID", "kernelVersion", "osImage", "operatingSystem"),
+    *("architecture", "containerRuntimeVersion", "kubeProxyVersion"),
+)
+"""Required in `status.nodeInfo` of a Node, beside the version of the kubelet."""
+
 
 def node_body(name: str, minor: int) -> JSON:
     """Return a Node with a kubelet of a version."""
@@ -18,7 +24,9 @@ def node_body(name: str, minor: int) -> JSON:
         "apiVersion": "v1",
         "kind": "Node",
         "metadata": {"name": name, "uid": f"uid-{name}"},
-        "status": {"nodeInfo": {"kubeletVersion": f"v1.{minor}.0"}},
+        "status": {
+            "nodeInfo": {**dict.fromkeys(_MACHINE, "unknown"), "kubeletVersion": f"v1.{minor}.0"}
+        },
     }
 
 
