@@ -1,9 +1,12 @@
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.statistics import Latency, percentile, ratio
+from bench.statistics import Latency, medians, percentile, ratio
 from tests.support.tables import cases
 
 
@@ -39,3 +42,39 @@ def test_latency_sorts_what_it_is_given():
 )
 def test_ratio(value, reference, expected):
     assert ratio(value, reference) == expected
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run may have."""
+
+    name: str = "a"
+    missing: float | None = None
+    of: int = 128
+    latencies: tuple[Latency, ...] = ()
+    requests: Mapping[str, float] = field(default_factory=dict)
+
+
+@cases(
+    ("field", "runs", "expected"),
+    {
+        "the-same": ("of", [128, 128], 128),
+        "numbers": ("of", [3, 9, 4], 4),
+        "missing": ("missing", [None, None, None], None),
+        "within": (
+            "latencies",
+            [(Latency(9, 1.0, 9.0),), (Latency(9, 3.0, 7.0),), (Latency(9, 2.0, 8.0),)],
+            [Latency(9, 2.0, 8.0)],
+        ),
+        "by-name": (
+            "requests",
+            [{"a": 1.0}, {"a": 2.0, "b": 5.0}, {"a": 3.0, "b": 7.0}],
+            {"a": 2.0, "b": 5.0},
+        ),
+    },
+)
+def test_several_runs_become_one_by_the_median_of_each_number(
+    field: str, runs: list[Any], expected: object
+) -> None:
+    made = medians([Run(**{field: value}) for value in runs])
+    assert made == Run(**{field: expected})
