@@ -158,11 +158,10 @@ def main(
         directory = (logs or Path(temporary)).absolute()
         commands = _command("controller", controller), _command("plugin", plugin)
         subject = Subject(*commands, driver, directory, kubectl)
-        if handle is None:
-            handle = controller is None and plugin is None
+        ours = controller is None and plugin is None
         try:
             rivals = Rivals(tuple(shlex.split(peer)), _sources(former, directory))
-            subjects = _subjects(subject, rivals.former, handle=handle)
+            subjects = _subjects(subject, rivals.former, handle=ours if handle is None else handle)
             start = partial(_server, api_server, etcd)
             figures = _measured(start, subjects, rivals, amount, only or _PARTS)
         except DriverError as error:

@@ -12,11 +12,11 @@ from bench.statistics import ratio
 from bench.variants import MANY_NODES, Variant
 
 _OURS = Variant()
-_OTHERS = (
+_REFERENCES = (
     (Variant("former"), _OURS, "the former version"),
     (_OURS, Variant(communication="handle"), "the NAS mode"),
 )
-"""What is compared: the reference, ours, and what the reference is called."""
+"""With what a variant is compared: the reference, the variant, what the reference is called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,9 @@ def _medians(runs: Sequence[Compared]) -> Compared:
 def _variants(run: Classic) -> Iterator[Compared]:
     negotiations = {(each.variant, each.potential): each for each in run.negotiations}
     nodes = {each.variant: each for each in run.nodes}
-    for reference, variant, to in _OTHERS:
-        for (whose, potential), other in negotiations.items():
-            if whose == reference and (variant, potential) in negotiations:
+    for reference, variant, to in _REFERENCES:
+        for (measured, potential), other in negotiations.items():
+            if measured == reference and (variant, potential) in negotiations:
                 yield _controller(negotiations[variant, potential], other, to)
         if reference in nodes and variant in nodes:
             yield from _plugins(nodes[variant], nodes[reference], to)

@@ -28,12 +28,7 @@ _START_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A node of which a plugin is measured.
-
-    Attributes:
-        name: of the Node and its NAS.
-        twin: of a copy of the NAS, for a node that there is not.
-    """
+    """A node of which a plugin is measured."""
 
     site: Site
     subject: Subject
@@ -42,6 +37,7 @@ class _Place:
 
     @property
     def twin(self) -> str:
+        """The name of a copy of its NAS."""
         return f"{self.name}-twin"
 
 
