@@ -24,7 +24,7 @@ from api.resources import (
     VALIDATING_WEBHOOKS,
     Resource,
 )
-from devcluster.apiserver.app import create_app
+from devcluster.apiserver.app import create_app, routes
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.errors import NotFound
@@ -55,6 +55,7 @@ _CLASSIC: Final = (
     "deviceclasses",
 )
 _NAMESPACES: Final = ("default", "fake-system", "kube-node-lease")
+ROUTES: Final = routes()
 WAIT_SECONDS: Final = 15.0
 READS: Final = frozenset({"get", "list", "watch"})
 
@@ -111,7 +112,7 @@ class MemoryApi(Client):
         self.objects = _Objects(self._storage, self._registry)
         self.changed: threading.Condition = over.changed if over else threading.Condition(lock)
         self.listen(self._notify)
-        self.app = create_app(backend)
+        self.app = create_app(backend, ROUTES)
         transport = Observed(self.app, self._before, self._after)
         super().__init__(transport, limiter=TokenBucket(0, 0), retry_seconds=0)
         for name in _NAMESPACES:

@@ -1,5 +1,6 @@
 """Which cluster the tests of tests/cluster and tests/e2e run on, and what they cannot do there."""
 
+import gc
 import itertools
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -76,6 +77,17 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(Limits(float(config.getini("timeout") or 0)))
 
 
+def pytest_collection() -> None:
+    # what it makes lives until the end; to look for garbage in it, then and later, takes seconds
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     choice = Choice.of(config.option)
     _deselect_other_claims(config, items, structured=choice.is_structured)

@@ -5,10 +5,13 @@ Made by `devcluster.apiserver.server`.
 """
 
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map
 
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.errors import MethodNotAllowed, StatusError
@@ -22,50 +25,63 @@ from ops.logs import get_logger
 MAX_BODY: Final = 3 * 1024 * 1024
 """Bytes; what kube-apiserver takes."""
 
-_AUTHORIZATION: Final = "/apis/authorization.k8s.io/v1"
-_REVIEWS: Final = ("selfsubjectaccessreviews", "subjectaccessreviews")
+_HEALTH: Final = ("/healthz", "/readyz", "/livez")
+_METADATA: Final[Mapping[str, Callable[..., Response]]] = {
+    "/version": MetadataViews.version,
+    "/api": MetadataViews.api,
+    "/api/v1": MetadataViews.resources,
+    "/apis": MetadataViews.apis,
+    "/apis/<group>": MetadataViews.group,
+    "/apis/<group>/<version>": MetadataViews.resources,
+    "/openapi/v2": MetadataViews.openapi_v2,
+    "/openapi/v3": MetadataViews.openapi_index,
+    "/openapi/v3/api/<version>": MetadataViews.openapi_v3,
+    "/openapi/v3/apis/<group>/<version>": MetadataViews.openapi_v3,
+}
+_OBJECTS: Final = ("/api/v1/<path:rest>", "/apis/<group>/<version>/<path:rest>")
+_REVIEWS: Final = (
+    "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    "/apis/authorization.k8s.io/v1/subjectaccessreviews",
+)
 
 _log = get_logger("apiserver")
 
 
-def create_app(backend: Backend) -> Flask:
-    """Return the application that serves a backend."""
-    app = Flask("devcluster.apiserver", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+def routes() -> Map:
+    """Return which path goes to which view; applications can share it as long as none adds a path.
+
+    To make it takes many times as long as the rest of an application.
+    """
+    app = _empty_app()
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
-    _add_metadata(app, MetadataViews(backend))
-    _add_objects(app, ObjectViews(backend))
+    for path in (*_HEALTH, *_METADATA):
+        app.add_url_rule(path, path)
+    for path in _OBJECTS:
+        app.add_url_rule(path, path, methods=METHODS)
+        # werkzeug keeps the rules for WebSockets apart from all others
+        app.add_url_rule(path, f"{path} upgraded", websocket=True)
+    for path in _REVIEWS:
+        app.add_url_rule(path, path, methods=["POST"])
+    return app.url_map
+
+
+def create_app(backend: Backend, known: Map) -> Flask:
+    """Return the application that serves a backend on the paths of `routes`."""
+    app = _empty_app()
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.url_map = known
+    metadata, objects = MetadataViews(backend), ObjectViews(backend)
+    app.view_functions |= dict.fromkeys(_HEALTH, health)
+    app.view_functions |= {path: partial(view, metadata) for path, view in _METADATA.items()}
+    app.view_functions |= dict.fromkeys((*_OBJECTS, *(f"{p} upgraded" for p in _OBJECTS)), objects)
+    app.view_functions |= dict.fromkeys(_REVIEWS, access_review)
     _add_hooks(app)
     return app
 
 
-def _add_metadata(app: Flask, views: MetadataViews) -> None:
-    for path in ("/healthz", "/readyz", "/livez"):
-        app.add_url_rule(path, path, health)
-    for path, view in (
-        ("/version", views.version),
-        ("/api", views.api),
-        ("/api/v1", views.resources),
-        ("/apis", views.apis),
-        ("/apis/<group>", views.group),
-        ("/apis/<group>/<version>", views.resources),
-        ("/openapi/v2", views.openapi_v2),
-        ("/openapi/v3", views.openapi_index),
-        ("/openapi/v3/api/<version>", views.openapi_v3),
-        ("/openapi/v3/apis/<group>/<version>", views.openapi_v3),
-    ):
-        app.add_url_rule(path, path, view)
-
-
-def _add_objects(app: Flask, views: ObjectViews) -> None:
-    for path in ("/api/v1/<path:rest>", "/apis/<group>/<version>/<path:rest>"):
-        app.add_url_rule(path, path, views, methods=METHODS)
-        # werkzeug keeps the rules for WebSockets apart from all others
-        app.add_url_rule(path, f"{path} upgraded", views, websocket=True)
-    for plural in _REVIEWS:
-        path = f"{_AUTHORIZATION}/{plural}"
-        app.add_url_rule(path, path, access_review, methods=["POST"])
+def _empty_app() -> Flask:
+    return Flask("devcluster.apiserver", static_folder=None)
 
 
 def _add_hooks(app: Flask) -> None:

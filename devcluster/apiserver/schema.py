@@ -40,6 +40,8 @@ def prune(schema: JSON, obj: JSON, unknown: list[str] | None = None) -> JSON:
 
 
 def _defaulted(schema: JSON, value: Any) -> Any:
+    if not schema:
+        return value
     if isinstance(value, dict):
         return _defaulted_object(schema, value)
     if isinstance(value, list):

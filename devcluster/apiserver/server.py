@@ -7,7 +7,7 @@ from typing import Final
 from flask import Flask
 
 from devcluster.apiserver import admission
-from devcluster.apiserver.app import create_app
+from devcluster.apiserver.app import create_app, routes
 from devcluster.apiserver.backend import Backend
 from devcluster.apiserver.builtinkinds import builtin_kinds
 from devcluster.apiserver.clock import Clock, system_clock
@@ -73,7 +73,8 @@ class ApiServer:
                 stopping=self._stopping.is_set,
                 clock=clock,
                 pace=pace or Pace(),
-            )
+            ),
+            routes(),
         )
 
     def start(self) -> None:

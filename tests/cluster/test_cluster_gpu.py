@@ -19,7 +19,11 @@ from testing.waiting import until
 from tests.support.anycluster import ROOT
 from tests.support.embedded import running
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.timeout(120),
+    pytest.mark.xdist_group("gpu"),
+]
 DRIVER, SPACE, POD = "gpu.example.com", "binding-conditions", "pod0"
 KNOWN = STRUCTURED_VERSIONS["v1"]
 MANIFEST = ROOT / "drivers/gpu/demo/binding-conditions.yaml"

@@ -1,6 +1,7 @@
 """What users type: the real kubectl against the embedded API server."""
 
 import json
+import os
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -112,6 +113,15 @@ def test_api_resources_lists_short_names(shared_cluster: Cluster) -> None:
     rows = {line.split()[0]: line for line in lines}
     for name in ("nodeallocationstates", "fakeclaimparameters", "resourceclaims", "pods"):
         assert name in rows
+
+
+@pytest.mark.embedded
+@pytest.mark.skipif("PYTEST_XDIST_WORKER" not in os.environ, reason="no other worker runs")
+def test_one_worker_has_the_cluster(
+    shared_cluster: Cluster, request: pytest.FixtureRequest
+) -> None:
+    # the group, as pytest-xdist tells it; without it each worker starts the cluster
+    assert request.node.nodeid.endswith("@cluster")
 
 
 def test_apply_changes_a_field_and_keeps_others(cluster: Cluster) -> None:

@@ -15,7 +15,7 @@ from tests.support.fakedriver import short_directory
 from tests.support.manifests import ClaimRequest, namespace
 from tests.support.space import Space
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("nodes")]
 
 SMALL, BIG = NodeConfig("small", 2), NodeConfig("big", 4, "GA102 (GeForce RTX 3090)")
 

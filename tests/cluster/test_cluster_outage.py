@@ -20,7 +20,11 @@ from tests.support.outage import behind_proxy, lived_through
 from tests.support.sickapi import SickApi
 from tests.support.space import Space
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(180)]
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.timeout(180),
+    pytest.mark.xdist_group("outage"),
+]
 AWAY_SECONDS = 2.0
 MOMENT_SECONDS = 1.0
 LATE_SECONDS = 1.0

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 V1: Final = STRUCTURED_VERSIONS["v1"]
 CLASS: Final = "fake.3-shake.com"
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.timeout(400),
+    pytest.mark.xdist_group("page"),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from tests.support.embedded import Embedded, embedded
 OTHER = FAKE.renamed("other.example.com")
 DEMO_IDS = [demo.name for demo in DEMOS]
 
+pytestmark = pytest.mark.xdist_group("renamed")
+
 
 @pytest.fixture(scope="module")
 def renamed() -> Iterator[Embedded]:

@@ -28,7 +28,11 @@ from testing.waiting import until
 from tests.support.anycluster import ROOT
 from tests.support.embedded import running
 
-pytestmark = [pytest.mark.embedded, pytest.mark.timeout(120)]
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.timeout(120),
+    pytest.mark.xdist_group("structured"),
+]
 WHOLE, SPLIT = "fake.3-shake.com", "split.fake.3-shake.com"
 SPACE = "many"
 

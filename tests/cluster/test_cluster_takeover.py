@@ -19,6 +19,8 @@ from testing.waiting import until
 from tests.support.embedded import Embedded, embedded
 
 DEMO = DEMOS[0]
+pytestmark = pytest.mark.xdist_group("takeover")
+
 LEADS, STANDS_BY = '"leading"', '"another controller leads, standing by"'
 
 

@@ -20,8 +20,7 @@ class Turns:
 
     def __init__(self, rand: random.Random) -> None:
         self._rand = rand
-        self._changed = threading.Condition()
-        self._waiting: list[int] = []
+        self._gates: dict[int, threading.Lock] = {}
         self._whose: int | None = None
         self.errors: list[BaseException] = []
 
@@ -31,10 +30,10 @@ class Turns:
             threading.Thread(target=self._body, args=(number, body), name=str(number))
             for number, body in enumerate(bodies)
         ]
-        self._waiting = list(range(len(bodies)))
-        self._whose = self._rand.choice(self._waiting)
+        self._gates = {number: _closed() for number in range(len(bodies))}
         for thread in threads:
             thread.start()
+        self._next()
         for thread in threads:
             thread.join()
         if self.errors:
@@ -45,25 +44,31 @@ class Turns:
         name = threading.current_thread().name
         if not name.isdigit() or self._whose != int(name):
             return
-        with self._changed:
-            self._next()
-            self._changed.wait_for(lambda: self._whose == int(name))
+        self._next()
+        self._gates[int(name)].acquire()
 
     def _body(self, number: int, body: Callable[[], None]) -> None:
-        with self._changed:
-            self._changed.wait_for(lambda: self._whose == number)
+        gate = self._gates[number]
+        gate.acquire()
         try:
             body()
         except BaseException as error:  # noqa: BLE001 - shown by run
             self.errors.append(error)
         finally:
-            with self._changed:
-                self._waiting.remove(number)
-                self._next()
+            del self._gates[number]
+            self._next()
 
     def _next(self) -> None:
-        self._whose = self._rand.choice(self._waiting) if self._waiting else None
-        self._changed.notify_all()
+        """Open the gate of one thread, which wakes no other; only who has the turn may call it."""
+        self._whose = self._rand.choice(list(self._gates)) if self._gates else None
+        if self._whose is not None:
+            self._gates[self._whose].release()
+
+
+def _closed() -> threading.Lock:
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
 
 
 class History(MemoryApi):

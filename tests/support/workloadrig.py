@@ -15,6 +15,7 @@ from kube.client import Client
 from kube.errors import KubeError
 from kube.events import EventRecorder
 from kube.ratelimit import TokenBucket
+from testing.apiserver import ROUTES
 from testing.appconnections import Observed
 from tests.support.apiserverrig import Rig
 from tests.support.apiserverweb import Logs
@@ -63,7 +64,8 @@ class Workloads(Rig):
                 version="v1.30.14",
                 stopping=lambda: False,
                 clock=self.now,
-            )
+            ),
+            ROUTES,
         )
         transport = Observed(app, self._before)
         return Client(transport, limiter=TokenBucket(0, 0), retry_seconds=0)
