@@ -2,7 +2,7 @@
 
 import json
 from typing import Any, Final
-from unittest.mock import create_autospec
+from unittest.mock import Mock
 
 from api.classes import CLASSES
 from api.contract import FAKE
@@ -44,7 +44,7 @@ def classes_go(life: Promises, hook: Client, admin: Client, version: str) -> Non
 
 
 def _keeper(client: Client, name: str = OWN) -> ClassKeeper:
-    events: Any = create_autospec(EventRecorder, instance=True, spec_set=True)
+    events: Any = Mock(spec_set=EventRecorder)
     return ClassKeeper(client, FAKE, name, events)
 
 

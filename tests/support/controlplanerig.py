@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable
 from random import Random
 from typing import Any, Protocol
-from unittest.mock import create_autospec
+from unittest.mock import Mock
 
 from api.objects import JSON
 from api.resources import DRA_V1ALPHA2, NODES, PODS, DraResources, Resource
@@ -53,7 +53,7 @@ class ControlRig:
         self.resources = resources_of(known)
         self.api = MemoryApi(api=CLASSIC if known is DRA_V1ALPHA2 else structured(37))
         self.time = 1000.0
-        self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
+        self.events = Mock(spec_set=EventRecorder)
         self.part = make(self)
         for obj in objects:
             self.put(obj)

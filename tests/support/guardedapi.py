@@ -9,12 +9,15 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
+from urllib.parse import urlencode
 
 from api.objects import JSON
 from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
+from devcluster.inprocess import call as answering
 from kube.calls import Call
 from kube.client import Client
 from kube.errors import api_error
+from kube.exchange import Request as HttpRequest
 from kube.ratelimit import TokenBucket
 from kube.watch import WatchStream
 from tests.support.apiserverweb import Web
@@ -101,17 +104,10 @@ class _Transport:
     def _answer(self, call: Call) -> bytes:
         if self._component:
             self._authorize(call)
-        answer = self._api.app.test_client().open(
-            call.path,
-            method=call.method,
-            query_string=dict(call.query),
-            data=None if call.body is None else json.dumps(call.body),
-            content_type=call.content_type,
-        )
-        if answer.status_code >= 300:
-            raise api_error(answer.status_code, answer.get_json(), call=str(call))
-        body: bytes = answer.data
-        return body
+        answer = answering(self._api.app, _request(call)).whole()
+        if answer.status >= 300:
+            raise api_error(answer.status, json.loads(answer.data), call=str(call))
+        return answer.data
 
     def _authorize(self, call: Call) -> None:
         try:
@@ -153,6 +149,12 @@ def refusal(component: str, request: Request) -> str:
         f'"system:serviceaccount:{SYSTEM}:{RELEASE}-{component}" cannot {request.verb} resource '
         f'"{whole}" in API group "{group}" {place or "at the cluster scope"}'
     )
+
+
+def _request(call: Call) -> HttpRequest:
+    path = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
+    body = None if call.body is None else json.dumps(call.body).encode()
+    return HttpRequest(call.method, path, {"Content-Type": call.content_type}, body)
 
 
 def _client(transport: Any) -> Client:

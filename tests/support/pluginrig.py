@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import Mock
 
 from prometheus_client import CollectorRegistry
 
@@ -77,9 +77,9 @@ class PluginRig:
         """Make the parts of a new process, with nothing done yet."""
         self.registry = CollectorRegistry()
         self.metrics = PluginMetrics(self.registry)
-        self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
+        self.events = Mock(spec_set=EventRecorder)
         client: Any = self.api
-        metrics = create_autospec(Metrics, instance=True)
+        metrics = Mock(spec_set=Metrics)
         places = places_of(self.directory, self.cdi_root, self.socket)
         around = Surroundings(client, self.events, metrics, NODE, places, self.patience)
         site = Site(FAKE, SYSTEM, self.source, communication=self.communication)

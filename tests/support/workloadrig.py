@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
-from unittest.mock import create_autospec
+from unittest.mock import Mock
 
 from api.objects import JSON
 from api.resources import DEPLOYMENTS, JOBS, PODS, REPLICA_SETS
@@ -49,7 +49,7 @@ class Workloads(Rig):
         super().__init__()
         self.time = 0.0
         self.fault: Fault = lambda verb, plural: None
-        self.events = create_autospec(EventRecorder, instance=True, spec_set=True)
+        self.events = Mock(spec_set=EventRecorder)
         self.controller = WorkloadController(
             self._client(), events=lambda _: self.events, clock=lambda: self.time, now=self.now
         )

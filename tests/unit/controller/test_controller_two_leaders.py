@@ -6,7 +6,7 @@ every request, while pods come, go, and change their node.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
@@ -14,11 +14,12 @@ from typing import Generic, TypeVar
 import pytest
 
 from api.claims.versions import read_claim
+from api.claims.view import ClaimView
 from api.contract import FAKE
-from api.handles import all_with_claims, given
+from api.handles import by_node, given, with_claims
 from api.invariants import shared
-from api.nas import parse_nas
-from api.objects import JSON
+from api.nas import NodeAllocationState, parse_nas
+from api.objects import JSON, ClaimUID
 from api.resources import CLASS_PARAMETERS, DRA_VERSIONS, PODS, STATES
 from controller.nodes.infos import RESERVATION_SECONDS
 from kube.errors import Conflict
@@ -85,6 +86,7 @@ class Load:
         self.wrong: list[str] = []
         self.given: set[tuple[str, str]] = set()
         self.checked: list[str] = []
+        self.looked: dict[tuple[int, ...], Set[ClaimUID]] = {}
         self.parse_nas = Remembered(lambda raw: parse_nas(raw, FAKE.device_key))
         self.read_claim = Remembered(read_claim)
         self.api.put(self.resources.classes, self._class())
@@ -106,20 +108,29 @@ class Load:
         if versions == self.checked:
             return
         self.checked = versions
-        read = map(self.read_claim, claims)
-        known = all_with_claims(map(self.parse_nas, states), read, FAKE)
-        by_name = {str(state.node): state for state in known}
+        there = by_node(map(self.read_claim, claims), FAKE)
+        holders = {
+            str(state.node): self._holders(state, there.get(state.node, []))
+            for state in map(self.parse_nas, states)
+        }
         told: Counter[str] = Counter()
         for raw in claims:
             uid = raw["metadata"]["uid"]
             for name, devices in self._allocated(raw):
                 told.update(devices)
-                if uid not in by_name[name].holders:
+                if uid not in holders[name]:
                     self.wrong.append(f"{uid} is allocated on {name}, which knows nothing of it")
-        for name, seen in by_name.items():
-            self.given.update((name, uid) for uid in seen.holders)
-            self.wrong += [violation.message for violation in shared(seen)]
         self.wrong += [f"{d} is in {n} claims" for d, n in told.items() if n > self.clients]
+
+    def _holders(self, state: NodeAllocationState, claims: list[ClaimView]) -> Set[ClaimUID]:
+        """Return who has devices of a node; look at them once, as long as nobody has changed."""
+        known = (id(state), *map(id, claims))
+        if known not in self.looked:
+            found = with_claims(state, claims, FAKE)
+            self.given.update((str(state.node), uid) for uid in found.holders)
+            self.wrong += [violation.message for violation in shared(found)]
+            self.looked[known] = found.holders.keys()
+        return self.looked[known]
 
     def round(self) -> None:
         """Let pods come and go, and both controllers look at everything."""
