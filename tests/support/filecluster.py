@@ -8,13 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from api.objects import JSON
 from drivers.file.driver import FileDriver
 from testing.waiting import until
 from tests.e2e.cluster import processes
 from tests.support import structuredcluster
 from tests.support.anycluster import ROOT
-from tests.support.structuredcluster import StructuredCluster, pod
+from tests.support.structuredcluster import StructuredCluster, pod, served_text
 
 CONTRACT: Final = FileDriver.contract
 NAME: Final = "dra-file-driver"
@@ -29,6 +31,7 @@ DIRECTORY: Final = Path("/etc/dra")
 FILES: Final = 4
 FOLDER: Final = ROOT / "drivers" / "file"
 REGISTERED: Final = "Registered by the kubelet"
+V1_ONLY: Final = pytest.mark.since(34, "the manifests of the README are in v1")
 RETRY_SECONDS: Final = 150.0
 """Enough for the kubelet's longest pause between two tries."""
 
@@ -42,7 +45,7 @@ class FileCluster(StructuredCluster):
 
     def install(self) -> None:
         """Install the driver, and wait until the node offers all files."""
-        self.kubectl.apply(installation())
+        self.kubectl.apply(served_text(self.minor, installation()))
         self.rolled_out(f"daemonset/{NAME}", SYSTEM)
         self.offered()
 
@@ -50,7 +53,8 @@ class FileCluster(StructuredCluster):
         """Remove the driver if it is there, and wait until nothing of it runs."""
         gone = ("--ignore-not-found", "--cascade=foreground")
         self.kubectl.run("delete", "-n", SYSTEM, f"daemonset/{NAME}", *gone)
-        self.kubectl.run("delete", "--filename=-", "--ignore-not-found", input=installation())
+        installed = served_text(self.minor, installation())
+        self.kubectl.run("delete", "--filename=-", "--ignore-not-found", input=installed)
 
     def seen_in(self, pod: str) -> dict[str, list[str]]:
         """Return the files in a container, with their lines."""

@@ -17,6 +17,7 @@ from tests.support.anycluster import KUBECTL, ROOT
 from tests.support.choice import IMAGE
 from tests.support.helm import Helm
 from tests.support.kubectl import Kubectl
+from tests.support.structuredcluster import as_v1, served_text
 
 NAME: Final = "dra-example-driver"
 CONTRACTS: Final = (Contract("gpu.example.com", "gpu"), Contract("net.example.com", "net"))
@@ -95,6 +96,7 @@ class GpuCluster:
         text = (DEMOS / f"{name}.yaml").read_text(encoding="utf-8")
         for shown, here in SHELLS.items():
             text = text.replace(shown, here)
+        text = served_text(self.minor, text)
         demo = Demo(self, name)
         others = set(self.cdi_files())
         self.kubectl.apply(text)
@@ -108,10 +110,10 @@ class GpuCluster:
             until("no CDI file of the demo", lambda: others.issuperset(self.cdi_files()), 60)
 
     def slices(self) -> list[JSON]:
-        """Return the driver's ResourceSlices."""
+        """Return the driver's ResourceSlices, as v1 has them."""
         names = {each.driver_name for each in CONTRACTS}
         found = self.kubectl.get("resourceslices")["items"]
-        return [dict(each) for each in found if each["spec"]["driver"] in names]
+        return [as_v1(each) for each in found if each["spec"]["driver"] in names]
 
     def devices(self) -> list[JSON]:
         """Return the devices in the slices, in their order."""

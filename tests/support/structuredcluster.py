@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
+import yaml
+
 from api.contract import Contract
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
@@ -61,7 +63,7 @@ class StructuredCluster:
     @property
     def resources(self) -> StructuredResources:
         """Of the newest version of resource.k8s.io that is served."""
-        return STRUCTURED_VERSIONS[_OLDER.get(self.minor, "v1")]
+        return resources_of(self.minor)
 
     def rolled_out(self, target: str, namespace: str = "default") -> None:
         """Wait until all pods of a workload are new and ready."""
@@ -73,11 +75,7 @@ class StructuredCluster:
 
     def served(self, obj: JSON) -> JSON:
         """Return an object as the API server takes it."""
-        if not obj["apiVersion"].startswith(RESOURCE_GROUP):
-            return obj
-        resource = self.resources.of_kind(obj["kind"])
-        assert resource is not None, obj["kind"]
-        return converted(obj, resource)
+        return served(self.minor, obj)
 
     def delete(self, *targets: str, seconds: float = 120) -> None:
         """Delete objects, as `kind/name`, and wait until they are gone."""
@@ -129,8 +127,7 @@ class StructuredCluster:
     def slices(self) -> list[JSON]:
         """Return the driver's ResourceSlices, as v1 has them."""
         chosen = f"--field-selector=spec.driver={self.contract.driver_name}"
-        found = self.kubectl.get("resourceslices", chosen)["items"]
-        return [converted(each, _V1.slices) for each in found]
+        return [as_v1(each) for each in self.kubectl.get("resourceslices", chosen)["items"]]
 
     def sockets(self) -> list[Path]:
         """Return the driver's sockets below the kubelet's directory."""
@@ -153,6 +150,30 @@ class StructuredCluster:
             yield
         finally:
             self.machine.start(kubelet.NAME)
+
+
+def resources_of(minor: int) -> StructuredResources:
+    """Return resource.k8s.io in the newest version that Kubernetes 1.`minor` serves."""
+    return STRUCTURED_VERSIONS[_OLDER.get(minor, "v1")]
+
+
+def served(minor: int, obj: JSON) -> JSON:
+    """Return an object in the version that Kubernetes 1.`minor` serves."""
+    if not obj["apiVersion"].startswith(RESOURCE_GROUP):
+        return obj
+    resource = resources_of(minor).of_kind(obj["kind"])
+    assert resource is not None, obj["kind"]
+    return converted(obj, resource)
+
+
+def served_text(minor: int, text: str) -> str:
+    """Return a manifest with all objects as `served` has them."""
+    return manifest(*(served(minor, obj) for obj in yaml.safe_load_all(text) if obj))
+
+
+def as_v1(device_slice: JSON) -> JSON:
+    """Return a ResourceSlice as v1 has it."""
+    return converted(device_slice, _V1.slices)
 
 
 def claim(name: str, *classes: str) -> JSON:

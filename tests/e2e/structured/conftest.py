@@ -29,6 +29,13 @@ def structured_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
         yield found
 
 
+@pytest.fixture(autouse=True)
+def _since(structured_machine: Machine, request: pytest.FixtureRequest) -> None:
+    since = request.node.get_closest_marker("since")
+    if since and structured_machine.version.minor < since.args[0]:
+        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
+
+
 @pytest.fixture(scope="session")
 def file_cluster(structured_machine: Machine) -> Iterator[FileCluster]:
     """The cluster, with the file driver."""
@@ -60,13 +67,9 @@ def fakes(fake_cluster: FakeCluster) -> Iterator[FakeCluster]:
 
 
 @pytest.fixture
-def gpus(structured_machine: Machine, request: pytest.FixtureRequest) -> GpuCluster:
+def gpus(structured_machine: Machine) -> GpuCluster:
     """The cluster of the tests of the gpu driver, which they install."""
-    cluster = GpuCluster.on(structured_machine)
-    since = request.node.get_closest_marker("since")
-    if since and cluster.minor < since.args[0]:
-        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
-    return cluster
+    return GpuCluster.on(structured_machine)
 
 
 @pytest.fixture

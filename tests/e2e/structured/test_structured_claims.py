@@ -30,14 +30,16 @@ def parameters() -> JSON:
     return made
 
 
+@pytest.mark.since(33, "claims show no status of devices")
 @pytest.mark.parametrize("text", [", ", ","], ids=["spaced", "compact"])
 def test_status_of_devices(
     files: FileCluster, plugin: ControlledPlugin, tmp_path: Path, text: str
 ) -> None:
     body = tmp_path / "claim.json"
     separators = (text, ": " if text == ", " else ":")
-    body.write_text(json.dumps(parameters(), separators=separators), encoding="utf-8")
-    path = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims"
+    made = files.served(parameters())
+    body.write_text(json.dumps(made, separators=separators), encoding="utf-8")
+    path = f"/apis/{made['apiVersion']}/namespaces/default/resourceclaims"
     files.kubectl.run("create", "--raw", path, "-f", str(body))
     files.apply(pod("pod", "c"))
     files.ready("pod")

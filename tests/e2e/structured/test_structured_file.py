@@ -3,7 +3,16 @@
 import pytest
 
 from testing.waiting import until
-from tests.support.filecluster import CONTRACT, DIRECTORY, NAME, SYSTEM, FileCluster, claim, make
+from tests.support.filecluster import (
+    CONTRACT,
+    DIRECTORY,
+    NAME,
+    SYSTEM,
+    V1_ONLY,
+    FileCluster,
+    claim,
+    make,
+)
 from tests.support.structuredcluster import NODE, pod
 
 DEPLOYMENT = "dra-test-deployment"
@@ -23,6 +32,7 @@ def written_by_debuggers(files: FileCluster) -> list[str]:
     return [line for each in ended for line in files.kubectl.run("logs", each).splitlines()]
 
 
+@V1_ONLY
 def test_demo_of_the_readme(files: FileCluster) -> None:
     make(files, "test")
     (name,) = pods_of_the_deployment(files)
@@ -34,6 +44,7 @@ def test_demo_of_the_readme(files: FileCluster) -> None:
     files.emptied()
 
 
+@V1_ONLY
 def test_manual_checks_of_the_readme(files: FileCluster) -> None:
     make(files, "test")
     (name,) = pods_of_the_deployment(files)

@@ -119,6 +119,7 @@ def test_case_9_cel_selector(driver: GpuCluster) -> None:
         assert demo.lines("pod0") == printed(one(demo, "pod0"))
 
 
+@pytest.mark.since(34, "DRAPrioritizedList is off")
 def test_case_10_prioritized_alternatives(driver: GpuCluster) -> None:
     with driver.demo("prioritized-alternatives", *PODS) as demo:
         assert len({one(demo, pod) for pod in PODS}) == 2

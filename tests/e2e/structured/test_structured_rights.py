@@ -15,7 +15,7 @@ from tests.support.rbac import permissions
 from tests.support.serviceaccount import As, clients_of
 from tests.support.structuredcluster import NODE
 
-SLICES = STRUCTURED_VERSIONS["v1"].slices
+V1 = STRUCTURED_VERSIONS["v1"].slices
 OTHER = "another-node"
 ALWAYS = {
     ("get", "/nodes"),
@@ -37,8 +37,8 @@ def driver(files: FileCluster, tmp_path: Path) -> Iterator[As]:
 
 def forged(node: str) -> JSON:
     return {
-        "apiVersion": SLICES.api_version,
-        "kind": SLICES.kind,
+        "apiVersion": V1.api_version,
+        "kind": V1.kind,
         "metadata": {"name": f"forged-{node}"},
         "spec": {
             "driver": CONTRACT.driver_name,
@@ -61,7 +61,7 @@ def others(files: FileCluster) -> Iterator[JSON]:
 def test_driver_writes_slices_of_its_own_node(files: FileCluster, driver: As) -> None:
     (pod,) = files.driver_pods()
     (own,) = files.slices()
-    stored = driver(pod).update(SLICES, own)
+    stored = driver(pod).update(files.resources.slices, files.served(own))
     assert stored["spec"]["nodeName"] == NODE
 
 
@@ -69,7 +69,7 @@ def test_driver_cannot_make_a_slice_of_another_node(files: FileCluster, driver: 
     (pod,) = files.driver_pods()
     said = f"the driver of node {NODE} may not write ResourceSlices of node {OTHER}"
     with pytest.raises(ApiError, match=said):
-        driver(pod).create(SLICES, forged(OTHER))
+        driver(pod).create(files.resources.slices, files.served(forged(OTHER)))
 
 
 def test_driver_cannot_change_the_slice_of_another_node(
@@ -77,7 +77,7 @@ def test_driver_cannot_change_the_slice_of_another_node(
 ) -> None:
     (pod,) = files.driver_pods()
     with pytest.raises(ApiError, match=f"may not write ResourceSlices of node {OTHER}"):
-        driver(pod).update(SLICES, others)
+        driver(pod).update(files.resources.slices, files.served(others))
 
 
 def test_driver_cannot_delete_the_slice_of_another_node(
@@ -85,12 +85,12 @@ def test_driver_cannot_delete_the_slice_of_another_node(
 ) -> None:
     (pod,) = files.driver_pods()
     with pytest.raises(ApiError, match=f"may not write ResourceSlices of node {OTHER}"):
-        driver(pod).delete(SLICES, others["metadata"]["name"])
+        driver(pod).delete(files.resources.slices, others["metadata"]["name"])
 
 
-def test_a_token_of_no_pod_writes_no_slice(driver: As) -> None:
+def test_a_token_of_no_pod_writes_no_slice(files: FileCluster, driver: As) -> None:
     with pytest.raises(ApiError, match="the token names no node"):
-        driver().create(SLICES, forged(NODE))
+        driver().create(files.resources.slices, files.served(forged(NODE)))
 
 
 @pytest.mark.last

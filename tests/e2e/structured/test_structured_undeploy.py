@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from testing.waiting import until
-from tests.support.filecluster import DIRECTORY, SYSTEM, FileCluster, claim, make
+from tests.support.filecluster import DIRECTORY, SYSTEM, V1_ONLY, FileCluster, claim, make
 from tests.support.structuredcluster import pod
 
 pytestmark = [pytest.mark.raised, pytest.mark.last, pytest.mark.timeout(300)]
@@ -18,6 +18,7 @@ def removable(files: FileCluster) -> Iterator[FileCluster]:
     files.install()
 
 
+@V1_ONLY
 def test_undeploy_leaves_nothing(removable: FileCluster) -> None:
     removable.apply(claim("c"), pod("pod", "c"))
     removable.ready("pod")
@@ -35,6 +36,7 @@ def test_undeploy_leaves_nothing(removable: FileCluster) -> None:
     assert [name for name in left if SYSTEM in name or "file" in name] == []
 
 
+@V1_ONLY
 def test_demo_from_deploy_to_undeploy(removable: FileCluster) -> None:
     """As a reader of the README does it, with one file."""
     make(removable, "undeploy")
