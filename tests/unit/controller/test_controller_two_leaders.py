@@ -46,6 +46,8 @@ PODS_AT_ONCE = 14
 ROUNDS = 14
 SHARED = "shared"
 
+pytestmark = pytest.mark.timeout(120)
+
 T = TypeVar("T")
 
 
