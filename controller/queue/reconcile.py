@@ -147,25 +147,25 @@ class Reconciler:
         """Reconcile one key and apply the outcome."""
         began = self._clock()
         prefix, key = parse_key(queued)
+        handler = self._handlers[prefix]
+        outcome: Outcome | Exception
         with self._waiters.handling(queued):
-            result = self._apply(queued, self._outcome(queued, self._handlers[prefix], key))
+            try:
+                outcome = handler.sync(key)
+            except UserError as error:
+                found = handler.find(key)
+                outcome = Blocked(error, (found,) if found else (), frozenset({ANY_NODE}))
+            except (StaleWorld, Conflict) as error:
+                _LOG.debug("world has changed, trying again", key=queued, reason=str(error))
+                outcome = Again()
+            except KubeError as error:
+                self._report(handler.find(key), queued, error)
+                outcome = error
+            except Exception as error:  # noqa: BLE001 - one bad object must not stop the worker
+                _LOG.error("reconcile failed unexpectedly", key=queued, exc=error)
+                outcome = error
+            result = self._apply(queued, outcome)
         self._durations[prefix, result](self._clock() - began)
-
-    def _outcome(self, queued: str, handler: KeyHandler, key: Key) -> Outcome | Exception:
-        try:
-            return handler.sync(key)
-        except UserError as error:
-            found = handler.find(key)
-            return Blocked(error, (found,) if found else (), frozenset({ANY_NODE}))
-        except (StaleWorld, Conflict) as error:
-            _LOG.debug("world has changed, trying again", key=queued, reason=str(error))
-            return Again()
-        except KubeError as error:
-            self._report(handler.find(key), queued, error)
-            return error
-        except Exception as error:  # noqa: BLE001 - one bad object must not stop the worker
-            _LOG.error("reconcile failed unexpectedly", key=queued, exc=error)
-            return error
 
     def _apply(self, queued: str, outcome: Outcome | Exception) -> str:
         match outcome:
