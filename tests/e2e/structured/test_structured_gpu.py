@@ -95,6 +95,7 @@ def test_case_6_init_container(driver: GpuCluster) -> None:
         assert demo.lines("pod0", "init0") == demo.lines("pod0") == printed(one(demo, "pod0"))
 
 
+@pytest.mark.since(34, "DRAAdminAccess is off")
 def test_case_7_admin_access(driver: GpuCluster) -> None:
     with driver.demo("gpu-test1", *PODS), driver.demo("admin-access", "pod0") as demo:
         env = demo.env("pod0")

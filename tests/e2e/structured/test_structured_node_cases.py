@@ -24,6 +24,8 @@ from tests.support.structuredcluster import NODE, pod
 GONE_SECONDS = 60.0
 """The kubelet takes slices away 30 s after a plugin's last connection went."""
 
+AWAY = pytest.mark.since(34, "kubelets do not notice that a plugin is away")
+
 pytestmark = [pytest.mark.raised, pytest.mark.timeout(400)]
 
 
@@ -262,12 +264,14 @@ def test_node_116_slices_go_after_the_plugin_unregistered(plugin: ControlledPlug
     until("no slice", lambda: not plugin.slices(), GONE_SECONDS)
 
 
+@AWAY
 def test_node_117_slices_go_if_the_plugin_does_not_answer(plugin: ControlledPlugin) -> None:
     """Its sockets are there as dead files, since it had no time to remove them."""
     plugin.stop(signal.SIGKILL)
     until("no slice", lambda: not plugin.slices(), GONE_SECONDS)
 
 
+@AWAY
 def test_node_121_calls_go_on_after_the_plugin_was_away(
     files: FileCluster, plugin: ControlledPlugin
 ) -> None:
@@ -299,6 +303,7 @@ def in_use(files: FileCluster) -> dict[str, float]:
     return {each.split('"')[1]: float(each.split()[-1]) for each in lines}
 
 
+@pytest.mark.since(34, "kubelets count no claims in use")
 def test_node_123_kubelet_counts_claims_of_both_drivers(
     files: FileCluster, plugin: ControlledPlugin
 ) -> None:
