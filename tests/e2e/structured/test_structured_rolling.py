@@ -19,6 +19,7 @@ def finished(cluster: FileCluster) -> bool:
     )
 
 
+@pytest.mark.since(33, "kubelets know one instance of a driver only")
 def test_no_prepare_fails_during_a_rolling_update(files: FileCluster) -> None:
     files.apply(claim("kept"), pod("kept", "kept"))
     files.ready("kept")
