@@ -13,7 +13,11 @@ from testing.waiting import until
 from tests.e2e.cluster import kubelet
 from tests.support.gpucluster import DEMOS, NAME, Demo, GpuCluster
 
-pytestmark = [pytest.mark.raised, pytest.mark.timeout(400)]
+pytestmark = [
+    pytest.mark.raised,
+    pytest.mark.since(33, "the chart of the gpu driver takes no cluster"),
+    pytest.mark.timeout(400),
+]
 
 SHARES = pytest.mark.since(36, "DRAConsumableCapacity is off")
 PARTITIONS = pytest.mark.since(36, "DRAPartitionableDevices is off")

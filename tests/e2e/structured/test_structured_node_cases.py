@@ -284,6 +284,7 @@ def test_node_121_calls_go_on_after_the_plugin_was_away(
     assert plugin.calls("unprepare c done") == 1
 
 
+@pytest.mark.since(33, "kubelets delete slices at once")
 def test_node_122_slices_stay_if_the_plugin_is_back_soon(plugin: ControlledPlugin) -> None:
     uids = {each["metadata"]["uid"] for each in plugin.slices()}
     plugin.stop(signal.SIGKILL)
