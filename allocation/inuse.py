@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from allocation.gates import Gates
+from api.claims.view import results_of
 from api.objects import JSON
 from api.quantities import quantity
 
@@ -49,8 +50,10 @@ class InUse:
         holders: dict[DeviceID, str] = {}
         shared: dict[DeviceID, dict[str, Fraction]] = {}
         for claim in claims:
-            for result in _results(claim):
-                device = (result["driver"], result["pool"], result["device"])
+            for result in results_of(claim):
+                if result.get("adminAccess"):
+                    continue
+                device = device_id(result)
                 if result.get("shareID") and gates.consumable_capacity:
                     _add(shared.setdefault(device, {}), result.get("consumedCapacity") or {})
                 else:
@@ -58,9 +61,9 @@ class InUse:
         return cls(holders, shared)
 
 
-def _results(claim: JSON) -> Iterable[JSON]:
-    devices = ((claim.get("status") or {}).get("allocation") or {}).get("devices") or {}
-    return [each for each in devices.get("results") or () if not each.get("adminAccess")]
+def device_id(result: JSON) -> DeviceID:
+    """Return which device a claim is allocated by one of its results."""
+    return result["driver"], result["pool"], result["device"]
 
 
 def _add(held: dict[str, Fraction], consumed: Mapping[str, object]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from allocation.inuse import device_id
 from allocation.taints import is_tolerated, with_rules
 from api.claims.versions import read_claim
 from api.claims.view import ClaimView
@@ -61,7 +62,7 @@ def evictions(claims: Iterable[ClaimView], taints: _Taints) -> Iterator[Eviction
         times = [
             at
             for result in (claim.allocation.entries if claim.allocation else ())
-            for taint in taints.get((result["driver"], result["pool"], result["device"]), ())
+            for taint in taints.get(device_id(result), ())
             if (at := _due(taint, result.get("tolerations") or ())) is not None
         ]
         if times and claim.reserved_for:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from allocation.inuse import DeviceID
+from allocation.inuse import DeviceID, device_id
 from api.claims.view import allocation_of, consumers, results_of
 from api.humantime import age
 from api.objects import JSON, key_of
@@ -46,8 +46,7 @@ def holders(claims: Iterable[JSON]) -> Mapping[DeviceID, Sequence[Holder]]:
     for claim in claims:
         allocation = allocation_of(claim) or {}
         for result in results_of(claim):
-            device = (result["driver"], result["pool"], result["device"])
-            found.setdefault(device, []).append(_holder(claim, allocation, result))
+            found.setdefault(device_id(result), []).append(_holder(claim, allocation, result))
     return found
 
 

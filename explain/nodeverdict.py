@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from allocation.allocator import World, allocate
-from allocation.inuse import DeviceID
+from allocation.inuse import DeviceID, device_id
 from allocation.pools import Node
 from allocation.published import Candidate, View
 from allocation.requests import claim_name
@@ -65,7 +65,7 @@ class Ground:
                 tuple(place),
                 elsewhere,
                 oddity=self._evicted(node, [*results, *new]),
-                chosen=tuple("/".join(_device(each)) for each in new),
+                chosen=tuple("/".join(device_id(each)) for each in new),
             )
         return replace(
             self._refused(node, wanted.pending, found),
@@ -80,7 +80,7 @@ class Ground:
             return ""
         devices = {each.id: each.device for each in self.world.published.on(node).candidates}
         for result in results:
-            taints = devices.get(_device(result), {}).get("taints") or ()
+            taints = devices.get(device_id(result), {}).get("taints") or ()
             taint = evicts(taints, result.get("tolerations") or ())
             if taint is not None:
                 return (
@@ -174,7 +174,3 @@ def _is_available(claim: JSON, node: Node) -> bool:
 
 def _results(found: Allocation) -> Sequence[JSON]:
     return [result for each in found.claims for result in each["devices"]["results"]]
-
-
-def _device(result: JSON) -> DeviceID:
-    return result["driver"], result["pool"], result["device"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from allocation.allocator import World
-from allocation.inuse import InUse
+from allocation.inuse import InUse, device_id
 from allocation.pools import Node
 from allocation.published import Published
 from allocation.selectors import Selectors
@@ -82,8 +82,7 @@ def _unbound(claims: Sequence[JSON]) -> Iterator[str]:
     """Yield the binding conditions that allocated devices wait for."""
     for claim in claims:
         for result in results_of(claim):
-            device = (result["driver"], result["pool"], result["device"])
-            true = true_conditions(claim, result)
+            name, true = "/".join(device_id(result)), true_conditions(claim, result)
             for condition in result.get("bindingConditions") or ():
                 if condition not in true:
-                    yield f"device {'/'.join(device)}: binding condition {condition} is not true"
+                    yield f"device {name}: binding condition {condition} is not true"

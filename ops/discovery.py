@@ -31,6 +31,8 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What --kind may be, with the versions of resource.k8s.io that it means."""
 
+_UNKNOWN: Final = "the API server has not told yet what it serves"
+
 _LOG = get_logger("discovery")
 
 kind_option: Final = option(
@@ -64,12 +66,11 @@ class Inquiry:
         """Ask `client` for a version of a kind of KINDS."""
         self._client = client
         self._kind = kind
-        self._problem = "the API server has not told yet what it serves"
         self._last = ""
 
     def problem(self) -> str:
         """Say why the program is not ready while it asks; a check of ops.checks."""
-        return f"{self._problem}: {self._last}" if self._last else self._problem
+        return f"{_UNKNOWN}: {self._last}" if self._last else _UNKNOWN
 
     def served_version(self, stop: threading.Event) -> str | None:
         """Return the version to use, None when `stop` was set first.

@@ -85,6 +85,13 @@ class Observed(Transport):
         self._after(call)
         return answer
 
+    def text(self, call: Call) -> str:
+        """Send a request whose answer is text, see kube.transport."""
+        self._before(call)
+        answer = super().text(call)
+        self._after(call)
+        return answer
+
     def raw(self, call: Call) -> bytes:
         """Send a request, and return the answer as it came; see kube.transport."""
         self._before(call)

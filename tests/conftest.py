@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from api.resources import NAMESPACES
 from ops.communication import Communication
-from tests.support.anycluster import Cluster
+from tests.support.anycluster import Cluster, skip_before
 from tests.support.choice import Choice, chosen
 from tests.support.effort import tries
 from tests.support.manifests import namespace
@@ -148,9 +148,7 @@ def cluster(shared_cluster: Cluster, request: pytest.FixtureRequest) -> Iterator
         pytest.skip(f"needs {needed.args[0]} nodes")
     if request.node.get_closest_marker("parameters") and shared_cluster.minor >= 31:
         pytest.skip("claims of Kubernetes 1.31 cannot say it")
-    since = request.node.get_closest_marker("since")
-    if since and shared_cluster.minor < since.args[0]:
-        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
+    skip_before(request.node, shared_cluster.minor)
     shared_cluster.settled()
     yield shared_cluster
     shared_cluster.settled()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
-from allocation.inuse import DeviceID
+from allocation.inuse import DeviceID, device_id
 from api.claims.versions import read_claim
 from api.claims.view import consumers, results_of
 from api.conditions import holds
@@ -99,7 +99,7 @@ def pod_of(consumer: str) -> str:
 def results(claim: JSON, request: str = "") -> list[Device]:
     """Return the devices that a claim names itself, for one request if it is given."""
     return [
-        (each["driver"], each["pool"], each["device"])
+        device_id(each)
         for each in results_of(claim)
         if request in ("", str(each.get("request")).partition("/")[0])
     ]

@@ -14,6 +14,8 @@ from tests.support.space import Space
 WAKE_SECONDS = 10.0
 """Well below the 30 s after which a refused claim is looked at again anyway."""
 
+ASKED = ClaimRequest(of="time-sliced")
+
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -27,6 +29,13 @@ def told(space: Space, pod: str, *, container: str = "main") -> dict[str, str]:
     return until(f"a device in the log of {pod}", printed)
 
 
+def two_clients(space: Space) -> None:
+    """Run the pods p0 and p1 with the claims c0 and c1, which ask for a share each."""
+    for number in range(2):
+        space.apply(*space.claim(f"c{number}", ASKED), space.pod(f"p{number}", f"c{number}"))
+    space.ready("p0", "p1")
+
+
 def test_claims_share_a_device_and_the_next_one_waits_until_one_of_them_ends(space: Space) -> None:
     node = space.cluster.nodes[0]
     offer = {"sharing": "TimeSliced", "maxClients": 2}
@@ -34,16 +43,13 @@ def test_claims_share_a_device_and_the_next_one_waits_until_one_of_them_ends(spa
         others = ClaimRequest(count=DEVICES - 1)
         space.apply(*space.claim("others", others), space.pod("others", "others", nodeName=node))
         space.ready("others")
-        asked = ClaimRequest(of="time-sliced")
-        for number in range(2):
-            space.apply(*space.claim(f"c{number}", asked), space.pod(f"p{number}", f"c{number}"))
-        space.ready("p0", "p1")
+        two_clients(space)
         first, second = told(space, "p0"), told(space, "p1")
         assert first[""] == second[""]
         assert {first["SHARING"], second["SHARING"]} == {"TimeSliced"}
         assert {first["CLIENT"], second["CLIENT"]} == {"0", "1"}
 
-        space.apply(*space.claim("late", asked), space.pod("late", "late"))
+        space.apply(*space.claim("late", ASKED), space.pod("late", "late"))
         why = "asked for 1 share of devices with at most 2 clients, not free at present"
         assert why in space.told("resourceclaim", "late", "NoSuitableNode")
         assert space.phase("late") == "Pending"
@@ -59,10 +65,7 @@ def test_claims_share_a_device_and_the_next_one_waits_until_one_of_them_ends(spa
 def test_a_node_shows_how_many_clients_a_device_has(space: Space) -> None:
     node = space.cluster.nodes[0]
     with space.classes("time-sliced", sharing="TimeSliced", maxClients=2, nodes=only_node(node)):
-        asked = ClaimRequest(of="time-sliced")
-        for number in range(2):
-            space.apply(*space.claim(f"c{number}", asked), space.pod(f"p{number}", f"c{number}"))
-        space.ready("p0", "p1")
+        two_clients(space)
         described = space.cluster.kubectl.run("describe", "-n", SYSTEM, f"nas/{node}")
         (shared,) = re.findall(
             rf"Clients: +(\d)\n +Max Clients: +(\d)\n +Uuid: +{told(space, 'p0')['']}", described

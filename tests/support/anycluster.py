@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from api.contract import FAKE, Contract
 from api.names import RESOURCE_GROUP
 from api.nas import NodeAllocationState
@@ -73,6 +75,13 @@ class Access:
             Session(client, contract, claims=claims),
         )
         return cls(client, kubectl, session, claims, shapes, minor)
+
+
+def skip_before(item: pytest.Item, minor: int) -> None:
+    """Skip a test that is marked `since` a later Kubernetes than 1.`minor`."""
+    since = item.get_closest_marker("since")
+    if since and minor < since.args[0]:
+        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
 
 
 @dataclass(frozen=True)

@@ -9,17 +9,14 @@ import threading
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlencode
 
-from api.objects import JSON
 from devcluster.apiserver.resourceapi import CLASSIC, ResourceApi
-from devcluster.inprocess import call as answering
 from kube.calls import Call
 from kube.client import Client
 from kube.errors import api_error
-from kube.exchange import Request as HttpRequest
 from kube.ratelimit import TokenBucket
 from kube.watch import WatchStream
+from testing.appconnections import Observed
 from tests.support.apiserverweb import Web
 from tests.support.rbac import Permission, Request, needed
 
@@ -79,37 +76,22 @@ class GuardedApi:
         self.used |= allowing
 
 
-class _Transport:
-    """Stands in for kube.transport.Transport."""
+class _Transport(Observed):
+    """Authorizes each request of a component; those of the administrator have none."""
 
     def __init__(self, api: GuardedApi, component: str, turn: Turn | None = None) -> None:
+        super().__init__(api.app, self._authorize)
         self._api = api
         self._component = component
         self._turn = turn or Turn()
 
-    def send(self, call: Call) -> JSON:
-        decoded: JSON = json.loads(self._answer(call))
-        return decoded
-
-    def text(self, call: Call) -> str:
-        return self._answer(call).decode()
-
     def stream(self, call: Call, *, silent_seconds: float) -> WatchStream:
-        body = self._answer(replace(call, query={**call.query, "timeoutSeconds": "1"}))
+        body = self.raw(replace(call, query={**call.query, "timeoutSeconds": "1"}))
         return WatchStream(_Whole(body, self._turn), call=str(call))
 
-    def close(self) -> None:
-        return
-
-    def _answer(self, call: Call) -> bytes:
-        if self._component:
-            self._authorize(call)
-        answer = answering(self._api.app, _request(call)).whole()
-        if answer.status >= 300:
-            raise api_error(answer.status, json.loads(answer.data), call=str(call))
-        return answer.data
-
     def _authorize(self, call: Call) -> None:
+        if not self._component:
+            return
         try:
             self._api.check(self._component, Request.of(call.method, call.path, call.query))
         except LookupError as error:
@@ -149,12 +131,6 @@ def refusal(component: str, request: Request) -> str:
         f'"system:serviceaccount:{SYSTEM}:{RELEASE}-{component}" cannot {request.verb} resource '
         f'"{whole}" in API group "{group}" {place or "at the cluster scope"}'
     )
-
-
-def _request(call: Call) -> HttpRequest:
-    path = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
-    body = None if call.body is None else json.dumps(call.body).encode()
-    return HttpRequest(call.method, path, {"Content-Type": call.content_type}, body)
 
 
 def _client(transport: Any) -> Client:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.cluster.cluster import Cluster as Machine
+from tests.support.anycluster import skip_before
 from tests.support.choice import IMAGE as FRAMEWORK
 from tests.support.choice import Choice, machine_of, raised
 from tests.support.controlledplugin import CLASS, CONTRACT, ControlledPlugin, device_class
@@ -31,9 +32,7 @@ def structured_machine(request: pytest.FixtureRequest) -> Iterator[Machine]:
 
 @pytest.fixture(autouse=True)
 def _since(structured_machine: Machine, request: pytest.FixtureRequest) -> None:
-    since = request.node.get_closest_marker("since")
-    if since and structured_machine.version.minor < since.args[0]:
-        pytest.skip(f"before 1.{since.args[0]} {since.args[1]}")
+    skip_before(request.node, structured_machine.version.minor)
 
 
 @pytest.fixture(scope="session")
