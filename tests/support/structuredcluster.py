@@ -159,9 +159,11 @@ def resources_of(minor: int) -> StructuredResources:
 
 def served(minor: int, obj: JSON) -> JSON:
     """Return an object in the version that Kubernetes 1.`minor` serves."""
-    if not obj["apiVersion"].startswith(RESOURCE_GROUP):
+    known = resources_of(minor)
+    version = obj["apiVersion"]
+    if not version.startswith(RESOURCE_GROUP) or version == known.claims.api_version:
         return obj
-    resource = resources_of(minor).of_kind(obj["kind"])
+    resource = known.of_kind(obj["kind"])
     assert resource is not None, obj["kind"]
     return converted(obj, resource)
 
