@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 from controller.claims.repair import REPAIRED
 from controller.decide.allocator import Refusal
 from controller.decide.negotiation import SILENT
-from controller.nodes.infos import NO_SHARING, NodeInfos
+from controller.decide.nodeview import NO_SHARING
+from controller.nodes.infos import NodeInfos
 from controller.queue.reconcile import CLAIM, SCHEDULING, STATE
 
 _PREFIX: Final = "fake_dra_controller"

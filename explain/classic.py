@@ -18,7 +18,7 @@ from api.selectors import selects
 from controller.decide.allocator import DeviceRequest, Refusal
 from controller.decide.nearmiss import Miss
 from controller.decide.nearmiss import nearest as nearest_of
-from controller.nodes.infos import NodeView, view_of
+from controller.decide.nodeview import NodeView, view_of
 from controller.versions.dialect import ClaimRequests, Dialect, NotOurs
 from controller.versions.v1alpha2 import V1Alpha2
 from controller.versions.v1alpha3 import V1Alpha3

@@ -23,7 +23,8 @@ from api.objects import JSON, ClaimUID, Key, NodeName, device_name, uid_of
 from api.resources import Resource
 from controller.claims.writer import ClaimWriter
 from controller.decide.allocator import Refusal
-from controller.nodes.infos import NodeInfos, view_of
+from controller.decide.nodeview import view_of
+from controller.nodes.infos import NodeInfos
 from controller.outcome import After, Done, Outcome
 from controller.versions.dialect import ClaimRequests, Dialect
 from kube.client import Client

@@ -15,7 +15,7 @@ from api.pods import Pod, PodClaim, PodSchedulingContext
 from api.resources import PODS, Resource
 from controller.claims.nearest import nearest_miss
 from controller.claims.writer import ClaimWriter, PendingClaim
-from controller.decide.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.allocator import Plan, Refusal
 from controller.decide.negotiation import SILENT, Answer, answered, explain, favoured, negotiate
 from controller.errors import ClaimNotReady, ForeignClaim, NoSuitableNode
 from controller.nodes.infos import NodeInfos
@@ -174,16 +174,18 @@ class SchedulingSync:
     def _negotiate(
         self, psc: PodSchedulingContext, pod: Pod, pending: Mapping[str, PendingClaim]
     ) -> Outcome:
-        def plan_on(node: NodeName, requests: Sequence[DeviceRequest]) -> Plan | Refusal:
-            return self._infos.plan(node, requests, pod.uid)
-
         claims = _distinct(pending.values())
         requests = [request for claim in claims for request in claim.asked.requests]
+
+        def plan_on(node: NodeName) -> Plan | Refusal:
+            return self._infos.plan(node, requests, pod.uid)
+
         is_silent = self._infos.heartbeats.is_silent
         alone = favoured(psc, pending, is_silent)
-        if alone and self._allocate(pod, claims, alone, plan_on(alone, requests)) is None:
+        if alone and self._allocate(pod, claims, alone, plan_on(alone)) is None:
             return After(RECHECK_SECONDS)
-        answer = negotiate(psc, pending, requests, plan_on, is_silent)
+        judge = self._infos.judge(requests, pod.uid)
+        answer = negotiate(psc, pending, judge, plan_on, is_silent)
         failure: KubeError | None = None
         if answer.allocate_on is not None:
             node, planned = answer.allocate_on

@@ -5,14 +5,14 @@ Source: k8s.io/dynamic-resource-allocation controller.go, syncPodSchedulingConte
 unlike there an answer is cut to the API's limit before it is compared with the stored one.
 """
 
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from api.objects import JSON, NodeName
 from api.pods import PodSchedulingContext
 from api.texts import counted, listed
-from controller.decide.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.allocator import Plan, Refusal
 from kube.events import LONGEST_MESSAGE
 
 SILENT: Final = Refusal("Silent", "its plugin has stopped sending heartbeats")
@@ -23,7 +23,7 @@ MAX_NODES = 128
 _SHOWN_NODES: Final = 3
 _SHOWN_REASONS: Final = 5
 
-Results: TypeAlias = Mapping[NodeName, Plan | Refusal]
+Results: TypeAlias = Mapping[NodeName, Refusal | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +72,8 @@ def favoured(
 def negotiate(
     psc: PodSchedulingContext,
     claims: Collection[str],
-    requests: Sequence[DeviceRequest],
-    plan_on: Callable[[NodeName, Sequence[DeviceRequest]], Plan | Refusal],
+    judge: Callable[[NodeName], Refusal | None],
+    plan_on: Callable[[NodeName], Plan | Refusal],
     is_silent: Callable[[NodeName], bool],
 ) -> Answer:
     """Ask every node that the scheduler considers.
@@ -81,8 +81,8 @@ def negotiate(
     Args:
         psc: with potential nodes, a selected node, or both.
         claims: names of all pending claims within the pod.
-        requests: of all these claims.
-        plan_on: plans all requests together on one node.
+        judge: tells why a node cannot serve all of these claims, None if it can.
+        plan_on: plans all of them on the selected node.
         is_silent: tells whether a node's plugin may not be there to prepare claims.
 
     Returns:
@@ -90,18 +90,21 @@ def negotiate(
         nodes (the pod has spec.nodeName) no list is given, only the selected node is tried.
     """
     selected = psc.selected_node
-    asked = list(dict.fromkeys([*psc.potential_nodes, *([selected] if selected else [])]))
-    results = {node: plan_on(node, requests) for node in asked}
+    results = {node: judge(node) for node in psc.potential_nodes}
+    plans: dict[NodeName, Plan] = {}
+    if selected is not None:
+        planned = plan_on(selected)
+        if isinstance(planned, Refusal):
+            results[selected] = planned
+        else:
+            results[selected], plans[selected] = None, planned
     results |= dict.fromkeys(_to_avoid(psc, claims, results, is_silent), SILENT)
-    refusals = {node: r for node, r in results.items() if isinstance(r, Refusal)}
+    refusals = {node: refusal for node, refusal in results.items() if refusal is not None}
     unsuitable = _cut(list(refusals), selected) if psc.potential_nodes else []
-    planned = results.get(selected) if selected else None
     return Answer(
         unsuitable={name: list(unsuitable) for name in claims},
         refusals=refusals,
-        allocate_on=None
-        if selected is None or planned is None or isinstance(planned, Refusal)
-        else (selected, planned),
+        allocate_on=next((it for it in plans.items() if it[0] not in refusals), None),
     )
 
 
@@ -112,7 +115,7 @@ def _to_avoid(
     is_silent: Callable[[NodeName], bool],
 ) -> list[NodeName]:
     """Return the silent nodes if another potential node suits, to us and to other drivers."""
-    suitable = [node for node, result in results.items() if not isinstance(result, Refusal)]
+    suitable = [node for node, refusal in results.items() if refusal is None]
     silent = [node for node in suitable if is_silent(node)]
     if not silent:
         return []

@@ -24,9 +24,10 @@ from api.nasvalues import Allocated
 from api.objects import ClaimUID, NodeName
 from api.resources import Resource
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.nodeview import NodeView, view_of
 from controller.errors import NodeUnavailable, StaleWorld
 from controller.nodes.fence import Fence
-from controller.nodes.infos import NodeInfos, NodeView, view_of
+from controller.nodes.infos import NodeInfos
 from controller.nodes.records import Records
 from kube.errors import Conflict, NotFound
 from kube.keylocks import KeyLocks

@@ -14,70 +14,23 @@ has ended.
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Final
 
 from api.claims.versions import read_claim
 from api.contract import Contract
 from api.errors import MalformedState
 from api.handles import with_claims
-from api.names import NAS_KIND
-from api.nas import AllocatedClaim, Device, Heartbeat, NodeAllocationState, parse_nas
+from api.nas import Heartbeat, NodeAllocationState, parse_nas
 from api.objects import JSON, ClaimUID, Key, NodeName, object_key
-from controller.decide.allocator import DeviceRequest, Plan, Refusal, plan
-from controller.decide.nearmiss import Miss, Supply, nearest
-from controller.decide.timeslices import SharedDevice, at_hand
+from controller.decide.allocator import DeviceRequest, Plan, Refusal
+from controller.decide.nearmiss import Miss, nearest
+from controller.decide.nodeview import NONE_RESERVED, NodeView, Verdicts, view_of
 from kube.store import Store
-from ops.pruning import APPLY
 
 HOLDERS_INDEX = "allocated-claim"
 HANDLES_INDEX = "handle-node"
 RESERVATION_SECONDS: Final = 10.0
-
-NO_SHARING: Final = Refusal(
-    "SharingNotOffered",
-    f"its plugin, or the definition of {NAS_KIND}, is too old to record that claims share devices; "
-    f"upgrade both: {APPLY}",
-)
-"""Nothing is shared then: what a NAS does not record, nobody would keep to."""
-
-_NONE: Final[Plan] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class NodeView:
-    """A node that takes claims.
-
-    Attributes:
-        state: of the node.
-        free: devices that no claim occupies.
-        shared: devices that claims share, and that nobody has alone.
-    """
-
-    state: NodeAllocationState
-    free: tuple[Device, ...]
-    shared: tuple[SharedDevice, ...] = ()
-
-    def plan(self, requests: Sequence[DeviceRequest], reserved: Plan = _NONE) -> Plan | Refusal:
-        """Plan requests on this node, leaving out what is reserved."""
-        allocated = self.state.holders
-        held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
-        if not all(r.recordable(self.state) or r.claim in held for r in requests):
-            return NO_SHARING
-        view = self._with(reserved) if reserved else self
-        return plan(view.free, held, requests, self.state.allocatable, view.shared)
-
-    def supply(self, reserved: Plan = _NONE) -> Supply:
-        """Return what this node has, of which others are about to get something."""
-        view = self._with(reserved) if reserved else self
-        return Supply(self.state, view.free, view.shared, reserved)
-
-    def _with(self, reserved: Plan) -> "NodeView":
-        """Return the node as if claims had what is reserved for them."""
-        more = {uid: AllocatedClaim(devices) for uid, devices in reserved.items()}
-        state = replace(self.state, allocated={**more, **self.state.holders})
-        return NodeView(state, *at_hand(state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +42,6 @@ class _Known:
     claims: list[JSON]
     state: NodeAllocationState | Refusal
     view: NodeView | Refusal
-
-
-def view_of(state: NodeAllocationState | None) -> NodeView | Refusal:
-    """Return what a node in this state offers, or why it takes no claims."""
-    if state is None:
-        return Refusal("NotPublished", "no plugin has published its devices")
-    if not state.ready:
-        return Refusal("NotReady", f"its plugin reports status {state.status}")
-    if state.unreadable:
-        return Refusal("Malformed", state.unreadable)
-    return NodeView(state, *at_hand(state))
 
 
 def holders_index(obj: JSON) -> Iterable[str]:
@@ -186,7 +128,7 @@ class Reservations:
         """Return what somebody else than `owner` has reserved on a node."""
         here = self._by_node.get(node)
         if not here:
-            return _NONE
+            return NONE_RESERVED
         now = self._clock()
         others = [r.planned for r in here if r.owner != owner and r.expires > now]
         return {uid: given for planned in others for uid, given in planned.items()}
@@ -265,6 +207,20 @@ class NodeInfos:
         if isinstance(known.state, Refusal):
             raise MalformedState(known.state.message)
         return known.state
+
+    def judge(
+        self, requests: Sequence[DeviceRequest], owner: str
+    ) -> Callable[[NodeName], Refusal | None]:
+        """Return what tells why a node does not serve the requests, as `plan` sees it."""
+        verdicts = Verdicts(requests)
+
+        def refusal(node: NodeName) -> Refusal | None:
+            view = self.view(node)
+            if isinstance(view, Refusal):
+                return view
+            return verdicts.refusal(view, self._reservations.of_others(node, owner))
+
+        return refusal
 
     def plan(self, node: NodeName, requests: Sequence[DeviceRequest], owner: str) -> Plan | Refusal:
         """Plan on a node as the pod `owner` may see it: without what others have reserved."""

@@ -9,7 +9,7 @@ from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.parameters import ClaimParameters, ClassParameters, DeviceSelector
 from controller.decide.allocator import DeviceRequest, Plan, Refusal
 from controller.decide.nearmiss import Miss, nearest
-from controller.nodes.infos import NodeView, view_of
+from controller.decide.nodeview import NodeView, view_of
 from tests.support.build import (
     POD_CLAIM,
     claim,

@@ -35,8 +35,8 @@ def ask(
     return negotiate(
         psc,
         [POD_CLAIM],
-        [REQUEST],
-        lambda node, _: FULL if node in bad else PLAN,
+        lambda node: FULL if node in bad else None,
+        lambda node: FULL if node in bad else PLAN,
         lambda node: node in silent,
     )
 

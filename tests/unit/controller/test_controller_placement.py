@@ -8,8 +8,8 @@ from api.objects import JSON, ClaimUID, NodeName
 from api.parameters import ClassParameters, DeviceSelector, Policy
 from controller.decide.allocator import DeviceRequest, left_over
 from controller.decide.nodehealth import Objection, Severity
+from controller.decide.nodeview import NodeView, view_of
 from controller.decide.placement import Candidate, preferred
-from controller.nodes.infos import NodeView, view_of
 from tests.support.build import claim, holding, nas, offering
 from tests.support.controllerrig import Rig
 
