@@ -21,6 +21,7 @@ from kube.errors import AlreadyExists, Forbidden, NotFound
 from testing.waiting import until
 from tests.allocatorparity.generator import DRIVERS
 from tests.allocatorparity.generator import NODES as NAMES
+from tests.explainparity.canary import CANARY, DRIVER, canary
 from tests.explainparity.mending import Scene, entries, own_claims, plain_spec
 from tests.explainparity.watched import SETTLES, V1, Watched
 from tests.explainparity.workloads import CPUS, GATE, NAMESPACE, Ask, Workload
@@ -111,6 +112,20 @@ class Site(Watched):
         for each in workload.slices:
             self.client.create(V1.slices, each)
         self.until("nodes as they are to be", lambda: all(map(self._is_ready, workload.nodes)))
+        self._await_scheduler()
+
+    def _await_scheduler(self) -> None:
+        """Wait until kube-scheduler knows what there is, and what is gone."""
+        made = canary(next(self._numbers))
+        name = made.pods["metadata"]["name"]
+        self.client.create(V1.slices, made.slices)
+        self.client.create(V1.classes, made.classes)
+        self.client.create(V1.claims, made.claims, NAMESPACE)
+        self.client.create(PODS, made.pods)
+        self.until("kube-scheduler to know what there is", lambda: self.is_bound(name))
+        self.remove(name)
+        for resource in (V1.claims, V1.classes, V1.slices):
+            self._delete(resource, name)
 
     def _node(self, raw: JSON) -> None:
         name = raw["metadata"]["name"]
@@ -277,10 +292,11 @@ class Site(Watched):
                 grace = 0 if resource is PODS else None
                 self._delete(resource, each["metadata"]["name"], grace_seconds=grace)
         for each in self.client.list(V1.slices).items:
-            if each["spec"]["driver"] in DRIVERS:
+            if each["spec"]["driver"] in (*DRIVERS, DRIVER):
                 self._delete(V1.slices, each["metadata"]["name"])
-        for name in ("c0", "c1", "missing"):
-            self._delete(V1.classes, name)
+        for name in (each["metadata"]["name"] for each in self.client.list(V1.classes).items):
+            if name in ("c0", "c1", "missing") or name.startswith(CANARY):
+                self._delete(V1.classes, name)
         self.until("an empty namespace", self._is_empty)
 
     def _is_empty(self) -> bool:

@@ -21,7 +21,8 @@ class _Connection:
     forgotten: bool = False
 
     def carry(self) -> None:
-        with selectors.DefaultSelector() as waiting, suppress(OSError):
+        # of ends that were closed before they are waited for: ValueError
+        with selectors.DefaultSelector() as waiting, suppress(OSError, ValueError):
             waiting.register(self.client, selectors.EVENT_READ, self.server)
             waiting.register(self.server, selectors.EVENT_READ, self.client)
             while self._pass_on(waiting):
