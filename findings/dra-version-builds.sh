@@ -166,8 +166,9 @@ func main() {
 		{"12.4.1+r550", "12.4.1+r550"}, {"12.4.1+r550", "12.4.1+r560"}, {"12.4.1", "12.4.1+r560"},
 	} {
 		fmt.Printf("gpu-0 %s, gpu-1 %s, v == semver(%q):\n", versions[0], versions[1], wanted)
-		fmt.Printf("  one: %s; two: %s; two, matchAttribute: %s; two, distinctAttribute: %s\n",
-			allocate(versions, 1), allocate(versions, 2), allocate(versions, 2, match), allocate(versions, 2, distinct))
+		fmt.Printf("  one: %s; two: %s; ", allocate(versions, 1), allocate(versions, 2))
+		fmt.Printf("two, matchAttribute: %s; two, distinctAttribute: %s\n",
+			allocate(versions, 2, match), allocate(versions, 2, distinct))
 	}
 }
 GO
