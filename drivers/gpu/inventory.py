@@ -69,12 +69,13 @@ def static_inventory(gpus: Gpus) -> Inventory:
 def former(gpus: Gpus, names: Collection[str]) -> Inventory:
     """Return devices of these names, and the wholes of theirs, whatever partitions there are now.
 
-    Each takes all of its GPU: how large a partition was nobody knows.
+    Each takes all of its GPU: how large a partition was nobody knows, nor whether it was shared.
     """
+    alone = replace(gpus, shared=False)
     indexes = {name: int(match[1]) for name in sorted(names) if (match := _NAME.fullmatch(name))}
     wholes = {f"{PREFIX}{index}": index for index in indexes.values()}
     devices = (
-        _part(gpus, index, name, _MEMORY_GI, _COMPUTE, {})
+        _part(alone, index, name, _MEMORY_GI, _COMPUTE, {})
         for name, index in {**wholes, **indexes}.items()
     )
     return Inventory.of(*devices, counters=tuple(map(_counters, sorted({*wholes.values()}))))

@@ -74,6 +74,17 @@ def test_every_offer_can_be_published(
         assert taken <= quantity(most)
 
 
+@given(st.integers(0, 80), st.booleans(), st.booleans())
+def test_devices_of_former_settings_can_be_published(
+    partitions: int, shared: bool, conditions: bool
+) -> None:
+    """Else nothing of the pool would be, as long as a claim has one of them."""
+    gpus = inventory.Gpus(NODE, 2, partitions, shared, conditions)
+    found = inventory.former(gpus, ["gpu-0-partition-79", "gpu-1-full", "gpu-5"])
+    check(found, DRIVER, NODE)
+    assert {"gpu-0-partition-79", "gpu-1-full", "gpu-5"} <= {*inventory.names(found)}
+
+
 def test_unhealthy_devices_have_a_taint() -> None:
     taint = Taint(f"{DRIVER}/unhealthy", Effect.NO_SCHEDULE)
     driver = GpuDriver(NODE, num_devices=2)
