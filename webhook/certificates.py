@@ -87,6 +87,15 @@ def over(pair: Pair) -> datetime:
     return certificate.not_valid_after_utc
 
 
+def is_good(pair: Pair, now: datetime) -> bool:
+    """Tell whether the time of a pair has come, and is not over.
+
+    Raises:
+        UnusableCertificate: certificate and key cannot be read, or are of different pairs.
+    """
+    return _certificate(pair.certificate).not_valid_before_utc <= now < over(pair)
+
+
 def proves(pair: Pair, names: Sequence[str]) -> bool:
     """Tell whether a pair is for a server of all these names, and was signed by its authority.
 

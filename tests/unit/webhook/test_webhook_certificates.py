@@ -245,6 +245,32 @@ class TestOwnSecret:
         day.now += 91 * DAY
         assert certificates.over(source.look()) == day.now + 90 * DAY
 
+    def test_one_of_a_clock_that_was_ahead_is_replaced(self, api: MemoryApi) -> None:
+        """API servers refuse it until its time has come."""
+        day = Day(START + 40 * DAY)
+        source = OwnSecret(api, NAMES, day)
+        source.look()
+        day.now = START
+        pair = source.look()
+        assert certificates.over(pair) == START + 90 * DAY
+        assert trusted(api) == pair.authority
+        assert source.look() == pair
+
+    def test_a_rotation_ends_in_time_though_a_clock_was_ahead(self, api: MemoryApi) -> None:
+        day = Day()
+        source = OwnSecret(api, NAMES, day)
+        source.look()
+        day.now += 61 * DAY
+        source.look()
+        day.now += 20 * DAY
+        pair = source.look()
+        day.now -= 20 * DAY
+        for _ in range(2):
+            assert source.look() == pair
+            day.now += TIMING.overlap
+        assert source.look() == pair
+        assert trusted(api) == pair.authority
+
     def test_one_for_another_service_is_replaced(self, api: MemoryApi) -> None:
         first = OwnSecret(api, NAMES, Day()).look()
         renamed = replace(NAMES, service="other")
