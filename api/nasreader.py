@@ -37,6 +37,7 @@ def read_nas(obj: JSON, key: str) -> NodeAllocationState | None:
         return NodeAllocationState(
             node=NodeName(_text(meta.get("name"))),
             namespace=_text(meta.get("namespace", "")),
+            uid=_text(meta.get("uid", "")),
             resource_version=_text(meta.get("resourceVersion", "")),
             status=_status(obj.get("status") or STATUS_NOT_READY),
             allocatable=tuple([_offered(d, key) for d in _list(spec.get("allocatableDevice", []))]),

@@ -47,6 +47,7 @@ def load_nas(obj: JSON, key: str) -> NodeAllocationState:
     return NodeAllocationState(
         node=NodeName(meta["name"]),
         namespace=str(meta.get("namespace", "")),
+        uid=str(meta.get("uid", "")),
         resource_version=str(meta.get("resourceVersion", "")),
         status=parts["status"],
         heartbeat=parts["heartbeat"],

@@ -76,6 +76,7 @@ class NodeAllocationState:
         unreadable: why a claim on the node cannot be read, empty if all can; likewise.
         writer: who wrote `allocated` last; empty where it tells of all claims.
         prepared_here: whether `prepared` tells of all prepared claims.
+        uid: of the object that was read; one that was deleted and made anew has another.
         resource_version: of the object that was read; guards every write of `allocated`.
         heartbeat: the last one of the plugin; None if it never gave one.
     """
@@ -93,11 +94,17 @@ class NodeAllocationState:
     unreadable: str = ""
     writer: str = ""
     prepared_here: bool = True
+    uid: str = ""
 
     @property
     def ready(self) -> bool:
         """Whether the node's plugin serves the kubelet."""
         return self.status == STATUS_READY
+
+    @property
+    def written(self) -> tuple[str, str]:
+        """In which object, and by whom, `allocated` was written last."""
+        return self.uid, self.writer
 
     def with_spec_of(self, other: "NodeAllocationState") -> "NodeAllocationState":
         """Return this state with what another one offers, has allocated and has prepared."""

@@ -280,10 +280,10 @@ class NodeCommits:
         for _ in range(NAS_ATTEMPTS):
             before = self._infos.state(node)
             if before is not None and self._is_behind(before):
-                self._fence.catch_up(before, self._infos.writers)
+                self._fence.catch_up(before, self._infos.written_by)
                 continue
             state = self._infos.state(node)
-            if state is None or (before is not None and state.writer == before.writer):
+            if state is None or (before is not None and state.written == before.written):
                 return state
         raise StaleWorld(f"{node} was written by others {NAS_ATTEMPTS} times in a row")
 

@@ -7,7 +7,8 @@ that others had done when they wrote:
 
 - what it wrote last itself, it knows all about: its own writes of claims are in its cache, and an
   entry leaves the NAS only by a write of which the cache has the claim;
-- on top of another's write it first lists the claims, as the API server has them now.
+- on top of another's write, or in a NAS that was made anew and tells of nobody's, it first lists
+  the claims, as the API server has them now.
 
 One list will do for all nodes. With one leader that is one list after each change of leaders.
 """
@@ -34,7 +35,7 @@ class Fence:
         self._catch_up = catch_up
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
-        self._seen: dict[NodeName, str] = {}
+        self._seen: dict[NodeName, tuple[str, str]] = {}
 
     def next_writer(self) -> str:
         """Return what the next write is to say of who wrote it; no two say the same."""
@@ -43,16 +44,16 @@ class Fence:
     def is_behind(self, state: NodeAllocationState) -> bool:
         """Tell whether claims may be allocated on the node that the cache does not have."""
         own = state.writer.startswith(f"{self._identity}.")
-        return not own and self._seen.get(state.node) != state.writer
+        return not own and self._seen.get(state.node) != state.written
 
     def catch_up(
-        self, state: NodeAllocationState, states: Callable[[], dict[NodeName, str]]
+        self, state: NodeAllocationState, states: Callable[[], dict[NodeName, tuple[str, str]]]
     ) -> None:
         """Learn of all claims that had been allocated when some states were written.
 
         Args:
             state: that was behind; it is not any more if another thread was faster.
-            states: returns who wrote the states that are known now, by node.
+            states: returns in which NAS, and by whom, the states that are known now were written.
 
         Raises:
             KubeError: the claims could not be listed.

@@ -253,11 +253,11 @@ class NodeInfos:
         found = self._store.by_index(HOLDERS_INDEX, claim)
         return sorted(NodeName(obj["metadata"]["name"]) for obj in found)
 
-    def writers(self) -> dict[NodeName, str]:
-        """Return who wrote the allocations of each node, as far as its NAS tells."""
+    def written_by(self) -> dict[NodeName, tuple[str, str]]:
+        """Return in which NAS, and by whom, the allocations of each node were written last."""
         known = ((node, self._look(node)) for node in self.nodes())
         return {
-            node: each.state.writer
+            node: each.state.written
             for node, each in known
             if each is not None and isinstance(each.state, NodeAllocationState)
         }

@@ -55,7 +55,7 @@ specs = thing(
     preparedDevices_=st.dictionaries(text, made, max_size=2),
     sharing_=st.lists(text, max_size=2),
 )
-metas = thing(name=text, namespace_=text, resourceVersion_=text)
+metas = thing(name=text, namespace_=text, resourceVersion_=text, uid_=text)
 well_formed = thing(
     metadata=metas,
     spec_=st.none() | specs,

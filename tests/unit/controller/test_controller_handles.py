@@ -33,10 +33,10 @@ HANDLE = Communication.HANDLE
 NODE = f"nas:{SYSTEM}/node-1"
 
 
-def waiting(name: str, version: str = "v1alpha2") -> tuple[JSON, ...]:
-    """Return a pod with a claim of its own, for which node-1 is selected."""
+def waiting(name: str, version: str = "v1alpha2", *, node: str = "node-1") -> tuple[JSON, ...]:
+    """Return a pod with a claim of its own, for which a node is selected."""
     made = claim(name) if version == "v1alpha2" else device_claim(name)
-    selected = scheduling(f"pod-{name}", potential=["node-1"], selected="node-1")
+    selected = scheduling(f"pod-{name}", potential=[node], selected=node)
     return pod(f"pod-{name}", (POD_CLAIM, name)), made, selected
 
 
@@ -86,6 +86,22 @@ def test_a_controller_that_is_behind_lists_the_claims_before_it_writes() -> None
     assert [verb for verb, *_ in second.api.calls[begun:]] == [
         *("patch", "list", "patch", "update", "update")
     ]
+
+
+def test_a_nas_that_was_made_anew_is_written_by_who_has_listed_the_claims_since() -> None:
+    """It names no writer, like the one before it, of which the second controller has seen all."""
+    objects = (*waiting("a"), *waiting("b"), *waiting("c", node="node-2"))
+    first = Rig(resource_class(), nas(), nas("node-2"), *objects, communication=HANDLE)
+    second = Rig(api=first.api, communication=HANDLE)
+    allocate(second, "c")
+    allocate(first, "a")
+    first.handle(NODE)
+    first.api.remove(STATES, "node-1", SYSTEM)
+    made = nas()
+    made["metadata"]["uid"] = "uid-of-another"
+    second.see(made)
+    allocate(second, "b")
+    assert (devices_of(first, "a"), devices_of(second, "b")) == (["node-1-0"], ["node-1-1"])
 
 
 @pytest.mark.parametrize(
