@@ -153,7 +153,7 @@ class SlicePublisher:
             with self._lock:
                 # the Node may have been replaced, and the garbage collector be at work
                 self._owner = None
-        elif revision(obj) <= self._own.get(meta["name"], 0):
+        elif revision(obj) == self._own.get(meta["name"]):
             return
         self._queue.add(_pool_of(obj))
 

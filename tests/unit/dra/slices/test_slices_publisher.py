@@ -9,6 +9,7 @@ from dra.errors import LimitExceeded
 from dra.inventory import Device, Effect, Inventory, Pool, Taint
 from dra.publish.slices.publisher import LONGEST_PAUSE, LOOK_SECONDS
 from kube.errors import Conflict, ConnectFailed, Forbidden, KubeError, ReadTimeout
+from tests.support.backups import Backup
 from tests.support.slicerig import CLAIMS, DRIVER, NODE, SliceRig, named
 
 
@@ -128,6 +129,18 @@ def test_a_forged_slice_is_mended_at_once(rig: SliceRig) -> None:
     rig.look()
     rig.work()
     assert rig.devices == ["gpu-0"]
+
+
+def test_a_slice_that_a_restore_of_etcd_brings_back_is_mended_at_once(rig: SliceRig) -> None:
+    rig.publish(Device("gpu-0"))
+    backup = Backup.of(rig.api._storage)
+    rig.publish(Device("gpu-0"), Device("gpu-1"))
+    rig.look()
+    backup.restore(rig.api._storage)
+    assert rig.devices == ["gpu-0"]
+    rig.look()
+    rig.work()
+    assert rig.devices == ["gpu-0", "gpu-1"]
 
 
 def test_registration_looks_anew(rig: SliceRig) -> None:
