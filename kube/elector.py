@@ -198,12 +198,13 @@ class Elector:
 
     def _read(self) -> None:
         namespace, name = self._place
+        asked = self._clock()
         try:
             found: JSON | None = self._api.get(LEASES, name, namespace)
         except NotFound:
             found = None
         with self._changed:
-            self._state.seen(found, self._clock())
+            self._state.seen(found, self._clock(), asked)
 
     def _write(self, body: JSON) -> JSON:
         if "resourceVersion" not in body["metadata"]:

@@ -89,14 +89,22 @@ class ElectionState:
         """Who holds the Lease as far as we know; empty for nobody."""
         return holder_of(self._lease)
 
-    def seen(self, lease: JSON | None, now: float) -> None:
+    def seen(self, lease: JSON | None, now: float, asked: float | None = None) -> None:
         """Take in what the API server has; None if there is no Lease.
 
-        What is not newer than what is known already changes nothing: a watch may lag behind.
+        What is not newer than what is known already changes nothing: a watch may lag behind. But
+        what was asked for after that is older only if etcd was restored from a backup.
+
+        Args:
+            lease: as it is stored.
+            now: when it came.
+            asked: when the API server was asked for it; None for what a watch reports.
         """
-        known = self._lease
-        if lease is not None and known is not None and revision(lease) <= revision(known):
-            return
+        if lease is not None and self._lease is not None:
+            found, known = revision(lease), revision(self._lease)
+            restored = found < known and asked is not None and asked >= self._changed_at
+            if found <= known and not restored:
+                return
         self._lease = lease
         self._changed_at = now
 

@@ -12,6 +12,7 @@ from kube.elector import Elector
 from kube.errors import Forbidden, KubeError
 from kube.leases import Timing, holder_of
 from testing.apiserver import MemoryApi
+from tests.support.backups import Backup
 from tests.support.effort import tries
 from tests.support.leaseworld import CUT, NAME, SPACE, STRAIGHT, Candidate, Way, World, at_once, cut
 
@@ -98,6 +99,21 @@ def test_a_leader_whose_request_hangs_stops_at_the_deadline() -> None:
     world.run(9.0)
     assert world.now == 1005.0
     assert first.told == ["started", "lost"]
+
+
+@pytest.mark.parametrize("leader_lives", [True, False], ids=["leader lives", "leader dies"])
+def test_a_restore_of_etcd_costs_no_leader(leader_lives: bool) -> None:
+    """What the API server has then is older than what the candidates know."""
+    world, first, second = two()
+    backup = Backup.of(world.api._storage)
+    world.run(60.0)
+    backup.restore(world.api._storage)
+    if not leader_lives:
+        first.crash()
+    world.run(30.0)
+    assert world.leaders == {"c0" if leader_lives else "c1"}
+    assert (first.told, world.worst) == (["started"], 1)
+    assert second.told == ["standby c0", *([] if leader_lives else ["started"])]
 
 
 def test_errors_that_pass_before_the_deadline_change_nothing() -> None:
