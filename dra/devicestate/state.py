@@ -77,7 +77,8 @@ class State:
         self._publisher = publisher
         self._mender = Mender(directory, checkpoint, report, remake)
         self.write_ahead = write_ahead
-        self._guard = guard
+        self._shared = guard is not None
+        self._guarded: Guard = guard or nullcontext
         self._lock = threading.Lock()
         self._group = GroupCommit(self._changing)
         self._calls = itertools.count(1)
@@ -205,24 +206,27 @@ class State:
             if self._entries:
                 return
             self._left = True
-            if self._guard is not None:
-                return
-            self._directory.remove_common()
-            self._checkpoint.remove()
+            if not self._shared:
+                self._directory.remove_common()
+                self._checkpoint.remove()
 
     def find(self, uid: ClaimUID) -> PreparedClaim | None:
         """Return the claim if it is prepared, and not only about to be under a precondition."""
-        with self._lock:
-            entry = self._entries.get(uid)
-            return entry.claim if entry and entry.prepared else None
+        entry = self.entry(uid)
+        return entry.claim if entry and entry.prepared else None
 
     def entry(self, uid: ClaimUID) -> CheckpointEntry | None:
-        """Return the claim's entry, also if it is only preparing."""
+        """Return the claim's entry, also if it is only preparing, whichever process wrote it.
+
+        Raises:
+            DirectoryUnusable: the checkpoint cannot be read.
+        """
         with self._lock:
+            self._take_up()
             return self._entries.get(uid)
 
     def entries(self) -> list[CheckpointEntry]:
-        """Return all entries of the checkpoint, also of claims that are only preparing."""
+        """Return all entries that were known at the last change, also if only preparing."""
         with self._lock:
             return list(self._entries.values())
 
@@ -230,8 +234,7 @@ class State:
     def _changing(self) -> Iterator[None]:
         """Let nobody else change the files, and write down what was changed at the end."""
         with self._lock, self._guarded():
-            if self._guard is not None and self._checkpoint.changed():
-                self._take_up()
+            self._take_up()
             before = dict(self._entries)
             try:
                 yield
@@ -249,11 +252,10 @@ class State:
     def _to_be_saved(self, keep: Keep) -> None:
         self._keep = keep if self._keep is not Keep.NEW else self._keep
 
-    def _guarded(self) -> AbstractContextManager[object]:
-        return nullcontext() if self._guard is None else self._guard()
-
     def _take_up(self) -> None:
         """Take up what another process wrote; a damaged file is written anew by the next change."""
+        if not (self._shared and self._checkpoint.changed()):
+            return
         try:
             claims = self._checkpoint.read()
         except CheckpointCorrupt as error:
@@ -309,16 +311,14 @@ class State:
         """Remove the files of a claim."""
         self._publisher.check()
         self._forget(uid)
-        change = Change(next(self._calls), uid)
-        self._told.append(change)
+        self._told.append(change := Change(next(self._calls), uid))
         return change
 
     def _drop_if(self, entry: CheckpointEntry) -> Change | None:
         """Remove the files of a claim unless a later call has changed it."""
         present = self._entries.get(entry.claim.uid)
-        if present is None or present.call != entry.call:
-            return None
-        return self._drop(entry.claim.uid)
+        same = present is not None and present.call == entry.call
+        return self._drop(entry.claim.uid) if same else None
 
     def _forget(self, uid: ClaimUID) -> None:
         self._directory.remove(uid)

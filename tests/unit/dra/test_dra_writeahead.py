@@ -291,6 +291,19 @@ class TestTwoProcesses:
         assert len(list((rig.root / "cdi").iterdir())) == 1
         assert rig.reports == []
 
+    def test_an_entry_is_what_the_other_wrote_last(self, states: list[State]) -> None:
+        """Of it the driver is told when it has to undo what it did in the other process."""
+        one, other = states
+        one.begin(begun(1))
+        entry = other.entry(begun(1).uid)
+        assert entry is not None
+        assert entry.claim == begun(1)
+        assert other.find(begun(1).uid) is None
+        one.prepare(claim(1))
+        assert other.find(claim(1).uid) == claim(1)
+        other.unprepare(claim(1).uid)
+        assert one.entry(claim(1).uid) is None
+
     def test_discard_knows_that_the_other_prepared_again(self, states: list[State]) -> None:
         one, other = states
         one.begin(begun(1))
