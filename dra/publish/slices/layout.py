@@ -103,16 +103,20 @@ def retained(offer: Offer, stored: Sequence[JSON], allocated: Collection[str], k
     return replace(offer, devices=(*devices, *kept.values()), sets=(*offer.sets, *sets.values()))
 
 
-def still_shared(offer: Offer, shares: Collection[str], key: str) -> Offer:
+def still_shared(
+    offer: Offer, allocated: Collection[str], shares: Collection[str], key: str
+) -> Offer:
     """Return an offer in which devices of which claims have shares are shared still, and leave.
 
     A scheduler takes a device that is not shared for free as long as nobody has all of it. Nor does
-    it count what shares consume, so nothing else of their counter sets is offered.
+    it count what shares consume, so nothing else of their counter sets is offered; what is
+    allocated of these stays, since it may consume of others too.
 
     Args:
         offer: of the driver.
-        shares: names of these devices.
-        key: of the taint that they get.
+        allocated: names of devices.
+        shares: names of those of which claims have shares.
+        key: of the taint that devices get which are only published as long as they are allocated.
     """
     held = {
         each["name"]: _consumed(each)
@@ -120,12 +124,15 @@ def still_shared(offer: Offer, shares: Collection[str], key: str) -> Offer:
         if each["name"] in shares and not each.get(SHARED)
     }
     used = frozenset(name for names in held.values() for name in names)
-    devices = tuple(
-        {**_uncounted(_leaving(each, key)), SHARED: True} if each["name"] in held else each
-        for each in offer.devices
-        if each["name"] in held or used.isdisjoint(_consumed(each))
-    )
-    return replace(offer, devices=devices)
+    devices: list[JSON] = []
+    for each in offer.devices:
+        if each["name"] in held:
+            devices.append({**_uncounted(_leaving(each, key)), SHARED: True})
+        elif used.isdisjoint(_consumed(each)):
+            devices.append(each)
+        elif each["name"] in allocated:
+            devices.append(_leaving(each, key))
+    return replace(offer, devices=tuple(devices))
 
 
 def without_counters(offer: Offer, allocated: Collection[str]) -> Offer:

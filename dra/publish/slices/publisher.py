@@ -153,7 +153,7 @@ class SlicePublisher:
             with self._lock:
                 # the Node may have been replaced, and the garbage collector be at work
                 self._owner = None
-        elif revision(obj) == self._own.get(meta["name"]):
+        elif revision(obj) <= self._own.get(meta["name"], 0) and not _went_back(old, new):
             return
         self._queue.add(_pool_of(obj))
 
@@ -331,6 +331,11 @@ class SlicePublisher:
         node = obj["spec"].get("nodeName")
         owners = obj["metadata"].get("ownerReferences") or []
         return bool(node == self._site.node or (not node and _owned(owners, self._site.node)))
+
+
+def _went_back(old: JSON | None, new: JSON) -> bool:
+    """Tell whether the API server has lost what was seen of a slice: etcd was restored."""
+    return old is not None and revision(new) < revision(old)
 
 
 def _owned(owners: Sequence[JSON], node: str) -> bool:

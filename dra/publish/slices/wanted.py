@@ -81,7 +81,7 @@ class View:
         """Return the contents of the slices for what `offer` returned."""
         if style is Style.NONE and offer.counted:
             offer = without_counters(self._static_offer(offer), self.allocated)
-        offer = still_shared(offer, self.shares, self._key)
+        offer = still_shared(offer, self.allocated, self.shares, self._key)
         return with_times(contents(offer, style), self.stored)
 
     def holds(self, style: Style) -> bool:

@@ -6,7 +6,7 @@ from api.objects import JSON
 from devcluster.apiserver.resourceapi import ResourceApi, structured
 from dra.inventory import Consumption, CounterSet, Device, Effect, Inventory, Pool, Taint
 from dra.publish.slices.publisher import LOOK_SECONDS
-from tests.support.slicerig import NODE, SLICES, SliceRig
+from tests.support.slicerig import CLAIMS, DRIVER, NODE, SLICES, SliceRig
 
 UNITS = {"full": "16", "half": "8", "quarter": "4"}
 GATE = "DRAPartitionableDevices"
@@ -298,6 +298,37 @@ def test_an_allocated_part_that_is_offered_no_more_survives_the_wipe_of_a_kubele
     rig.publisher.allocation_changed()
     rig.work()
     assert "card1-half-0" not in rig.devices
+
+
+def test_an_allocated_device_beside_shares_that_leave_keeps_what_overlaps_it_away() -> None:
+    """Also in another counter set than that of the device of which claims have shares."""
+    rig = SliceRig()
+    rig.publish(Device("a", shared=True), Device("pair"), Device("other"))
+    names = [("a", {"shareID": "s"}), ("pair", {})]
+    results = [
+        {"request": "r", "driver": DRIVER, "pool": NODE, "device": name, **share}
+        for name, share in names
+    ]
+    rig.api.put(
+        CLAIMS,
+        {
+            "metadata": {"name": "claim", "namespace": "default"},
+            "status": {"allocation": {"devices": {"results": results}}},
+        },
+    )
+    half, half_of_other = Consumption("card0", {"units": "8"}), Consumption("card1", {"units": "8"})
+    a, pair = Device("a", consumes=(half,)), Device("pair", consumes=(half, half_of_other))
+    other = Device("other", consumes=(half_of_other,))
+    sets = tuple(CounterSet(card, {"units": "16"}) for card in ("card0", "card1"))
+    rig.offer(Inventory.of(a, pair, Device("b", consumes=(half,)), other, counters=sets))
+    assert rig.devices == ["a", "pair", "other"]
+    taken = [each["counterSet"] for each in rig.device("pair")["consumesCounters"]]
+    assert taken == ["card0", "card1"]
+    assert rig.device("pair")["taints"][0]["key"] == f"{DRIVER}/removed"
+    rig.allocate()
+    rig.retry()
+    assert rig.devices == ["a", "pair", "b", "other"]
+    assert "taints" not in rig.device("pair")
 
 
 @pytest.mark.parametrize(
