@@ -180,8 +180,7 @@ class StateRepair:
             self._writer.protect(claim)
             return True
         if fault.kind == Fault.ABANDONED:
-            self._writer.abandon(claim)
-            return True
+            return self._writer.abandon(claim) is None
         return self._writer.enter(claim, node, lambda state: self._entry(state, claim))
 
     def _entry(self, state: NodeAllocationState, claim: ClaimView) -> AllocatedClaim | None:

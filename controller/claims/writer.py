@@ -226,14 +226,17 @@ class ClaimWriter:
         """
         self._commits.commit(node, Tidy())
 
-    def abandon(self, claim: ClaimView) -> None:
+    def abandon(self, claim: ClaimView) -> StillPrepared | None:
         """Take back the devices of a claim whose allocation was never completed.
+
+        Returns:
+            See `deallocate`.
 
         Raises:
             StaleWorld: the claim or a node changed meanwhile.
             KubeError: a write failed; the next call goes on from there.
         """
-        self.deallocate(
+        return self.deallocate(
             read_claim(
                 self._write_metadata(claim.raw, _with_move(claim.raw, self._moved_annotation))
             )

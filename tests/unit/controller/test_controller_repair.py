@@ -8,7 +8,7 @@ import pytest
 from api.contract import FAKE
 from api.invariants import Fault
 from api.objects import JSON
-from controller.claims.repair import ABANDONED_SECONDS, GRACE_SECONDS
+from controller.claims.repair import ABANDONED_SECONDS, GRACE_SECONDS, PERIOD_SECONDS
 from kube.errors import ConnectFailed
 from testing.clock import Clock
 from tests.support.build import (
@@ -65,6 +65,18 @@ def test_nothing_is_done_before_the_grace_has_passed() -> None:
     rig = Repairing(holding(nas(), UID, 0))
     rig.repair(GRACE_SECONDS - 1)
     assert rig.api.writes() == []
+
+
+def test_devices_that_are_still_prepared_are_no_repair_until_they_are_taken_back() -> None:
+    held = preparing(holding(nas(), UID, 0), UID, 0)
+    rig = Repairing(held, finalized(claim()))
+    rig.repair(ABANDONED_SECONDS)
+    assert (rig.allocated(), rig.told()) == ({UID: ["node-1-0"]}, [])
+    assert rig.repairs(Fault.ABANDONED) == 0
+    rig.repair(PERIOD_SECONDS)
+    assert rig.allocated() == {}
+    assert [reason for _, reason, _ in rig.told()] == [Fault.ABANDONED]
+    assert rig.repairs(Fault.ABANDONED) == 1
 
 
 def test_a_fault_that_goes_away_begins_anew() -> None:
