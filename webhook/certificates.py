@@ -87,6 +87,15 @@ def over(pair: Pair) -> datetime:
     return certificate.not_valid_after_utc
 
 
+def first(authorities: str, most: int) -> str:
+    """Return the first of some certificates, all as PEM; none of what cannot be read."""
+    try:
+        found = x509.load_pem_x509_certificates(authorities.encode())
+    except ValueError:
+        return ""
+    return "".join(each.public_bytes(Encoding.PEM).decode() for each in found[:most])
+
+
 def is_good(pair: Pair, now: datetime) -> bool:
     """Tell whether the time of a pair has come, and is not over.
 

@@ -33,6 +33,9 @@ class Timing:
 
 TIMING: Final = Timing()
 
+_LOST: Final = 2
+"""Authorities that stay trusted for a while when what was kept is lost, as in a rotation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -76,7 +79,8 @@ def advance(
         timing: how long things last.
     """
     if kept is None or not _serves(kept.serving, now, names):
-        return Kept(make(), now)
+        # other replicas go on with what they had until they look again
+        return Kept(make(), now, former=certificates.first(trusted, _LOST))
     if kept.coming is not None and not _serves(kept.coming, now, names):
         return replace(kept, coming=make(), since=now)
     if kept.since > now + certificates.SKEW:

@@ -1,5 +1,6 @@
 """Certificates: what they are, when they are exchanged, and that nobody is refused meanwhile."""
 
+import base64
 import ssl
 from collections.abc import Callable
 from dataclasses import replace
@@ -214,7 +215,7 @@ class TestOwnSecret:
         api.rewrite(stored)
         second = source.look()
         assert second != first
-        assert trusted(api) == second.authority
+        assert trusted(api) == second.authority + first.authority
         assert source.look() == second
 
     def test_a_deleted_secret_comes_back(self, api: MemoryApi) -> None:
@@ -223,7 +224,43 @@ class TestOwnSecret:
         api.remove(SECRETS, "hook-certificate", "fake-system")
         second = source.look()
         assert second != first
-        assert trusted(api) == second.authority
+        assert trusted(api) == second.authority + first.authority
+
+    @pytest.mark.parametrize("spoil", [None, b"none"], ids=["deleted", "damaged"])
+    def test_a_secret_that_is_lost_refuses_nobody(
+        self, api: MemoryApi, spoil: bytes | None
+    ) -> None:
+        """The other replica serves what it has until it looks the next time."""
+        day = Day()
+        first, second = (OwnSecret(api, NAMES, day) for _ in range(2))
+        before = first.look()
+        assert second.look() == before
+        if spoil is None:
+            api.remove(SECRETS, "hook-certificate", "fake-system")
+        else:
+            stored = api.find(SECRETS, "hook-certificate", "fake-system")
+            api.rewrite({**stored, "data": {"tls.crt": base64.b64encode(spoil).decode()}})
+        made = first.look()
+        assert trusted(api) == made.authority + before.authority
+        assert second.look() == made
+        day.now += TIMING.overlap
+        assert second.look() == made
+        assert trusted(api) == made.authority
+
+    def test_a_secret_that_is_lost_again_and_again_leaves_three_authorities(
+        self, api: MemoryApi
+    ) -> None:
+        source = OwnSecret(api, NAMES, Day())
+        for _ in range(5):
+            pair = source.look()
+            api.remove(SECRETS, "hook-certificate", "fake-system")
+        assert trusted(api).startswith(pair.authority)
+        assert trusted(api).count("BEGIN") == 3
+
+    def test_a_bundle_without_certificates_is_replaced(self, api: MemoryApi) -> None:
+        config = api.find(VALIDATING_WEBHOOKS, "hook")
+        api.rewrite(configuration.trusting(config, "none"))
+        assert OwnSecret(api, NAMES, Day()).look().authority == trusted(api)
 
     def test_a_deleted_secret_that_may_not_be_made_is_told_with_the_remedy(
         self, api: MemoryApi
@@ -249,11 +286,11 @@ class TestOwnSecret:
         """API servers refuse it until its time has come."""
         day = Day(START + 40 * DAY)
         source = OwnSecret(api, NAMES, day)
-        source.look()
+        before = source.look()
         day.now = START
         pair = source.look()
         assert certificates.over(pair) == START + 90 * DAY
-        assert trusted(api) == pair.authority
+        assert trusted(api) == pair.authority + before.authority
         assert source.look() == pair
 
     def test_a_rotation_ends_in_time_though_a_clock_was_ahead(self, api: MemoryApi) -> None:
