@@ -108,9 +108,9 @@ def still_shared(
 ) -> Offer:
     """Return an offer in which devices of which claims have shares are shared still, and leave.
 
-    A scheduler takes a device that is not shared for free as long as nobody has all of it. Nor does
-    it count what shares consume, so nothing else of their counter sets is offered; what is
-    allocated of these stays, since it may consume of others too.
+    A scheduler takes a device that is not shared for free as long as nobody has all of it. Before
+    1.36.3 none counts what shares consume, so nothing else of their counter sets is offered; what
+    is allocated of these stays, since it may consume of others too.
 
     Args:
         offer: of the driver.
