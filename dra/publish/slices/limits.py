@@ -13,6 +13,7 @@ from typing import Final
 
 from api import limits, validation
 from api.quantities import quantity
+from api.times import parse_time
 from dra.errors import LimitExceeded
 from dra.inventory import (
     Attribute,
@@ -37,12 +38,8 @@ def check(inventory: Inventory, driver: str, node: str) -> None:
     Raises:
         LimitExceeded: with each field and its limit.
     """
-    try:
-        problems = tuple(_problems(inventory, driver, node))
-    except (AttributeError, TypeError):
-        problems = tuple(wrong_types(Inventory, inventory, "inventory"))
-        if not problems:
-            raise
+    wrong = tuple(wrong_types(Inventory, inventory, "inventory"))
+    problems = wrong or tuple(_problems(inventory, driver, node))
     if problems:
         raise LimitExceeded(problems)
 
@@ -118,7 +115,12 @@ def _attribute(value: Attribute, at: str) -> Iterator[str]:
         if not -_INT64 <= value < _INT64:
             yield f"{at}: {value} has more than 64 bits"
         return
-    yield from _most(value.encode(), limits.MAX_VALUE_BYTES, at, "bytes")
+    try:
+        encoded = value.encode()
+    except UnicodeEncodeError:
+        yield f"{at}: {value!r} is no Unicode text"
+        return
+    yield from _most(encoded, limits.MAX_VALUE_BYTES, at, "bytes")
     if isinstance(value, Version) and validation.semantic_version(value):
         yield f"{at}: {str(value)!r} is no semantic version such as 1.2.3"
 
@@ -206,6 +208,9 @@ def _taints(taints: Sequence[Taint], at: str) -> Iterator[str]:
             yield f"{at}: taint {taint.key!r}: the key is no label name"
         if validation.label_value(taint.value):
             yield f"{at}: taint {taint.key!r}: {taint.value!r} is no label value"
+        if taint.time_added is not None and parse_time(taint.time_added) is None:
+            at_time = f"time_added {taint.time_added!r}"
+            yield f"{at}: taint {taint.key!r}: {at_time} is no time of RFC 3339"
 
 
 def _conditions(device: Device, at: str) -> Iterator[str]:

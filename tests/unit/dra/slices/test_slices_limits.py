@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.objects import JSON
 from dra.errors import LimitExceeded
 from dra.inventory import (
     Attribute,
@@ -65,6 +66,9 @@ WRONG = [
         id="too-many",
     ),
     pytest.param(attribute("é" * 33), "attribute 'x': 66 bytes, at most 64", id="bytes"),
+    pytest.param(
+        attribute("\udc80"), "attribute 'x': '\\udc80' is no Unicode text", id="surrogate"
+    ),
     pytest.param(attribute(Version("1.0")), "'1.0' is no semantic version", id="version"),
     pytest.param(attribute(Version("v1.0.0")), "'v1.0.0' is no semantic", id="version-v"),
     pytest.param(attribute(Version("01.0.0")), "no semantic version", id="version-zero"),
@@ -100,6 +104,11 @@ WRONG = [
     pytest.param(
         Device("a", taints=(Taint("k", Effect.NONE, "a b"),)), "no label value", id="taint-value"
     ),
+    pytest.param(
+        Device("a", taints=(Taint("k", Effect.NONE, time_added="now"),)),
+        "taint 'k': time_added 'now' is no time of RFC 3339",
+        id="taint-time",
+    ),
     pytest.param(Device("a", binding_conditions=("x",)), "need each other", id="one-condition"),
     pytest.param(
         Device("a", binding_conditions=("x",), binding_failure_conditions=("x",)),
@@ -115,6 +124,32 @@ def test_a_device_beyond_a_limit_is_refused(device: Device, text: str) -> None:
     assert any(text in each and each.startswith("pool node-1, device") for each in found) or any(
         text in each and "is there" in each for each in found
     ), found
+
+
+DEVICE = "inventory.pools[0].devices[0]"
+UNTYPED = [
+    pytest.param(
+        {"taints": (Taint("k", "NoSchedule"),)},  # type: ignore[arg-type]
+        f"{DEVICE}.taints[0].effect is str, it must be Effect",
+        id="effect",
+    ),
+    pytest.param({"shared": "yes"}, f"{DEVICE}.shared is str, it must be bool", id="shared"),
+    pytest.param(
+        {"node_selector": "zone=a"},
+        f"{DEVICE}.node_selector is str, it must be dict or None",
+        id="selector",
+    ),
+    pytest.param(
+        {"capacity": {"m": Capacity(5)}},  # type: ignore[arg-type]
+        f"{DEVICE}.capacity['m'].value is int, it must be str",
+        id="quantity",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), UNTYPED)
+def test_a_field_of_another_type_is_refused(fields: JSON, text: str) -> None:
+    assert problems(Inventory.of(Device("a", **fields))) == (text,)
 
 
 POOLS = [
