@@ -7,6 +7,10 @@ here stands in the definitions of api/*_crd.yaml, which no setting reaches: API 
 from dataclasses import dataclass, replace
 from typing import Final
 
+from api import validation
+from api.cdi import is_kind
+from api.limits import MAX_DRIVER_NAME
+
 
 @dataclass(frozen=True, slots=True)
 class Contract:
@@ -19,6 +23,24 @@ class Contract:
 
     driver_name: str
     device_key: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no cluster and no container runtime takes.
+
+        Raises:
+            ValueError: naming the argument.
+        """
+        name = self.driver_name
+        if len(name) > MAX_DRIVER_NAME or validation.subdomain(name.lower()):
+            raise ValueError(
+                f"driver name {name!r} is no DNS subdomain of at most {MAX_DRIVER_NAME} "
+                "characters, such as serial.example.com"
+            )
+        if not is_kind(self.cdi_kind):
+            raise ValueError(
+                f"class of devices {self.device_key!r} is none of CDI: two or more letters, digits "
+                "and '-_.', a letter first and no mark last, such as serial-port"
+            )
 
     def renamed(self, driver_name: str) -> "Contract":
         """Return a driver of the same devices with another name."""

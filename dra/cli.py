@@ -22,6 +22,10 @@ from dra.newproject import create
 from dra.run import program_of
 
 _METHODS: Final = ("contract", "discover", "prepare", "unprepare")
+_OURS: Final = (*(f"{Path(__file__).parents[1] / name}/" for name in ("api", "dra")), "<")
+"""How names of files begin that are no driver's; those that Python makes up are in brackets."""
+
+_ELSEWHERE: Final = "run the command in the directory of the driver"
 _TARGET: Final = click.argument("target", metavar="MODULE:DRIVER")
 
 
@@ -198,13 +202,27 @@ def _imported(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        raise NoDriver(
-            f"there is no module {error.name} in {', '.join(p or '.' for p in sys.path[-2:])}; "
-            "run the command in the directory of the driver"
-        ) from error
+        raise NoDriver(_missing(module, error.name or "")) from error
     except (Exception, SystemExit) as error:
-        *_, place = traceback.extract_tb(error.__traceback__)
+        place = _place(error)
         raise NoDriver(
             f"module {module} cannot be loaded: {type(error).__name__}: {error} ({place.filename}, "
             f"line {place.lineno})"
         ) from error
+
+
+def _missing(module: str, name: str) -> str:
+    """Return what a person does about a module that is not there."""
+    if not f"{module}.".startswith(f"{name}."):
+        return f"module {module} needs {name}, which is not installed; install what has it"
+    stem = module.removesuffix(".py")
+    remedy = f"name {stem} without .py" if stem != module else _ELSEWHERE
+    where = ", ".join(path or "." for path in sys.path[-2:])
+    return f"there is no module {name} in {where}; {remedy}"
+
+
+def _place(error: BaseException) -> traceback.FrameSummary:
+    """Return where an error comes from: not of ours, if the driver has called that."""
+    places = traceback.extract_tb(error.__traceback__)
+    theirs = [each for each in places if not each.filename.startswith(_OURS)]
+    return (theirs or places)[-1]

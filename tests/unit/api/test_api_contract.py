@@ -46,3 +46,20 @@ def test_the_finalizer_is_a_qualified_name(contract: Contract) -> None:
     prefix, _, name = contract.finalizer.partition("/")
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", prefix)
     assert len(name) <= 63
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "text"),
+    [
+        pytest.param("Serial_X", "serial", "driver name 'Serial_X'", id="name"),
+        pytest.param("a" * 64, "serial", "at most 63", id="long-name"),
+        pytest.param("", "serial", "driver name ''", id="no-name"),
+        pytest.param("serial.example.com", "s", "class of devices 's'", id="one-letter"),
+        pytest.param("serial.example.com", "a/b", "class of devices 'a/b'", id="slash"),
+        pytest.param("serial.example.com", "serial port", "'serial port'", id="space"),
+        pytest.param("serial.example.com", "", "class of devices ''", id="no-class"),
+    ],
+)
+def test_what_no_cluster_and_no_runtime_takes_is_refused(name: str, key: str, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        Contract(name, key)

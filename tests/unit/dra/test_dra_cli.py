@@ -117,7 +117,7 @@ NO_DRIVERS = [
     pytest.param(":Gpus", "is not MODULE:DRIVER", id="no module"),
     pytest.param("none:Gpus", "no module none in .*run the command in the directory", id="nowhere"),
     pytest.param("gpus.x:Gpus", "gpus.x", id="no package"),
-    pytest.param("gpus.py:Gpus", "gpus.py", id="file"),
+    pytest.param("gpus.py:Gpus", "no module gpus.py .*name gpus without .py", id="file"),
     pytest.param("./gpus:Gpus", "is not MODULE:DRIVER", id="path"),
     pytest.param("gpus:None", "gpus has no None", id="no such name"),
     pytest.param("gpus:number", "lacks contract, discover, prepare, unprepare", id="number"),
@@ -126,7 +126,10 @@ NO_DRIVERS = [
     pytest.param("wrong:Gpus", "SyntaxError", id="syntax"),
     pytest.param("raising:Gpus", "ZeroDivisionError", id="module that raises"),
     pytest.param("leaving:Gpus", "SystemExit", id="module that exits"),
-    pytest.param("needing:Gpus", "no module yonder", id="module that needs another"),
+    pytest.param(
+        "needing:Gpus", "module needing needs yonder, which is not installed", id="dependency"
+    ),
+    pytest.param("short:Gpus", "class of devices 'g' .*short.py, line ", id="class of no CDI kind"),
 ]
 
 
@@ -141,6 +144,7 @@ class TestTarget:
             ("raising", "1 / 0\n"),
             ("leaving", "raise SystemExit(0)\n"),
             ("needing", "import yonder\n"),
+            ("short", DRIVER.replace('"gpu")', '"g")')),
         ):
             (home / "only" / f"{name}.py").write_text(text)
             monkeypatch.delitem(sys.modules, name, raising=False)

@@ -32,7 +32,7 @@ def places(root: Path, instance: str = "", contract: Contract = FAKE) -> Places:
 
 def of_node(driver: str, instance: str) -> Places:
     return Places.of(
-        Contract(driver, "x"),
+        Contract(driver, "xx"),
         "/var/run/cdi",
         "/var/lib/kubelet/plugins_registry",
         "/var/lib/kubelet/plugins",
