@@ -17,9 +17,11 @@ from api.contract import Contract
 from api.errors import DriverError
 from dra.driver import Driver, ReadsNode
 from dra.errors import NoDriver
-from dra.manifests import API_VERSIONS, Installation, manifests
+from dra.manifests import API_VERSIONS, Installation, faults, manifests
 from dra.newproject import create
 from dra.run import program_of
+from dra.settings import check_given
+from ops.settings import Program, UsageFailure
 
 _METHODS: Final = ("contract", "discover", "prepare", "unprepare")
 _OURS: Final = (*(f"{Path(__file__).parents[1] / name}/" for name in ("api", "dra")), "<")
@@ -63,8 +65,9 @@ def new(name: str, directory: Path | None) -> None:
 
 
 @main.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    add_help_option=False,
+    # what follows the driver is for its program, also --help
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="",
 )
 @_TARGET
 @click.argument("settings", nargs=-1, type=click.UNPROCESSED)
@@ -74,7 +77,8 @@ def run(context: click.Context, target: str, settings: tuple[str, ...]) -> None:
 
     SETTINGS are those of the driver's program; `dra run MODULE:DRIVER --help` lists them.
     """
-    program_of(_loaded(target)).main(list(settings), prog_name=f"{context.command_path} {target}")
+    program = _program(_loaded(target))
+    program.main(list(settings), prog_name=f"{context.command_path} {target}")
 
 
 @main.command("manifests")
@@ -126,7 +130,7 @@ def run(context: click.Context, target: str, settings: tuple[str, ...]) -> None:
     help="Start a new pod before the old one ends; for Kubernetes 1.33 and later.",
 )
 def print_manifests(target: str, settings: tuple[str, ...], **values: Any) -> None:
-    r"""Print the objects that install a driver: kubectl apply -f - takes them.
+    """Print the objects that install a driver: kubectl apply -f - takes them.
 
     \b
     Namespace                    for the driver; pods with directories of the host may run there
@@ -138,7 +142,7 @@ def print_manifests(target: str, settings: tuple[str, ...], **values: Any) -> No
     \b
     Example:
       dra manifests gpu_driver:GpuDriver --image gpu-driver:0.1.0 | kubectl apply -f -
-    """
+    """  # noqa: D301 - click wants the backspace itself
     make = _loaded(target)
     contract: object = make.contract  # type: ignore[attr-defined]
     if not isinstance(contract, Contract):
@@ -155,6 +159,9 @@ def print_manifests(target: str, settings: tuple[str, ...], **values: Any) -> No
             "device_class": values["device_class"] or kind,
         },
     )
+    for each in faults(wanted):
+        raise UsageFailure(each)
+    check_given(_program(make), wanted.settings)
     click.echo(yaml.safe_dump_all(manifests(wanted), sort_keys=False), nl=False)
 
 
@@ -170,6 +177,13 @@ def _loaded(target: str) -> Callable[..., Driver]:
         return load(target)
     except DriverError as error:
         raise click.ClickException(" ".join(str(error).split())) from error
+
+
+def _program(make: Callable[..., Driver]) -> Program:
+    try:
+        return program_of(make)
+    except DriverError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def load(target: str) -> Callable[..., Driver]:

@@ -5,11 +5,13 @@ RBAC cannot say; a ValidatingAdmissionPolicy does, by the node that the token of
 Source: kubernetes pkg/registry/resource (rights on claims' status), KEP-4601 and KEP-4817.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
+from api import validation
 from api.contract import Contract
 from api.names import RESOURCE_GROUP
 from api.objects import JSON
@@ -68,6 +70,39 @@ def manifests(wanted: Installation) -> list[JSON]:
         device_class(wanted),
         daemon_set(wanted),
     ]
+
+
+def faults(wanted: Installation) -> Iterator[str]:
+    """Yield what no cluster takes, each with the option that says it."""
+    for option, name, rule in (
+        ("--namespace", wanted.namespace, validation.label),
+        ("--name", wanted.name, validation.label),
+        ("--class", wanted.device_class, validation.subdomain),
+    ):
+        if text := rule(name):
+            yield f"{option}: {name!r}: {text}"
+    if not wanted.image.strip():
+        yield "--image: is empty; give the image of the driver"
+    yield from _wrong_settings(wanted)
+    yield from _wrong_paths(wanted)
+
+
+def _wrong_settings(wanted: Installation) -> Iterator[str]:
+    ours = {each["name"] for each in _environment(replace(wanted, settings=()))}
+    for name, number in Counter(name for name, _ in wanted.settings).items():
+        if name in ours:
+            yield f"--set: {name} is set by the manifests; change it there"
+        elif number > 1:
+            yield f"--set: {name} is given twice"
+
+
+def _wrong_paths(wanted: Installation) -> Iterator[str]:
+    for path in wanted.host_paths:
+        if not path.startswith("/") or ":" in path or ".." in PurePosixPath(path).parts:
+            yield f"--host-path: {path!r} is no absolute path without .. and colons"
+    for path, number in Counter(path for _, path, _ in _paths(wanted)).items():
+        if number > 1:
+            yield f"--host-path: {path!r} is there already"
 
 
 def _namespace(wanted: Installation) -> JSON:

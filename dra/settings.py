@@ -29,7 +29,7 @@ import click
 from api.contract import Contract
 from dra.errors import NoDriver
 from dra.places import Places
-from ops.settings import F, Setting, option
+from ops.settings import F, Setting, UsageFailure, option
 
 NODE: Final = "Node"
 DIRECTORIES: Final = "Directories of the node"
@@ -196,6 +196,34 @@ def check_distinct(command: Callable[..., Any]) -> None:
                 f"parameter {setting.name} of the driver is a setting {' and '.join(taken)}, which "
                 "is there already and means something else; call it something else"
             )
+
+
+def check_given(command: click.Command, given: Sequence[tuple[str, str]]) -> None:
+    """Check that a driver's program will run with variables, and with no others.
+
+    Args:
+        command: the program.
+        given: names and values; an empty one is as good as none.
+
+    Raises:
+        UsageFailure: one is no setting, or of a wrong type, or the driver needs another.
+    """
+    settings = [each for each in command.params if isinstance(each, Setting)]
+    known = {name: each for each in settings for name in _names(each)}
+    own = [each for each in settings if each.section == DRIVER]
+    for name, _ in given:
+        if name.startswith("-") or name not in known:
+            names = ", ".join(f"{each.envvar}" for each in own) or "none"
+            raise UsageFailure(
+                f"--set: the driver has no setting {name}; it has {names}, and those of all "
+                "drivers, see dra run MODULE:DRIVER --help"
+            )
+    values = {known[name]: value for name, value in given if value}
+    for setting in own:
+        if setting.required and setting not in values:
+            raise UsageFailure(f"--set {setting.envvar}=… is missing; {setting.remedy}")
+    for setting, value in values.items():
+        setting.process_value(click.Context(command), value)
 
 
 def _names(setting: Setting) -> Sequence[str]:

@@ -48,6 +48,11 @@ class Named(Gpus):
     contract = "gpu.example.com"
 
 
+class Listed(Gpus):
+    def __init__(self, things: list[str]) -> None:
+        pass
+
+
 class Late(Gpus):
     contract = property(lambda self: Gpus.contract)
 
@@ -133,6 +138,14 @@ NO_DRIVERS = [
 ]
 
 
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_run_has_help_without_a_driver(flag: str) -> None:
+    result = CliRunner().invoke(main, ["run", flag])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "Usage: main run MODULE:DRIVER [SETTINGS]..." in " ".join(result.stdout.split())
+    assert "`dra run MODULE:DRIVER --help` lists them" in " ".join(result.stdout.split())
+
+
 class TestTarget:
     @pytest.fixture(autouse=True)
     def _there(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,6 +168,13 @@ class TestTarget:
             load(target)
         result = CliRunner().invoke(main, ["run", target])
         assert result.exit_code == 1
+        assert len(result.stderr.splitlines()) == 1
+
+    @pytest.mark.parametrize("command", [["run"], ["manifests", "--image=i"]], ids=["run", "print"])
+    def test_a_parameter_that_no_flag_has_is_one_line(self, command: list[str]) -> None:
+        result = CliRunner().invoke(main, [*command, "gpus:Listed"])
+        assert result.exit_code == 1
+        assert "parameter things of the driver is of type list" in result.stderr
         assert len(result.stderr.splitlines()) == 1
 
     def test_a_class_is_loaded(self) -> None:

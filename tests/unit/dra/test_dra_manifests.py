@@ -64,6 +64,69 @@ def test_a_version_that_no_minor_has_is_refused() -> None:
     assert "'v1alpha3' is not one of 'v1', 'v1beta2', 'v1beta1'" in result.output
 
 
+REFUSED = {
+    "setting-misspelt": (
+        ["--set", "FILE=3"],
+        "the driver has no setting FILE; it has FILES, DIREC",
+    ),
+    "setting-of-a-wrong-type": (
+        ["--set", "FILES=many"],
+        "'many' is not a valid integer; give a wh",
+    ),
+    "setting-twice": (["--set", "FILES=1", "--set", "FILES=2"], "FILES is given twice"),
+    "setting-of-the-manifest": (["--set", "CDI_ROOT=/x"], "CDI_ROOT is set by the manifests"),
+    "namespace": (["--namespace", "My_NS"], "--namespace: 'My_NS': a lowercase RFC 1123 label"),
+    "name": (["--name", "My_Driver"], "--name: 'My_Driver': a lowercase RFC 1123 label"),
+    "class": (["--class", "My_Class"], "--class: 'My_Class': a lowercase RFC 1123 subdomain"),
+    "no-image": (["--image", ""], "--image: is empty"),
+    "host-path": (["--host-path", "etc/dra"], "--host-path: 'etc/dra' is no absolute path"),
+    "host-path-up": (["--host-path", "/etc/../x"], "--host-path: '/etc/../x' is no absolute path"),
+    "host-path-twice": (["--host-path", "/a", "--host-path", "/a/"], "'/a' is there already"),
+    "host-path-of-cdi": (["--host-path", "/var/run/cdi"], "'/var/run/cdi' is there already"),
+}
+
+
+@pytest.mark.parametrize(("options", "text"), REFUSED.values(), ids=REFUSED)
+def test_what_no_cluster_or_no_driver_takes_is_not_printed(options: list[str], text: str) -> None:
+    result = CliRunner().invoke(main, ["manifests", FILES, "--image", "file-driver:1", *options])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert text in " ".join(result.stderr.split())
+
+
+def test_a_setting_that_the_driver_needs_has_to_be_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PORTS", "/of/this/shell")
+    options = ["--image", "x", "--set", "V=4"]
+    result = CliRunner().invoke(main, ["manifests", f"{__name__}:Needy", *options])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--set PORTS=… is missing; give a path" in result.stderr
+
+
+def test_settings_of_all_drivers_can_be_given() -> None:
+    daemon_set = printed("--set", "V=4", "--set", "DIRECTORY=/etc/dra", "--set", "FILES=")[-1]
+    env = daemon_set["spec"]["template"]["spec"]["containers"][0]["env"]
+    assert {"name": "V", "value": "4"} in env
+    assert {"name": "FILES", "value": ""} in env
+
+
+def test_the_help_shows_one_object_in_a_line() -> None:
+    lines = CliRunner().invoke(main, ["manifests", "--help"]).stdout.splitlines()
+    kinds = [
+        "Namespace",
+        "ServiceAccount,",
+        "ValidatingAdmissionPolicy",
+        "DeviceClass",
+        "DaemonSet",
+    ]
+    assert [line.split()[0] for line in lines[4:9]] == kinds
+
+
+class Needy(FileDriver):
+    """Lend ports."""
+
+    def __init__(self, ports: Path) -> None:
+        super().__init__(directory=ports)
+
+
 class Changing(FileDriver):
     """Shows the state of its devices, fails once, and has fewer devices when told so."""
 
