@@ -121,7 +121,8 @@ class Program(click.Command):
             return super().make_context(*args, **extra)
         except click.UsageError as error:
             text = error.format_message().rstrip(".")
-            raise UsageFailure(f"{text}; see {self.name} --help") from error
+            name = error.ctx.command_path if error.ctx else self.name
+            raise UsageFailure(f"{text}; see {name} --help") from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the function and exit with its result."""

@@ -130,6 +130,7 @@ def test_flag_turns_a_gate_off() -> None:
         (("why-not", "--selector", "true", "--class", "no"), "there is no DeviceClass no"),
         (("explain", "pod", "x", "--feature-gates", "A"), "'A' is not NAME=true or NAME=false"),
         (("why-not",), "--selector (env EXPLAIN_SELECTOR) is not set"),
+        (("explain", "pod"), "Missing argument 'NAME'; see main explain pod --help"),
     ],
 )
 def test_what_is_not_there_is_wrong_usage(arguments: tuple[str, ...], told: str) -> None:
