@@ -106,6 +106,11 @@ class RequestVerdict:
         return max(0, self.wanted - self.fitting)
 
     @property
+    def bare(self) -> bool:
+        """Whether the node has no device of the class at all."""
+        return all(each.rule is Rule.CLASS_SELECTOR for each in self.refused) and not self.fitting
+
+    @property
     def rules(self) -> Mapping[Rule, int]:
         """How many devices each rule refused, of those that matter."""
         return Counter(each.rule for each in self.obstacles)
@@ -150,12 +155,13 @@ class NodeVerdict:
         return tuple(each for each in least if each.missing)
 
     @property
-    def distance(self) -> tuple[bool, bool, int, int, int]:
+    def distance(self) -> tuple[bool, bool, int, int, int, int]:
         """What the nearest miss has least of; of devices that somebody holds it has most."""
         unusable = self.outcome not in (None, Outcome.REFUSED)
+        bare = sum(each.bare for each in self.short)
         missing = sum(each.missing for each in self.short)
         held = sum(bool(device.holders) for each in self.requests for device in each.refused)
-        return bool(self.elsewhere), unusable, missing, -held, len(self.place)
+        return bool(self.elsewhere), unusable, bare, missing, -held, len(self.place)
 
 
 @dataclass(frozen=True, slots=True)

@@ -148,3 +148,28 @@ def test_without_all_devices_a_claim_does_not_have_too_many() -> None:
     assert found.helps == ("ask for fewer devices in a claim",)
     made = mended(scene, found, found.nodes[0])
     assert explain_pod(made.pod, made.seen, Selectors()).fits is True
+
+
+def two_nodes(*devices: JSON, request_: JSON) -> Diagnosis:
+    """Explain a pod where one node, the first by name, has nothing."""
+    scene = waiting(request_, slices=[pool(*devices)])
+    bare = {**scene.seen.nodes[0], "metadata": {"name": "bare"}}
+    seen = replace(scene.seen, nodes=(bare, *scene.seen.nodes))
+    return explain_pod(scene.pod, seen, Selectors())
+
+
+@cases(
+    ("request_", "helps"),
+    {
+        "selector": (ask("r", "false"), "change the selector"),
+        "all": (ask("r", count="All", tolerations=[]), "add a toleration"),
+        "taint": (ask("r"), "add a toleration"),
+    },
+)
+def test_a_node_that_has_devices_is_nearer_than_one_without(request_: JSON, helps: str) -> None:
+    tainted = [device(f"gpu-{n}", taints=[SICK]) for n in range(3)]
+    found = two_nodes(*tainted, request_=request_)
+    assert found.nearest is not None
+    assert found.nearest.node == "here"
+    assert any(helps in each for each in found.helps), found.helps
+    assert not any("have more devices" in each for each in found.helps), found.helps
