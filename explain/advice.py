@@ -43,20 +43,30 @@ def advice(node: NodeVerdict, now: datetime) -> Iterator[str]:
         )
     if node.outcome is Outcome.INVALID:
         yield _INVALID.get(node.rule or Rule.REQUEST, "mend the claim")
-    if node.rule is Rule.TOGETHER:
-        yield from _together(node, now)
+    yield from (f"relax the constraint, or ask for less: {each}" for each in node.constraints)
     for each in node.pools:
         yield f"see to the driver that publishes it: {each}"
+    if to_free := _enough(node):
+        yield from (_free(each, now) for each in to_free)
+        return
+    if node.rule is Rule.TOGETHER:
+        yield from _together(node, now)
     for request in node.short:
         yield from _request(request, now, node)
 
 
+def _enough(node: NodeVerdict) -> list[DeviceRefusal]:
+    """Return what has to be freed so that constraints are met, if that does it."""
+    refused = {each.device: each for request in node.requests for each in request.obstacles}
+    return _held(each for each in refused.values() if each.device in node.enough)
+
+
 def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
     """Yield what helps requests that fit by themselves, and take devices from each other."""
-    yield from (f"relax the constraint, or ask for less: {each}" for each in node.constraints)
     refused = {each.device: each for request in node.requests for each in request.obstacles}
     wanted = sum(each.wanted or each.selected for each in node.requests)
-    lack = max(1, wanted - max(each.fitting for each in node.requests))
+    relaxed = bool(node.constraints) and len(node.requests) == 1
+    lack = max(not relaxed, wanted - max(each.fitting for each in node.requests))
     held = _held(refused.values())
     yield from (_free(each, now) for each in held[:lack])
     if len(held) < lack:
@@ -72,12 +82,19 @@ def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
 
 def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Iterator[str]:
     """Yield what gives a request the devices that it lacks."""
-    held = _held(request.obstacles)
-    yield from (_free(each, now) for each in held[: request.missing])
-    if len(held) < request.missing:
+    obstacles = [each for each in request.obstacles if not _is_relaxed(each, node)]
+    missing = request.missing - (len(request.obstacles) - len(obstacles))
+    held = _held(obstacles)
+    yield from (_free(each, now) for each in held[: max(0, missing)])
+    if len(held) < missing:
         yield from _hints(request, node)
-    if len(request.obstacles) < request.missing and not node.pools:
+    if len(obstacles) < missing and not node.pools:
         yield f"have more devices on {node.node}, for request {request.request}"
+
+
+def _is_relaxed(refusal: DeviceRefusal, node: NodeVerdict) -> bool:
+    """Tell whether a device is not refused any more without the constraints that are named."""
+    return bool(node.constraints) and refusal.rule is Rule.CONSTRAINT
 
 
 def _held(refused: Iterable[DeviceRefusal]) -> list[DeviceRefusal]:
@@ -89,7 +106,7 @@ def _held(refused: Iterable[DeviceRefusal]) -> list[DeviceRefusal]:
 def _hints(request: RequestVerdict, node: NodeVerdict) -> Iterator[str]:
     """Yield what helps devices that nobody holds."""
     about = f"for {request.claim} {request.request}: " if len(node.requests) > 1 else ""
-    others = [each for each in request.obstacles if not each.holders]
+    others = [e for e in request.obstacles if not (e.holders or _is_relaxed(e, node))]
     for rule in dict.fromkeys(each.rule for each in others):
         devices = [each for each in others if each.rule is rule]
         yield f"{about}{_hint(rule, request, devices[0].text)} ({counted(len(devices), 'device')})"

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from allocation.constraints import Attribute, Constraint, looked_up
 from allocation.published import Candidate, View
 from allocation.requests import claim_name
+from allocation.verdicts import Rule
 from api.objects import JSON
 from api.texts import counted
 from explain.diagnosis import RequestVerdict
@@ -29,7 +30,8 @@ def _unmet(
     found = Counter(looked_up(constraint.attribute, each.id[0], each.device) for each in devices)
     known = {value: number for value, number in found.items() if value is not None}
     most = len(known) if constraint.distinct else max(known.values(), default=0)
-    if most < sum(each.wanted or 1 for each in concerned):
+    # of too few devices it is not the constraint that refuses them
+    if most < sum(each.wanted or 1 for each in concerned) <= found.total():
         kind = "must differ" if constraint.distinct else "must be the same"
         texts = [_told(value, number) for value, number in found.most_common()]
         yield f"claim {claim}: {constraint.attribute} {kind}: {', '.join(texts)}"
@@ -40,8 +42,11 @@ def _told(value: Attribute | None, number: int) -> str:
 
 
 def _fitting(view: View, requests: Sequence[RequestVerdict]) -> Iterator[Candidate]:
-    """Yield the devices that one of the requests could have if it were alone."""
-    refused = [{device.device for device in each.refused} for each in requests]
+    """Yield the devices that one of the requests could have, were it not for constraints."""
+    refused = [
+        {device.device for device in each.refused if device.rule is not Rule.CONSTRAINT}
+        for each in requests
+    ]
     for candidate in view.candidates:
         if any(candidate.told not in each for each in refused):
             yield candidate

@@ -128,8 +128,9 @@ class NodeVerdict:
         message: what allocating ended with.
         oddity: how Kubernetes differs here from what one expects.
         pools: those that nothing is allocated from, with the reason.
-        constraints: what those of the claims find, if requests fit but by themselves.
+        constraints: what those of the claims find that can't be met, whatever is freed.
         chosen: devices that the claims would get.
+        enough: those that would meet the constraints of the claims if nobody had them.
     """
 
     node: str
@@ -144,6 +145,7 @@ class NodeVerdict:
     constraints: tuple[str, ...] = ()
     requests: tuple[RequestVerdict, ...] = ()
     chosen: tuple[str, ...] = ()
+    enough: tuple[str, ...] = ()
 
     @property
     def short(self) -> tuple[RequestVerdict, ...]:

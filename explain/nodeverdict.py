@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from allocation.allocator import World, allocate
-from allocation.inuse import DeviceID, device_id
+from allocation.inuse import DeviceID, InUse, device_id
 from allocation.pools import Node
 from allocation.published import Candidate, View
 from allocation.requests import claim_name
@@ -92,9 +92,7 @@ class Ground:
 
     def _refused(self, node: Node, claims: Sequence[JSON], found: Refusals) -> NodeVerdict:
         first = found.reasons[0]
-        requests = tuple(self._requests(node, claims, found))
-        together = first.rule is Rule.TOGETHER
-        view = self.world.published.on(node)
+        constraints, enough = self._constrained(node, claims, found)
         return NodeVerdict(
             node.name,
             False,
@@ -105,9 +103,22 @@ class Ground:
             pools=tuple(each.text for each in found.reasons if each.rule is Rule.POOL)
             if found.outcome is Outcome.REFUSED
             else (),
-            constraints=tuple(values(claims, view, requests)) if together else (),
-            requests=requests,
+            constraints=constraints,
+            requests=tuple(self._requests(node, claims, found)),
+            enough=enough,
         )
+
+    def _constrained(
+        self, node: Node, claims: Sequence[JSON], found: Refusals
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return what constraints would find, or allow, if no device were in use."""
+        if found.outcome is not Outcome.REFUSED or not any(map(_constraints, claims)):
+            return (), ()
+        ideal = allocate(claims, node, replace(self.world, in_use=InUse()), hasty=True)
+        if not isinstance(ideal, Refusals):
+            return (), tuple("/".join(device_id(each)) for each in _results(ideal))
+        requests = tuple(self._requests(node, claims, ideal))
+        return tuple(values(claims, self.world.published.on(node), requests)), ()
 
     def _requests(
         self, node: Node, claims: Iterable[JSON], found: Refusals
@@ -166,6 +177,10 @@ class _Scene:
     def _drawn(self, candidate: Candidate) -> Iterator[Holder]:
         for each in candidate.device.get("consumesCounters") or ():
             yield from self._drawing.get((*candidate.pool.id, each["counterSet"]), ())
+
+
+def _constraints(claim: JSON) -> Sequence[JSON]:
+    return claim["spec"]["devices"].get("constraints") or ()
 
 
 def _is_available(claim: JSON, node: Node) -> bool:

@@ -14,7 +14,7 @@ from explain.pods import explain_pod
 from explain.seen import Seen
 from explain.text import as_text
 from tests.explainparity.mending import Scene, mended
-from tests.support.allocationworld import DRIVER, a_class, ask, claim, device, pool
+from tests.support.allocationworld import DRIVER, a_class, ask, claim, device, holding, pool
 from tests.support.tables import cases
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -173,3 +173,48 @@ def test_a_node_that_has_devices_is_nearer_than_one_without(request_: JSON, help
     assert found.nearest.node == "here"
     assert any(helps in each for each in found.helps), found.helps
     assert not any("have more devices" in each for each in found.helps), found.helps
+
+
+ROOT = "example.com/root"
+PAIR = {"constraints": [{"matchAttribute": ROOT}]}
+
+
+@cases(
+    ("roots", "taken", "helps"),
+    {
+        "no-device-has-it": (
+            [None, None, None],
+            1,
+            [f"claim default/wanted: {ROOT} must be the same: no value (3 devices)"],
+        ),
+        "all-differ": (
+            [1, 2, 3],
+            1,
+            [f"claim default/wanted: {ROOT} must be the same: 1 (1 device), 2 (1 device), 3"],
+        ),
+        "all-differ-and-all-are-taken": (
+            [1, 2],
+            2,
+            [
+                f"{ROOT} must be the same: 1 (1 device), 2 (1 device)",
+                "free here/gpu-0",
+                "free here/gpu-1",
+            ],
+        ),
+        "too-few": ([1], 0, ["have more devices on here"]),
+        "one-that-is-taken-would-do": ([1, 1, 2], 1, ["free here/gpu-0"]),
+        "only-the-other-that-is-taken-would-do": ([2, 1, 1], 2, ["free here/gpu-1"]),
+    },
+)
+def test_nobody_frees_devices_that_a_constraint_refuses_then(
+    roots: list[int | None], taken: int, helps: list[str]
+) -> None:
+    attributes = [{} if each is None else {ROOT: each} for each in roots]
+    devices = [device(f"gpu-{n}", attributes=each) for n, each in enumerate(attributes)]
+    scene = waiting(ask("r", count=2), slices=[pool(*devices)])
+    scene.seen.claims[0]["spec"]["devices"].update(PAIR)
+    held = [holding(*(f"gpu-{n}" for n in range(taken)))] if taken else []
+    seen = replace(scene.seen, claims=(*scene.seen.claims, *held))
+    found = explain_pod(scene.pod, seen, Selectors())
+    assert len(found.helps) == len(helps), found.helps
+    assert all(text in told for text, told in zip(helps, found.helps, strict=True)), found.helps
