@@ -13,7 +13,7 @@ from typing import Final
 from api import __version__
 from dra.errors import CannotCreate
 
-_NAME: Final = re.compile(r"[a-z](?:[-a-z0-9]*[a-z0-9])?")
+_NAME: Final = re.compile(r"[a-z][-a-z0-9]*[a-z0-9]")
 _LONGEST: Final = 40
 
 
@@ -62,9 +62,14 @@ def _project(name: str) -> Mapping[str, str]:
 def _values(name: str) -> Mapping[str, str]:
     if not _NAME.fullmatch(name) or len(name) > _LONGEST:
         raise CannotCreate(
-            f"{name!r} cannot be part of the names of a driver and of a Python module; give at "
-            f"most {_LONGEST} lower-case letters, digits and hyphens, with a letter first and no "
+            f"{name!r} cannot be part of the names of a driver and of a Python module; give 2 to "
+            f"{_LONGEST} lower-case letters, digits and hyphens, with a letter first and no "
             "hyphen last, such as gpu or serial-port"
+        )
+    if name.startswith("test"):
+        raise CannotCreate(
+            f"{name!r} begins with test, so that pytest takes the driver for a test of its own; "
+            f"begin with another word, as rig-{name}"
         )
     return {
         "name": name,

@@ -139,12 +139,16 @@ def _request(request: RequestVerdict) -> str:
 def miss(node: NodeVerdict) -> str:
     """Return what a node has of what is asked for, empty if that is not what it lacks."""
     parts = [
-        f"{each.fitting if each.wanted is not None else 0} of "
-        f"{each.wanted if each.wanted is not None else 'all'} for request {each.request} of claim "
-        f"{each.claim}"
+        f"{each.fitting} of {_wanted(each)} for request {each.request} of claim {each.claim}"
         for each in node.short
     ]
     return f"{node.node} has {listed(parts, _NAMES)}" if parts else ""
+
+
+def _wanted(request: RequestVerdict) -> str:
+    if request.wanted is not None:
+        return str(request.wanted)
+    return f"all {request.selected}" if request.selected else "all"
 
 
 def _devices(node: NodeVerdict) -> Iterator[str]:

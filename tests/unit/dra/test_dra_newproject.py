@@ -100,12 +100,32 @@ def test_a_linter_finds_nothing(tool: str, arguments: list[str], project: Path) 
 
 @pytest.mark.parametrize(
     "name",
-    ["", "Gpu", "3d", "a_b", "a.b", "-a", "a-", "gpu driver", "gpü", "../gpu", "a\n", "a" * 41],
+    [
+        "",
+        "a",
+        "Gpu",
+        "3d",
+        "a_b",
+        "a.b",
+        "-a",
+        "a-",
+        "gpu driver",
+        "gpü",
+        "../gpu",
+        "a\n",
+        "a" * 41,
+    ],
 )
 def test_a_name_that_cannot_be(name: str, tmp_path: Path) -> None:
     with pytest.raises(CannotCreate, match="lower-case letters, digits and hyphens"):
         create(name, tmp_path / "project")
     assert not (tmp_path / "project").exists()
+
+
+@pytest.mark.parametrize("name", ["test", "test-rig", "tester"])
+def test_a_name_by_which_pytest_collects_the_driver(name: str, tmp_path: Path) -> None:
+    with pytest.raises(CannotCreate, match=f"'{name}' begins with test.* as rig-{name}"):
+        create(name, tmp_path / "project")
 
 
 def test_a_directory_in_use_is_left_alone(tmp_path: Path) -> None:

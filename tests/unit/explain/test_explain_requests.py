@@ -125,6 +125,13 @@ def test_only_where_there_is_no_device_more_of_them_help() -> None:
     assert found.helps == ("have more devices on here, for request r",)
 
 
+def test_how_many_a_node_has_of_all_that_are_wanted() -> None:
+    scene = waiting(ask(count="All"), slices=[DEVICES])
+    seen = replace(scene.seen, claims=(*scene.seen.claims, holding("gpu-0")))
+    text = as_text(explain_pod(scene.pod, seen, Selectors()))
+    assert "nearest miss: here has 1 of all 2 for request r of claim default/wanted" in text
+
+
 def test_two_requests_for_all_take_devices_from_each_other() -> None:
     found = explained(ask("a", count="All"), ask("b", count="All"), slices=[DEVICES])
     text = "ask for a number of devices instead of all: request"
