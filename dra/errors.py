@@ -176,6 +176,10 @@ class CannotServe(DriverError):
     """The plugin cannot run here until somebody changes the machine or a flag."""
 
 
+class StoppedEarly(DriverError):
+    """The program was told to end before it had started."""
+
+
 class CannotCreate(DriverError):
     """The name or directory of a new driver's project will not do."""
 

@@ -12,6 +12,8 @@ from typing import Any, NoReturn
 from dra import startup
 from dra.driver import Driver
 from dra.drivercode import driver_code
+from dra.errors import StoppedEarly
+from dra.offer import DISCOVER
 from dra.settings import (
     NodeConfig,
     arguments,
@@ -50,9 +52,15 @@ def program_of(make: Callable[..., Driver]) -> Program:
         configure(common.logging_format, common.verbosity)
         with Lifecycle() as life:
             life.install_signals()
-            with driver_code("__init__", name):
-                driver = make(**arguments(make, values))
-            return serve(life, driver, NodeConfig.read(values), common)
+            try:
+                driver = startup.answer_of(life, "__init__", lambda: made(values))
+                return serve(life, driver, NodeConfig.read(values), common)
+            except StoppedEarly:
+                return life.wait()
+
+    def made(values: dict[str, Any]) -> Driver:
+        with driver_code("__init__", name):
+            return make(**arguments(make, values))
 
     name = getattr(make, "__name__", "driver")
     main.__doc__ = (inspect.getdoc(make) or "").partition("\nArgs:\n")[0]
@@ -67,9 +75,11 @@ def serve(life: Lifecycle, driver: Driver, config: NodeConfig, common: ServingCo
     Raises:
         ConfigError: of kube or ops; nothing can run with these settings.
         CannotServe: nothing can run on this machine as it is, or with such devices.
+        StoppedEarly: a signal came before the driver had told its devices.
     """
     contract = driver.contract
     around, lock = startup.surroundings(life, contract, config, common, contract.driver_name)
-    plugin = structured(around, driver, rolling=bool(config.rolling_update))
+    rolling = bool(config.rolling_update)
+    plugin = startup.answer_of(life, DISCOVER, lambda: structured(around, driver, rolling=rolling))
     serve_http(life, common, around.metrics, plugin.readiness_checks())
     return startup.run(life, around, lambda: plugin.start(life, lock))

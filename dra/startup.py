@@ -7,16 +7,18 @@ Source: k8s.io/dynamic-resource-allocation kubeletplugin, which starts and stops
 """
 
 import gc
+import itertools
 import sys
 import threading
 from collections.abc import Callable
-from typing import Final
+from concurrent.futures import Future, wait
+from typing import Final, TypeVar
 
 from api import __version__
 from api.contract import Contract
 from api.errors import DriverError
 from api.objects import NodeName
-from dra.errors import CannotServe
+from dra.errors import CannotServe, StoppedEarly
 from dra.patience import Patience
 from dra.places import NodeLock
 from dra.settings import NodeConfig
@@ -35,7 +37,41 @@ SWITCH_SECONDS: Final = 0.0005
 
 BACKOFF: Final = Backoff(first=0.5, longest=15.0)
 
+T = TypeVar("T")
+
 _LOG = get_logger("plugin")
+
+
+def answer_of(life: Lifecycle, method: str, ask: Callable[[], T], told_each: int = 100) -> T:
+    """Return what code of the driver answers; that it has not yet is in the log.
+
+    Args:
+        life: of the program.
+        method: of the driver, for the log.
+        ask: calls it, in a thread of its own: nothing else ends what hangs in it.
+        told_each: tenths of a second between two lines of the log.
+
+    Raises:
+        StoppedEarly: a signal came first.
+        Exception: what `ask` raises.
+    """
+    answer: Future[T] = Future()
+    threading.Thread(target=lambda: _keep(answer, ask), name="driver", daemon=True).start()
+    for tenths in itertools.count(1):
+        if wait([answer], timeout=0.1).done:
+            break
+        if life.stop.is_set():
+            raise StoppedEarly(f"the program was stopped while the driver was in {method}")
+        if tenths % told_each == 0:
+            _LOG.warning("Driver has not returned yet", method=method, seconds=tenths / 10)
+    return answer.result()
+
+
+def _keep(answer: "Future[T]", ask: Callable[[], T]) -> None:
+    try:
+        answer.set_result(ask())
+    except BaseException as error:  # noqa: BLE001 - who waits for it raises it
+        answer.set_exception(error)
 
 
 def surroundings(

@@ -36,6 +36,20 @@ class Slow(Gpus):
         print("PREPARING", flush=True)
         time.sleep(0.5)
         return super().prepare(claim)
+
+class Searching(Gpus):
+    """Lend gpus."""
+
+    def discover(self):
+        print("ASKED", flush=True)
+        time.sleep(1000)
+
+class Opening(Gpus):
+    """Lend gpus."""
+
+    def __init__(self):
+        print("ASKED", flush=True)
+        time.sleep(1000)
 '''
 
 
@@ -189,6 +203,19 @@ class TestProcess:
         assert running.returncode == 0
         assert [json.loads(line)["msg"] for line in errors.splitlines()][-1] == "Stopped"
         assert sockets(dra_node) == []
+
+    @pytest.mark.parametrize("driver", ["Searching", "Opening"])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_ends_by_a_signal_while_the_driver_hangs_at_the_start(
+        self, dra_node: Node, tmp_path: Path, driver: str, number: signal.Signals
+    ) -> None:
+        with process(dra_node, tmp_path, "-v=2", target=f"slow:{driver}") as running:
+            assert running.stdout is not None
+            assert running.stdout.readline() == "ASKED\n"
+            running.send_signal(number)
+            _, errors = running.communicate(timeout=20)
+        assert (running.returncode, "Traceback" in errors) == (0, False), errors
+        assert '"Stopped" exit_code=0' in errors
 
     def test_finishes_the_call_under_way(self, dra_node: Node, tmp_path: Path) -> None:
         with process(dra_node, tmp_path, "-v=2") as running:
