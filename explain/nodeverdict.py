@@ -20,6 +20,7 @@ from explain.holders import Holder
 from explain.requested import asked
 
 _SCARCE: Final = (Rule.IN_USE, Rule.CAPACITY)
+_COMPETING: Final = (Rule.COUNTERS, Rule.SAME_CLAIM, Rule.CONSTRAINT)
 _UNTOLD: Final = (Outcome.UNKNOWN, Outcome.GAVE_UP)
 
 
@@ -92,7 +93,8 @@ class Ground:
 
     def _refused(self, node: Node, claims: Sequence[JSON], found: Refusals) -> NodeVerdict:
         first = found.reasons[0]
-        constraints, enough = self._constrained(node, claims, found)
+        ideal = self._ideal(node, claims, found)
+        constraints, enough = self._constrained(node, claims, ideal)
         return NodeVerdict(
             node.name,
             False,
@@ -104,24 +106,36 @@ class Ground:
             if found.outcome is Outcome.REFUSED
             else (),
             constraints=constraints,
-            requests=tuple(self._requests(node, claims, found)),
+            requests=tuple(self._requests(node, claims, found, ideal)),
             enough=enough,
         )
 
-    def _constrained(
+    def _ideal(
         self, node: Node, claims: Sequence[JSON], found: Refusals
+    ) -> Allocation | Refusals | None:
+        """Return what came of it if no device were in use, None if that makes no difference."""
+        scarce = any(each.rule in (*_SCARCE, Rule.COUNTERS) for each in found.reasons)
+        if found.outcome is not Outcome.REFUSED or not (scarce or any(map(_constraints, claims))):
+            return None
+        return allocate(claims, node, replace(self.world, in_use=InUse()), hasty=True)
+
+    def _constrained(
+        self, node: Node, claims: Sequence[JSON], ideal: Allocation | Refusals | None
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what constraints would find, or allow, if no device were in use."""
-        if found.outcome is not Outcome.REFUSED or not any(map(_constraints, claims)):
+        if ideal is None or not any(map(_constraints, claims)):
             return (), ()
-        ideal = allocate(claims, node, replace(self.world, in_use=InUse()), hasty=True)
-        if not isinstance(ideal, Refusals):
+        if isinstance(ideal, Allocation):
             return (), tuple("/".join(device_id(each)) for each in _results(ideal))
         requests = tuple(self._requests(node, claims, ideal))
         return tuple(values(claims, self.world.published.on(node), requests)), ()
 
     def _requests(
-        self, node: Node, claims: Iterable[JSON], found: Refusals
+        self,
+        node: Node,
+        claims: Iterable[JSON],
+        found: Refusals,
+        ideal: Allocation | Refusals | None = None,
     ) -> Iterator[RequestVerdict]:
         """Yield what the node has for each request, if that was looked at."""
         if found.outcome is not Outcome.REFUSED:
@@ -129,7 +143,7 @@ class Ground:
         view = self.world.published.on(node)
         scene = _Scene(view, self.holders)
         by_request: dict[tuple[str, str], list[DeviceRefusal]] = {}
-        for each in found.reasons:
+        for each in _lasting(found, ideal):
             if each.device:
                 told = scene.refusal(each)
                 by_request.setdefault((each.claim, each.request), []).append(told)
@@ -177,6 +191,20 @@ class _Scene:
     def _drawn(self, candidate: Candidate) -> Iterator[Holder]:
         for each in candidate.device.get("consumesCounters") or ():
             yield from self._drawing.get((*candidate.pool.id, each["counterSet"]), ())
+
+
+def _lasting(found: Refusals, ideal: Allocation | Refusals | None) -> Iterator[Refusal]:
+    """Yield the reasons; of a device in use what would refuse it otherwise, if anything."""
+    others = ideal.reasons if isinstance(ideal, Refusals) else ()
+    lasting = {
+        (each.claim, each.request, each.device): each
+        for each in others
+        if each.rule not in _COMPETING
+    }
+    for each in found.reasons:
+        is_scarce = each.device and each.rule in _SCARCE
+        key = (each.claim, each.request, each.device)
+        yield lasting.get(key, each) if is_scarce else each
 
 
 def _constraints(claim: JSON) -> Sequence[JSON]:

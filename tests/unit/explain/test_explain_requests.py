@@ -182,6 +182,30 @@ def test_a_node_that_has_devices_is_nearer_than_one_without(request_: JSON, help
     assert not any("have more devices" in each for each in found.helps), found.helps
 
 
+@cases(
+    ("request_", "fields", "rule", "helps"),
+    {
+        "too-small": (
+            ask(capacity={"requests": {"memory": "8Gi"}}),
+            {"capacity": {"memory": "4Gi"}},
+            Rule.CAPACITY,
+            "memory",
+        ),
+        "tainted": (ask(), {"taints": [SICK]}, Rule.TAINT, "add a toleration to the request"),
+    },
+)
+def test_nobody_frees_a_device_that_is_refused_then_too(
+    request_: JSON, fields: JSON, rule: Rule, helps: str
+) -> None:
+    scene = waiting(request_, slices=[pool(device("gpu-0", **fields))])
+    seen = replace(scene.seen, claims=(*scene.seen.claims, holding("gpu-0")))
+    found = explain_pod(scene.pod, seen, Selectors())
+    assert found.nearest is not None
+    assert [dict(each.rules) for each in found.nearest.requests] == [{rule: 1}]
+    assert not any("free" in each for each in found.helps), found.helps
+    assert any(helps in each for each in found.helps), found.helps
+
+
 ROOT = "example.com/root"
 PAIR = {"constraints": [{"matchAttribute": ROOT}]}
 
