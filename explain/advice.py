@@ -49,6 +49,9 @@ def advice(node: NodeVerdict, now: datetime) -> Iterator[str]:
     if to_free := _enough(node):
         yield from (_free(each, now) for each in to_free)
         return
+    if node.crowded:
+        yield from _less(node)
+        return
     if node.rule is Rule.TOGETHER:
         yield from _together(node, now)
     for request in node.short:
@@ -72,12 +75,17 @@ def _together(node: NodeVerdict, now: datetime) -> Iterator[str]:
     if len(held) < lack:
         for request in node.requests:
             yield from _hints(request, node)
-        greedy = [each for each in node.requests if each.wanted is None]
-        for each in greedy:
-            about = f"request {each.request} of claim {each.claim}"
-            yield f"ask for a number of devices instead of all: {about}"
-        if not node.constraints and not greedy:
-            yield f"ask for less, or have more devices on {node.node}"
+        yield from _less(node)
+
+
+def _less(node: NodeVerdict) -> Iterator[str]:
+    """Yield what helps requests of which each takes too much for all of them."""
+    greedy = [each for each in node.requests if each.wanted is None]
+    for each in greedy:
+        about = f"request {each.request} of claim {each.claim}"
+        yield f"ask for a number of devices instead of all: {about}"
+    if not node.constraints and not greedy:
+        yield f"ask for less, or have more devices on {node.node}"
 
 
 def _request(request: RequestVerdict, now: datetime, node: NodeVerdict) -> Iterator[str]:

@@ -131,6 +131,7 @@ class NodeVerdict:
         constraints: what those of the claims find that can't be met, whatever is freed.
         chosen: devices that the claims would get.
         enough: those that would meet the constraints of the claims if nobody had them.
+        crowded: whether the devices would not do for all requests either if nobody had any.
     """
 
     node: str
@@ -146,6 +147,7 @@ class NodeVerdict:
     requests: tuple[RequestVerdict, ...] = ()
     chosen: tuple[str, ...] = ()
     enough: tuple[str, ...] = ()
+    crowded: bool = False
 
     @property
     def short(self) -> tuple[RequestVerdict, ...]:

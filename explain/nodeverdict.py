@@ -108,6 +108,7 @@ class Ground:
             constraints=constraints,
             requests=tuple(self._requests(node, claims, found, ideal)),
             enough=enough,
+            crowded=not constraints and _together(ideal) and first.rule is not Rule.TOGETHER,
         )
 
     def _ideal(
@@ -191,6 +192,10 @@ class _Scene:
     def _drawn(self, candidate: Candidate) -> Iterator[Holder]:
         for each in candidate.device.get("consumesCounters") or ():
             yield from self._drawing.get((*candidate.pool.id, each["counterSet"]), ())
+
+
+def _together(ideal: Allocation | Refusals | None) -> bool:
+    return isinstance(ideal, Refusals) and ideal.reasons[0].rule is Rule.TOGETHER
 
 
 def _lasting(found: Refusals, ideal: Allocation | Refusals | None) -> Iterator[Refusal]:

@@ -14,7 +14,17 @@ from explain.pods import explain_pod
 from explain.seen import Seen
 from explain.text import as_text
 from tests.explainparity.mending import Scene, mended
-from tests.support.allocationworld import DRIVER, a_class, ask, claim, device, holding, pool
+from tests.support.allocationworld import (
+    DRIVER,
+    a_class,
+    ask,
+    claim,
+    counters,
+    device,
+    drawing,
+    holding,
+    pool,
+)
 from tests.support.tables import cases
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)
@@ -204,6 +214,27 @@ def test_nobody_frees_a_device_that_is_refused_then_too(
     assert [dict(each.rules) for each in found.nearest.requests] == [{rule: 1}]
     assert not any("free" in each for each in found.helps), found.helps
     assert any(helps in each for each in found.helps), found.helps
+
+
+PARTS = {"whole": 16, "half-0": 8, "half-1": 8}
+CARD = [counters("card"), pool(*(drawing(n, u) for n, u in PARTS.items()), count=2)]
+
+
+@cases(
+    ("request_", "taken", "helps"),
+    {
+        "all": (
+            ask(count="All"),
+            "half-0",
+            "ask for a number of devices instead of all: request r of claim default/wanted",
+        ),
+        "too-many": (ask(count=3), "whole", "ask for less, or have more devices on here"),
+    },
+)
+def test_nobody_frees_parts_that_never_fit_together(request_: JSON, taken: str, helps: str) -> None:
+    scene = waiting(request_, slices=CARD)
+    seen = replace(scene.seen, claims=(*scene.seen.claims, holding(taken)))
+    assert explain_pod(scene.pod, seen, Selectors()).helps == (helps,)
 
 
 ROOT = "example.com/root"
