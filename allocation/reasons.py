@@ -13,6 +13,7 @@ from allocation.published import Candidate, View
 from allocation.requests import Ended, Request
 from allocation.state import State, Why
 from allocation.verdicts import Outcome, Refusal, Rule
+from api.texts import counted
 
 _TEXTS = {
     Rule.BINDING_CONDITIONS: "it has binding conditions, but the feature is disabled",
@@ -133,8 +134,10 @@ def _is_spelled_otherwise(request: Request, candidate: Candidate) -> bool:
 def _together(view: View, problem: Problem) -> Refusal:
     count = sum(len(claim.requests) for claim in problem.claims)
     names = ", ".join(claim.name for claim in problem.claims)
+    devices = counted(len(view.candidates), "device")
     text = (
-        f"each of the {count} requests of {names} fits by itself, "
-        f"but not all together on {len(view.candidates)} devices"
+        f"each of the {count} requests of {names} fits by itself, but not all together on {devices}"
     )
+    if count == 1:
+        text = f"the request of {names} finds enough one by one, but not together, of {devices}"
     return Refusal(Rule.TOGETHER, view.node.name, text)

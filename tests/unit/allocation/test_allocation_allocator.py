@@ -212,7 +212,16 @@ def test_requests_that_fit_one_by_one_only() -> None:
     assert found.reasons[0].rule is Rule.TOGETHER
     assert found.message == (
         "each of the 2 requests of default/a, default/b fits by itself, "
-        "but not all together on 1 devices"
+        "but not all together on 1 device"
+    )
+
+
+def test_devices_of_one_request_that_fit_one_by_one_only() -> None:
+    parts = pool(drawing("whole", 16), drawing("half", 8), count=2)
+    found = refused(Cluster([counters("card"), parts]).allocate(claim(ask(count=2))))
+    assert found.reasons[0].rule is Rule.TOGETHER
+    assert found.message == (
+        "the request of default/claim finds enough one by one, but not together, of 2 devices"
     )
 
 
