@@ -45,8 +45,10 @@ def read_kubeconfig(path: str) -> Access:
         _check_exists(path)
         _load(config_file=path, client_configuration=found, persist_config=False)
     except _UNREADABLE as error:
+        # the package takes the file to be one, and fails at what is not there
+        is_other = isinstance(error, LookupError | TypeError | AttributeError)
         raise ConfigError(
-            f"kubeconfig {path}: {error}; "
+            f"kubeconfig {path}: {'it is no kubeconfig' if is_other else error}; "
             "set --kubeconfig or KUBECONFIG to a kubeconfig that this user can read"
         ) from error
     return Access(

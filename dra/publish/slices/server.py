@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from api.claims.versions import STRUCTURED, choose, read_claim
 from api.conversion import converted
 from api.names import RESOURCE_GROUP
-from api.objects import JSON, uid_of
+from api.objects import JSON, NodeName
 from api.resources import NODES, STRUCTURED_VERSIONS, Resource
 from dra.drivercode import DeviceKey
+from dra.publish.nodestate import find_node_uid
 from kube.client import Client
 from kube.errors import NotFound
 
@@ -95,12 +96,16 @@ class SliceServer:
             raise
 
     def owner(self, node: str) -> JSON:
-        """Return the owner reference of the slices of a Node, by reading it."""
+        """Return the owner reference of the slices of a Node, by reading it.
+
+        Raises:
+            NodeUnknown: there is no Node of that name.
+        """
         return {
             "apiVersion": NODES.api_version,
             "kind": NODES.kind,
             "name": node,
-            "uid": uid_of(self._api.get(NODES, node)),
+            "uid": find_node_uid(self._api, NodeName(node)),
             "controller": True,
         }
 

@@ -114,6 +114,14 @@ def test_unreadable_file_is_named_with_the_remedy(tmp_path: Path, content: str) 
     assert "--kubeconfig" in str(caught.value)
 
 
+@cases("content", {"list": "- a", "number": "3", "text": "apiVersion"})
+def test_what_is_no_kubeconfig_is_said_to_be_none(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "config"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=f"kubeconfig {path}: it is no kubeconfig; set "):
+        read_kubeconfig(str(path))
+
+
 @cases("given", {"one": "{0}/none", "several": "{0}/none:{0}/neither", "home": "~/.kube/none"})
 def test_missing_file_is_said_to_be_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str

@@ -170,6 +170,15 @@ def test_a_failure_is_told_once_and_what_failed_is_tried_again(
     assert rig.devices == ["gpu-0"]
 
 
+def test_a_node_that_does_not_exist_is_named_with_the_setting(
+    rig: SliceRig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.api.remove(NODES, NODE)
+    rig.publish(Device("gpu-0"))
+    (record,) = [each for each in caplog.records if "Failed" in each.message]
+    assert f"Node {NODE} does not exist; set --node-name (NODE_NAME)" in str(record.__dict__)
+
+
 def test_a_long_failure_is_tried_again_twice_a_minute(rig: SliceRig) -> None:
     rig.api.fault = lambda verb, *_: ConnectFailed("away") if verb == "create" else None
     rig.publish(Device("gpu-0"))
