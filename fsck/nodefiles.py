@@ -32,8 +32,9 @@ def node_of(contract: Contract, cdi_root: Path, directory: Path, node: str) -> N
     Raises:
         WrongPlace: they have none, or those of another node.
     """
-    if not any(name.startswith(contract.cdi_file_prefix) for name in _names(cdi_root, CDI_SETTING)):
-        raise _wrong(cdi_root, "has no CDI file of this driver", CDI_SETTING)
+    prefix = contract.cdi_file_prefix
+    if not any(name.startswith(prefix) for name in _names(cdi_root, CDI_SETTING)):
+        raise _wrong(cdi_root, f"has no CDI file of this driver, {prefix}…", CDI_SETTING)
     if not _names(directory, PLUGINS_SETTING):
         raise _wrong(directory, "is empty", PLUGINS_SETTING)
     written = find_node(contract, CdiDirectory(cdi_root, contract).read_common())

@@ -95,7 +95,7 @@ def test_files_of_the_node_are_counted(server: Server, disk: Disk, options: list
     [
         (lambda _: None, ["--node-name", "node-2"], "those of node node-1, not of node-2; give "),
         (lambda _: None, ["--node-name", "x"], "those of node node-1, not of x; give --node-name "),
-        (lambda d: d.clear(d.cdi), [], "/cdi has no CDI file of this driver; give the "),
+        (lambda d: d.clear(d.cdi), [], "/cdi has no CDI file of this driver, k8s."),
         (lambda d: d.cdi.rename(d.cdi / "../x"), [], "/cdi cannot be read: No such file or dir"),
         (lambda d: d.clear(d.own), [], f"/{FAKE.driver_name} is empty; give the directory"),
         (
