@@ -69,10 +69,14 @@ def _objects(file: IO[str]) -> Iterator[JSON]:
         documents = list(yaml.safe_load_all(file))
     except yaml.YAMLError as error:
         raise UsageFailure(f"{file.name} is not YAML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageFailure(f"{file.name} is not UTF-8: {error}; save it as UTF-8") from error
     for document in filter(None, documents):
         listed = isinstance(document, dict) and document.get("kind") == "List"
-        for obj in (document.get("items") or []) if listed else [document]:
-            if not (isinstance(obj, dict) and obj.get("kind")):
+        items = (document.get("items") or []) if listed else [document]
+        for obj in items if isinstance(items, list) else [items]:
+            kind = obj.get("kind") if isinstance(obj, dict) else None
+            if not (kind and isinstance(kind, str)):
                 raise UsageFailure(f"{file.name} has something that is not an object with a kind")
             yield obj
 

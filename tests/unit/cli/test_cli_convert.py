@@ -78,6 +78,8 @@ WRONG = {
         "ResourceClaim mine does not have the form of its kind",
     ),
     "items": ("kind: List\nitems: [1]\n", "not an object with a kind"),
+    "no-items": ("kind: List\nitems: 3\n", "not an object with a kind"),
+    "kind-of-another-type": (CLAIM.replace("ResourceClaim", "[a]"), "not an object with a kind"),
 }
 
 
@@ -86,6 +88,15 @@ def test_what_cannot_be_converted_is_named(text: str, told: str) -> None:
     found = run("-f", "-", "--to", "v1beta1", text=text)
     assert found.exit_code == 2
     assert told in found.output
+    assert len(found.output.splitlines()) == 1
+
+
+def test_a_file_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "claim.yaml"
+    path.write_text(CLAIM, encoding="utf-16")
+    found = run("-f", str(path), "--to", "v1beta1")
+    assert found.exit_code == 2
+    assert f"{path} is not UTF-8" in found.output
     assert len(found.output.splitlines()) == 1
 
 
