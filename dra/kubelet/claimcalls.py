@@ -31,6 +31,9 @@ CLAIMS: Final = 32
 _LATE_SECONDS: Final = MARGIN_SECONDS / 2
 """After the deadline, for what keeps to it and fails with a reason of its own."""
 
+_GLANCE_SECONDS: Final = 0.5
+"""Between two looks whether the caller still waits."""
+
 
 class ClaimCalls:
     """Serves the claims of all calls of a plugin; thread-safe."""
@@ -70,9 +73,18 @@ class ClaimCalls:
             self._threads.run(partial(copy_context().run, work))
         late = self._clock() + min(max(self._left(), 0.0) + _LATE_SECONDS, threading.TIMEOUT_MAX)
         for served in found:
-            with suppress(TimeoutError):
-                served.future.exception(max(late - self._clock(), 0.0))
+            self._wait(served, late)
         return found
+
+    def _wait(self, served: "Served[T]", late: float) -> None:
+        """Wait until a claim is served, and no longer than somebody waits for the call."""
+        deadline = deadlines.current()
+        while not served.future.done():
+            left = late - self._clock()
+            if left <= 0 or not (deadline is None or deadline.active()):
+                return
+            with suppress(TimeoutError):
+                served.future.exception(min(left, _GLANCE_SECONDS))
 
     def _serve(self, served: "Served[T]", serve: Callable[[ClaimRef], T]) -> None:
         try:

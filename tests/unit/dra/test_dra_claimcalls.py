@@ -74,6 +74,22 @@ def test_thread_of_a_claim_that_hangs_does_not_keep_the_program(driver: Hanging)
     assert all(thread.daemon for thread in set(threading.enumerate()) - before)
 
 
+def test_call_that_nobody_waits_for_is_over(driver: Hanging) -> None:
+    """Its thread is one that the end of the program waits for."""
+    gone = threading.Event()
+    ended: list[Served[str]] = []
+
+    def work() -> None:
+        with limited(Deadline(time.monotonic() + 45, lambda: not gone.is_set())):
+            ended.extend(ClaimCalls().each([A], driver))
+
+    calling = threading.Thread(target=work, daemon=True)
+    calling.start()
+    gone.set()
+    calling.join(5)
+    assert [each.ref for each in ended] == [A]
+
+
 def test_claim_is_served_by_one_call_at_a_time() -> None:
     calls, inside, most = ClaimCalls(), [], []
 
