@@ -14,6 +14,7 @@ DEFAULT = "1.30"
 _PATCHES: Mapping[int, int] = {
     27: 4,
     28: 4,
+    29: 15,
     30: 14,
     31: 4,
     32: 4,
