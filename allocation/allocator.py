@@ -258,7 +258,7 @@ class _Attempt:
             return Ended(Outcome.UNKNOWN, refusal)
         if selected.invalid:
             text = f"{source}: CEL compile error: compilation failed: {selected.error}"
-            return invalid(Rule.SELECTOR_ERROR, self._node, text, **about)
+            return invalid(Rule.SELECTOR_SYNTAX, self._node, text, **about)
         text = f"{source} on device {candidate.told}: CEL runtime error: {selected.error}"
         oddity = "a selector that fails on one device ends the attempt on all nodes"
         return invalid(Rule.SELECTOR_ERROR, self._node, text, oddity=oddity, **about)

@@ -31,6 +31,7 @@ class Rule(StrEnum):
     CLASS = "class"
     REQUEST = "request"
     SELECTOR_ERROR = "selector-error"
+    SELECTOR_SYNTAX = "selector-syntax"
     CAPACITY_ERROR = "capacity-error"
     UNKNOWN = "unknown"
     BUDGET = "budget"

@@ -21,6 +21,7 @@ _HINTS: Final = {
 _INVALID: Final = {
     Rule.CLASS: "create the class, or name one that exists",
     Rule.SELECTOR_ERROR: "mend the selector: ask first for device.driver, and has(…) of a key",
+    Rule.SELECTOR_SYNTAX: "write the selector as CEL that this version of Kubernetes compiles",
     Rule.POOL: "wait for the driver to publish all slices, or ask for a number of devices",
     Rule.FEATURE: "turn the feature gate on, or do without it",
     Rule.RESULTS: "ask for fewer devices in a claim",

@@ -238,6 +238,12 @@ ENDS: dict[str, tuple[Cluster, list[JSON], Rule, str]] = {
         Rule.SELECTOR_ERROR,
         f"selector #0 on device {DRIVER}/here/bare: CEL runtime error: no such key: size",
     ),
+    "syntax": (
+        Cluster([TWO]),
+        [claim(ask("r", "device.driver =="))],
+        Rule.SELECTOR_SYNTAX,
+        "selector #0: CEL compile error: compilation failed: ",
+    ),
     "all-of-a-pool-that-changes": (
         Cluster([TWO, pool(SMALL, driver="z.example.com", count=2)]),
         [claim(ask(count="All"))],
