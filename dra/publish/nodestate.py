@@ -26,9 +26,10 @@ from api.nas import (
     status_patch,
 )
 from api.objects import JSON, ClaimUID, NodeName, object_key, uid_of
-from api.resources import NODES, STATES
+from api.resources import STATES
 from dra.devicestate.publisher import Precondition
-from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
+from dra.errors import AllocationChanged, NodeStateMissing
+from dra.publish.owner import find_node_uid, owned_by
 from kube.cache import revision
 from kube.calls import Patch
 from kube.errors import Conflict, Invalid, NotFound
@@ -261,22 +262,6 @@ class NodeState:
         return stored
 
 
-def find_node_uid(client: Api, node: NodeName) -> str:
-    """Return the uid of a Node.
-
-    Raises:
-        NodeUnknown: there is no Node of that name.
-        KubeError: it cannot be read.
-    """
-    try:
-        return uid_of(client.get(NODES, node))
-    except NotFound as error:
-        raise NodeUnknown(
-            f"Node {node} does not exist; set --node-name (NODE_NAME) to the name of the Node "
-            "that this runs on, or wait until its kubelet has registered"
-        ) from error
-
-
 def get_or_create(client: Api, node: NodeName, namespace: str, owner: str) -> JSON:
     """Return the stored NAS of a node; makes one, owned by the Node with uid `owner`, if needed.
 
@@ -290,20 +275,6 @@ def get_or_create(client: Api, node: NodeName, namespace: str, owner: str) -> JS
         created = client.create(STATES, new_nas(node, namespace, owner), namespace)
     _LOG.info("NodeAllocationState created", node=node, namespace=namespace)
     return created
-
-
-def owned_by(raw: JSON, node: NodeName, owner: str) -> list[JSON] | None:
-    """Return ownerReferences with the present Node in place of former ones, None if all is well.
-
-    A Node that was deleted and registered again has another uid, and a NAS owned by the former
-    one is garbage to Kubernetes.
-    """
-    present: list[JSON] = list(raw["metadata"].get("ownerReferences") or [])
-    nodes = [ref for ref in present if ref.get("kind") == "Node"]
-    if [ref.get("uid") for ref in nodes] == [owner]:
-        return None
-    others = [ref for ref in present if ref.get("kind") != "Node"]
-    return [*others, {"apiVersion": "v1", "kind": "Node", "name": node, "uid": owner}]
 
 
 def conditional_patch(

@@ -14,7 +14,8 @@ from api.names import STATUS_NOT_READY, STATUS_READY
 from api.nas import status_patch
 from api.objects import NodeName
 from api.resources import STATES
-from dra.publish.nodestate import find_node_uid, get_or_create
+from dra.publish.nodestate import get_or_create
+from dra.publish.owner import find_node_uid
 from kube.client import Client
 from kube.errors import AlreadyExists, NotFound
 from ops.apiserver import still_waiting

@@ -10,7 +10,7 @@ from api.names import RESOURCE_GROUP
 from api.objects import JSON, NodeName
 from api.resources import NODES, STRUCTURED_VERSIONS, Resource
 from dra.drivercode import DeviceKey
-from dra.publish.nodestate import find_node_uid
+from dra.publish.owner import find_node_uid
 from kube.client import Client
 from kube.errors import NotFound
 

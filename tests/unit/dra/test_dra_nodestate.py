@@ -10,7 +10,8 @@ from api.objects import JSON, ClaimUID, DeviceID, NodeName
 from api.resources import NODES, STATES
 from dra.errors import AllocationChanged, NodeStateMissing, NodeUnknown
 from dra.publish import nodestate
-from dra.publish.nodestate import NodeState, conditional_patch, find_node_uid, owned_by
+from dra.publish.nodestate import NodeState, conditional_patch
+from dra.publish.owner import find_node_uid, owned_by
 from kube.errors import Conflict, KubeError, NotFound
 from kube.store import Store
 from testing.apiserver import MemoryApi
