@@ -140,11 +140,15 @@ def _wrong(answer: Answered) -> Iterator[str]:
                 yield f"request {name!r} has an alternative, so that no container gets {device}"
 
 
+_OWN_CONNECTION: Final = (("grpc.use_local_subchannel_pool", 1),)
+"""Channels to the same path share one otherwise, also to a socket that is not there any more."""
+
+
 class KubeletCalls:
     """One connection to a plugin's socket; raises grpc.RpcError as gRPC does."""
 
     def __init__(self, socket: Path) -> None:
-        self._channel = grpc.insecure_channel(f"unix:{socket}")
+        self._channel = grpc.insecure_channel(f"unix:{socket}", _OWN_CONNECTION)
 
     def __enter__(self) -> Self:
         return self

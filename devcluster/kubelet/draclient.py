@@ -80,7 +80,9 @@ class DraClient:
         chosen = service or dialect.calls.legacy
         if chosen is None:
             raise ValueError(f"kubelets of {dialect.version} call what a plugin lists")
-        self._channel = grpc.insecure_channel(f"unix:{endpoint}")
+        # with another channel to this path it would share a connection to whoever had it before
+        own = (("grpc.use_local_subchannel_pool", 1),)
+        self._channel = grpc.insecure_channel(f"unix:{endpoint}", own)
         self._dialect = dialect
         self._clock = clock
         self._service = chosen

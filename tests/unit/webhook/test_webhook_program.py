@@ -63,9 +63,21 @@ class Hook:
         self.process = subprocess.Popen(command, stderr=self.log, cwd=root)
 
     def connect(self) -> http.client.HTTPSConnection:
-        """Open a connection as an API server would now."""
+        """Open a connection as an API server would, which hears of a new bundle at once."""
+        while True:
+            bundle = self._bundle()
+            try:
+                return self._connected(bundle)
+            except ssl.SSLCertVerificationError:
+                if bundle == self._bundle():
+                    raise
+
+    def _bundle(self) -> str:
         bundle = configuration.trusted(self.api.find(VALIDATING_WEBHOOKS, "hook"))
         assert bundle
+        return bundle
+
+    def _connected(self, bundle: str) -> http.client.HTTPSConnection:
         context = ssl.create_default_context(cadata=bundle)
         plain = socket.create_connection(("127.0.0.1", self.port), timeout=10)
         connection = http.client.HTTPSConnection(HOST)
