@@ -230,6 +230,19 @@ def test_authority_of_cert_manager_lasts_longer_than_certificates(
     assert notes == {"cert-manager.io/inject-ca-from": source}
 
 
+def test_authority_of_cert_manager_keeps_its_key_when_it_is_renewed(
+    find: Find, managed: list[JSON]
+) -> None:
+    """What the former one has signed is trusted until every pod has read what the next one signed.
+
+    cert-manager 1.18 makes another key by default, and replaces what API servers trust at once.
+    """
+    authority = find(managed, "Certificate", "-ca")["spec"]
+    assert authority["privateKey"]["rotationPolicy"] == "Never"
+    serving = find(managed, "Certificate", NAME)["spec"]
+    assert serving["privateKey"]["rotationPolicy"] == "Always"
+
+
 def test_with_cert_manager_it_has_no_rights_and_no_token(find: Find, managed: list[JSON]) -> None:
     assert not [each for each in permissions(managed) if each.component == "webhook"]
     assert pod_of(find, managed)["automountServiceAccountToken"] is False
