@@ -55,18 +55,19 @@ class NodeView:
         held = {r.claim: allocated[r.claim].devices for r in requests if r.claim in allocated}
         if not all(r.recordable(self.state) or r.claim in held for r in requests):
             return NO_SHARING
-        view = self._with(reserved) if reserved else self
-        return plan(view.free, held, requests, self.state.allocatable, view.shared)
+        free, shared = self._left(reserved)
+        return plan(free, held, requests, self.state.allocatable, shared)
 
     def supply(self, reserved: Plan = NONE_RESERVED) -> Supply:
         """Return what this node has, of which others are about to get something."""
-        view = self._with(reserved) if reserved else self
-        return Supply(self.state, view.free, view.shared, reserved)
+        return Supply(self.state, *self._left(reserved), reserved)
 
-    def _with(self, reserved: Plan) -> "NodeView":
-        """Return the node as if claims had what is reserved for them."""
+    def _left(self, reserved: Plan) -> tuple[tuple[Device, ...], tuple[SharedDevice, ...]]:
+        """Return what is free and shared as if claims had what is reserved for them."""
+        if not reserved:
+            return self.free, self.shared
         more = {uid: AllocatedClaim(devices) for uid, devices in reserved.items()}
-        return NodeView.of(replace(self.state, allocated={**more, **self.state.holders}))
+        return at_hand(replace(self.state, allocated={**more, **self.state.holders}))
 
 
 def view_of(state: NodeAllocationState | None) -> NodeView | Refusal:
