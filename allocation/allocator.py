@@ -24,6 +24,7 @@ from allocation.requests import (
     Request,
     attributes,
     claim_name,
+    constraints_of,
     expressions,
     invalid,
 )
@@ -165,7 +166,7 @@ class _Attempt:
 
     def _constraints(self, claim: JSON) -> list[Constraint]:
         found = []
-        for index, raw in enumerate(claim["spec"]["devices"].get("constraints") or ()):
+        for index, raw in enumerate(constraints_of(claim)):
             constraint = Constraint.of(raw)
             if constraint is None or (constraint.distinct and self._gates.stable):
                 name = claim_name(claim)

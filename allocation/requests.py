@@ -82,9 +82,14 @@ def claim_name(claim: JSON) -> str:
     return f"{meta['namespace']}/{meta['name']}" if meta.get("namespace") else str(meta["name"])
 
 
+def constraints_of(claim: JSON) -> Sequence[JSON]:
+    """Return the constraints of a claim."""
+    return claim["spec"]["devices"].get("constraints") or ()
+
+
 def attributes(claim: JSON) -> Iterator[str]:
     """Yield the attributes that the constraints of a claim compare."""
-    for each in claim["spec"]["devices"].get("constraints") or ():
+    for each in constraints_of(claim):
         yield each.get("matchAttribute") or each.get("distinctAttribute") or ""
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from allocation.constraints import Attribute, Constraint, looked_up
 from allocation.published import Candidate, View
-from allocation.requests import claim_name
+from allocation.requests import claim_name, constraints_of
 from allocation.verdicts import Rule
 from api.objects import JSON
 from api.texts import counted
@@ -16,7 +16,7 @@ def values(claims: Sequence[JSON], view: View, requests: Sequence[RequestVerdict
     """Yield for each constraint that can't be met by itself which values there are."""
     for claim in claims:
         asked = [each for each in requests if each.claim == claim_name(claim)]
-        for raw in claim["spec"]["devices"].get("constraints") or ():
+        for raw in constraints_of(claim):
             constraint = Constraint.of(raw)
             if constraint is not None:
                 yield from _unmet(constraint, claim_name(claim), view, asked)

@@ -8,7 +8,7 @@ from allocation.allocator import World, allocate
 from allocation.inuse import DeviceID, InUse, device_id
 from allocation.pools import Node
 from allocation.published import Candidate, View
-from allocation.requests import claim_name
+from allocation.requests import claim_name, constraints_of
 from allocation.taints import evicts, taint_text
 from allocation.verdicts import Allocation, Outcome, Refusal, Refusals, Rule
 from api.claims.view import results_of
@@ -116,7 +116,7 @@ class Ground:
     ) -> Allocation | Refusals | None:
         """Return what came of it if no device were in use, None if that makes no difference."""
         scarce = any(each.rule in (*_SCARCE, Rule.COUNTERS) for each in found.reasons)
-        if found.outcome is not Outcome.REFUSED or not (scarce or any(map(_constraints, claims))):
+        if found.outcome is not Outcome.REFUSED or not (scarce or any(map(constraints_of, claims))):
             return None
         return allocate(claims, node, replace(self.world, in_use=InUse()), hasty=True)
 
@@ -124,7 +124,7 @@ class Ground:
         self, node: Node, claims: Sequence[JSON], ideal: Allocation | Refusals | None
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return what constraints would find, or allow, if no device were in use."""
-        if ideal is None or not any(map(_constraints, claims)):
+        if ideal is None or not any(map(constraints_of, claims)):
             return (), ()
         if isinstance(ideal, Allocation):
             return (), tuple("/".join(device_id(each)) for each in _results(ideal))
@@ -210,10 +210,6 @@ def _lasting(found: Refusals, ideal: Allocation | Refusals | None) -> Iterator[R
         is_scarce = each.device and each.rule in _SCARCE
         key = (each.claim, each.request, each.device)
         yield lasting.get(key, each) if is_scarce else each
-
-
-def _constraints(claim: JSON) -> Sequence[JSON]:
-    return claim["spec"]["devices"].get("constraints") or ()
 
 
 def _is_available(claim: JSON, node: Node) -> bool:
